@@ -1,0 +1,11 @@
+//! s4cast: time-series forecasting in one binary.
+//!
+//! ```text
+//!  CSV / Parquet ──ingest──▶ Panel ──model──▶ Forecasts ──publish──▶ Parquet
+//!   (polars)                   │   ridge base + S4D network (engine)
+//!                              └──evaluation: seasonal naive, metrics
+//! ```
+//!
+//! The modules below are layers, lowest first; a layer imports only from those above it in this list.
+
+pub mod series;

@@ -1,0 +1,3 @@
+//! From a panel to a trained forecaster and its forecasts.
+
+pub mod spec;

@@ -1,0 +1,206 @@
+//! What a person may choose about a model, and the checked form that the rest of the layer trusts.
+
+use std::time::Duration;
+
+/// Which forecaster to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelKind {
+    /// Ridge base with a gated S4D residual; falls back where a series is too short.
+    Auto,
+    /// As [`ModelKind::Auto`], but the network always serves (the gate is reported, not applied).
+    S4d,
+    /// The closed-form ridge base alone.
+    Ridge,
+    /// Value one season earlier.
+    SeasonalNaive,
+    /// Last value.
+    Naive,
+}
+
+impl ModelKind {
+    /// All kinds, for help texts and suggestions.
+    pub const ALL: [ModelKind; 5] =
+        [ModelKind::Auto, ModelKind::S4d, ModelKind::Ridge, ModelKind::SeasonalNaive, ModelKind::Naive];
+
+    /// Name on the command line, in config files and in the `model_id` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ModelKind::Auto => "auto",
+            ModelKind::S4d => "s4d",
+            ModelKind::Ridge => "ridge",
+            ModelKind::SeasonalNaive => "seasonal_naive",
+            ModelKind::Naive => "naive",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<ModelKind> {
+        ModelKind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Model settings as written by a person: nothing is checked yet.
+#[derive(Clone, Debug)]
+pub struct RawModelSpec {
+    /// Name of the model.
+    pub kind: String,
+    /// Steps to forecast.
+    pub horizon: usize,
+    /// Central coverage levels in percent, for example 80 and 95; the first is the primary one.
+    pub levels: Vec<f64>,
+    /// Season length in steps; `None` detects it.
+    pub season_length: Option<usize>,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Wall-clock limit of training.
+    pub budget: Option<Duration>,
+}
+
+/// Checked model settings.
+#[derive(Clone, Debug)]
+pub struct ModelSpec {
+    kind: ModelKind,
+    horizon: usize,
+    levels: Vec<f64>,
+    quantile_levels: Vec<f64>,
+    season_length: Option<usize>,
+    seed: u64,
+    budget: Option<Duration>,
+}
+
+/// A model setting that cannot work.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SpecError {
+    /// No such model.
+    #[error("unknown model '{0}'; choose one of auto, s4d, ridge, seasonal_naive, naive")]
+    Kind(String),
+    /// The horizon is zero or beyond reason.
+    #[error("horizon {0} is not in 1..=10000")]
+    Horizon(usize),
+    /// A coverage level is not inside (0, 100).
+    #[error("level {0} is not a percentage above 0 and below 100; write for example 80,95")]
+    Level(f64),
+    /// No level at all.
+    #[error("no coverage level given; write for example 80,95")]
+    NoLevel,
+    /// A season shorter than two steps.
+    #[error("season length {0} is not in 1..=100000")]
+    SeasonLength(usize),
+}
+
+/// Deciles, always trained and published.
+const DECILES: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+impl TryFrom<RawModelSpec> for ModelSpec {
+    type Error = SpecError;
+
+    fn try_from(raw: RawModelSpec) -> Result<ModelSpec, SpecError> {
+        let kind = ModelKind::from_name(&raw.kind).ok_or(SpecError::Kind(raw.kind))?;
+        if !(1..=10_000).contains(&raw.horizon) {
+            return Err(SpecError::Horizon(raw.horizon));
+        }
+        if raw.levels.is_empty() {
+            return Err(SpecError::NoLevel);
+        }
+        if let Some(&level) = raw.levels.iter().find(|level| !(**level > 0.0 && **level < 100.0)) {
+            return Err(SpecError::Level(level));
+        }
+        if let Some(season) = raw.season_length.filter(|season| !(1..=100_000).contains(season)) {
+            return Err(SpecError::SeasonLength(season));
+        }
+        Ok(ModelSpec {
+            kind,
+            horizon: raw.horizon,
+            quantile_levels: quantile_levels(&raw.levels),
+            levels: raw.levels,
+            season_length: raw.season_length,
+            seed: raw.seed,
+            budget: raw.budget,
+        })
+    }
+}
+
+/// The deciles and the two tails of every coverage level, ascending without repeats.
+fn quantile_levels(levels: &[f64]) -> Vec<f64> {
+    let tails = levels.iter().flat_map(|&level| tails(level));
+    let mut all: Vec<f64> = DECILES.into_iter().chain(tails).collect();
+    all.sort_by(f64::total_cmp);
+    all.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
+    all
+}
+
+/// Lower and upper quantile level of a central interval of `level` percent, rounded to 1e-9.
+pub fn tails(level: f64) -> [f64; 2] {
+    let tail = ((100.0 - level) / 200.0 * 1e9).round() / 1e9;
+    [tail, ((1.0 - tail) * 1e9).round() / 1e9]
+}
+
+impl ModelSpec {
+    /// Which forecaster to use.
+    pub fn kind(&self) -> ModelKind {
+        self.kind
+    }
+
+    /// Steps to forecast, at least one.
+    pub fn horizon(&self) -> usize {
+        self.horizon
+    }
+
+    /// Central coverage levels in percent, each inside (0, 100); the first is the primary one.
+    pub fn levels(&self) -> &[f64] {
+        &self.levels
+    }
+
+    /// Quantile levels (Q), ascending, the median among them.
+    pub fn quantile_levels(&self) -> &[f64] {
+        &self.quantile_levels
+    }
+
+    /// Declared season length in steps.
+    pub fn season_length(&self) -> Option<usize> {
+        self.season_length
+    }
+
+    /// Seed of every random number.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Wall-clock limit of training.
+    pub fn budget(&self) -> Option<Duration> {
+        self.budget
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw() -> RawModelSpec {
+        RawModelSpec {
+            kind: "auto".into(),
+            horizon: 24,
+            levels: vec![80.0, 95.0],
+            season_length: None,
+            seed: 1,
+            budget: None,
+        }
+    }
+
+    #[test]
+    fn levels_become_deciles_and_tails() {
+        let spec = ModelSpec::try_from(raw()).expect("valid");
+        let want = [0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975];
+        assert_eq!(spec.quantile_levels(), want);
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let kind = RawModelSpec { kind: "arima".into(), ..raw() };
+        assert_eq!(ModelSpec::try_from(kind).err(), Some(SpecError::Kind("arima".into())));
+        let level = RawModelSpec { levels: vec![80.0, 100.0], ..raw() };
+        assert_eq!(ModelSpec::try_from(level).err(), Some(SpecError::Level(100.0)));
+        let horizon = RawModelSpec { horizon: 0, ..raw() };
+        assert_eq!(ModelSpec::try_from(horizon).err(), Some(SpecError::Horizon(0)));
+    }
+}

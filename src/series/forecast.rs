@@ -1,0 +1,61 @@
+//! Forecasts: what model, evaluation, publication and serving share.
+
+use ndarray::Array2;
+
+/// How a forecast came about, as published in the `status` column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The requested model forecast this series.
+    Ok,
+    /// The series could not feed the model; seasonal naive stands in.
+    Fallback,
+    /// The model forecast it, from incomplete input.
+    Degraded,
+    /// The series is new to the model.
+    ColdStart,
+    /// The series ends well before the others.
+    Stale,
+}
+
+impl Status {
+    /// The published word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Fallback => "fallback",
+            Status::Degraded => "degraded",
+            Status::ColdStart => "cold_start",
+            Status::Stale => "stale",
+        }
+    }
+}
+
+/// Forecast of one series from one cutoff.
+#[derive(Clone, Debug)]
+pub struct SeriesForecast {
+    /// Composed id, as in the panel.
+    pub unique_id: String,
+    /// Values of the id columns.
+    pub keys: Vec<String>,
+    /// Timestamp of the last observation used, microseconds UTC.
+    pub cutoff: i64,
+    /// Target timestamps (T), microseconds UTC.
+    pub times: Vec<i64>,
+    /// Point forecast (T), the median.
+    pub point: Vec<f64>,
+    /// Quantile forecasts (T, Q), never decreasing along Q.
+    pub quantiles: Array2<f64>,
+    /// How it came about.
+    pub status: Status,
+    /// Which model made it (`s4d`, `ridge`, `seasonal_naive`, …).
+    pub model_id: String,
+}
+
+/// Forecasts of a whole panel.
+#[derive(Clone, Debug)]
+pub struct Forecasts {
+    /// Quantile levels (Q), ascending, each in (0, 1).
+    pub quantile_levels: Vec<f64>,
+    /// One entry per series, ascending by `unique_id`.
+    pub series: Vec<SeriesForecast>,
+}

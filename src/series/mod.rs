@@ -1,0 +1,52 @@
+//! Values that every layer above shares: series on a regular time grid, their frequency, quality and forecasts.
+//!
+//! No IO, no clock, no frames: a [`Panel`] is what ingestion produces and what models, baselines and publication read.
+//! Timestamps are microseconds since the Unix epoch, UTC. A missing value is `NaN`.
+
+pub mod forecast;
+
+pub mod quality;
+
+
+pub use forecast::{Forecasts, SeriesForecast, Status};
+pub use quality::{Note, Quality, Verdict};
+
+use jiff::tz::TimeZone;
+
+/// One series on a complete regular grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Composed id: the values of the id columns joined by `/`; `series` where the input has no id column.
+    pub unique_id: String,
+    /// Values of the id columns, in the order of [`Panel::id_columns`].
+    pub keys: Vec<String>,
+    /// Step of the grid.
+    pub frequency: Frequency,
+    /// Grid timestamps, ascending, one per step without holes; the last one holds an observed value.
+    pub times: Vec<i64>,
+    /// Target, one per grid timestamp; `NaN` where nothing was observed.
+    pub values: Vec<f64>,
+}
+
+impl Series {
+    /// Timestamp of the last grid step, or `None` for an empty series.
+    pub fn cutoff(&self) -> Option<i64> {
+        self.times.last().copied()
+    }
+
+    /// Number of observed (not missing) values.
+    pub fn observed(&self) -> usize {
+        self.values.iter().filter(|y| !y.is_nan()).count()
+    }
+}
+
+/// All usable series of one source.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// Names of the id columns in the input; empty where the input has none (one series, or wide input).
+    pub id_columns: Vec<String>,
+    /// Series, ascending by `unique_id`.
+    pub series: Vec<Series>,
+    /// Zone in which civil time (days, months, calendar features) is read.
+    pub zone: TimeZone,
+}
