@@ -1,0 +1,60 @@
+//! What training tells the person who asked for it.
+
+/// Progress of a long computation, sent to whoever watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What is going on, in two or three words.
+    pub stage: &'static str,
+    /// Units done.
+    pub done: usize,
+    /// Units in all.
+    pub total: usize,
+}
+
+/// Scores of a forecaster and of seasonal naive on the tail that training did not see.
+#[derive(Clone, Debug)]
+pub struct HoldoutScore {
+    /// Series scored.
+    pub series: usize,
+    /// Steps held back per series.
+    pub horizon: usize,
+    /// Mean absolute scaled error of the forecaster (scale: seasonal naive in sample), mean over series.
+    pub mase: f64,
+    /// The same of seasonal naive.
+    pub mase_seasonal_naive: f64,
+    /// Symmetric mean absolute percentage error of the forecaster, percent (0 to 200).
+    pub smape: f64,
+    /// The same of seasonal naive.
+    pub smape_seasonal_naive: f64,
+    /// Share of actuals inside each central interval: (level in percent, share).
+    pub coverage: Vec<(f64, f64)>,
+}
+
+/// How one group of series (all of one frequency) was trained.
+#[derive(Clone, Debug)]
+pub struct FitReport {
+    /// Frequency of the group, as people write it (`1h`).
+    pub frequency: String,
+    /// Series in the group.
+    pub series: usize,
+    /// Season length in steps; 1 where none was found.
+    pub season_length: usize,
+    /// Forecaster that serves: `s4d`, `ridge`, `seasonal_naive` or `naive`.
+    pub model_id: &'static str,
+    /// Lookbacks of the ensemble members, in steps; empty for the naive forecasters.
+    pub lookbacks: Vec<usize>,
+    /// Whether the model works on the logarithm of the target.
+    pub log_space: bool,
+    /// Trained parameters of all members, ridge included.
+    pub parameters: usize,
+    /// Optimizer steps of the served network, all members; 0 where no network serves.
+    pub steps: usize,
+    /// Share of the network's correction that the gate let through: 0, 0.5 or 1.
+    pub gate: f64,
+    /// Series that fell back to seasonal naive.
+    pub fallbacks: usize,
+    /// Whether the wall-clock budget ended training early.
+    pub budget_exhausted: bool,
+    /// Score on the held-back tail, where the series are long enough to hold one back.
+    pub holdout: Option<HoldoutScore>,
+}
