@@ -8,4 +8,5 @@
 //!
 //! The modules below are layers, lowest first; a layer imports only from those above it in this list.
 
+pub mod model;
 pub mod series;

@@ -4,11 +4,12 @@
 //! Timestamps are microseconds since the Unix epoch, UTC. A missing value is `NaN`.
 
 pub mod forecast;
+pub mod frequency;
 
 pub mod quality;
 
-
 pub use forecast::{Forecasts, SeriesForecast, Status};
+pub use frequency::Frequency;
 pub use quality::{Note, Quality, Verdict};
 
 use jiff::tz::TimeZone;
