@@ -1,4 +1,8 @@
 //! From a panel to a trained forecaster and its forecasts.
 
 pub mod report;
+pub mod ridge;
+pub mod season;
 pub mod spec;
+pub mod windows;
+pub mod work;

@@ -1,0 +1,208 @@
+//! Residual S4D block: norm -> SSM + D skip -> GELU -> dropout -> linear -> GLU -> residual.
+
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
+use rand::Rng;
+
+use crate::engine::activation::{dropout_factors, gelu, gelu_slope, glu_backward, glu_forward};
+use crate::engine::convolution::{self, Plan};
+use crate::engine::linear::{self, LinearParams};
+use crate::engine::norm::{self, NormCache, NormParams};
+use crate::engine::param::Tensor;
+use crate::engine::real::Real;
+use crate::engine::s4d::S4dParams;
+
+/// Where the layer norm stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// x + f(norm(x)).
+    Pre,
+    /// norm(x + f(x)).
+    Post,
+    /// f(x): no norm, no residual.
+    None,
+}
+
+/// Which positions a block computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Positions {
+    /// All L.
+    All,
+    /// Only the last, for a head that reads no other; needs [`Placement::Pre`].
+    Last,
+}
+
+/// Parameters of one block.
+#[derive(Clone, Debug)]
+pub struct BlockParams<F> {
+    /// Layer norm (H); unused with [`Placement::None`].
+    pub norm: NormParams<F>,
+    /// State-space model (H, N/2).
+    pub ssm: S4dParams<F>,
+    /// Mixing map (2H, H).
+    pub mix: LinearParams<F>,
+}
+
+impl<F: Real> BlockParams<F> {
+    /// All zeros, for gradients.
+    pub fn zeros(hidden: usize, modes: usize) -> BlockParams<F> {
+        BlockParams {
+            norm: NormParams::zeros(hidden),
+            ssm: S4dParams::zeros(hidden, modes),
+            mix: LinearParams::zeros(hidden, 2 * hidden),
+        }
+    }
+
+    /// Named tensors.
+    pub fn tensors(&mut self, prefix: &str) -> Vec<Tensor<'_, F>> {
+        let mut tensors = self.norm.tensors(&format!("{prefix}norm."));
+        tensors.extend(self.ssm.tensors(&format!("{prefix}ssm.")));
+        tensors.extend(self.mix.tensors(&format!("{prefix}mix.")));
+        tensors
+    }
+}
+
+/// How a block computes: everything that is not a parameter.
+#[derive(Clone)]
+pub struct BlockPlan<F: Real> {
+    /// Where the norm stands.
+    pub placement: Placement,
+    /// Which positions are computed.
+    pub positions: Positions,
+    /// How to convolve.
+    pub convolution: Plan<F>,
+}
+
+/// What backward needs of one forward pass over (batch, L, H).
+pub struct BlockCache<F> {
+    /// Input of the SSM (batch, L, H).
+    u: Array3<F>,
+    norm: Option<NormCache<F>>,
+    /// SSM output (rows, H), rows = batch × positions.
+    ssm_out: Array2<F>,
+    /// GELU output after dropout (rows, H).
+    activated: Array2<F>,
+    dropout: Option<Array2<F>>,
+    /// Linear output (rows, 2H).
+    mixed: Array2<F>,
+}
+
+/// Output (batch, L or 1, H) of x (batch, L, H), with the kernel K (L, H) of the block's SSM.
+///
+/// `dropout` is (probability, generator) while training.
+pub fn forward<F: Real>(
+    params: &BlockParams<F>,
+    plan: &BlockPlan<F>,
+    kernel: ArrayView2<F>,
+    x: Array3<F>,
+    dropout: Option<(f64, &mut impl Rng)>,
+) -> (Array3<F>, BlockCache<F>) {
+    assert!(plan.positions == Positions::All || plan.placement == Placement::Pre, "last position needs pre-norm");
+    let (batch, len, hidden) = x.dim();
+    let (u, norm) = match plan.placement {
+        Placement::Pre => {
+            let (u, cache) = norm::forward(&params.norm, rows(x.view()));
+            (sequences(u, batch), Some(cache))
+        }
+        Placement::Post | Placement::None => (x.clone(), None),
+    };
+    let ssm_out = match plan.positions {
+        Positions::All => {
+            into_rows(convolution::forward(&plan.convolution, u.view(), kernel, params.ssm.d.view()))
+        }
+        Positions::Last => convolution::last_forward(u.view(), kernel, params.ssm.d.view()),
+    };
+    let mut activated = ssm_out.mapv(gelu);
+    let dropout = dropout.filter(|(probability, _)| *probability > 0.0).map(|(probability, rng)| {
+        let factors = dropout_factors(activated.dim(), probability, rng);
+        activated *= &factors;
+        factors
+    });
+    let mixed = linear::forward(&params.mix, activated.view());
+    let mut y = glu_forward(mixed.view());
+    let mut cache = BlockCache { u, norm, ssm_out, activated, dropout, mixed };
+    match (plan.placement, plan.positions) {
+        (Placement::None, _) => {}
+        (Placement::Pre, Positions::Last) => y += &x.slice(s![.., len - 1, ..]),
+        (Placement::Pre, Positions::All) => y += &rows(x.view()),
+        (Placement::Post, _) => {
+            y += &rows(x.view());
+            let (normed, norm_cache) = norm::forward(&params.norm, y.view());
+            (y, cache.norm) = (normed, Some(norm_cache));
+        }
+    }
+    debug_assert_eq!(y.ncols(), hidden);
+    (sequences(y, batch), cache)
+}
+
+// The residual splits the gradient: dy goes to x unchanged and through GLU, linear, dropout, GELU, convolution and
+// norm in turn. With post-norm the norm's backward comes first and its result is what splits. A last-position block
+// sends the unchanged part to the last position only.
+
+/// dLoss/dx (batch, L, H) given dy (batch, L or 1, H); adds to `grad` and to the kernel's gradient `dk` (L, H).
+pub fn backward<F: Real>(
+    params: &BlockParams<F>,
+    plan: &BlockPlan<F>,
+    kernel: ArrayView2<F>,
+    cache: &BlockCache<F>,
+    dy: Array3<F>,
+    grad: &mut BlockParams<F>,
+    dk: &mut Array2<F>,
+) -> Array3<F> {
+    let (batch, len, _) = cache.u.dim();
+    let mut dy = into_rows(dy);
+    if let (Placement::Post, Some(norm)) = (plan.placement, &cache.norm) {
+        dy = norm::backward(&params.norm, norm, dy.view(), &mut grad.norm);
+    }
+    let d_mixed = glu_backward(cache.mixed.view(), dy.view());
+    linear::accumulate(cache.activated.view(), d_mixed.view(), &mut grad.mix);
+    let mut d_ssm = linear::input_gradient(&params.mix, d_mixed.view());
+    if let Some(factors) = &cache.dropout {
+        d_ssm *= factors;
+    }
+    d_ssm.zip_mut_with(&cache.ssm_out, |d, &y| *d *= gelu_slope(y));
+    let d = params.ssm.d.view();
+    let gradient = match plan.positions {
+        Positions::All => {
+            let d_ssm = sequences(d_ssm, batch);
+            convolution::backward(&plan.convolution, cache.u.view(), kernel, d, d_ssm.view())
+        }
+        Positions::Last => convolution::last_backward(cache.u.view(), kernel, d, d_ssm.view()),
+    };
+    *dk += &gradient.dk;
+    grad.ssm.d += &gradient.dd;
+    match plan.placement {
+        Placement::None => gradient.du,
+        Placement::Post => gradient.du + sequences(dy, batch),
+        Placement::Pre => {
+            let norm = cache.norm.as_ref().expect("pre-norm forward kept its cache");
+            let dx = norm::backward(&params.norm, norm, rows(gradient.du.view()), &mut grad.norm);
+            let mut dx = sequences(dx, batch);
+            match plan.positions {
+                Positions::All => dx += &sequences(dy, batch),
+                Positions::Last => {
+                    let mut last = dx.index_axis_mut(Axis(1), len - 1);
+                    last += &dy;
+                }
+            }
+            dx
+        }
+    }
+}
+
+/// (batch, L, H) as (batch L, H).
+pub(crate) fn rows<F: Real>(x: ArrayView3<F>) -> ArrayView2<F> {
+    let (batch, len, hidden) = x.dim();
+    x.into_shape_with_order((batch * len, hidden)).expect("activations are in standard layout")
+}
+
+/// (batch, L, H) as (batch L, H), owned.
+pub(crate) fn into_rows<F: Real>(x: Array3<F>) -> Array2<F> {
+    let (batch, len, hidden) = x.dim();
+    x.into_shape_with_order((batch * len, hidden)).expect("activations are in standard layout")
+}
+
+/// (batch L, H) as (batch, L, H).
+pub(crate) fn sequences<F: Real>(x: Array2<F>, batch: usize) -> Array3<F> {
+    let (rows, hidden) = x.dim();
+    x.into_shape_with_order((batch, rows / batch, hidden)).expect("activations are in standard layout")
+}

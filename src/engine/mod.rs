@@ -1,0 +1,11 @@
+pub mod activation;
+pub mod block;
+pub mod convolution;
+pub mod hippo;
+pub mod linear;
+pub mod network;
+pub mod norm;
+pub mod param;
+pub mod real;
+pub mod recurrence;
+pub mod s4d;

@@ -1,0 +1,246 @@
+//! The training loop of one member: batches, gradient slices, optimiser, averaged weights, early stopping.
+//!
+//! Every step draws its batch and its dropout from a generator keyed by (seed, step, slice), computes fixed slices of
+//! the batch in any order and sums their gradients in slice order, so the result does not depend on the threads.
+
+use ndarray::{Array2, Axis};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::engine::loss::Loss;
+use crate::engine::network::{Network, NetworkGradient};
+use crate::engine::optim::{self, AdamW, Group, Schedule};
+use crate::engine::param::Kind;
+use crate::model::member::{Batch, Member, SLICE};
+use crate::model::windows::Origins;
+use crate::model::work::WorkSeries;
+
+/// Hyperparameters of one training run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recipe {
+    /// Steps of the whole learning-rate schedule.
+    pub steps: usize,
+    /// Windows per step.
+    pub batch: usize,
+    /// Learning rate of matrices, biases and norms.
+    pub learning_rate: f64,
+    /// Learning rate of dt and A.
+    pub ssm_learning_rate: f64,
+    /// Learning rate of the ridge map; 0 keeps it fixed.
+    pub skip_learning_rate: f64,
+    /// Decoupled weight decay of matrices.
+    pub weight_decay: f64,
+    /// Steps between evaluations.
+    pub evaluate_every: usize,
+    /// Evaluations without improvement before training stops.
+    pub patience: usize,
+}
+
+/// Linear warm-up, in steps.
+const WARMUP: usize = 50;
+
+/// Largest global gradient norm.
+const CLIP: f64 = 1.0;
+
+/// Limit of the decay of the averaged weights.
+const EMA_DECAY: f64 = 0.99;
+
+/// A loss that is no number: training cannot go on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diverged {
+    /// Step at which it happened.
+    pub step: usize,
+    /// Index of the series whose window caused it.
+    pub series: usize,
+}
+
+/// What to train on.
+pub struct Task<'a> {
+    /// Series in work space.
+    pub series: &'a [WorkSeries],
+    /// Training windows.
+    pub origins: &'a Origins,
+    /// Weight of each series in the loss, mean 1.
+    pub weights: &'a [f32],
+    /// Quantile levels (Q).
+    pub levels: &'a [f64],
+    /// Seed of this member.
+    pub seed: u64,
+}
+
+/// Called between steps: (member with averaged weights, steps done) -> whether to go on.
+pub type Checkpoint<'a> = dyn FnMut(&Member, usize) -> bool + 'a;
+
+/// Trains the member's network (and its ridge map, if the recipe gives that a rate) for at most `steps` steps of the
+/// recipe's schedule; the member ends with averaged weights. Returns the steps done.
+pub fn train(
+    member: &mut Member,
+    task: &Task,
+    recipe: &Recipe,
+    steps: usize,
+    checkpoint: &mut Checkpoint,
+) -> Result<usize, Diverged> {
+    let mut averaged = member.clone();
+    let mut optimizer = AdamW::new(&sizes(member));
+    let schedule = Schedule { warmup: WARMUP, total: recipe.steps };
+    for step in 0..steps {
+        let (mut gradient, loss) = batch_gradient(member, task, recipe, step)?;
+        if !loss.is_finite() {
+            return Err(Diverged { step, series: 0 });
+        }
+        let groups = groups(member, recipe);
+        let mut grads = gradient.slices();
+        optim::clip_global_norm(&mut grads, CLIP);
+        let grads: Vec<&[f32]> = grads.iter().map(|slice| &**slice).collect();
+        optimizer.step(&mut slices(member), &grads, &groups, schedule.multiplier(step));
+        let decay = optim::ema_decay(step, EMA_DECAY);
+        optim::average(&mut slices(&mut averaged), &slices(member), decay);
+        if !checkpoint(&averaged, step + 1) {
+            *member = averaged;
+            return Ok(step + 1);
+        }
+    }
+    *member = averaged;
+    Ok(steps)
+}
+
+/// Gradient of one slice or of the batch.
+struct Gradient {
+    network: NetworkGradient<f32>,
+    skip: Array2<f32>,
+    loss: f64,
+}
+
+impl Gradient {
+    /// All gradients in the order of [`slices`].
+    fn slices(&mut self) -> Vec<&mut [f32]> {
+        let skip = self.skip.as_slice_mut().expect("standard layout");
+        let network = self.network.params.tensors().into_iter().map(|tensor| tensor.values);
+        network.chain([skip]).collect()
+    }
+}
+
+/// Gradient of the mean weighted pinball loss of one batch, and the loss.
+fn batch_gradient(
+    member: &Member,
+    task: &Task,
+    recipe: &Recipe,
+    step: usize,
+) -> Result<(Gradient, f64), Diverged> {
+    let network = member.network.as_ref().expect("only members with a network are trained");
+    let mut rng = generator(task.seed, step, 0);
+    let windows: Vec<(usize, usize)> = (0..recipe.batch).map(|_| task.origins.draw(&mut rng)).collect();
+    let kernels = network.kernels();
+    let slices: Vec<Gradient> = windows
+        .par_chunks(SLICE)
+        .enumerate()
+        .map(|(slice, windows)| slice_gradient(member, network, &kernels, task, windows, step, slice))
+        .collect();
+    if let Some(slice) = slices.iter().position(|slice| !slice.loss.is_finite()) {
+        let series = windows[slice * SLICE..]
+            .iter()
+            .take(SLICE)
+            .position(|&window| {
+                let alone = slice_gradient(member, network, &kernels, task, &[window], step, slice);
+                !alone.loss.is_finite()
+            })
+            .unwrap_or(0);
+        return Err(Diverged { step, series: windows[slice * SLICE + series].0 });
+    }
+    let mut slices = slices.into_iter();
+    let mut sum = slices.next().expect("a batch has at least one slice");
+    for mut slice in slices {
+        sum.network.add(&mut slice.network);
+        sum.skip += &slice.skip;
+        sum.loss += slice.loss;
+    }
+    network.finish(&mut sum.network);
+    let count = (recipe.batch * member.geometry.horizon * task.levels.len()) as f64;
+    let scale = (2.0 / count) as f32;
+    sum.slices().into_iter().flatten().for_each(|value| *value *= scale);
+    let loss = sum.loss * 2.0 / count;
+    Ok((sum, loss))
+}
+
+/// Gradient and summed loss of one slice of windows (series index, origin).
+fn slice_gradient(
+    member: &Member,
+    network: &Network<f32>,
+    kernels: &[Array2<f32>],
+    task: &Task,
+    windows: &[(usize, usize)],
+    step: usize,
+    slice: usize,
+) -> Gradient {
+    let series: Vec<&WorkSeries> = windows.iter().map(|&(index, _)| &task.series[index]).collect();
+    let origins: Vec<usize> = windows.iter().map(|&(_, origin)| origin).collect();
+    let batch = Batch::gather(&member.geometry, &series, &origins);
+    let horizon = member.geometry.horizon;
+    let mut targets = Array2::zeros((windows.len(), horizon));
+    for (row, mut target) in targets.outer_iter_mut().enumerate() {
+        let future = &series[row].target[origins[row]..origins[row] + horizon];
+        target.iter_mut().zip(future).for_each(|(to, from)| *to = from - batch.anchors[row]);
+    }
+    let weights = windows.iter().map(|&(index, _)| task.weights[index]).collect();
+    let mut rng = generator(task.seed, step, slice + 1);
+    let (forecast, cache) = member.forward(&batch, kernels, 1.0, Some(&mut rng));
+    let mut d_forecast = forecast.clone();
+    let loss = Loss::Pinball { levels: task.levels.to_vec() }.value_and_gradient(
+        forecast.view(),
+        targets.view(),
+        ndarray::Array1::from_vec(weights).view(),
+        d_forecast.view_mut(),
+    );
+    let mut gradient = Gradient {
+        network: NetworkGradient::zeros(&network.spec),
+        skip: Array2::zeros(member.skip.dim()),
+        loss,
+    };
+    // forecast = z W + spread (offset + o): dW = zᵀ Σ_q d, do = spread d.
+    let d_base = d_forecast.sum_axis(Axis(2));
+    ndarray::linalg::general_mat_mul(1.0, &batch.inputs.t(), &d_base, 1.0, &mut gradient.skip);
+    for (mut sample, &spread) in d_forecast.outer_iter_mut().zip(&batch.spreads) {
+        sample *= spread;
+    }
+    let outputs = network.spec.outputs;
+    let d_out = d_forecast.into_shape_with_order((windows.len(), outputs)).expect("standard layout");
+    if let Some(cache) = cache {
+        network.backward(kernels, &cache, d_out.view(), &mut gradient.network);
+    }
+    gradient
+}
+
+/// Generator of one (seed, step, slice): counter-based, so no draw depends on another slice's.
+fn generator(seed: u64, step: usize, slice: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(((step as u64) << 16) | slice as u64);
+    rng
+}
+
+/// All trained tensors of a member, the ridge map last.
+fn slices(member: &mut Member) -> Vec<&mut [f32]> {
+    let skip = member.skip.as_slice_mut().expect("standard layout");
+    let network = member.network.as_mut().expect("only members with a network are trained");
+    network.params.tensors().into_iter().map(|tensor| tensor.values).chain([skip]).collect()
+}
+
+fn sizes(member: &mut Member) -> Vec<usize> {
+    slices(member).iter().map(|slice| slice.len()).collect()
+}
+
+/// Learning rate and decay of every tensor, in the order of [`slices`].
+fn groups(member: &mut Member, recipe: &Recipe) -> Vec<Group> {
+    let network = member.network.as_mut().expect("only members with a network are trained");
+    let group = |kind| {
+        let (learning_rate, weight_decay) = match kind {
+            Kind::Ssm => (recipe.ssm_learning_rate, 0.0),
+            Kind::Matrix => (recipe.learning_rate, recipe.weight_decay),
+            Kind::Vector => (recipe.learning_rate, 0.0),
+            Kind::Frozen => (0.0, 0.0),
+        };
+        Group { learning_rate, weight_decay }
+    };
+    let skip = Group { learning_rate: recipe.skip_learning_rate, weight_decay: 0.0 };
+    network.params.tensors().iter().map(|tensor| group(tensor.kind)).chain([skip]).collect()
+}

@@ -1,0 +1,106 @@
+//! Training windows: where they start, how they are drawn, and their anchored form.
+
+use rand::{Rng, RngExt};
+
+use crate::model::work::WorkSeries;
+
+/// Geometry of the windows of one ensemble member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Inputs (L).
+    pub lookback: usize,
+    /// Targets (T).
+    pub horizon: usize,
+    /// The anchor is the mean of this many last inputs.
+    pub anchor: usize,
+}
+
+/// One anchored window.
+pub struct Window {
+    /// Inputs minus anchor (L).
+    pub input: Vec<f32>,
+    /// Mean of the last inputs, in work space.
+    pub anchor: f32,
+    /// Standard deviation of the inputs, in work space, positive.
+    pub spread: f32,
+}
+
+/// Added to the variance of a window, as in instance normalisation.
+const VARIANCE_FLOOR: f32 = 1e-5;
+
+impl Geometry {
+    /// The inputs of a series before `origin`.
+    pub fn window(&self, series: &WorkSeries, origin: usize) -> Window {
+        let mut input = vec![0.0; self.lookback];
+        series.input(origin, &mut input);
+        let last = &input[self.lookback - self.anchor..];
+        let anchor = last.iter().sum::<f32>() / self.anchor as f32;
+        input.iter_mut().for_each(|value| *value -= anchor);
+        let count = self.lookback as f32;
+        let mean = input.iter().sum::<f32>() / count;
+        let variance = input.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
+        Window { input, anchor, spread: (variance + VARIANCE_FLOOR).sqrt() }
+    }
+
+    /// First origin worth training on: a third of the lookback is real.
+    fn first_origin(&self) -> usize {
+        (self.lookback / 3).max(self.anchor).max(1)
+    }
+}
+
+/// All training origins of a group: per series a contiguous range.
+pub struct Origins {
+    /// (series index, first origin, one past the last), series without a window left out.
+    ranges: Vec<(usize, usize, usize)>,
+}
+
+impl Origins {
+    /// Origins whose inputs and targets lie inside the visible part of each series.
+    pub fn new(series: &[WorkSeries], geometry: &Geometry) -> Origins {
+        let range = |(index, series): (usize, &WorkSeries)| {
+            let end = (series.len() + 1).checked_sub(geometry.horizon)?;
+            let start = geometry.first_origin().min(end.checked_sub(1)?).max(geometry.horizon.min(geometry.anchor));
+            (start < end).then_some((index, start, end))
+        };
+        Origins { ranges: series.iter().enumerate().filter_map(range).collect() }
+    }
+
+    /// Number of windows.
+    pub fn len(&self) -> usize {
+        self.ranges.iter().map(|(_, start, end)| end - start).sum()
+    }
+
+    /// Number of windows of each series that has any, by series index.
+    pub fn per_series(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.ranges.iter().map(|(index, start, end)| (*index, end - start))
+    }
+
+    /// Draws a series uniformly, then one of its origins uniformly.
+    ///
+    /// # Panics
+    /// If there is no window: callers check [`Origins::len`] first.
+    pub fn draw(&self, rng: &mut impl Rng) -> (usize, usize) {
+        let (index, start, end) = self.ranges[rng.random_range(0..self.ranges.len())];
+        (index, rng.random_range(start..end))
+    }
+
+    /// At most `count_max` windows, evenly spaced over all of them from a random offset on, in order.
+    pub fn spread(&self, count_max: usize, rng: &mut impl Rng) -> Vec<(usize, usize)> {
+        let all = self.ranges.iter().flat_map(|&(index, start, end)| (start..end).map(move |o| (index, o)));
+        let total = self.len();
+        if total <= count_max {
+            return all.collect();
+        }
+        let step = total as f64 / count_max as f64;
+        let offset = rng.random_range(0.0..step);
+        let mut taken = 0;
+        all.enumerate()
+            .filter(|(position, _)| {
+                let is_next = *position == (offset + taken as f64 * step) as usize;
+                taken += usize::from(is_next);
+                is_next
+            })
+            .map(|(_, window)| window)
+            .collect()
+    }
+}

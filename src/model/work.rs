@@ -1,0 +1,156 @@
+//! Work space: what the models see of a series, and the way back to its units.
+
+use crate::series::Series;
+
+/// In which space the models work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Logarithm of a positive target: errors are relative.
+    Log,
+    /// Target divided by the series' own mean absolute seasonal difference.
+    Scaled,
+}
+
+impl Space {
+    /// Target to work space; `unit` is the series' [`WorkSeries::unit`].
+    pub fn apply(self, y: f64, unit: f64) -> f64 {
+        match self {
+            Space::Log => y.ln(),
+            Space::Scaled => y / unit,
+        }
+    }
+
+    /// Work space to target. Log values are capped where `exp` would overflow.
+    pub fn invert(self, work: f64, unit: f64) -> f64 {
+        match self {
+            Space::Log => work.min(700.0).exp(),
+            Space::Scaled => (work * unit).clamp(-f64::MAX, f64::MAX),
+        }
+    }
+}
+
+/// One series in work space, as far as it is visible.
+pub struct WorkSeries {
+    /// Inputs: missing values filled from the past only (one season earlier, else the last observed).
+    pub filled: Vec<f32>,
+    /// Targets: `NaN` where nothing was observed.
+    pub target: Vec<f32>,
+    /// Mean absolute seasonal difference in work space, positive: the noise level of the series.
+    pub noise: f64,
+    /// Target units per unit of work space (1 in log space).
+    pub unit: f64,
+}
+
+impl WorkSeries {
+    /// The first `visible` values of a series in work space; nothing after them is looked at.
+    pub fn new(series: &Series, visible: usize, space: Space, season: usize) -> WorkSeries {
+        let values = &series.values[..visible];
+        let unit = match space {
+            Space::Log => 1.0,
+            Space::Scaled => noise(values, season),
+        };
+        let target: Vec<f64> = values.iter().map(|&y| space.apply(y, unit)).collect();
+        let filled = fill(&target, season);
+        let noise = match space {
+            Space::Log => noise(&target, season),
+            Space::Scaled => 1.0,
+        };
+        WorkSeries {
+            filled: filled.iter().map(|&y| y as f32).collect(),
+            target: target.iter().map(|&y| y as f32).collect(),
+            noise,
+            unit,
+        }
+    }
+
+    /// Visible steps.
+    pub fn len(&self) -> usize {
+        self.filled.len()
+    }
+
+    /// Writes the `out.len()` inputs before `origin` (exclusive), repeating the first value to the left of the start.
+    pub fn input(&self, origin: usize, out: &mut [f32]) {
+        let padding = out.len().saturating_sub(origin);
+        let first = self.filled.first().copied().unwrap_or(0.0);
+        out[..padding].fill(first);
+        let taken = out.len() - padding;
+        out[padding..].copy_from_slice(&self.filled[origin - taken..origin]);
+    }
+}
+
+/// Mean |y_t − y_{t−season}| over observed pairs; where that is zero or undefined, the spread or size of the values,
+/// and 1 for a series of zeros: always positive and finite.
+fn noise(values: &[f64], season: usize) -> f64 {
+    let differences = values.iter().skip(season).zip(values).map(|(now, before)| (now - before).abs());
+    let observed: Vec<f64> = values.iter().copied().filter(|y| !y.is_nan()).collect();
+    let mean = mean(&observed);
+    let spread: Vec<f64> = observed.iter().map(|y| (y - mean).abs()).collect();
+    let size: Vec<f64> = observed.iter().map(|y| y.abs()).collect();
+    let candidates = [self::mean(&differences.filter(|d| !d.is_nan()).collect::<Vec<_>>()), self::mean(&spread), self::mean(&size)];
+    let floor = candidates[2] * 1e-6;
+    candidates.into_iter().find(|c| c.is_finite() && *c > floor && *c > 1e-300).unwrap_or(1.0)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    // Dividing first keeps gigantic values finite.
+    let count = values.len() as f64;
+    values.iter().map(|value| value / count).sum()
+}
+
+/// Fills missing values from the past: one season earlier where known, else the last known value.
+fn fill(values: &[f64], season: usize) -> Vec<f64> {
+    let first = values.iter().copied().find(|y| !y.is_nan()).unwrap_or(0.0);
+    let mut filled: Vec<f64> = Vec::with_capacity(values.len());
+    for (t, &y) in values.iter().enumerate() {
+        let guess = if t >= season { filled[t - season] } else { filled.last().copied().unwrap_or(first) };
+        filled.push(if y.is_nan() { guess } else { y });
+    }
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Frequency;
+
+    fn series(values: &[f64]) -> Series {
+        Series {
+            unique_id: "a".into(),
+            keys: vec![],
+            frequency: Frequency::Fixed { micros: 1 },
+            times: (0..values.len() as i64).collect(),
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn missing_values_come_from_one_season_earlier_never_from_later() {
+        let work = WorkSeries::new(&series(&[1.0, 2.0, f64::NAN, 4.0, f64::NAN]), 5, Space::Log, 2);
+        let back: Vec<f32> = work.filled.iter().map(|w| w.exp().round()).collect();
+        assert_eq!(back, [1.0, 2.0, 1.0, 4.0, 1.0]);
+        assert!(work.target[2].is_nan() && work.target[4].is_nan());
+    }
+
+    #[test]
+    fn what_lies_behind_the_visible_part_changes_nothing() {
+        let a = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 4.0]), 3, Space::Scaled, 1);
+        let b = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 1e9]), 3, Space::Scaled, 1);
+        assert_eq!((a.filled, a.unit), (b.filled, b.unit));
+    }
+
+    #[test]
+    fn constant_and_zero_series_have_a_positive_unit() {
+        assert_eq!(noise(&[5.0, 5.0, 5.0], 1), 5.0);
+        assert_eq!(noise(&[0.0, 0.0], 1), 1.0);
+        assert!(noise(&[1e300, -1e300, 1e300], 1).is_finite());
+    }
+
+    #[test]
+    fn inputs_before_the_start_repeat_the_first_value() {
+        let work = WorkSeries::new(&series(&[2.0, 3.0, 5.0]), 3, Space::Scaled, 1);
+        let mut out = [0.0; 4];
+        work.input(2, &mut out);
+        let unit = work.unit as f32;
+        assert_eq!(out.map(|w| w * unit), [2.0, 2.0, 2.0, 3.0]);
+    }
+}
