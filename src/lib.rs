@@ -3,11 +3,12 @@
 //! ```text
 //!  CSV / Parquet ──ingest──▶ Panel ──model──▶ Forecasts ──publish──▶ Parquet
 //!   (polars)                   │   ridge base + S4D network (engine)
-//!                              └──evaluation: seasonal naive, metrics
 //! ```
 //!
 //! The modules below are layers, lowest first; a layer imports only from those above it in this list.
 
-pub mod model;
 pub mod series;
 pub mod engine;
+pub mod model;
+pub mod ingest;
+pub mod publish;

@@ -1,1 +1,3 @@
+//! The s4cast binary.
+
 fn main() {}

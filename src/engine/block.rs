@@ -96,7 +96,10 @@ pub fn forward<F: Real>(
     x: Array3<F>,
     dropout: Option<(f64, &mut impl Rng)>,
 ) -> (Array3<F>, BlockCache<F>) {
-    assert!(plan.positions == Positions::All || plan.placement == Placement::Pre, "last position needs pre-norm");
+    assert!(
+        plan.positions == Positions::All || plan.placement == Placement::Pre,
+        "last position needs pre-norm"
+    );
     let (batch, len, hidden) = x.dim();
     let (u, norm) = match plan.placement {
         Placement::Pre => {

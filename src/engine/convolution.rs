@@ -59,12 +59,7 @@ pub struct ConvolutionGradient<F> {
 }
 
 /// y (batch, L, H) of u (batch, L, H), K (L, H) and D (H).
-pub fn forward<F: Real>(
-    plan: &Plan<F>,
-    u: ArrayView3<F>,
-    k: ArrayView2<F>,
-    d: ArrayView1<F>,
-) -> Array3<F> {
+pub fn forward<F: Real>(plan: &Plan<F>, u: ArrayView3<F>, k: ArrayView2<F>, d: ArrayView1<F>) -> Array3<F> {
     match plan {
         Plan::Direct => direct_forward(u, k, d),
         Plan::Fft { .. } => fft_forward(plan, u, k, d),

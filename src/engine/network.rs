@@ -293,12 +293,7 @@ fn read_rows<F: Real>(readout: Readout, x: ArrayView3<F>) -> Array2<F> {
 }
 
 /// The transpose of [`read_rows`].
-fn scatter_rows<F: Real>(
-    readout: Readout,
-    d_rows: Array2<F>,
-    batch: usize,
-    positions: usize,
-) -> Array3<F> {
+fn scatter_rows<F: Real>(readout: Readout, d_rows: Array2<F>, batch: usize, positions: usize) -> Array3<F> {
     let d_read = sequences(d_rows, batch);
     let start = match readout {
         Readout::Flatten => return d_read,

@@ -77,13 +77,7 @@ impl<F: Real> S4dParams<F> {
     }
 
     /// Draws `log_dt` uniformly on [ln dt_min, ln dt_max], C complex normal with E|C|² = 1, D standard normal.
-    pub fn init(
-        hidden: usize,
-        modes: usize,
-        init: Init,
-        dt: (f64, f64),
-        rng: &mut impl Rng,
-    ) -> S4dParams<F> {
+    pub fn init(hidden: usize, modes: usize, init: Init, dt: (f64, f64), rng: &mut impl Rng) -> S4dParams<F> {
         let mut params = S4dParams::zeros(hidden, modes);
         let (low, high) = (dt.0.ln(), dt.1.ln());
         params.log_dt.mapv_inplace(|_| F::of(rng.random_range(low..high)));
@@ -143,9 +137,9 @@ fn poles(init: Init, modes: usize, rng: &mut impl Rng) -> Vec<(C64, f64)> {
             spectrum.omega.iter().zip(&spectrum.b).map(|(&omega, &b)| (C64::new(-0.5, omega), b)).collect()
         }
         Init::Real => (0..modes).map(|n| (C64::new(-(n as f64 + 1.0), 0.0), 1.0)).collect(),
-        Init::Random => (0..modes)
-            .map(|_| (C64::new(-0.5, rng.sample::<f64, _>(StandardNormal).exp()), 1.0))
-            .collect(),
+        Init::Random => {
+            (0..modes).map(|_| (C64::new(-0.5, rng.sample::<f64, _>(StandardNormal).exp()), 1.0)).collect()
+        }
     }
 }
 

@@ -30,8 +30,11 @@ pub fn detect(series: &[&Series], candidates: &[usize]) -> usize {
 
 fn is_seasonal(values: &[f64], season: usize) -> bool {
     // Differencing removes level and trend, which would make every lag look seasonal.
-    let mut differences: Vec<f64> =
-        values.windows(2).map(|pair| pair[1] - pair[0]).map(|d| if d.is_finite() { d } else { 0.0 }).collect();
+    let mut differences: Vec<f64> = values
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .map(|d| if d.is_finite() { d } else { 0.0 })
+        .collect();
     let largest = differences.iter().fold(0.0, |max: f64, d| max.max(d.abs()));
     if largest == 0.0 {
         return false;
@@ -40,8 +43,9 @@ fn is_seasonal(values: &[f64], season: usize) -> bool {
     let mean = differences.iter().sum::<f64>() / differences.len() as f64;
     differences.iter_mut().for_each(|d| *d -= mean);
     let variance: f64 = differences.iter().map(|d| d * d).sum();
-    let correlation =
-        |lag: usize| differences.iter().skip(lag).zip(&differences).map(|(a, b)| a * b).sum::<f64>() / variance;
+    let correlation = |lag: usize| {
+        differences.iter().skip(lag).zip(&differences).map(|(a, b)| a * b).sum::<f64>() / variance
+    };
     let earlier: f64 = (1..season).map(|lag| correlation(lag).powi(2)).sum();
     let limit = 1.645 * ((1.0 + 2.0 * earlier) / differences.len() as f64).sqrt();
     let here = correlation(season);
@@ -72,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_daily_wave_in_hourly_data_is_found_and_a_trend_is_not() {
-        let wave = series((0..240).map(|t| (t as f64 * std::f64::consts::TAU / 24.0).sin() + noise(t)).collect());
+        let wave =
+            series((0..240).map(|t| (t as f64 * std::f64::consts::TAU / 24.0).sin() + noise(t)).collect());
         assert_eq!(detect(&[&wave], &[24, 168]), 24);
         let trend = series((0..240).map(|t| t as f64 * 0.1 + noise(t)).collect());
         assert_eq!(detect(&[&trend], &[24, 168]), 1);

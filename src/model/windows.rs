@@ -59,7 +59,8 @@ impl Origins {
     pub fn new(series: &[WorkSeries], geometry: &Geometry) -> Origins {
         let range = |(index, series): (usize, &WorkSeries)| {
             let end = (series.len() + 1).checked_sub(geometry.horizon)?;
-            let start = geometry.first_origin().min(end.checked_sub(1)?).max(geometry.horizon.min(geometry.anchor));
+            let start =
+                geometry.first_origin().min(end.checked_sub(1)?).max(geometry.horizon.min(geometry.anchor));
             (start < end).then_some((index, start, end))
         };
         Origins { ranges: series.iter().enumerate().filter_map(range).collect() }

@@ -86,7 +86,11 @@ fn noise(values: &[f64], season: usize) -> f64 {
     let mean = mean(&observed);
     let spread: Vec<f64> = observed.iter().map(|y| (y - mean).abs()).collect();
     let size: Vec<f64> = observed.iter().map(|y| y.abs()).collect();
-    let candidates = [self::mean(&differences.filter(|d| !d.is_nan()).collect::<Vec<_>>()), self::mean(&spread), self::mean(&size)];
+    let candidates = [
+        self::mean(&differences.filter(|d| !d.is_nan()).collect::<Vec<_>>()),
+        self::mean(&spread),
+        self::mean(&size),
+    ];
     let floor = candidates[2] * 1e-6;
     candidates.into_iter().find(|c| c.is_finite() && *c > floor && *c > 1e-300).unwrap_or(1.0)
 }

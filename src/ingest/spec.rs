@@ -1,0 +1,205 @@
+//! What to read and how strict to be; what came out; what went wrong.
+
+use crate::series::{Frequency, Note, Panel, Quality};
+use jiff::tz::TimeZone;
+
+/// Where the data is and how to read it. Everything but `inputs` has a default.
+#[derive(Clone, Debug)]
+pub struct SourceSpec {
+    /// Paths, globs or directories.
+    pub inputs: Vec<String>,
+    /// Id columns; empty infers them.
+    pub id: Vec<String>,
+    /// Time column; `None` infers it.
+    pub time: Option<String>,
+    /// Target column; `None` infers it.
+    pub target: Option<String>,
+    /// Frequency of every series; `None` infers it per series.
+    pub frequency: Option<Frequency>,
+    /// Zone of times that carry none, and of civil days; `None` reads UTC with a note.
+    pub zone: Option<TimeZone>,
+    /// What to do with repeated timestamps.
+    pub duplicates: Duplicates,
+    /// What to do with holes in the grid.
+    pub gaps: Gaps,
+    /// What to do with rows out of order.
+    pub order: Order,
+    /// How many bad series end the job.
+    pub max_bad_series: BadSeriesLimit,
+    /// Rows after this instant (microseconds UTC) are not read.
+    pub as_of: Option<i64>,
+}
+
+impl SourceSpec {
+    /// All defaults.
+    pub fn new(inputs: Vec<String>) -> SourceSpec {
+        SourceSpec {
+            inputs,
+            id: Vec::new(),
+            time: None,
+            target: None,
+            frequency: None,
+            zone: None,
+            duplicates: Duplicates::default(),
+            gaps: Gaps::default(),
+            order: Order::default(),
+            max_bad_series: BadSeriesLimit::default(),
+            as_of: None,
+        }
+    }
+}
+
+/// What to do with repeated timestamps of one series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Quarantine the series.
+    #[default]
+    Error,
+    /// Keep the row that stands first in the input.
+    First,
+    /// Keep the row that stands last.
+    Last,
+    /// Average the targets.
+    Mean,
+    /// Add the targets.
+    Sum,
+}
+
+/// What to do with holes in the time grid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gaps {
+    /// Mark the steps as missing; the model masks them.
+    #[default]
+    Mask,
+    /// Quarantine the series.
+    Error,
+    /// Fill with zero (counts that are written only when they happen).
+    Zero,
+}
+
+/// What to do with rows that are not in time order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Sort them.
+    #[default]
+    Sort,
+    /// Quarantine the series.
+    Error,
+}
+
+/// How many series may be quarantined before the job ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BadSeriesLimit {
+    /// A share of all series, in (0, 1].
+    Share(f64),
+    /// A number of series.
+    Count(usize),
+}
+
+impl Default for BadSeriesLimit {
+    fn default() -> BadSeriesLimit {
+        BadSeriesLimit::Share(0.25)
+    }
+}
+
+/// A policy word that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} '{word}'; choose one of {choices}")]
+pub struct PolicyError {
+    /// Which policy.
+    pub what: &'static str,
+    /// As written.
+    pub word: String,
+    /// What would do.
+    pub choices: &'static str,
+}
+
+/// Long (one row per series and time) or wide (one column per series).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One row per series and time.
+    Long,
+    /// One column per series.
+    Wide,
+}
+
+/// Which column plays which part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Id columns.
+    pub id: Vec<String>,
+    /// Time column.
+    pub time: String,
+    /// Target columns: one where the layout is long.
+    pub targets: Vec<String>,
+}
+
+/// What reading gave.
+#[derive(Clone, Debug)]
+pub struct Ingested {
+    /// The usable series.
+    pub panel: Panel,
+    /// Quality of every series, the quarantined ones included, ascending by id.
+    pub quality: Vec<Quality>,
+    /// Assumptions and oddities worth a line.
+    pub notes: Vec<Note>,
+    /// Files that were left out, with the reason.
+    pub skipped_files: Vec<String>,
+    /// Files read.
+    pub files: Vec<String>,
+    /// Rows read.
+    pub rows: usize,
+    /// Long or wide.
+    pub layout: Layout,
+    /// Which column plays which part.
+    pub roles: Roles,
+    /// SHA-256 over the usable series (ids, timestamps, values), lower-case hex.
+    pub fingerprint: String,
+}
+
+/// Which exit code a refusal deserves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IngestErrorKind {
+    /// No such file (66).
+    InputMissing,
+    /// The data cannot be used (65).
+    Data,
+    /// Reading failed (74).
+    Io,
+    /// Reading is not allowed (77).
+    Permission,
+    /// A flag asks for something that the input does not have (2).
+    Usage,
+}
+
+/// Why nothing can be forecast from this input: every problem, one line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestError {
+    kind: IngestErrorKind,
+    problems: Vec<String>,
+}
+
+impl IngestError {
+    /// An error of that kind, from at least one problem.
+    pub fn new(kind: IngestErrorKind, problems: Vec<String>) -> IngestError {
+        IngestError { kind, problems }
+    }
+
+    /// Which exit code it deserves.
+    pub fn kind(&self) -> IngestErrorKind {
+        self.kind
+    }
+
+    /// One line per problem: file, series or column, row, value, remedy.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl std::fmt::Display for IngestError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for IngestError {}

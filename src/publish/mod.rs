@@ -1,0 +1,104 @@
+//! Forecasts and quality reports to files: schema v1, written atomically.
+
+use crate::series::{Forecasts, Panel, Quality};
+use std::path::{Path, PathBuf};
+
+/// Version of the forecast schema, in the file's metadata as `s4cast.schema_version`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Where a forecast comes from: what every row and the file's metadata carry.
+#[derive(Clone, Debug)]
+pub struct Provenance {
+    /// UUIDv7 of the run.
+    pub run_id: String,
+    /// Nominal instant of the forecast, microseconds UTC.
+    pub issued_at: i64,
+    /// Wall clock at writing, microseconds UTC.
+    pub created_at: i64,
+    /// Version of the model.
+    pub model_version: i32,
+    /// Coverage level in percent of `yhat_lower` and `yhat_upper`; both tails are among the quantile levels.
+    pub primary_level: f64,
+    /// Further metadata of the file: (key without the `s4cast.` prefix, value), for example config and data hashes.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Rows in the file.
+    pub rows: usize,
+    /// Size of the file.
+    pub bytes: u64,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Why nothing was written; an older file at the path is untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The folder does not exist or the path cannot hold a file (73).
+    #[error("cannot create {path}: {reason}")]
+    CannotCreate {
+        /// The path asked for.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Not allowed (77).
+    #[error("no permission to write {path}: {reason}")]
+    Permission {
+        /// The path asked for.
+        path: PathBuf,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// Writing failed, for example on a full disk (74).
+    #[error("writing {path} failed: {reason}; the earlier file, if any, is untouched")]
+    Io {
+        /// The path asked for.
+        path: PathBuf,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// The file read back differs from what was written (70).
+    #[error("{path} failed verification: {reason}; it was not published")]
+    Verify {
+        /// The path asked for.
+        path: PathBuf,
+        /// What differs.
+        reason: String,
+    },
+}
+
+/// Writes forecasts in schema v1, atomically.
+///
+/// # Errors
+/// See [`PublishError`].
+pub fn write_forecasts(
+    path: &Path,
+    forecasts: &Forecasts,
+    id_columns: &[String],
+    provenance: &Provenance,
+) -> Result<Published, PublishError> {
+    let _ = (forecasts, id_columns, provenance);
+    Err(PublishError::CannotCreate { path: path.into(), reason: "no writer yet".into() })
+}
+
+/// Writes the quality report, atomically.
+///
+/// # Errors
+/// See [`PublishError`].
+pub fn write_quality(path: &Path, quality: &[Quality]) -> Result<Published, PublishError> {
+    let _ = quality;
+    Err(PublishError::CannotCreate { path: path.into(), reason: "no writer yet".into() })
+}
+
+/// Writes a panel as long CSV (`unique_id,ds,y`), atomically; empty fields where nothing was observed.
+///
+/// # Errors
+/// See [`PublishError`].
+pub fn write_csv(path: &Path, panel: &Panel) -> Result<Published, PublishError> {
+    let _ = panel;
+    Err(PublishError::CannotCreate { path: path.into(), reason: "no writer yet".into() })
+}
