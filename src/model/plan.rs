@@ -114,8 +114,9 @@ fn members(shape: &Shape) -> Vec<MemberPlan> {
             [(16 * patch, patch), (8 * patch, patch)]
         }
     };
-    // Half of a typical series for the lookback leaves the other half for windows.
-    let limit = shape.length.saturating_sub(shape.horizon) / 2;
+    // Windows are padded on the left, so a lookback may be most of what selection sees of a typical series.
+    let held = (validation_origins(shape) + 2) * shape.horizon;
+    let limit = shape.length.saturating_sub(held) * 3 / 4;
     let mut members: Vec<MemberPlan> = wanted
         .into_iter()
         .map(|(lookback, patch)| MemberPlan { lookback: lookback.min(limit / patch * patch), patch })
@@ -170,20 +171,18 @@ mod tests {
 
     #[test]
     fn hourly_panels_look_back_two_and_three_weeks_in_day_patches() {
-        let plan = Plan::new(&shape(414, 700, 24, 48));
-        let want = [(312, 24), (312, 24)];
+        let plan = Plan::new(&shape(414, 960, 24, 48));
         let got: Vec<(usize, usize)> = plan.members.iter().map(|m| (m.lookback, m.patch)).collect();
-        assert_eq!(got, want[..1]);
-        let long = Plan::new(&shape(414, 9000, 24, 48));
-        assert_eq!(long.members.iter().map(|m| m.lookback).collect::<Vec<_>>(), [504, 336]);
-        assert_eq!(long.validation_origins, 3);
+        assert_eq!(got, [(504, 24), (336, 24)]);
+        assert_eq!(plan.validation_origins, 3);
     }
 
     #[test]
     fn short_series_have_fewer_origins_and_no_member() {
         let plan = Plan::new(&shape(1, 20, 12, 12));
-        assert_eq!((plan.validation_origins, plan.members.len()), (0, 1));
+        assert_eq!((plan.validation_origins, plan.members.len()), (0, 0));
         assert!(Plan::new(&shape(1, 6, 12, 4)).members.is_empty());
+        assert_eq!(Plan::new(&shape(1, 144, 12, 12)).members.len(), 2);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct FitReport {
     pub gate: f64,
     /// Series that fell back to seasonal naive.
     pub fallbacks: usize,
+    /// What went wrong on the way and was dealt with, one line each.
+    pub notes: Vec<String>,
     /// Whether the wall-clock budget ended training early.
     pub budget_exhausted: bool,
     /// Score on the held-back tail, where the series are long enough to hold one back.

@@ -55,10 +55,10 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Origins whose inputs and targets lie inside the visible part of each series.
-    pub fn new(series: &[WorkSeries], geometry: &Geometry) -> Origins {
+    /// Origins whose targets lie inside each series, the last `held` steps left out.
+    pub fn new(series: &[WorkSeries], geometry: &Geometry, held: usize) -> Origins {
         let range = |(index, series): (usize, &WorkSeries)| {
-            let end = (series.len() + 1).checked_sub(geometry.horizon)?;
+            let end = (series.len() + 1).checked_sub(geometry.horizon + held)?;
             let start =
                 geometry.first_origin().min(end.checked_sub(1)?).max(geometry.horizon.min(geometry.anchor));
             (start < end).then_some((index, start, end))

@@ -42,17 +42,18 @@ pub struct WorkSeries {
 }
 
 impl WorkSeries {
-    /// The first `visible` values of a series in work space; nothing after them is looked at.
-    pub fn new(series: &Series, visible: usize, space: Space, season: usize) -> WorkSeries {
+    /// The first `visible` values of a series in work space; nothing after them is looked at. Unit and noise come from
+    /// the first `known` of them, so that values held back for validation do not set the scale.
+    pub fn new(series: &Series, visible: usize, known: usize, space: Space, season: usize) -> WorkSeries {
         let values = &series.values[..visible];
         let unit = match space {
             Space::Log => 1.0,
-            Space::Scaled => noise(values, season),
+            Space::Scaled => noise(&values[..known], season),
         };
         let target: Vec<f64> = values.iter().map(|&y| space.apply(y, unit)).collect();
         let filled = fill(&target, season);
         let noise = match space {
-            Space::Log => noise(&target, season),
+            Space::Log => noise(&target[..known], season),
             Space::Scaled => 1.0,
         };
         WorkSeries {
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn missing_values_come_from_one_season_earlier_never_from_later() {
-        let work = WorkSeries::new(&series(&[1.0, 2.0, f64::NAN, 4.0, f64::NAN]), 5, Space::Log, 2);
+        let work = WorkSeries::new(&series(&[1.0, 2.0, f64::NAN, 4.0, f64::NAN]), 5, 5, Space::Log, 2);
         let back: Vec<f32> = work.filled.iter().map(|w| w.exp().round()).collect();
         assert_eq!(back, [1.0, 2.0, 1.0, 4.0, 1.0]);
         assert!(work.target[2].is_nan() && work.target[4].is_nan());
@@ -137,8 +138,8 @@ mod tests {
 
     #[test]
     fn what_lies_behind_the_visible_part_changes_nothing() {
-        let a = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 4.0]), 3, Space::Scaled, 1);
-        let b = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 1e9]), 3, Space::Scaled, 1);
+        let a = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 4.0]), 3, 3, Space::Scaled, 1);
+        let b = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 1e9]), 3, 3, Space::Scaled, 1);
         assert_eq!((a.filled, a.unit), (b.filled, b.unit));
     }
 
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn inputs_before_the_start_repeat_the_first_value() {
-        let work = WorkSeries::new(&series(&[2.0, 3.0, 5.0]), 3, Space::Scaled, 1);
+        let work = WorkSeries::new(&series(&[2.0, 3.0, 5.0]), 3, 3, Space::Scaled, 1);
         let mut out = [0.0; 4];
         work.input(2, &mut out);
         let unit = work.unit as f32;

@@ -5,7 +5,7 @@
 
 pub mod forecast;
 pub mod frequency;
-
+pub mod metric;
 pub mod quality;
 
 pub use forecast::{Forecasts, SeriesForecast, Status};

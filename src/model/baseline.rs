@@ -1,0 +1,95 @@
+//! Naive forecasts with empirical quantiles: the bar for every model and the fallback of every series.
+
+use ndarray::Array2;
+
+/// Errors needed before the empirical quantiles of a lag are trusted.
+const ERRORS_MIN: usize = 20;
+
+/// Quantile forecasts (T, Q) by the value one season (or as many seasons as needed) earlier.
+///
+/// `values` is the visible history with `NaN` where nothing was observed; `season` 1 is the naive forecast. The median
+/// is the seasonal naive value itself; the other levels add the centred empirical quantiles of the errors that the
+/// same lag made in the history, or those of one season times √seasons where there are too few. All zeros without any
+/// observation. Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2 and 5.5.
+pub fn seasonal_naive(values: &[f64], season: usize, horizon: usize, levels: &[f64]) -> Array2<f64> {
+    let filled = fill_forward(values, season);
+    // A history shorter than a season repeats its last value.
+    let season = if filled.len() >= season { season } else { 1 };
+    let one_season = errors(values, season);
+    let mut forecast = Array2::zeros((horizon, levels.len()));
+    if filled.is_empty() {
+        return forecast;
+    }
+    let mut seasons_before = 0;
+    let mut offsets = Vec::new();
+    for (step, mut row) in forecast.outer_iter_mut().enumerate() {
+        let seasons = step / season + 1;
+        if seasons != seasons_before {
+            offsets = offsets_at(values, season, seasons, &one_season, levels);
+            seasons_before = seasons;
+        }
+        let point = filled[filled.len() - season + step % season];
+        row.iter_mut().zip(&offsets).for_each(|(quantile, offset)| *quantile = point + offset);
+    }
+    forecast
+}
+
+/// Fills missing values with those of one season earlier, else the last known one; leading ones with the first.
+fn fill_forward(values: &[f64], season: usize) -> Vec<f64> {
+    let first = values.iter().copied().find(|y| !y.is_nan()).unwrap_or(0.0);
+    let mut filled: Vec<f64> = Vec::with_capacity(values.len());
+    for (t, &y) in values.iter().enumerate() {
+        let guess = if t >= season { filled[t - season] } else { filled.last().copied().unwrap_or(first) };
+        filled.push(if y.is_nan() { guess } else { y });
+    }
+    filled
+}
+
+/// Sorted errors of the forecast `lag` steps ahead.
+fn errors(values: &[f64], lag: usize) -> Vec<f64> {
+    let pairs = values.iter().skip(lag).zip(values);
+    let mut errors: Vec<f64> = pairs.map(|(now, before)| now - before).filter(|e| e.is_finite()).collect();
+    errors.sort_by(f64::total_cmp);
+    errors
+}
+
+/// Quantile minus median of the errors, one per level.
+fn offsets_at(values: &[f64], season: usize, seasons: usize, one_season: &[f64], levels: &[f64]) -> Vec<f64> {
+    let own = if seasons == 1 { one_season.to_vec() } else { errors(values, season.saturating_mul(seasons)) };
+    let (sorted, factor) =
+        if own.len() >= ERRORS_MIN { (own.as_slice(), 1.0) } else { (one_season, (seasons as f64).sqrt()) };
+    let median = quantile(sorted, 0.5);
+    levels.iter().map(|&level| factor * (quantile(sorted, level) - median)).collect()
+}
+
+/// Empirical quantile of sorted values by linear interpolation; 0 of none.
+pub fn quantile(sorted: &[f64], level: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let position = level * last as f64;
+    let below = (position.floor() as usize).min(last);
+    let above = (below + 1).min(last);
+    let share = position - below as f64;
+    sorted[below] * (1.0 - share) + sorted[above] * share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_repeats_the_season_and_the_quantiles_widen() {
+        let values: Vec<f64> = (0..40).map(|t| [10.0, 20.0][t % 2] + (t * t % 7) as f64).collect();
+        let forecast = seasonal_naive(&values, 2, 4, &[0.1, 0.5, 0.9]);
+        assert_eq!(forecast.column(1).to_vec(), [values[38], values[39], values[38], values[39]]);
+        assert!(forecast.outer_iter().all(|row| row[0] <= row[1] && row[1] <= row[2]));
+    }
+
+    #[test]
+    fn short_empty_and_holey_histories_have_a_forecast() {
+        assert_eq!(seasonal_naive(&[], 12, 2, &[0.5]).sum(), 0.0);
+        assert_eq!(seasonal_naive(&[7.0], 12, 2, &[0.1, 0.9]).sum(), 28.0);
+        assert_eq!(seasonal_naive(&[1.0, 2.0, f64::NAN, 4.0], 2, 2, &[0.5]).column(0).to_vec(), [1.0, 4.0]);
+        let constant = seasonal_naive(&[3.0; 50], 7, 14, &[0.025, 0.975]);
+        assert!(constant.iter().all(|&y| y == 3.0));
+    }
+}

@@ -1,0 +1,112 @@
+//! One origin per series whose actuals are known: how well a forecaster does there, against seasonal naive.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::model::baseline;
+use crate::series::{Series, metric};
+
+/// Accuracy, mean over series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    /// Mean absolute scaled error; the scale is the in-sample error of seasonal naive.
+    pub mase: f64,
+    /// Symmetric mean absolute percentage error, percent.
+    pub smape: f64,
+}
+
+/// Forecasts from one origin per series can be held against its actuals.
+pub struct Exam {
+    /// Index of each series examined.
+    pub series: Vec<usize>,
+    /// First target step of each series.
+    pub origins: Vec<usize>,
+    /// Actuals (series, T); `NaN` where nothing was observed.
+    pub actual: Array2<f64>,
+    /// Accuracy of seasonal naive.
+    pub naive: Accuracy,
+    /// Scale of each series, `None` where the history is constant.
+    scales: Vec<Option<f64>>,
+    /// Percentage errors count only where every value is positive.
+    is_positive: bool,
+}
+
+impl Exam {
+    /// The exam whose targets start `back` steps before each chosen series' end.
+    pub fn new(all: &[&Series], chosen: &[usize], back: usize, horizon: usize, season: usize) -> Exam {
+        let origins: Vec<usize> = chosen.iter().map(|&index| all[index].values.len() - back).collect();
+        let mut actual = Array2::zeros((chosen.len(), horizon));
+        let mut naive = Array2::zeros((chosen.len(), horizon));
+        let mut scales = Vec::with_capacity(chosen.len());
+        for (row, (&index, &origin)) in chosen.iter().zip(&origins).enumerate() {
+            let (history, future) = all[index].values.split_at(origin);
+            actual.row_mut(row).iter_mut().zip(future).for_each(|(to, from)| *to = *from);
+            naive.row_mut(row).assign(&baseline::seasonal_naive(history, season, horizon, &[0.5]).column(0));
+            scales.push(metric::scale(history, season));
+        }
+        let is_positive = chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));
+        let unknown = Accuracy { mase: 0.0, smape: 0.0 };
+        let mut exam = Exam { series: chosen.to_vec(), origins, actual, naive: unknown, scales, is_positive };
+        exam.naive = exam.accuracy(naive.view());
+        exam
+    }
+
+    /// Accuracy of point forecasts (series, T), in units of the target.
+    pub fn accuracy(&self, predicted: ArrayView2<f64>) -> Accuracy {
+        let (mut mase, mut smape) = (Mean::default(), Mean::default());
+        for ((actual, predicted), scale) in self.actual.outer_iter().zip(predicted.outer_iter()).zip(&self.scales) {
+            let (actual, predicted) = (actual.to_vec(), predicted.to_vec());
+            if let (Some(error), Some(scale)) = (metric::mae(&actual, &predicted), scale) {
+                mase.add(error / scale);
+            }
+            metric::smape(&actual, &predicted).into_iter().for_each(|error| smape.add(error));
+        }
+        Accuracy { mase: mase.value(), smape: smape.value() }
+    }
+
+    /// Mean ratio of the accuracies to those of seasonal naive: below 1 is better than seasonal naive.
+    pub fn relative(&self, predicted: ArrayView2<f64>) -> f64 {
+        let own = self.accuracy(predicted);
+        let ratio = |own: f64, naive: f64| (own + 1e-9) / (naive + 1e-9);
+        let mase = ratio(own.mase, self.naive.mase);
+        if self.is_positive { 0.5 * (mase + ratio(own.smape, self.naive.smape)) } else { mase }
+    }
+}
+
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    fn value(&self) -> f64 {
+        if self.count == 0 { 0.0 } else { self.sum / self.count as f64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Frequency;
+    use ndarray::array;
+
+    #[test]
+    fn seasonal_naive_is_one_and_the_truth_is_nearly_zero() {
+        let series = Series {
+            unique_id: "a".into(),
+            keys: vec![],
+            frequency: Frequency::Fixed { micros: 1 },
+            times: (0..6).collect(),
+            values: vec![1.0, 2.0, 4.0, 5.0, 6.0, 9.0],
+        };
+        let exam = Exam::new(&[&series], &[0], 2, 2, 1);
+        assert_eq!((exam.origins[0], exam.actual.row(0).to_vec()), (4, vec![6.0, 9.0]));
+        assert!((exam.relative(array![[5.0, 5.0]].view()) - 1.0).abs() < 1e-9);
+        assert!(exam.relative(array![[6.0, 9.0]].view()) < 1e-6);
+    }
+}
