@@ -12,3 +12,6 @@ pub mod engine;
 pub mod model;
 pub mod ingest;
 pub mod publish;
+pub mod pipeline;
+pub mod config;
+pub mod cli;

@@ -1,0 +1,1 @@
+//! TOML job files to checked specs; no layer below sees TOML.
