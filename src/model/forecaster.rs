@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
-use crate::model::artifact::{self, Weights};
+use crate::model::artifact;
 use crate::model::baseline;
 use crate::model::ensemble::{Ensemble, missing_share};
 use crate::model::group::{self, Conditions, Group, Served};
