@@ -75,15 +75,17 @@ pub struct BlockPlan<F: Real> {
 /// What backward needs of one forward pass over (batch, L, H).
 pub struct BlockCache<F> {
     /// Input of the SSM (batch, L, H).
-    u: Array3<F>,
-    norm: Option<NormCache<F>>,
+    pub u: Array3<F>,
+    /// What the norm keeps, if there is one.
+    pub norm: Option<NormCache<F>>,
     /// SSM output (rows, H), rows = batch × positions.
-    ssm_out: Array2<F>,
+    pub ssm_out: Array2<F>,
     /// GELU output after dropout (rows, H).
-    activated: Array2<F>,
-    dropout: Option<Array2<F>>,
+    pub activated: Array2<F>,
+    /// Dropout factors (rows, H), if any.
+    pub dropout: Option<Array2<F>>,
     /// Linear output (rows, 2H).
-    mixed: Array2<F>,
+    pub mixed: Array2<F>,
 }
 
 /// Output (batch, L or 1, H) of x (batch, L, H), with the kernel K (L, H) of the block's SSM.
