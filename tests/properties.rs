@@ -93,11 +93,11 @@ proptest! {
             let before = convolution::forward(&plan, u.view(), k.view(), d.view());
             let after = convolution::forward(&plan, changed.view(), k.view(), d.view());
             let past = s![.., ..t, ..];
-            prop_assert!(distance(&before.slice(past), &after.slice(past)) < 1e-13 * len as f64);
+            prop_assert!(distance(before.slice(past), after.slice(past)) < 1e-13 * len as f64);
             let before = convolution::anticausal_forward(&plan, u.view(), k.view());
             let after = convolution::anticausal_forward(&plan, changed.view(), k.view());
             let future = s![.., t.., ..];
-            prop_assert!(distance(&before.slice(future), &after.slice(future)) < 1e-13 * len as f64);
+            prop_assert!(distance(before.slice(future), after.slice(future)) < 1e-13 * len as f64);
         }
     }
 
@@ -159,6 +159,6 @@ fn long_kernels_do_not_drift() {
             };
             (0..8).map(mode).sum::<f64>()
         });
-        assert!(distance(&kernel.column(h), &closed) < 1e-11);
+        assert!(distance(kernel.column(h), &closed) < 1e-11);
     }
 }
