@@ -1,6 +1,6 @@
 //! One training step of the product's network on one thread, and the convolution direct against FFT over the length.
 //!
-//! `cargo bench --bench train_step`; results with machine and date are kept in RESULTS.md.
+//! `cargo bench --bench train_step [-- part of a name]`; results with machine and date are kept in RESULTS.md.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -42,8 +42,13 @@ fn main() {
     }
 }
 
-/// Prints the fastest and the median of `repeats` runs after a tenth as many that are not counted.
+/// Prints the fastest and the median of `repeats` runs after a tenth as many that are not counted, if the command line
+/// asks for everything or for this name.
 fn report(name: &str, repeats: usize, mut run: impl FnMut()) {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    if filter.is_some_and(|filter| !name.contains(&filter)) {
+        return;
+    }
     (0..repeats.div_ceil(10)).for_each(|_| run());
     let mut seconds: Vec<f64> = (0..repeats)
         .map(|_| {
