@@ -56,11 +56,11 @@ pub fn forward<F: Real>(params: &NormParams<F>, x: ArrayView2<F>) -> (Array2<F>,
     let outputs = slice_mut(&mut y).chunks_exact_mut(hidden).zip(&mut cache.inverse_sd);
     let inputs = slice(&x).chunks_exact(hidden).zip(slice_mut(&mut cache.normal).chunks_exact_mut(hidden));
     for ((x, normal), (y, inverse_sd)) in inputs.zip(outputs) {
-        let mean = sum(x.iter().copied()) * scale;
+        let mean = sum(x) * scale;
         for (normal, &x) in normal.iter_mut().zip(x) {
             *normal = x - mean;
         }
-        let variance = sum(normal.iter().map(|&normal| normal * normal)) * scale;
+        let variance = dot(normal, normal) * scale;
         *inverse_sd = F::one() / (variance + F::of(EPSILON)).sqrt();
         for (((y, normal), &gamma), &beta) in y.iter_mut().zip(normal).zip(gamma).zip(beta) {
             *normal *= *inverse_sd;
@@ -95,8 +95,8 @@ pub fn backward<F: Real>(
             *d_beta += dy;
             *dx = dy * gamma;
         }
-        let mean_q = sum(dx.iter().copied()) * scale;
-        let mean_qn = sum(dx.iter().zip(normal).map(|(&q, &normal)| q * normal)) * scale;
+        let mean_q = sum(dx) * scale;
+        let mean_qn = dot(dx, normal) * scale;
         for (q, &normal) in dx.iter_mut().zip(normal) {
             *q = r * (*q - mean_q - normal * mean_qn);
         }
@@ -104,14 +104,39 @@ pub fn backward<F: Real>(
     dx
 }
 
-/// Sum in eight interleaved partial sums, always in the same order: one long chain of additions would wait for each.
+/// Lanes of [`sum`] and [`dot`].
+const LANES: usize = 8;
+
+/// Sum in interleaved partial sums, always in the same order: one long chain of additions would wait for each.
 #[inline]
-fn sum<F: Real>(values: impl ExactSizeIterator<Item = F>) -> F {
-    let mut partial = [F::zero(); 8];
-    for (index, value) in values.enumerate() {
-        partial[index % 8] += value;
+fn sum<F: Real>(values: &[F]) -> F {
+    let mut partial = [F::zero(); LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest: F = chunks.remainder().iter().copied().sum();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            partial[lane] += chunk[lane];
+        }
     }
-    let pair = |i: usize| partial[i] + partial[i + 4];
+    fold(partial) + rest
+}
+
+/// Σ a ⊙ b in the order of [`sum`].
+#[inline]
+fn dot<F: Real>(a: &[F], b: &[F]) -> F {
+    let mut partial = [F::zero(); LANES];
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: F = a.remainder().iter().zip(b.remainder()).map(|(&a, &b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..LANES {
+            partial[lane] += a[lane] * b[lane];
+        }
+    }
+    fold(partial) + rest
+}
+
+fn fold<F: Real>(partial: [F; LANES]) -> F {
+    let pair = |lane: usize| partial[lane] + partial[lane + LANES / 2];
     (pair(0) + pair(1)) + (pair(2) + pair(3))
 }
 
