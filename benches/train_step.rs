@@ -31,6 +31,11 @@ fn main() {
         let mut step = TrainStep::new(tokens, patch);
         report(&format!("train step, batch {BATCH}, {tokens} x {patch}"), 60, || step.run());
         report(&format!("forward, batch {BATCH}, {tokens} x {patch}"), 60, || step.forward());
+        report(&format!("kernels of both layers, {tokens} x {patch}"), 60, || {
+            black_box(step.network.kernels());
+        });
+        let mut gradient = NetworkGradient::zeros(&step.network.spec);
+        report(&format!("their gradients, {tokens} x {patch}"), 60, || step.network.finish(&mut gradient));
     }
     for len in [14, 21, 48, 64, 96, 128, 192, 256, 384, 512, 1024] {
         for (name, plan) in [("direct", Plan::Direct), ("fft", Plan::fft(len))] {
