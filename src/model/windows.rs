@@ -43,7 +43,7 @@ impl Geometry {
     }
 
     /// First origin worth training on: a third of the lookback is real.
-    fn first_origin(&self) -> usize {
+    pub fn first_origin(&self) -> usize {
         (self.lookback / 3).max(self.anchor).max(1)
     }
 }

@@ -1,5 +1,14 @@
 //! The step of a regular time grid.
 
+use crate::series::civil::{
+    DAY, HOUR, LocalClock, MINUTE, SECOND, date_from_days, days_from_date, days_in_month, weekday,
+};
+use jiff::tz::TimeZone;
+use std::fmt;
+use std::str::FromStr;
+
+pub use crate::series::infer::infer;
+
 /// Which day of the month a month-based grid stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MonthAnchor {
@@ -31,4 +40,384 @@ pub enum Frequency {
         /// Day of the month.
         anchor: MonthAnchor,
     },
+}
+
+/// A frequency that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown frequency '{0}'; write a count and a unit: 30s, 15m, 1h, 1d, 1w, B (business days), \
+     MS or ME (month start or end), QS, QE, YS, YE"
+)]
+pub struct FrequencyError(pub String);
+
+impl Frequency {
+    /// The `steps` grid timestamps that follow `last`, microseconds UTC.
+    ///
+    /// Steps below a day are absolute time. Days and months keep the civil time of day of `last` in `zone`; where the
+    /// clock skips that time, the first instant after the gap stands in.
+    pub fn after(self, last: i64, steps: usize, zone: &TimeZone) -> Vec<i64> {
+        let steps = i64::try_from(steps).unwrap_or(i64::MAX);
+        let reach = last.saturating_add(self.step_max().saturating_mul(steps.saturating_add(1)));
+        let walk = Walk::new(self, last, zone, reach);
+        (1..=steps).map(|step| walk.stamp(step)).collect()
+    }
+
+    /// Every grid timestamp from `first` up to and including `last`, microseconds UTC.
+    ///
+    /// The grid stands where `first` puts it; a month-based grid whose anchor is another day than that of `first`
+    /// starts on its own day of that month.
+    pub fn grid(self, first: i64, last: i64, zone: &TimeZone) -> Vec<i64> {
+        let walk = Walk::new(self, first, zone, last);
+        (0..).map(|step| walk.stamp(step)).take_while(|&stamp| stamp <= last).collect()
+    }
+
+    /// About how many grid steps lie between two instants; exact for fixed steps.
+    pub fn steps_between(self, first: i64, last: i64) -> i64 {
+        let step = match self {
+            Frequency::BusinessDays => DAY * 7 / 5,
+            _ => self.step_max(),
+        };
+        last.saturating_sub(first) / step.max(1)
+    }
+
+    /// Candidate season lengths in steps, the most usual first; empty where no season is usual.
+    pub fn season_lengths(self) -> Vec<usize> {
+        let lengths = match self {
+            Frequency::Fixed { micros } => fixed_seasons(micros),
+            Frequency::Days { days: 1 } => vec![7, 365],
+            Frequency::Days { days } if days > 0 && days % 7 == 0 => vec![364 / days],
+            Frequency::Days { .. } => Vec::new(),
+            Frequency::BusinessDays => vec![5],
+            Frequency::Months { months, .. } if months > 0 && 12 % months == 0 => vec![12 / months],
+            Frequency::Months { .. } => Vec::new(),
+        };
+        lengths
+            .into_iter()
+            .filter(|&length| length > 1)
+            .filter_map(|length| usize::try_from(length).ok())
+            .collect()
+    }
+
+    /// The longest that one step can last, leap days and clock changes left aside.
+    fn step_max(self) -> i64 {
+        match self {
+            Frequency::Fixed { micros } => micros,
+            Frequency::Days { days } => days.saturating_mul(DAY),
+            Frequency::BusinessDays => 3 * DAY,
+            Frequency::Months { months, .. } => months.saturating_mul(31 * DAY),
+        }
+    }
+}
+
+fn fixed_seasons(micros: i64) -> Vec<i64> {
+    let steps = |period: i64| (micros > 0 && period % micros == 0).then(|| period / micros);
+    let periods = match micros {
+        SECOND => [MINUTE, HOUR],
+        MINUTE => return vec![1440],
+        DAY => return vec![7, 365],
+        micros if micros < MINUTE => [HOUR, DAY],
+        _ => [DAY, 7 * DAY],
+    };
+    periods.into_iter().filter_map(steps).collect()
+}
+
+/// A grid through an origin, step by step; every stamp is computed from the origin, so that nothing drifts.
+struct Walk {
+    frequency: Frequency,
+    origin: i64,
+    clock: LocalClock,
+    day: i64,
+    time_of_day: i64,
+}
+
+impl Walk {
+    fn new(frequency: Frequency, origin: i64, zone: &TimeZone, reach: i64) -> Walk {
+        let clock = LocalClock::new(zone, origin, reach);
+        let civil = clock.civil(origin);
+        Walk { frequency, origin, day: civil.div_euclid(DAY), time_of_day: civil.rem_euclid(DAY), clock }
+    }
+
+    fn stamp(&self, step: i64) -> i64 {
+        let day = match self.frequency {
+            Frequency::Fixed { micros } => return self.origin.saturating_add(step.saturating_mul(micros)),
+            Frequency::Days { days } => self.day.saturating_add(step.saturating_mul(days)),
+            Frequency::BusinessDays => {
+                // A weekend counts as its Friday, so that the next step is Monday.
+                let weekday = weekday(self.day);
+                let ordinal = weekday.min(4).saturating_add(step);
+                (self.day - weekday)
+                    .saturating_add((ordinal / 5).saturating_mul(7))
+                    .saturating_add(ordinal % 5)
+            }
+            Frequency::Months { months, anchor } => {
+                let (year, month, _) = date_from_days(self.day);
+                anchored_day((year * 12 + month - 1).saturating_add(step.saturating_mul(months)), anchor)
+            }
+        };
+        self.clock.first_instant(day.saturating_mul(DAY).saturating_add(self.time_of_day))
+    }
+}
+
+/// The anchor's day in a month that is counted from year 0.
+pub(super) fn anchored_day(month_index: i64, anchor: MonthAnchor) -> i64 {
+    // Years beyond any calendar are clipped, so that no caller can overflow the arithmetic of dates.
+    let month_index = month_index.clamp(-12_000_000, 12_000_000);
+    let (year, month) = (month_index.div_euclid(12), month_index.rem_euclid(12) + 1);
+    let length = days_in_month(year, month);
+    let day = match anchor {
+        MonthAnchor::Day(day) => i64::from(day).clamp(1, length),
+        MonthAnchor::End => length,
+    };
+    days_from_date(year, month, day)
+}
+
+impl fmt::Display for Frequency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Frequency::Fixed { micros } => {
+                let units = [(HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (1000, "ms"), (1, "us")];
+                let (unit, name) =
+                    units.into_iter().find(|(unit, _)| micros % unit == 0).unwrap_or((1, "us"));
+                write!(f, "{}{name}", micros / unit)
+            }
+            Frequency::Days { days } if days % 7 == 0 => write!(f, "{}w", days / 7),
+            Frequency::Days { days } => write!(f, "{days}d"),
+            Frequency::BusinessDays => f.write_str("B"),
+            Frequency::Months { months, anchor } => {
+                match months {
+                    1 => f.write_str("M")?,
+                    3 => f.write_str("Q")?,
+                    12 => f.write_str("Y")?,
+                    _ => write!(f, "{months}M")?,
+                }
+                match anchor {
+                    MonthAnchor::End => f.write_str("E"),
+                    MonthAnchor::Day(1) => f.write_str("S"),
+                    MonthAnchor::Day(day) => write!(f, "S@{day}"),
+                }
+            }
+        }
+    }
+}
+
+impl FromStr for Frequency {
+    type Err = FrequencyError;
+
+    /// Reads `15m`, `15min`, `1h`, `1d`, `1w`, `B`, `MS`, `ME`, `QS`, `YE` and their like; `M` is a month, `m` a minute.
+    ///
+    /// A month unit without `S` or `E` means the end of the month; `MS@15` stands on the fifteenth.
+    fn from_str(text: &str) -> Result<Frequency, FrequencyError> {
+        parse(text.trim()).ok_or_else(|| FrequencyError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<Frequency> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let count: i64 = if count.is_empty() { 1 } else { count.parse().ok().filter(|&count| count > 0)? };
+    let fixed = |unit: i64| Some(Frequency::Fixed { micros: count.checked_mul(unit)? });
+    let days =
+        |days: i64| Some(Frequency::Days { days: count.checked_mul(days).filter(|&days| days < 4_000_000)? });
+    let months = |months: i64, anchor: MonthAnchor| {
+        Some(Frequency::Months {
+            months: count.checked_mul(months).filter(|&months| months < 120_000)?,
+            anchor,
+        })
+    };
+    let start = MonthAnchor::Day(1);
+    match unit.trim() {
+        "us" => return fixed(1),
+        "ms" => return fixed(1000),
+        "m" | "T" => return fixed(MINUTE),
+        "M" | "ME" => return months(1, MonthAnchor::End),
+        "MS" => return months(1, start),
+        "B" if count == 1 => return Some(Frequency::BusinessDays),
+        unit if unit.starts_with("W-") => return days(7),
+        _ => {}
+    }
+    if let Some((unit, day)) = unit.split_once("S@") {
+        let day: i8 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
+        let unit = match unit {
+            "M" => 1,
+            "Q" => 3,
+            "Y" => 12,
+            _ => return None,
+        };
+        return months(unit, MonthAnchor::Day(day));
+    }
+    match unit.trim().to_ascii_lowercase().as_str() {
+        "s" | "sec" | "second" | "seconds" => fixed(SECOND),
+        "min" | "minute" | "minutes" => fixed(MINUTE),
+        "h" | "hour" | "hours" | "hourly" => fixed(HOUR),
+        "d" | "day" | "days" | "daily" => days(1),
+        "w" | "week" | "weeks" | "weekly" => days(7),
+        "mo" | "month" | "months" | "monthly" => months(1, MonthAnchor::End),
+        "q" | "qe" | "quarter" | "quarters" | "quarterly" => months(3, MonthAnchor::End),
+        "qs" => months(3, start),
+        "y" | "ye" | "year" | "years" | "yearly" | "a" => months(12, MonthAnchor::End),
+        "ys" | "as" => months(12, start),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> i64 {
+        text.parse::<Timestamp>().unwrap().as_microsecond()
+    }
+
+    fn show(times: &[i64]) -> Vec<String> {
+        times.iter().map(|&t| Timestamp::from_microsecond(t).unwrap().to_string()).collect()
+    }
+
+    fn berlin() -> TimeZone {
+        TimeZone::get("Europe/Berlin").unwrap()
+    }
+
+    fn frequency(text: &str) -> Frequency {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn words_and_their_canonical_form() {
+        let words = [
+            ("15min", "15m"),
+            ("15m", "15m"),
+            ("60m", "1h"),
+            ("h", "1h"),
+            ("H", "1h"),
+            ("30s", "30s"),
+            ("D", "1d"),
+            ("7d", "1w"),
+            ("W-SUN", "1w"),
+            ("B", "B"),
+            ("MS", "MS"),
+            ("M", "ME"),
+            ("1mo", "ME"),
+            ("QS", "QS"),
+            ("Q", "QE"),
+            ("1y", "YE"),
+            ("YS", "YS"),
+            ("2MS", "2MS"),
+            ("QS@15", "QS@15"),
+            ("250ms", "250ms"),
+        ];
+        for (word, canonical) in words {
+            assert_eq!(frequency(word).to_string(), canonical, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_word_is_named_with_the_remedy() {
+        for word in
+            ["", "0h", "-1h", "5x", "2B", "MS@32", "99999999999999999999d", "9223372036854775807h", "1.5h"]
+        {
+            let error = word.parse::<Frequency>().unwrap_err().to_string();
+            assert!(error.contains(&format!("'{word}'")) && error.contains("15m"), "{error}");
+        }
+    }
+
+    #[test]
+    fn hours_are_absolute_and_days_are_civil() {
+        let last = at("2024-10-26T22:00:00Z");
+        let hours = frequency("1h").after(last, 4, &berlin());
+        assert_eq!(hours[3] - last, 4 * HOUR);
+        let days = frequency("1d").after(last, 2, &berlin());
+        assert_eq!(show(&days), ["2024-10-27T23:00:00Z", "2024-10-28T23:00:00Z"]);
+        let spring = frequency("1d").after(at("2024-03-30T23:00:00Z"), 1, &berlin());
+        assert_eq!(show(&spring), ["2024-03-31T22:00:00Z"]);
+    }
+
+    #[test]
+    fn a_skipped_time_goes_to_the_first_valid_instant_and_comes_back() {
+        let days = frequency("1d").after(at("2024-03-30T01:30:00Z"), 2, &berlin());
+        assert_eq!(show(&days), ["2024-03-31T01:00:00Z", "2024-04-01T00:30:00Z"]);
+        let zone = TimeZone::get("America/Sao_Paulo").unwrap();
+        let days = frequency("1d").after(at("2018-11-04T03:00:00Z"), 1, &zone);
+        assert_eq!(show(&days), ["2018-11-05T02:00:00Z"]);
+    }
+
+    #[test]
+    fn month_ends_starts_and_clipped_days() {
+        let ends = frequency("ME").after(at("2024-01-31T00:00:00Z"), 3, &TimeZone::UTC);
+        assert_eq!(show(&ends), ["2024-02-29T00:00:00Z", "2024-03-31T00:00:00Z", "2024-04-30T00:00:00Z"]);
+        let quarters = frequency("QS").after(at("2023-10-01T00:00:00Z"), 2, &TimeZone::UTC);
+        assert_eq!(show(&quarters), ["2024-01-01T00:00:00Z", "2024-04-01T00:00:00Z"]);
+        let thirtieth = frequency("MS@30").after(at("2024-02-29T12:00:00Z"), 1, &TimeZone::UTC);
+        assert_eq!(show(&thirtieth), ["2024-03-30T12:00:00Z"]);
+    }
+
+    #[test]
+    fn business_days_skip_the_weekend_even_from_within() {
+        let after = |text| show(&Frequency::BusinessDays.after(at(text), 2, &TimeZone::UTC));
+        assert_eq!(after("2024-03-01T00:00:00Z"), ["2024-03-04T00:00:00Z", "2024-03-05T00:00:00Z"]);
+        assert_eq!(after("2024-03-03T00:00:00Z"), ["2024-03-04T00:00:00Z", "2024-03-05T00:00:00Z"]);
+    }
+
+    #[test]
+    fn season_lengths_per_step() {
+        let seasons = [
+            ("1h", vec![24, 168]),
+            ("15m", vec![96, 672]),
+            ("30m", vec![48, 336]),
+            ("5m", vec![288, 2016]),
+            ("1m", vec![1440]),
+            ("1d", vec![7, 365]),
+            ("B", vec![5]),
+            ("1w", vec![52]),
+            ("MS", vec![12]),
+            ("QE", vec![4]),
+            ("YE", vec![]),
+            ("1s", vec![60, 3600]),
+            ("7h", vec![24]),
+            ("24h", vec![7, 365]),
+            ("10d", vec![]),
+            ("2w", vec![26]),
+            ("10s", vec![360, 8640]),
+        ];
+        for (word, lengths) in seasons {
+            assert_eq!(frequency(word).season_lengths(), lengths, "{word}");
+        }
+    }
+
+    fn any_frequency() -> impl Strategy<Value = Frequency> {
+        let anchor = prop_oneof![Just(MonthAnchor::End), (1i8..=31).prop_map(MonthAnchor::Day)];
+        prop_oneof![
+            (1i64..10_000_000_000_000).prop_map(|micros| Frequency::Fixed { micros }),
+            (1i64..1000).prop_map(|n| Frequency::Fixed { micros: n * MINUTE }),
+            (1i64..1000).prop_map(|days| Frequency::Days { days }),
+            Just(Frequency::BusinessDays),
+            (1i64..100, anchor).prop_map(|(months, anchor)| Frequency::Months { months, anchor }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_form_parses_back(frequency in any_frequency()) {
+            prop_assert_eq!(frequency.to_string().parse::<Frequency>().unwrap(), frequency);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,12}") {
+            let _ = text.parse::<Frequency>();
+        }
+
+        #[test]
+        fn steps_ascend_and_continue(frequency in any_frequency(), last in 0i64..2_000_000_000_000_000) {
+            let zone = berlin();
+            let all = frequency.after(last, 6, &zone);
+            prop_assert!(all[0] > last);
+            prop_assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert_eq!(frequency.grid(all[0], all[5], &zone).len(), 6);
+        }
+
+        #[test]
+        fn no_step_overflows(frequency in any_frequency(), last in any::<i64>()) {
+            frequency.after(last, 3, &TimeZone::UTC);
+        }
+    }
 }

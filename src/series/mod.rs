@@ -3,8 +3,10 @@
 //! No IO, no clock, no frames: a [`Panel`] is what ingestion produces and what models, baselines and publication read.
 //! Timestamps are microseconds since the Unix epoch, UTC. A missing value is `NaN`.
 
+pub mod civil;
 pub mod forecast;
 pub mod frequency;
+pub mod infer;
 pub mod metric;
 pub mod quality;
 
