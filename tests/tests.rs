@@ -1,1 +1,9 @@
+//! Integration tests: one binary, so that the heavy dependencies are linked once.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod golden;
+mod gradients;
+mod layering;
+mod properties;
+mod support;

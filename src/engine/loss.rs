@@ -44,19 +44,20 @@ impl Loss {
             assert_eq!(levels.len(), width, "levels and forecast columns");
         }
         let mut sum = 0.0;
-        for sample in 0..batch {
-            let weight = weights[sample].wide();
-            for step in 0..horizon {
-                let actual = target[[sample, step]];
-                for column in 0..width {
-                    let at = [sample, step, column];
-                    let (value, slope) = if actual.is_nan() {
-                        (0.0, 0.0)
-                    } else {
-                        self.term(column, forecast[at].wide() - actual.wide())
-                    };
+        let samples = forecast.outer_iter().zip(gradient.outer_iter_mut());
+        for ((forecast, mut gradient), (target, weight)) in samples.zip(target.outer_iter().zip(weights)) {
+            let weight = weight.wide();
+            for ((forecast, mut gradient), actual) in
+                forecast.outer_iter().zip(gradient.outer_iter_mut()).zip(target)
+            {
+                if actual.is_nan() {
+                    gradient.fill(F::zero());
+                    continue;
+                }
+                for (column, (forecast, gradient)) in forecast.iter().zip(&mut gradient).enumerate() {
+                    let (value, slope) = self.term(column, forecast.wide() - actual.wide());
                     sum += weight * value;
-                    gradient[at] = F::of(weight * slope);
+                    *gradient = F::of(weight * slope);
                 }
             }
         }
@@ -67,6 +68,7 @@ impl Loss {
     // subgradient 0, so that an exact forecast is not moved.
 
     /// Loss and slope of one residual r = forecast − target.
+    #[inline]
     fn term(&self, column: usize, r: f64) -> (f64, f64) {
         match self {
             Loss::Pinball { levels } => {

@@ -29,18 +29,22 @@ pub trait Real: NdFloat + FftNum + std::iter::Sum + sealed::Sealed {
 }
 
 impl Real for f64 {
+    #[inline]
     fn of(value: f64) -> f64 {
         value
     }
 
+    #[inline]
     fn wide(self) -> f64 {
         self
     }
 
+    #[inline]
     fn erf(self) -> f64 {
         libm::erf(self)
     }
 
+    #[inline]
     fn exp_fast(self) -> f64 {
         libm::exp(self)
     }
@@ -70,10 +74,12 @@ const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 impl Real for f32 {
+    #[inline]
     fn of(value: f64) -> f32 {
         value as f32
     }
 
+    #[inline]
     fn wide(self) -> f64 {
         f64::from(self)
     }
