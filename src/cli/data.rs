@@ -177,7 +177,9 @@ fn portrait(series: &Series, all: usize) -> String {
     page.line("Series", format!("{} (one of {all})", series.unique_id));
     page.line("Step", format!("{}, {}", series.frequency, count(series.times.len(), "step")));
     page.line("Values", format!("{observed} observed, {missing} missing"));
-    page.line("", format!("min {min}, median {median}, mean {mean:.6}, max {max}, deviation {deviation:.6}"));
+    let shown = [min, median, mean, max, deviation].map(rounded);
+    let [min, median, mean, max, deviation] = shown;
+    page.line("", format!("min {min}, median {median}, mean {mean}, max {max}, deviation {deviation}"));
     let [head, tail] = ends(series);
     for (heading, rows) in [("Head", head), ("Tail", tail)] {
         for (place, (time, value)) in rows.into_iter().enumerate() {
@@ -186,6 +188,20 @@ fn portrait(series: &Series, all: usize) -> String {
         }
     }
     page.text
+}
+
+/// About six significant digits.
+fn rounded(value: f64) -> String {
+    let magnitude = value.abs().log10().floor();
+    match magnitude {
+        -4.0..6.0 => {
+            let decimals = (5.0 - magnitude) as usize;
+            let text = format!("{value:.decimals$}");
+            if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+        }
+        _ if value == 0.0 => "0".into(),
+        _ => format!("{value:.5e}"),
+    }
 }
 
 #[cfg(test)]
@@ -219,6 +235,16 @@ mod tests {
             let ends = ends(&series(&vec![1.0; rows]));
             assert_eq!(ends.map(|rows| rows.len()), want, "{rows} rows");
         }
+    }
+
+    #[test]
+    fn numbers_are_shown_to_six_digits() {
+        let cases = [(67.759_999_999, "67.76"), (0.0, "0"), (120.0, "120"), (-0.001_234_567, "-0.00123457")];
+        for (value, text) in cases {
+            assert_eq!(rounded(value), text);
+        }
+        assert_eq!(rounded(1.7e308), "1.70000e308");
+        assert_eq!(rounded(123_456.4), "123456");
     }
 
     #[test]

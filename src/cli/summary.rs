@@ -3,6 +3,7 @@
 use crate::cli::clock;
 use crate::ingest::Layout;
 use crate::model::report::{FitReport, HoldoutScore};
+use crate::model::spec::ModelKind;
 use crate::pipeline::{JobReport, SourceReport};
 use std::fmt::Display;
 use std::path::Path;
@@ -73,10 +74,10 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
         let space = if fit.log_space { ", on the logarithm" } else { "" };
         page.line("Trained", format!("{} for {group}, in {seconds:.1} s", fit.model_id));
         let lookbacks = lookbacks.join(", ");
-        page.line(
-            "",
-            format!("looks back {lookbacks} steps, {} parameters{space}; {}", fit.parameters, gate(fit)),
-        );
+        page.line("", format!("looks back {lookbacks} steps, {} parameters{space}", fit.parameters));
+        if let Some(verdict) = gate(fit, report.model.kind()) {
+            page.line("", verdict);
+        }
     }
     if fit.fallbacks > 0 {
         page.line("", format!("{} fell back to seasonal naive", count(fit.fallbacks, "series")));
@@ -93,38 +94,45 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
     }
 }
 
-/// What the exam of the network decided, in words.
-fn gate(fit: &FitReport) -> &'static str {
-    if fit.steps == 0 || fit.gate <= 0.0 {
-        "the network did not beat the linear base on unseen data, so the base forecasts alone"
-    } else if fit.gate < 1.0 {
-        "the network passed its exam narrowly and corrects the linear base by half"
-    } else {
-        "the network passed its exam and corrects the linear base in full"
+/// What the exam of the network decided, in words; nothing where no network was asked for.
+fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
+    match kind {
+        ModelKind::Auto if fit.steps == 0 || fit.gate <= 0.0 => {
+            Some("the network did not beat the linear base on unseen data, so the base forecasts alone")
+        }
+        ModelKind::Auto if fit.gate < 1.0 => {
+            Some("the network passed its exam narrowly and corrects the linear base by half")
+        }
+        ModelKind::Auto => Some("the network passed its exam and corrects the linear base in full"),
+        ModelKind::S4d => Some("the network corrects the linear base, as asked for with --model s4d"),
+        ModelKind::Ridge | ModelKind::SeasonalNaive | ModelKind::Naive => None,
     }
 }
 
 fn scored(page: &mut Page, score: &HoldoutScore) {
     let (mase, naive) = (score.mase, score.mase_seasonal_naive);
     let against = match (1.0 - mase / naive) * 100.0 {
-        gain if !gain.is_finite() => "no comparison".into(),
-        gain if gain >= 0.0 => format!("{gain:.0} % better"),
-        loss => format!("{:.0} % worse", -loss),
+        gain if !gain.is_finite() => {
+            "no comparison with seasonal naive, which errs by nothing measurable".into()
+        }
+        gain if gain >= 0.0 => format!("{gain:.0} % better than seasonal naive"),
+        loss => format!("{:.0} % worse than seasonal naive", -loss),
     };
     let tail = format!("last {} steps of {}", score.horizon, count(score.series, "series"));
-    page.line("Scored", format!("{tail}, held back: {against} than seasonal naive"));
-    let smape = (score.smape, score.smape_seasonal_naive);
-    page.line(
-        "",
-        format!("MASE {mase:.3} (naive {naive:.3}), sMAPE {:.2} % (naive {:.2} %)", smape.0, smape.1),
-    );
+    page.line("Scored", format!("{tail}, held back: {against}"));
+    let pair = |name: &str, own: f64, naive: f64, unit: &str| match own.is_finite() && naive.is_finite() {
+        true => format!("{name} {own:.2}{unit} (naive {naive:.2}{unit})"),
+        false => format!("{name} not defined"),
+    };
+    let mase = pair("MASE", mase, naive, "");
+    page.line("", format!("{mase}, {}", pair("sMAPE", score.smape, score.smape_seasonal_naive, " %")));
     let coverage: Vec<String> = score
         .coverage
         .iter()
         .map(|(level, share)| format!("the {level} % interval held {:.0} %", share * 100.0))
         .collect();
     if !coverage.is_empty() {
-        page.line("", coverage.join(", "));
+        page.line("", format!("{} of the values", coverage.join(", ")));
     }
 }
 
@@ -200,8 +208,15 @@ mod tests {
         assert!(page.text.contains("held back: 25 % better than seasonal naive"), "{}", page.text);
         assert!(page.text.contains("the 80 % interval held 83 %"), "{}", page.text);
         let mut worse = Page::default();
-        scored(&mut worse, &HoldoutScore { mase: 1.5, ..score });
+        scored(&mut worse, &HoldoutScore { mase: 1.5, ..score.clone() });
         assert!(worse.text.contains("50 % worse"), "{}", worse.text);
+        let mut exact = Page::default();
+        scored(&mut exact, &HoldoutScore { mase: 0.0, mase_seasonal_naive: 0.0, smape: f64::NAN, ..score });
+        assert!(
+            exact.text.contains("no comparison") && exact.text.contains("sMAPE not defined"),
+            "{}",
+            exact.text
+        );
     }
 
     #[test]

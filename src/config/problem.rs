@@ -51,8 +51,9 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// `Ok` if there is none.
-    pub(super) fn none_of(problems: Vec<Problem>) -> Result<(), Problems> {
+    /// `Ok` if there is none. Those of a file come in its order, after those without a place.
+    pub(super) fn none_of(mut problems: Vec<Problem>) -> Result<(), Problems> {
+        problems.sort_by_key(|problem| problem.span.map(|span| span.offset()));
         match problems.is_empty() {
             true => Ok(()),
             false => Err(Problems { problems }),
