@@ -1,19 +1,106 @@
-//! CSV and Parquet files to a [`Panel`]: column roles, readers, grids, and every way that a file can be wrong.
+//! CSV and Parquet files to a [`Panel`](crate::series::Panel): column roles, readers, grids, and every way that a file
+//! can be wrong.
 //!
 //! With [`crate::publish`] the only user of polars. [`read`] looks at every row of every series and reports all
 //! problems at once.
+//!
+//! ```text
+//! files ─▶ source (scan: CSV records) ─▶ columns: roles ─▶ rows (keys, time, timeline, value)
+//!       ─▶ assemble: draft (one series, instants in order) ─▶ grid (regular steps, quality) ─▶ fingerprint
+//! ```
 
+mod assemble;
+mod columns;
+mod draft;
+mod files;
+mod fingerprint;
+mod grid;
+mod keys;
+mod problems;
+mod rows;
+mod scan;
+mod source;
 mod spec;
+mod time;
+mod timeline;
+mod value;
 
 pub use spec::{
     BadSeriesLimit, Duplicates, Gaps, IngestError, IngestErrorKind, Ingested, Layout, Order, PolicyError,
     Roles, SourceSpec,
 };
 
+use crate::series::Note;
+use crate::series::civil::{DAY, date_from_days};
+use jiff::tz::TimeZone;
+use rows::Rows;
+use source::Source;
+
 /// Reads the sources into a panel, with the quality of every series.
 ///
 /// # Errors
 /// Every problem of the input that stops the job, all at once.
 pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
-    Err(IngestError::new(IngestErrorKind::Data, vec![format!("{}: no reader yet", spec.inputs.join(", "))]))
+    let found = files::find(&spec.inputs)?;
+    let mut skipped_files = found.skipped;
+    let sources = open(found.files, &mut skipped_files)?;
+    // The roles are those of the first file that has rows; the others must have the same columns.
+    let assignment = columns::assign(&sources[0], spec)?;
+    let rows = Rows::read(&sources, &assignment)?;
+    if rows.codes.is_empty() && rows.unplaced.total() == 0 {
+        let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
+        return Err(files::data(format!(
+            "{}: columns but no rows; write at least one row",
+            names.join(", ")
+        )));
+    }
+    let file_rows = rows.file_rows;
+    let assembled = assemble::assemble(rows, assignment.roles.id.clone(), spec)?;
+    let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
+    Ok(Ingested {
+        panel: assembled.panel,
+        quality: assembled.quality,
+        notes,
+        skipped_files,
+        files: sources.into_iter().map(|source| source.file.name).collect(),
+        rows: file_rows,
+        layout: assignment.layout,
+        roles: assignment.roles,
+        fingerprint: assembled.fingerprint,
+    })
+}
+
+/// Opens all files. One that cannot be read is an error if the user named it, and left out if a directory or glob
+/// did: another program may be writing it.
+fn open(files: Vec<files::SourceFile>, skipped: &mut Vec<String>) -> Result<Vec<Source>, IngestError> {
+    let mut sources = Vec::new();
+    for file in files {
+        let (named, parquet) = (file.named, file.format == files::Format::Parquet);
+        match Source::open(file) {
+            Ok(source) => sources.push(source),
+            Err(error) if !named && parquet && error.kind() == IngestErrorKind::Data => {
+                skipped.extend(error.problems().iter().cloned());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if sources.is_empty() {
+        return Err(IngestError::new(IngestErrorKind::Data, std::mem::take(skipped)));
+    }
+    Ok(sources)
+}
+
+/// An instant as messages write it: ISO 8601 with the offset of the zone.
+fn text_of_instant(micros: i64, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_microsecond(micros) {
+        Ok(instant) if zone.to_offset(instant) == jiff::tz::Offset::UTC => instant.to_string(),
+        Ok(instant) => instant.display_with_offset(zone.to_offset(instant)).to_string(),
+        Err(_) => format!("{micros} µs"),
+    }
+}
+
+/// A day since 1970-01-01 as an ISO date.
+fn text_of_day(days: i64) -> String {
+    let (year, month, day) = date_from_days(days.clamp(-800_000 * 365, i64::MAX / DAY));
+    format!("{year:04}-{month:02}-{day:02}")
 }

@@ -114,6 +114,68 @@ pub struct PolicyError {
     pub choices: &'static str,
 }
 
+impl std::str::FromStr for Duplicates {
+    type Err = PolicyError;
+
+    fn from_str(word: &str) -> Result<Duplicates, PolicyError> {
+        match word {
+            "error" => Ok(Duplicates::Error),
+            "first" => Ok(Duplicates::First),
+            "last" => Ok(Duplicates::Last),
+            "mean" => Ok(Duplicates::Mean),
+            "sum" => Ok(Duplicates::Sum),
+            _ => Err(policy_error("duplicates", word, "error, first, last, mean, sum")),
+        }
+    }
+}
+
+impl std::str::FromStr for Gaps {
+    type Err = PolicyError;
+
+    fn from_str(word: &str) -> Result<Gaps, PolicyError> {
+        match word {
+            "mask" => Ok(Gaps::Mask),
+            "error" => Ok(Gaps::Error),
+            "zero" => Ok(Gaps::Zero),
+            _ => Err(policy_error("gaps", word, "mask, error, zero")),
+        }
+    }
+}
+
+impl std::str::FromStr for Order {
+    type Err = PolicyError;
+
+    fn from_str(word: &str) -> Result<Order, PolicyError> {
+        match word {
+            "sort" => Ok(Order::Sort),
+            "error" => Ok(Order::Error),
+            _ => Err(policy_error("order", word, "sort, error")),
+        }
+    }
+}
+
+impl std::str::FromStr for BadSeriesLimit {
+    type Err = PolicyError;
+
+    /// Reads a share (`5%`) or a number of series (`3`).
+    fn from_str(word: &str) -> Result<BadSeriesLimit, PolicyError> {
+        let share = |percent: &str| {
+            percent.trim().parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent))
+        };
+        let limit = match word.trim().strip_suffix('%') {
+            Some(percent) => share(percent).map(|percent| BadSeriesLimit::Share(percent / 100.0)),
+            None => word.trim().parse().ok().map(BadSeriesLimit::Count),
+        };
+        limit.ok_or_else(|| {
+            policy_error("max_bad_series", word, "a share such as 5%, a number of series such as 3")
+        })
+    }
+}
+
+fn policy_error(what: &'static str, word: &str, choices: &'static str) -> PolicyError {
+    PolicyError { what, word: word.to_owned(), choices }
+}
+
 /// Long (one row per series and time) or wide (one column per series).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -203,3 +265,24 @@ impl std::fmt::Display for IngestError {
 }
 
 impl std::error::Error for IngestError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_read_from_their_words() {
+        assert_eq!("mean".parse(), Ok(Duplicates::Mean));
+        assert_eq!("zero".parse(), Ok(Gaps::Zero));
+        assert_eq!("error".parse(), Ok(Order::Error));
+        assert_eq!("5%".parse(), Ok(BadSeriesLimit::Share(0.05)));
+        assert_eq!("3".parse(), Ok(BadSeriesLimit::Count(3)));
+    }
+
+    #[test]
+    fn a_wrong_word_names_the_choices() {
+        let error = "ffill".parse::<Gaps>().unwrap_err().to_string();
+        assert_eq!(error, "unknown gaps 'ffill'; choose one of mask, error, zero");
+        assert!("101%".parse::<BadSeriesLimit>().is_err() && "-1".parse::<BadSeriesLimit>().is_err());
+    }
+}

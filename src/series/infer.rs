@@ -135,7 +135,8 @@ pub(crate) fn most_common(values: impl Iterator<Item = i64>) -> Option<i64> {
     counts.into_iter().min_by_key(|&(value, count)| (std::cmp::Reverse(count), value)).map(|(value, _)| value)
 }
 
-fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+/// The greatest common divisor of two numbers that are not negative; the other one where one is zero.
+pub(crate) fn greatest_common_divisor(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 

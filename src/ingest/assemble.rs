@@ -1,0 +1,236 @@
+//! Rows to series: groups by id, judges every series, and decides whether enough of them can be used.
+
+use super::draft::{self, Draft};
+use super::fingerprint::fingerprint;
+use super::grid::{self, Placed};
+use super::keys::NO_CODE;
+use super::problems::{Capped, listed};
+use super::rows::Rows;
+use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, SourceSpec};
+use super::timeline::NO_TIME;
+use crate::series::civil::LocalClock;
+use crate::series::{Panel, Quality, Series};
+use jiff::tz::TimeZone;
+use rayon::prelude::*;
+
+/// Usable series, the quality of all, and what is worth a note.
+#[derive(Debug)]
+pub(super) struct Assembled {
+    pub(super) panel: Panel,
+    pub(super) quality: Vec<Quality>,
+    pub(super) notes: Vec<String>,
+    pub(super) fingerprint: String,
+}
+
+/// Builds the panel of all rows, or says why too few series can be used.
+pub(super) fn assemble(
+    rows: Rows,
+    id_columns: Vec<String>,
+    spec: &SourceSpec,
+) -> Result<Assembled, IngestError> {
+    let decoded = rows.timeline.decide().map_err(|problem| refused(vec![problem]))?;
+    judge_ids(&rows)?;
+    let mut notes = Vec::new();
+    let zone = zone(&rows, decoded.local, spec, &mut notes);
+    let known = || rows.times.iter().map(|&raw| decoded.micros(raw)).filter(|&time| time != NO_TIME);
+    let (first, last) =
+        known().fold((i64::MAX, i64::MIN), |(low, high), time| (low.min(time), high.max(time)));
+    let clock = LocalClock::new(&zone, first.min(last), last.max(first.min(last)));
+    let groups = Groups::new(&rows);
+
+    let context = draft::Context {
+        rows: &rows,
+        decoded,
+        zone: &zone,
+        clock: &clock,
+        duplicates: spec.duplicates,
+        order: spec.order,
+        declared: spec.frequency,
+        as_of: spec.as_of,
+    };
+    let codes = 0..u32::try_from(rows.keys.len()).unwrap_or(NO_CODE);
+    let drafts: Vec<Draft> = codes
+        .into_par_iter()
+        .map(|code| Draft::new(code, groups.rows(code), groups.faults(code), &context))
+        // A series that only begins after the as-of time does not exist yet.
+        .filter(|draft| draft.rows_read > 0 || spec.as_of.is_none())
+        .collect();
+    drop(groups);
+    if drafts.is_empty() {
+        return Err(refused(vec![
+            "no row stands at or before the as-of time; choose a later one".to_owned(),
+        ]));
+    }
+    let shifted: usize = drafts.iter().map(|draft| draft.shifted).sum();
+    if shifted > 0 {
+        notes.push(format!(
+            "{shifted} local times are skipped by the clock and were moved to the end of the gap"
+        ));
+    }
+
+    let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
+    let declared = spec.frequency.is_some();
+    let context = grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared };
+    let mut placed: Vec<Placed> =
+        drafts.into_par_iter().map(|draft| with_keys(draft.code, draft, &context)).collect();
+    placed.par_sort_by(|a, b| a.quality.unique_id.cmp(&b.quality.unique_id));
+    limit(&placed, &rows.unplaced, spec.max_bad_series)?;
+    if let (Some(majority), Some(note)) = (majority, borrowed_note(&placed)) {
+        notes.push(format!("{note} the frequency {majority} of the others"));
+    }
+    let (quality, series): (Vec<Quality>, Vec<Option<Series>>) =
+        placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();
+    let series: Vec<Series> = series.into_iter().flatten().collect();
+    let fingerprint = fingerprint(&series);
+    Ok(Assembled { panel: Panel { id_columns, series, zone }, quality, notes, fingerprint })
+}
+
+fn with_keys(code: u32, draft: Draft, context: &grid::Context<'_>) -> Placed {
+    let mut placed = grid::place(draft, context);
+    if let Some(series) = &mut placed.series {
+        series.keys = context.rows.keys.values(code);
+    }
+    placed
+}
+
+fn borrowed_note(placed: &[Placed]) -> Option<String> {
+    let borrowed: Vec<&str> = placed
+        .iter()
+        .filter(|placed| placed.borrowed)
+        .map(|placed| placed.quality.unique_id.as_str())
+        .collect();
+    let first = borrowed.first()?;
+    Some(match borrowed.len() {
+        1 => format!("series '{first}' has too few rows to tell its step and takes"),
+        count => format!("{count} series, '{first}' first, have too few rows to tell their step and take"),
+    })
+}
+
+/// The zone of civil time, with a note where it was assumed.
+fn zone(rows: &Rows, local: bool, spec: &SourceSpec, notes: &mut Vec<String>) -> TimeZone {
+    if let Some(zone) = &spec.zone {
+        return zone.clone();
+    }
+    if local {
+        notes.push("times carry no zone and are read as UTC; set one with --tz".to_owned());
+        return TimeZone::UTC;
+    }
+    let named =
+        rows.zone_name.as_deref().filter(|name| *name != "UTC").map(|name| (name, TimeZone::get(name)));
+    match named {
+        Some((name, Ok(zone))) => {
+            notes.push(format!("days are those of {name}, the zone of the time column"));
+            zone
+        }
+        Some((name, Err(_))) => {
+            notes.push(format!(
+                "the zone '{name}' of the time column is unknown; days are those of UTC; set one with --tz"
+            ));
+            TimeZone::UTC
+        }
+        None => TimeZone::UTC,
+    }
+}
+
+/// Two different tuples of id values may not compose the same id.
+fn judge_ids(rows: &Rows) -> Result<(), IngestError> {
+    let mut seen = std::collections::HashMap::new();
+    let mut clashes = Capped::default();
+    for code in 0..u32::try_from(rows.keys.len()).unwrap_or(NO_CODE) {
+        if let Some(other) = seen.insert(rows.keys.unique_id(code), code) {
+            let (one, two) = (rows.keys.values(other).join("', '"), rows.keys.values(code).join("', '"));
+            let id = rows.keys.unique_id(code);
+            clashes.push(format!(
+                "the ids ('{one}') and ('{two}') both become '{id}'; remove the '/' from one of them"
+            ));
+        }
+    }
+    if clashes.total() > 0 { Err(refused(clashes.into_lines())) } else { Ok(()) }
+}
+
+/// Ends the job where rows belong to no series or too many series are bad.
+fn limit(placed: &[Placed], unplaced: &Capped, limit: BadSeriesLimit) -> Result<(), IngestError> {
+    let bad: Vec<&Placed> = placed.iter().filter(|placed| placed.series.is_none()).collect();
+    let reasons = || {
+        listed(bad.iter().flat_map(|placed| {
+            placed.reasons.iter().map(|reason| (placed.quality.unique_id.as_str(), reason))
+        }))
+    };
+    if unplaced.total() > 0 {
+        let mut problems = unplaced.clone().into_lines();
+        problems.extend(reasons());
+        return Err(refused(problems));
+    }
+    let (allowed, words) = match limit {
+        BadSeriesLimit::Share(share) => (share * placed.len() as f64, format!("{}%", share * 100.0)),
+        BadSeriesLimit::Count(count) => (count as f64, count.to_string()),
+    };
+    if bad.len() < placed.len() && bad.len() as f64 <= allowed {
+        return Ok(());
+    }
+    let mut problems = reasons();
+    if placed.len() > 1 {
+        let more =
+            format!("{} of {} series cannot be used, max_bad_series allows {words}", bad.len(), placed.len());
+        problems.push(more);
+    }
+    Err(refused(problems))
+}
+
+fn refused(problems: Vec<String>) -> IngestError {
+    IngestError::new(IngestErrorKind::Data, problems)
+}
+
+/// Rows and faults by series: a counting sort that keeps the input order.
+struct Groups {
+    starts: Vec<usize>,
+    order: Vec<u32>,
+    fault_starts: Vec<usize>,
+    fault_order: Vec<u32>,
+}
+
+impl Groups {
+    fn new(rows: &Rows) -> Groups {
+        let (starts, order) = grouped(&rows.codes, rows.keys.len());
+        let codes: Vec<u32> = rows.faults.iter().map(|fault| rows.codes[fault.row as usize]).collect();
+        let (fault_starts, fault_order) = grouped(&codes, rows.keys.len());
+        Groups { starts, order, fault_starts, fault_order }
+    }
+
+    fn rows(&self, code: u32) -> &[u32] {
+        &self.order[self.starts[code as usize]..self.starts[code as usize + 1]]
+    }
+
+    fn faults(&self, code: u32) -> &[u32] {
+        &self.fault_order[self.fault_starts[code as usize]..self.fault_starts[code as usize + 1]]
+    }
+}
+
+/// Where each code starts in the order, and the indices of all codes, by code and then by index.
+fn grouped(codes: &[u32], count: usize) -> (Vec<usize>, Vec<u32>) {
+    let mut starts = vec![0; count + 1];
+    for &code in codes.iter().filter(|&&code| code != NO_CODE) {
+        starts[code as usize + 1] += 1;
+    }
+    for at in 0..count {
+        starts[at + 1] += starts[at];
+    }
+    let mut next = starts.clone();
+    let mut order = vec![0; starts[count]];
+    for (index, &code) in (0..).zip(codes).filter(|&(_, &code)| code != NO_CODE) {
+        order[next[code as usize]] = index;
+        next[code as usize] += 1;
+    }
+    (starts, order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grouping_keeps_the_input_order() {
+        assert_eq!(grouped(&[1, 0, NO_CODE, 1, 0], 2), (vec![0, 2, 4], vec![1, 4, 0, 3]));
+        assert_eq!(grouped(&[], 1), (vec![0, 0], vec![]));
+    }
+}

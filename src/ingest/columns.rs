@@ -1,0 +1,388 @@
+//! Which column plays which part: flags first, then names, then types; what remains open is an error that says so.
+
+use super::files::{data, usage};
+use super::source::{ColumnType, Source};
+use super::spec::{IngestError, Layout, Roles, SourceSpec};
+use super::{time, value};
+use polars::prelude::{DataFrame, DataType, Series};
+
+/// What a column holds, as far as a sample tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Number,
+    Time,
+    Text,
+    /// Booleans: numbers if asked for, but no series of their own.
+    Flag,
+    /// Nothing in the sample.
+    Empty,
+    /// A list, a struct, binary data.
+    Other,
+}
+
+/// A column that may play a part.
+#[derive(Clone, Debug)]
+struct Candidate {
+    name: String,
+    kind: Kind,
+    /// Text with one value in the whole sample.
+    constant: bool,
+    /// Read as whole numbers only.
+    whole: bool,
+}
+
+const TIME_NAMES: [&str; 19] = [
+    "ds",
+    "ts",
+    "time",
+    "timestamp",
+    "datetime",
+    "date_time",
+    "date",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "period",
+    "hour",
+    "utc",
+    "index",
+    "time_utc",
+    "utc_timestamp",
+    "date_utc",
+];
+const ID_NAMES: [&str; 14] = [
+    "unique_id",
+    "series_id",
+    "item_id",
+    "ts_id",
+    "id",
+    "series",
+    "item",
+    "key",
+    "sensor_id",
+    "meter_id",
+    "sensor",
+    "meter",
+    "symbol",
+    "ticker",
+];
+const TARGET_NAMES: [&str; 9] =
+    ["y", "target", "value", "values", "val", "demand", "sales", "load", "quantity"];
+
+/// The roles, the layout and what the reader should know about how they were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Assignment {
+    pub(super) roles: Roles,
+    pub(super) layout: Layout,
+    pub(super) notes: Vec<String>,
+}
+
+/// Finds the roles of the columns of a file, those that its path holds included.
+pub(super) fn assign(source: &Source, spec: &SourceSpec) -> Result<Assignment, IngestError> {
+    let sample = source.sample()?;
+    Search::new(source, &sample).assign(spec)
+}
+
+struct Search {
+    file: String,
+    columns: Vec<Candidate>,
+    /// Whether any time stands twice in the sample, per column.
+    repeats: Vec<bool>,
+}
+
+impl Search {
+    fn new(source: &Source, sample: &DataFrame) -> Search {
+        let mut sampled = sample.columns().iter();
+        let mut columns = Vec::new();
+        let mut repeats = Vec::new();
+        for (name, kind) in &source.columns {
+            let series = match kind {
+                ColumnType::Known(..) => sampled.next().map(|column| column.as_materialized_series()),
+                ColumnType::Unusable(_) => None,
+            };
+            columns.push(candidate(name, series));
+            repeats.push(series.is_some_and(has_repeats));
+        }
+        for (name, _) in &source.file.hive {
+            if !columns.iter().any(|column| column.name == *name) {
+                columns.push(Candidate {
+                    name: name.clone(),
+                    kind: Kind::Text,
+                    constant: true,
+                    whole: false,
+                });
+                repeats.push(true);
+            }
+        }
+        Search { file: source.file.name.clone(), columns, repeats }
+    }
+
+    fn assign(&self, spec: &SourceSpec) -> Result<Assignment, IngestError> {
+        let mut taken: Vec<usize> = Vec::new();
+        let mut flagged = |flag: &str, name: &str| {
+            let at = self.flagged(flag, name)?;
+            if taken.contains(&at) {
+                let name = &self.columns[at].name;
+                return Err(usage(format!(
+                    "{}: column '{name}' is given two parts; {flag} needs another",
+                    self.file
+                )));
+            }
+            taken.push(at);
+            Ok(at)
+        };
+        let mut id = spec.id.iter().map(|name| flagged("--id", name)).collect::<Result<Vec<usize>, _>>()?;
+        let time = spec.time.as_deref().map(|name| flagged("--time", name)).transpose()?;
+        let target = spec.target.as_deref().map(|name| flagged("--target", name)).transpose()?;
+
+        let time = match time {
+            Some(time) => time,
+            None => self.time(&taken)?,
+        };
+        taken.push(time);
+        let mut notes = Vec::new();
+        if id.is_empty() {
+            id = self.id(&taken, time, target.is_some(), &mut notes)?;
+        }
+        taken.extend(&id);
+        let (targets, layout) = match target {
+            Some(target) => (vec![target], Layout::Long),
+            None => self.targets(&taken, id.is_empty(), &mut notes)?,
+        };
+        taken.extend(&targets);
+        let name = |&at: &usize| self.columns[at].name.clone();
+        let ignored: Vec<String> =
+            (0..self.columns.len()).filter(|at| !taken.contains(at)).map(|at| name(&at)).collect();
+        if !ignored.is_empty() {
+            notes.push(format!("columns that are not used: {}", shortened(&ignored)));
+        }
+        let roles = Roles {
+            id: id.iter().map(name).collect(),
+            time: name(&time),
+            targets: targets.iter().map(name).collect(),
+        };
+        Ok(Assignment { roles, layout, notes })
+    }
+
+    /// The column that a flag names; letter case may differ where that is unambiguous.
+    fn flagged(&self, flag: &str, name: &str) -> Result<usize, IngestError> {
+        if let Some(at) = self.columns.iter().position(|column| column.name == name) {
+            return Ok(at);
+        }
+        if let [at] = self.matching(|column| column.name.eq_ignore_ascii_case(name))[..] {
+            return Ok(at);
+        }
+        let score =
+            |column: &&Candidate| strsim::jaro_winkler(&column.name.to_lowercase(), &name.to_lowercase());
+        let nearest = self.columns.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
+        let hint = match nearest.filter(|column| score(column) > 0.7) {
+            Some(column) => format!("; did you mean '{}'?", column.name),
+            None => String::new(),
+        };
+        Err(usage(format!(
+            "{}: no column '{name}' for {flag}{hint} The columns are {}",
+            self.file,
+            self.listing()
+        )))
+    }
+
+    fn time(&self, taken: &[usize]) -> Result<usize, IngestError> {
+        let free = |at: &usize| !taken.contains(at);
+        let fits = |at: &usize| {
+            let column = &self.columns[*at];
+            // A number called `month` is a calendar feature; a number called `ds` is an epoch time.
+            let calendar = ["day", "week", "month", "quarter", "hour", "period", "index"];
+            let numeric = column.kind == Kind::Number && column.whole;
+            column.kind == Kind::Time || (numeric && !calendar.contains(&column.name.to_lowercase().as_str()))
+        };
+        if let Some(at) = self.named(&TIME_NAMES, |at| free(at) && fits(at)) {
+            return Ok(at);
+        }
+        let times = self.matching(|column| column.kind == Kind::Time);
+        let times: Vec<usize> = times.into_iter().filter(free).collect();
+        match times[..] {
+            [at] => Ok(at),
+            [] => {
+                // A column with the right name and cells that are no times: the cells will say so.
+                if let Some(at) = self.named(&TIME_NAMES[..7], free) {
+                    return Ok(at);
+                }
+                Err(data(format!(
+                    "{}: no time column among {}; name one with --time, or write a header line",
+                    self.file,
+                    self.listing()
+                )))
+            }
+            _ => Err(self.ambiguous("time", &times, "--time")),
+        }
+    }
+
+    fn id(
+        &self,
+        taken: &[usize],
+        time: usize,
+        long: bool,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<usize>, IngestError> {
+        let free = |at: &usize| !taken.contains(at) && self.columns[*at].kind != Kind::Other;
+        if let Some(at) = self.named(&ID_NAMES, free) {
+            return Ok(vec![at]);
+        }
+        let texts: Vec<usize> =
+            self.matching(|column| column.kind == Kind::Text).into_iter().filter(|at| free(at)).collect();
+        let labels: Vec<usize> =
+            texts.into_iter().filter(|&at| self.repeats[time] || self.columns[at].constant).collect();
+        match labels[..] {
+            [] => Ok(Vec::new()),
+            [at] => {
+                notes.push(format!("series are told apart by column '{}'", self.columns[at].name));
+                Ok(vec![at])
+            }
+            _ if self.repeats[time] || long => Err(self.ambiguous("id", &labels, "--id")),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn targets(
+        &self,
+        taken: &[usize],
+        no_id: bool,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<usize>, Layout), IngestError> {
+        let free = |at: &usize| !taken.contains(at) && self.columns[*at].kind != Kind::Other;
+        if let Some(at) = self.named(&TARGET_NAMES, free) {
+            return Ok((vec![at], Layout::Long));
+        }
+        let numbers: Vec<usize> = (0..self.columns.len())
+            .filter(|at| {
+                let column = &self.columns[*at];
+                free(at) && !column.name.is_empty() && column.kind == Kind::Number
+            })
+            .collect();
+        match numbers[..] {
+            [at] => Ok((vec![at], Layout::Long)),
+            [] => {
+                // A column without any number in the sample may still have some below it.
+                let empty = self.matching(|column| column.kind == Kind::Empty && !column.name.is_empty());
+                match empty.into_iter().filter(|at| free(at)).collect::<Vec<_>>()[..] {
+                    [at] => Ok((vec![at], Layout::Long)),
+                    _ => Err(data(format!(
+                        "{}: no numeric column to forecast among {}; name one with --target",
+                        self.file,
+                        self.listing()
+                    ))),
+                }
+            }
+            _ if no_id => {
+                let empty = self.matching(|column| column.kind == Kind::Empty && !column.name.is_empty());
+                let mut targets: Vec<usize> =
+                    numbers.iter().copied().chain(empty.into_iter().filter(|at| free(at))).collect();
+                targets.sort_unstable();
+                notes.push(format!(
+                    "wide layout: {} numeric columns, each a series of its own",
+                    targets.len()
+                ));
+                Ok((targets, Layout::Wide))
+            }
+            _ => Err(self.ambiguous("target", &numbers, "--target")),
+        }
+    }
+
+    /// The first column, in the order of `names`, that has one of them and fits.
+    fn named(&self, names: &[&str], fits: impl Fn(&usize) -> bool) -> Option<usize> {
+        names.iter().find_map(|name| {
+            let found = self.matching(|column| column.name.eq_ignore_ascii_case(name));
+            found.into_iter().find(|at| fits(at))
+        })
+    }
+
+    fn matching(&self, fits: impl Fn(&Candidate) -> bool) -> Vec<usize> {
+        (0..self.columns.len()).filter(|&at| fits(&self.columns[at])).collect()
+    }
+
+    fn ambiguous(&self, what: &str, candidates: &[usize], flag: &str) -> IngestError {
+        let names: Vec<String> = candidates.iter().map(|&at| self.columns[at].name.clone()).collect();
+        data(format!(
+            "{}: several columns could be the {what}: {}; choose with {flag}",
+            self.file,
+            shortened(&names)
+        ))
+    }
+
+    fn listing(&self) -> String {
+        let word = |column: &Candidate| {
+            let kind = match column.kind {
+                Kind::Number => "number",
+                Kind::Time => "time",
+                Kind::Text => "text",
+                Kind::Flag => "yes/no",
+                Kind::Empty => "empty",
+                Kind::Other => "unusable type",
+            };
+            format!("{} ({kind})", column.name)
+        };
+        shortened(&self.columns.iter().map(word).collect::<Vec<_>>())
+    }
+}
+
+/// At most twenty names, and how many more there are.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let listed = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{listed} and {} more", names.len() - SHOWN) } else { listed }
+}
+
+fn candidate(name: &str, series: Option<&Series>) -> Candidate {
+    let (kind, constant, whole) = match series {
+        None => (Kind::Other, false, false),
+        Some(series) => match series.dtype() {
+            DataType::String => text_kind(series),
+            DataType::Boolean => (Kind::Flag, false, false),
+            DataType::Date | DataType::Datetime(..) => (Kind::Time, false, false),
+            dtype if dtype.is_primitive_numeric() => {
+                (Kind::Number, false, dtype.is_integer() || all_whole(series))
+            }
+            _ => (Kind::Other, false, false),
+        },
+    };
+    Candidate { name: name.to_owned(), kind, constant, whole }
+}
+
+/// Kind of a text column: what at least half of its cells are, so that a few bad cells are reported as such later.
+fn text_kind(series: &Series) -> (Kind, bool, bool) {
+    let Ok(text) = series.str() else { return (Kind::Other, false, false) };
+    let cells: Vec<&str> = text.iter().flatten().filter(|cell| !value::is_missing(cell)).collect();
+    let constant = cells.windows(2).all(|pair| pair[0] == pair[1]);
+    if cells.is_empty() {
+        return (Kind::Empty, false, false);
+    }
+    let share =
+        |fits: &dyn Fn(&str) -> bool| cells.iter().filter(|cell| fits(cell)).count() * 2 >= cells.len();
+    if share(&|cell| value::parse(cell).is_some()) {
+        let flags =
+            cells.iter().all(|cell| ["true", "false"].iter().any(|word| cell.eq_ignore_ascii_case(word)));
+        let whole = share(&|cell| matches!(time::parse(cell), Some(time::Cell::Integer(_))));
+        return (if flags { Kind::Flag } else { Kind::Number }, false, whole);
+    }
+    let is_time = |cell: &str| time::parse(cell).is_some();
+    (if share(&is_time) { Kind::Time } else { Kind::Text }, constant, false)
+}
+
+fn all_whole(series: &Series) -> bool {
+    let Ok(numbers) = series.cast(&DataType::Float64) else { return false };
+    numbers.f64().is_ok_and(|numbers| numbers.iter().flatten().all(|value| value.fract() == 0.0))
+}
+
+fn has_repeats(series: &Series) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    if let Ok(text) = series.str() {
+        return text.iter().flatten().any(|cell| !seen.insert(cell.to_owned()));
+    }
+    let physical = series.to_physical_repr().cast(&DataType::Int64);
+    physical.is_ok_and(|physical| {
+        let mut seen = std::collections::HashSet::new();
+        physical.i64().is_ok_and(|numbers| numbers.iter().flatten().any(|value| !seen.insert(value)))
+    })
+}

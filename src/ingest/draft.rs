@@ -1,0 +1,255 @@
+//! One series before it stands on a grid: its rows as instants in time order, one per instant, and what is wrong with it.
+
+use super::problems::{Kind, Reason, SHOWN};
+use super::rows::Rows;
+use super::spec::{Duplicates, Order};
+use super::text_of_instant;
+use super::timeline::{Decoded, NO_TIME};
+use crate::series::Frequency;
+use crate::series::civil::{Instants, LocalClock};
+use crate::series::infer::{anchored, infer};
+use jiff::tz::TimeZone;
+
+/// What all series share while they are drafted.
+pub(super) struct Context<'a> {
+    pub(super) rows: &'a Rows,
+    pub(super) decoded: Decoded,
+    pub(super) zone: &'a TimeZone,
+    pub(super) clock: &'a LocalClock,
+    pub(super) duplicates: Duplicates,
+    pub(super) order: Order,
+    pub(super) declared: Option<Frequency>,
+    pub(super) as_of: Option<i64>,
+}
+
+/// A series on its way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    pub(super) code: u32,
+    /// Rows read, those with bad cells included.
+    pub(super) rows_read: usize,
+    /// Rows without a value.
+    pub(super) missing: usize,
+    /// Instants, ascending.
+    pub(super) times: Vec<i64>,
+    pub(super) values: Vec<f64>,
+    /// Index of the row behind each instant.
+    pub(super) rows: Vec<u32>,
+    pub(super) frequency: Option<Frequency>,
+    pub(super) reasons: Vec<Reason>,
+    /// Rows whose local time the clock skips.
+    pub(super) shifted: usize,
+}
+
+impl Draft {
+    /// From the rows of one series, in input order, and the indices of its faults in [`Rows::faults`].
+    pub(super) fn new(code: u32, rows: &[u32], faults: &[u32], context: &Context<'_>) -> Draft {
+        let mut draft = Draft { code, ..Draft::default() };
+        draft.place(rows, context);
+        draft.rows_read = draft.rows.len() + rows.iter().filter(|&&row| context.raw(row) == NO_TIME).count();
+        draft.judge_cells(faults, context);
+        draft.values = draft.rows.iter().map(|&row| context.rows.values[row as usize]).collect();
+        draft.missing = draft.values.iter().filter(|value| value.is_nan()).count();
+        draft.sort(context);
+        draft.merge_repeats(context);
+        draft.judge_values(context);
+        draft.frequency = match context.declared {
+            Some(declared) => Some(anchored(declared, &draft.times, context.zone)),
+            None => infer(&draft.times, context.zone),
+        };
+        draft
+    }
+
+    pub(super) fn reason(&mut self, kind: Kind, text: String) {
+        self.reasons.push(Reason { kind, text });
+    }
+
+    /// Instants of the rows that have a time, in input order, those after `as_of` left out.
+    fn place(&mut self, rows: &[u32], context: &Context<'_>) {
+        let mut times: Vec<(i64, u32)> =
+            rows.iter().map(|&row| (context.raw(row), row)).filter(|&(time, _)| time != NO_TIME).collect();
+        if context.decoded.local {
+            self.shifted = to_instants(&mut times, context.clock);
+        }
+        if let Some(as_of) = context.as_of {
+            times.retain(|&(time, _)| time <= as_of);
+        }
+        (self.times, self.rows) = times.into_iter().unzip();
+    }
+
+    fn judge_cells(&mut self, faults: &[u32], context: &Context<'_>) {
+        let faults = faults.iter().map(|&at| &context.rows.faults[at as usize]);
+        // A bad value in a row that is not read is nobody's problem.
+        let read =
+            |row: u32| context.as_of.is_none() || context.raw(row) == NO_TIME || self.rows.contains(&row);
+        let faults: Vec<_> = faults.filter(|fault| read(fault.row)).collect();
+        for fault in faults.iter().take(SHOWN) {
+            self.reason(
+                Kind::Cell,
+                match fault.text.is_empty() {
+                    true => format!("{}: a cell cannot be read", context.rows.place(fault.row)),
+                    false => fault.text.clone(),
+                },
+            );
+        }
+        if faults.len() > SHOWN {
+            self.reason(Kind::Cell, format!("and {} more cells that cannot be read", faults.len() - SHOWN));
+        }
+    }
+
+    fn sort(&mut self, context: &Context<'_>) {
+        let Some(at) = (1..self.times.len()).find(|&at| self.times[at] < self.times[at - 1]) else { return };
+        if context.order == Order::Error {
+            let (place, time) =
+                (context.rows.place(self.rows[at]), text_of_instant(self.times[at], context.zone));
+            self.reason(
+                Kind::Order,
+                format!("{place}: {time} comes after a later time; sort the rows, or set order = sort"),
+            );
+        }
+        let mut order: Vec<usize> = (0..self.times.len()).collect();
+        order.sort_by_key(|&at| self.times[at]);
+        self.times = order.iter().map(|&at| self.times[at]).collect();
+        self.values = order.iter().map(|&at| self.values[at]).collect();
+        self.rows = order.iter().map(|&at| self.rows[at]).collect();
+    }
+
+    fn merge_repeats(&mut self, context: &Context<'_>) {
+        let repeats = self.times.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        if repeats == 0 {
+            return;
+        }
+        if context.duplicates == Duplicates::Error {
+            let first =
+                (1..self.times.len()).find(|&at| self.times[at] == self.times[at - 1]).unwrap_or_default();
+            let (one, two) = (self.rows[first - 1], self.rows[first]);
+            let (place, other) = (context.rows.place(one), context.rows.place_after(one, two));
+            let time = text_of_instant(self.times[first], context.zone);
+            let count =
+                if repeats == 1 { String::new() } else { format!("{repeats} repeated times, the first: ") };
+            self.reason(
+                Kind::Duplicate,
+                format!("{count}{place} and {other} both stand at {time}; remove one, or set duplicates = first, last, mean or sum"),
+            );
+        }
+        let mut kept = (Vec::new(), Vec::new(), Vec::new());
+        let mut from = 0;
+        while from < self.times.len() {
+            let to = from + self.times[from..].iter().take_while(|&&time| time == self.times[from]).count();
+            kept.0.push(self.times[from]);
+            kept.1.push(merged(&self.values[from..to], context.duplicates));
+            kept.2.push(self.rows[from]);
+            from = to;
+        }
+        (self.times, self.values, self.rows) = kept;
+    }
+
+    fn judge_values(&mut self, context: &Context<'_>) {
+        let infinite = |value: &f64| value.is_infinite();
+        if let Some(at) = self.values.iter().position(infinite) {
+            let count = self.values.iter().filter(|value| infinite(value)).count();
+            let place = context.rows.place(self.rows[at]);
+            let more = if count == 1 { String::new() } else { format!(" ({count} such rows)") };
+            let value = self.values[at];
+            self.reason(
+                Kind::Infinite,
+                format!("{place}: the value {value} is infinite{more}; correct it or leave it empty"),
+            );
+        }
+        if self.values.iter().all(|value| value.is_nan())
+            && !self.reasons.iter().any(|reason| reason.kind == Kind::Cell)
+        {
+            let text = match self.rows.first() {
+                Some(&row) => {
+                    format!("{}: none of the {} rows has a value", context.rows.place(row), self.rows_read)
+                }
+                None => "no row stands at or before the as-of time".to_owned(),
+            };
+            self.reason(Kind::Empty, text);
+        }
+    }
+}
+
+impl Context<'_> {
+    fn raw(&self, row: u32) -> i64 {
+        self.decoded.micros(self.rows.times[row as usize])
+    }
+}
+
+/// The value of several rows at one instant, in input order.
+fn merged(values: &[f64], policy: Duplicates) -> f64 {
+    let observed = || values.iter().filter(|value| !value.is_nan());
+    let sum = || observed().sum::<f64>();
+    match (policy, observed().count()) {
+        (_, 0) => f64::NAN,
+        (Duplicates::Error | Duplicates::First, _) => values[0],
+        (Duplicates::Last, _) => values[values.len() - 1],
+        (Duplicates::Mean, count) => sum() / count as f64,
+        (Duplicates::Sum, _) => sum(),
+    }
+}
+
+/// Turns wall-clock times, in input order, into instants; counts those that the clock skips.
+///
+/// A time that the clock shows twice is the earlier instant where it first occurs and the later one where it occurs
+/// again. Input that runs backwards is read backwards for that.
+fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock) -> usize {
+    let backwards = times.len() > 1 && times[0].0 > times[times.len() - 1].0;
+    let mut shifted = 0;
+    let mut twice = Vec::new();
+    for (at, (time, _)) in times.iter_mut().enumerate() {
+        match clock.instants(*time) {
+            Instants::One(instant) => *time = instant,
+            Instants::Gap(jump) => {
+                *time = jump;
+                shifted += 1;
+            }
+            Instants::Two(earlier, later) => {
+                twice.push((earlier, later, at));
+                *time = earlier;
+            }
+        }
+    }
+    twice.sort_by_key(|&(earlier, _, at)| (earlier, if backwards { usize::MAX - at } else { at }));
+    for pair in twice.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        let (_, later, at) = pair[1];
+        times[at].0 = later;
+    }
+    shifted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::civil::HOUR;
+
+    #[test]
+    fn repeated_hours_are_told_apart_in_both_directions() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let start = "2024-10-26T22:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        let clock = LocalClock::new(&zone, start, start);
+        let instants: Vec<i64> = (0..8).map(|hour| start + hour * HOUR).collect();
+        let local = |instants: &[i64]| -> Vec<(i64, u32)> {
+            instants.iter().zip(0..).map(|(&instant, row)| (clock.local(instant), row)).collect()
+        };
+        for reversed in [false, true] {
+            let mut instants = instants.clone();
+            if reversed {
+                instants.reverse();
+            }
+            let mut times = local(&instants);
+            assert_eq!(to_instants(&mut times, &clock), 0);
+            assert_eq!(times.into_iter().map(|(time, _)| time).collect::<Vec<_>>(), instants);
+        }
+    }
+
+    #[test]
+    fn policies_for_repeated_rows() {
+        let values = [1.0, f64::NAN, 4.0];
+        assert_eq!(merged(&values, Duplicates::First), 1.0);
+        assert_eq!(merged(&values, Duplicates::Last), 4.0);
+        assert_eq!(merged(&values, Duplicates::Mean), 2.5);
+        assert_eq!(merged(&values, Duplicates::Sum), 5.0);
+        assert!(merged(&[f64::NAN; 2], Duplicates::Sum).is_nan());
+    }
+}

@@ -1,0 +1,357 @@
+//! Which files an input names: paths, globs, directories, Hive partitions; what is left out, and why.
+
+use super::spec::{IngestError, IngestErrorKind};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Text with a separator; `None` finds it in the header.
+    Csv(Option<u8>),
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// One file to read.
+#[derive(Clone, Debug)]
+pub(super) struct SourceFile {
+    pub(super) path: PathBuf,
+    /// As messages name it.
+    pub(super) name: String,
+    pub(super) format: Format,
+    /// Columns that the path holds as `key=value`; `None` is Hive's null.
+    pub(super) hive: Vec<(String, Option<String>)>,
+    /// Named by the user, so that it must be readable; files of a directory or glob may be left out.
+    pub(super) named: bool,
+}
+
+/// The files of all inputs, in reading order.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) files: Vec<SourceFile>,
+    /// Left out, with the reason.
+    pub(super) skipped: Vec<String>,
+}
+
+const TEXT_EXTENSIONS: [&str; 3] = ["csv", "tsv", "txt"];
+const PARQUET_EXTENSIONS: [&str; 3] = ["parquet", "pq", "parq"];
+const PACKED_EXTENSIONS: [&str; 5] = ["gz", "zst", "zip", "bz2", "xz"];
+
+/// Finds the files of all inputs; a file that several inputs name is read once.
+pub(super) fn find(inputs: &[String]) -> Result<Found, IngestError> {
+    if inputs.is_empty() {
+        return Err(usage("no input: name a file, a glob or a directory".to_owned()));
+    }
+    let mut found = Found::default();
+    for input in inputs {
+        add_input(input, &mut found)?;
+    }
+    let mut seen = std::collections::HashSet::new();
+    found.files.retain(|file| seen.insert(file.path.canonicalize().unwrap_or_else(|_| file.path.clone())));
+    if found.files.is_empty() {
+        let mut problems = vec![format!("{}: no CSV or Parquet file to read", inputs.join(", "))];
+        problems.extend(found.skipped.iter().map(|skipped| format!("left out: {skipped}")));
+        return Err(IngestError::new(IngestErrorKind::InputMissing, problems));
+    }
+    Ok(found)
+}
+
+fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
+    if let Some((scheme, _)) = input.split_once("://")
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
+        return Err(usage(format!(
+            "{input}: {scheme}:// is not supported yet; copy the file to a local path"
+        )));
+    }
+    let path = Path::new(input);
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let mut paths = Vec::new();
+            walk(path, &mut paths)?;
+            paths.sort();
+            add_many(paths, false, found)
+        }
+        Ok(_) => {
+            found.files.push(source_file(path, true)?);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && input.contains(['*', '?', '[']) => {
+            let matches = glob::glob(input).map_err(|error| usage(format!("{input}: {error}")))?;
+            let mut paths: Vec<PathBuf> =
+                matches.collect::<Result<_, _>>().map_err(|error| io_error(error.path(), error.error()))?;
+            paths.retain(|path| path.is_file());
+            if paths.is_empty() {
+                let problem = format!("{input}: the pattern matches no file{}", similar(path));
+                return Err(IngestError::new(IngestErrorKind::InputMissing, vec![problem]));
+            }
+            paths.sort();
+            add_many(paths, true, found)
+        }
+        Err(error) => Err(io_error(path, &error)),
+    }
+}
+
+/// All files below a directory. Links to directories are followed no deeper than any sane tree.
+fn walk(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<(), IngestError> {
+    if directory.components().count() > 100 {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(directory).map_err(|error| io_error(directory, &error))? {
+        let path = entry.map_err(|error| io_error(directory, &error))?.path();
+        match path.is_dir() {
+            true if hidden(&path) => {}
+            true => walk(&path, paths)?,
+            false => paths.push(path),
+        }
+    }
+    Ok(())
+}
+
+/// Adds the files of a directory or glob. A glob that matches files of other kinds says so; a directory may hold them.
+fn add_many(paths: Vec<PathBuf>, tell_foreign: bool, found: &mut Found) -> Result<(), IngestError> {
+    for path in paths {
+        match refuse(&path)? {
+            Refusal::Foreign if tell_foreign => {
+                found.skipped.push(format!("{}: neither CSV nor Parquet by its name", path.display()));
+            }
+            Refusal::Foreign => {}
+            Refusal::Because(reason) => found.skipped.push(format!("{}: {reason}", path.display())),
+            Refusal::None => found.files.push(source_file(&path, false)?),
+        }
+    }
+    Ok(())
+}
+
+enum Refusal {
+    None,
+    Foreign,
+    Because(&'static str),
+}
+
+fn refuse(path: &Path) -> Result<Refusal, IngestError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let extension = extension(path);
+    let known = |list: &[&str]| list.contains(&extension.as_str());
+    let packed = known(&PACKED_EXTENSIONS) && name.split('.').any(|part| TEXT_EXTENSIONS.contains(&part));
+    Ok(if hidden(path) || name.starts_with('_') {
+        Refusal::Because("hidden file")
+    } else if known(&["tmp", "partial"]) {
+        Refusal::Because("unfinished file")
+    } else if packed {
+        Refusal::Because("compressed; unpack it first")
+    } else if !known(&TEXT_EXTENSIONS) && !known(&PARQUET_EXTENSIONS) {
+        Refusal::Foreign
+    } else if std::fs::metadata(path).map_err(|error| io_error(path, &error))?.len() == 0 {
+        Refusal::Because("empty file")
+    } else if known(&PARQUET_EXTENSIONS) && !has_footer(path).map_err(|error| io_error(path, &error))? {
+        Refusal::Because("no Parquet footer: half written or damaged")
+    } else {
+        Refusal::None
+    })
+}
+
+fn source_file(path: &Path, named: bool) -> Result<SourceFile, IngestError> {
+    let name = path.display().to_string();
+    let extension = extension(path);
+    if named && PACKED_EXTENSIONS.contains(&extension.as_str()) {
+        return Err(data(format!("{name}: compressed files are not read; unpack it first")));
+    }
+    let empty = std::fs::metadata(path).map_err(|error| io_error(path, &error))?.len() == 0;
+    if empty {
+        return Err(data(format!("{name}: the file is empty; write a header line and at least one row")));
+    }
+    let format = if extension == "tsv" {
+        Format::Csv(Some(b'\t'))
+    } else if TEXT_EXTENSIONS.contains(&extension.as_str()) {
+        Format::Csv(None)
+    } else if PARQUET_EXTENSIONS.contains(&extension.as_str()) || has_magic(path) {
+        Format::Parquet
+    } else {
+        Format::Csv(None)
+    };
+    if format == Format::Parquet && !has_footer(path).map_err(|error| io_error(path, &error))? {
+        return Err(data(format!(
+            "{name}: no Parquet footer: half written or damaged; write the file again"
+        )));
+    }
+    Ok(SourceFile { path: path.to_owned(), name, format, hive: hive_columns(path), named })
+}
+
+/// `key=value` folders of a path.
+fn hive_columns(path: &Path) -> Vec<(String, Option<String>)> {
+    let folders = path.parent().into_iter().flat_map(Path::components);
+    let pair = |part: std::path::Component<'_>| {
+        let part = part.as_os_str().to_str()?.to_owned();
+        let (key, value) = part.split_once('=').filter(|(key, _)| !key.is_empty())?;
+        let value = (value != "__HIVE_DEFAULT_PARTITION__").then(|| percent_decoded(value));
+        Some((percent_decoded(key), value))
+    };
+    folders.filter_map(pair).collect()
+}
+
+/// Hive writes characters that paths do not like as `%3A`.
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if bytes[at] == b'%' => {
+                decoded.push(byte);
+                at += 3;
+            }
+            _ => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
+}
+
+fn hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+fn has_magic(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"PAR1"
+}
+
+/// Whether the file begins and ends as Parquet does, with room for the footer that it declares.
+fn has_footer(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length < 12 {
+        return Ok(false);
+    }
+    let (mut head, mut tail) = ([0; 4], [0; 8]);
+    file.read_exact(&mut head)?;
+    file.seek(SeekFrom::End(-8))?;
+    file.read_exact(&mut tail)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    let footer = u64::from(u32::from_le_bytes([a, b, c, d]));
+    Ok(head == *b"PAR1" && magic == *b"PAR1" && footer + 12 <= length)
+}
+
+/// The refusal that an IO error deserves.
+pub(super) fn io_error(path: &Path, error: &io::Error) -> IngestError {
+    let name = path.display();
+    let (kind, problem) = match error.kind() {
+        io::ErrorKind::NotFound => {
+            (IngestErrorKind::InputMissing, format!("{name}: no such file or directory{}", similar(path)))
+        }
+        io::ErrorKind::PermissionDenied => {
+            (IngestErrorKind::Permission, format!("{name}: reading is not allowed; check its permissions"))
+        }
+        _ => (IngestErrorKind::Io, format!("{name}: {error}")),
+    };
+    IngestError::new(kind, vec![problem])
+}
+
+/// `; did you mean …?` with the names in the same folder that resemble a missing one.
+fn similar(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let score = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        strsim::jaro_winkler(&name, &wanted)
+    };
+    let mut scored: Vec<(f64, PathBuf)> =
+        names.map(|path| (score(&path), path)).filter(|s| s.0 > 0.8).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let shown: Vec<String> = scored.iter().take(3).map(|(_, path)| path.display().to_string()).collect();
+    if shown.is_empty() { String::new() } else { format!("; did you mean {}?", shown.join(" or ")) }
+}
+
+pub(super) fn data(problem: String) -> IngestError {
+    IngestError::new(IngestErrorKind::Data, vec![problem])
+}
+
+pub(super) fn usage(problem: String) -> IngestError {
+    IngestError::new(IngestErrorKind::Usage, vec![problem])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        folder
+    }
+
+    fn names(found: &Found, folder: &tempfile::TempDir) -> Vec<String> {
+        let root = folder.path().display().to_string();
+        found.files.iter().map(|file| file.name.replace(&root, "").replace('\\', "/")).collect()
+    }
+
+    #[test]
+    fn a_directory_is_searched_and_what_is_unfit_is_listed() {
+        let files: [(&str, &[u8]); 9] = [
+            ("b/2.csv", b"x"),
+            ("a.csv", b"x"),
+            (".hidden.csv", b"x"),
+            ("x.csv.tmp", b"x"),
+            ("y.partial", b"x"),
+            ("empty.csv", b""),
+            ("torn.parquet", b"PAR1 and more"),
+            ("notes.md", b"x"),
+            ("_commit.csv", b"x"),
+        ];
+        let folder = folder(&files);
+        let found = find(&[folder.path().display().to_string()]).unwrap();
+        assert_eq!(names(&found, &folder), ["/a.csv", "/b/2.csv"]);
+        assert_eq!(found.skipped.len(), 6, "{:?}", found.skipped);
+    }
+
+    #[test]
+    fn hive_folders_become_columns() {
+        let folder = folder(&[("region=north%20sea/k=__HIVE_DEFAULT_PARTITION__/p.csv", b"x")]);
+        let found = find(&[format!("{}/**/*.csv", folder.path().display())]).unwrap();
+        let expected = vec![("region".to_owned(), Some("north sea".to_owned())), ("k".to_owned(), None)];
+        assert_eq!(found.files[0].hive, expected);
+    }
+
+    #[test]
+    fn a_missing_file_suggests_its_neighbours() {
+        let folder = folder(&[("sales_2024.csv", b"x")]);
+        let error = find(&[folder.path().join("sale_2024.csv").display().to_string()]).unwrap_err();
+        assert_eq!(error.kind(), IngestErrorKind::InputMissing);
+        assert!(error.to_string().contains("did you mean") && error.to_string().contains("sales_2024.csv"));
+    }
+
+    #[test]
+    fn named_files_must_be_whole_and_local() {
+        let folder = folder(&[("torn.parquet", b"PAR1 and more"), ("empty.csv", b""), ("x.csv.gz", b"x")]);
+        for name in ["torn.parquet", "empty.csv", "x.csv.gz"] {
+            let error = find(&[folder.path().join(name).display().to_string()]).unwrap_err();
+            assert_eq!(error.kind(), IngestErrorKind::Data);
+            assert!(error.to_string().contains(name));
+        }
+        let error = find(&["s3://bucket/x.parquet".to_owned()]).unwrap_err();
+        assert_eq!(error.kind(), IngestErrorKind::Usage);
+        assert!(error.to_string().contains("not supported yet"));
+    }
+
+    #[test]
+    fn the_same_file_is_read_once() {
+        let folder = folder(&[("a.csv", b"x")]);
+        let path = folder.path().join("a.csv").display().to_string();
+        assert_eq!(find(&[path.clone(), folder.path().display().to_string(), path]).unwrap().files.len(), 1);
+    }
+}

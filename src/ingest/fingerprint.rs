@@ -1,0 +1,43 @@
+//! The identity of a panel: the same series give the same text, however the files were laid out.
+
+use crate::series::Series;
+use sha2::{Digest, Sha256};
+
+/// SHA-256 over ids, timestamps and value bits of series that ascend by id, in lower-case hex.
+pub(super) fn fingerprint(series: &[Series]) -> String {
+    let mut hash = Sha256::new();
+    let mut buffer: Vec<u8> = Vec::new();
+    for one in series {
+        buffer.clear();
+        buffer.extend((one.unique_id.len() as u64).to_le_bytes());
+        buffer.extend(one.unique_id.as_bytes());
+        buffer.extend((one.times.len() as u64).to_le_bytes());
+        buffer.extend(one.times.iter().flat_map(|time| time.to_le_bytes()));
+        // There are many NaNs and two zeros, but one missing value and one nothing.
+        let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() };
+        buffer.extend(one.values.iter().flat_map(|&value| bits(value).to_le_bytes()));
+        hash.update(&buffer);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Frequency;
+
+    #[test]
+    fn one_for_equal_series_and_another_for_a_moved_value() {
+        let series = |values: Vec<f64>| Series {
+            unique_id: "a".into(),
+            keys: Vec::new(),
+            frequency: Frequency::BusinessDays,
+            times: vec![0, 1],
+            values,
+        };
+        let base = fingerprint(&[series(vec![0.0, f64::NAN])]);
+        assert_eq!(base, fingerprint(&[series(vec![-0.0, -f64::NAN])]));
+        assert_ne!(base, fingerprint(&[series(vec![f64::NAN, 0.0])]));
+        assert_eq!(base.len(), 64);
+    }
+}

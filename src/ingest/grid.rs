@@ -1,0 +1,270 @@
+//! Puts a draft on its regular grid and measures its quality.
+
+use super::draft::Draft;
+use super::problems::{Kind, Reason};
+use super::rows::Rows;
+use super::spec::Gaps;
+use super::text_of_instant;
+use crate::series::civil::{DAY, SECOND};
+use crate::series::infer::{anchored, greatest_common_divisor, most_common};
+use crate::series::{Frequency, Quality, Series, Verdict};
+use jiff::tz::TimeZone;
+
+/// A series with fewer stamps than this takes the frequency of the other series if it fits.
+const SURE_STAMPS: usize = 8;
+
+/// A grid may have this many times as many steps as rows, and always a million.
+const SPARSE_MAX: i64 = 1000;
+
+/// What all series share while they are put on their grids.
+pub(super) struct Context<'a> {
+    pub(super) rows: &'a Rows,
+    pub(super) zone: &'a TimeZone,
+    pub(super) gaps: Gaps,
+    /// Frequency of most series.
+    pub(super) majority: Option<Frequency>,
+    pub(super) declared: bool,
+}
+
+/// A series with its quality; `series` is missing where the verdict says why.
+pub(super) struct Placed {
+    pub(super) quality: Quality,
+    pub(super) series: Option<Series>,
+    pub(super) reasons: Vec<Reason>,
+    /// Whether the frequency is that of the other series.
+    pub(super) borrowed: bool,
+}
+
+/// Values on a complete grid.
+struct Gridded {
+    frequency: Frequency,
+    times: Vec<i64>,
+    values: Vec<f64>,
+    /// For each grid step, whether a row stands on it; `None` where all do.
+    rows: Option<Vec<bool>>,
+}
+
+/// The frequency of most series, those with many stamps first.
+pub(super) fn majority(drafts: &[Draft]) -> Option<Frequency> {
+    let most = |least: usize| {
+        let mut counts: std::collections::HashMap<Frequency, usize> = std::collections::HashMap::new();
+        let known =
+            drafts.iter().filter(|draft| draft.times.len() >= least).filter_map(|draft| draft.frequency);
+        known.for_each(|frequency| *counts.entry(frequency).or_default() += 1);
+        counts.into_iter().min_by_key(|(frequency, count)| (std::cmp::Reverse(*count), frequency.to_string()))
+    };
+    most(SURE_STAMPS).or_else(|| most(0)).map(|(frequency, _)| frequency)
+}
+
+/// Judges a draft and puts it on its grid.
+pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
+    trim(&mut draft);
+    let mut borrowed = false;
+    let gridded = if draft.times.is_empty() {
+        None
+    } else {
+        match fit(&draft, context) {
+            Ok((gridded, from_others)) => {
+                borrowed = from_others;
+                Some(gridded)
+            }
+            Err(reason) => {
+                // A series that is left out anyway does not need to hear about its grid.
+                if draft.reasons.is_empty() {
+                    draft.reasons.push(reason);
+                }
+                None
+            }
+        }
+    };
+    let mut quality = Quality {
+        unique_id: context.rows.keys.unique_id(draft.code),
+        rows: draft.rows_read,
+        missing: draft.missing,
+        gaps: 0,
+        longest_gap: 0,
+        flat_run: longest_run(draft.values.windows(2).map(|pair| pair[0] == pair[1]))
+            + usize::from(!draft.values.is_empty()),
+        first_ds: draft.times.first().copied(),
+        last_ds: draft.times.last().copied(),
+        frequency: gridded.as_ref().map(|gridded| gridded.frequency).or(draft.frequency),
+        verdict: Verdict::Ok,
+    };
+    let mut series = None;
+    if let Some(mut gridded) = gridded {
+        quality.longest_gap = longest_run(gridded.values.iter().map(|value| value.is_nan()));
+        quality.flat_run = longest_run(gridded.values.windows(2).map(|pair| pair[0] == pair[1])) + 1;
+        if let Some(rows) = &gridded.rows {
+            quality.gaps = rows.windows(2).filter(|pair| pair[0] && !pair[1]).count();
+            match context.gaps {
+                Gaps::Mask => {}
+                Gaps::Error => draft.reasons.push(gap_reason(&quality, &gridded, rows, context)),
+                Gaps::Zero => {
+                    let absent = gridded.values.iter_mut().zip(rows).filter(|(_, row)| !**row);
+                    absent.for_each(|(value, _)| *value = 0.0);
+                }
+            }
+        }
+        series = Some(Series {
+            unique_id: quality.unique_id.clone(),
+            keys: Vec::new(),
+            frequency: gridded.frequency,
+            times: gridded.times,
+            values: gridded.values,
+        });
+    }
+    if !draft.reasons.is_empty() {
+        quality.verdict =
+            Verdict::Quarantined(draft.reasons.iter().map(|reason| reason.text.clone()).collect());
+        series = None;
+    }
+    Placed { quality, series, reasons: draft.reasons, borrowed }
+}
+
+/// A series begins and ends with an observed value.
+fn trim(draft: &mut Draft) {
+    let observed = |value: &f64| !value.is_nan();
+    let end = draft.values.iter().rposition(observed).map_or(0, |last| last + 1);
+    let start = draft.values.iter().position(observed).unwrap_or(end);
+    draft.times.truncate(end);
+    draft.times.drain(..start);
+    draft.rows.truncate(end);
+    draft.rows.drain(..start);
+    draft.values.truncate(end);
+    draft.values.drain(..start);
+}
+
+/// The grid of a draft, and whether its frequency is that of the other series.
+fn fit(draft: &Draft, context: &Context<'_>) -> Result<(Gridded, bool), Reason> {
+    let majority = context.majority.map(|majority| anchored(majority, &draft.times, context.zone));
+    let own = draft.frequency;
+    if !context.declared
+        && (own.is_none() || draft.times.len() < SURE_STAMPS)
+        && let Some(majority) = majority.filter(|majority| Some(*majority) != own)
+        && let Ok(gridded) = gridded(draft, majority, context)
+    {
+        return Ok((gridded, true));
+    }
+    match own {
+        Some(own) => gridded(draft, own, context).map(|gridded| (gridded, false)),
+        None => Err(no_frequency(draft, context)),
+    }
+}
+
+fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result<Gridded, Reason> {
+    let times = &draft.times;
+    let (first, last) = (times[0], times[times.len() - 1]);
+    let steps = frequency.steps_between(first, last);
+    if steps > 1_000_000.max(SPARSE_MAX.saturating_mul(times.len() as i64)) {
+        let text = format!(
+            "{}: a grid of {frequency} would have about {steps} steps for {} rows; correct the time, or give --freq",
+            context.rows.place(draft.rows[0]),
+            times.len()
+        );
+        return Err(Reason { kind: Kind::Frequency, text });
+    }
+    let grid = frequency.grid(first, last, context.zone);
+    match off_grid(times, &grid) {
+        None if grid.len() == times.len() => {
+            Ok(Gridded { frequency, times: grid, values: draft.values.clone(), rows: None })
+        }
+        None => Ok(with_holes(draft, frequency, grid)),
+        Some(second) => {
+            // Where all but the first row stand on one grid, the first is the stray.
+            let without_first = || off_grid(&times[1..], &frequency.grid(times[1], last, context.zone));
+            let stray = if times.len() > 2 && without_first().is_none() { 0 } else { second };
+            let (place, time) =
+                (context.rows.place(draft.rows[stray]), text_of_instant(times[stray], context.zone));
+            let text = format!(
+                "{place}: {time} does not stand on the grid of {frequency}; correct it, or give the step with --freq"
+            );
+            Err(Reason { kind: Kind::Frequency, text })
+        }
+    }
+}
+
+/// Index of the first of the ascending times that is not on the ascending grid.
+fn off_grid(times: &[i64], grid: &[i64]) -> Option<usize> {
+    let mut steps = grid.iter();
+    times.iter().position(|time| steps.by_ref().find(|step| *step >= time) != Some(time))
+}
+
+fn with_holes(draft: &Draft, frequency: Frequency, grid: Vec<i64>) -> Gridded {
+    let mut values = vec![f64::NAN; grid.len()];
+    let mut rows = vec![false; grid.len()];
+    let mut at = 0;
+    for (time, value) in draft.times.iter().zip(&draft.values) {
+        while grid[at] < *time {
+            at += 1;
+        }
+        values[at] = *value;
+        rows[at] = true;
+    }
+    Gridded { frequency, times: grid, values, rows: Some(rows) }
+}
+
+fn gap_reason(quality: &Quality, gridded: &Gridded, rows: &[bool], context: &Context<'_>) -> Reason {
+    let hole = rows.iter().position(|row| !row).unwrap_or_default();
+    let time = text_of_instant(gridded.times[hole], context.zone);
+    let text = format!(
+        "{} holes in the grid of {}, the first at {time}; add the rows, or set gaps = mask or zero",
+        quality.gaps, gridded.frequency
+    );
+    Reason { kind: Kind::Gap, text }
+}
+
+fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
+    let times = &draft.times;
+    let text = if let [_] = times[..] {
+        format!("{}: a single row tells no step; give it with --freq", context.rows.place(draft.rows[0]))
+    } else {
+        let step = most_common(times.windows(2).map(|pair| pair[1] - pair[0])).unwrap_or(1).max(1);
+        let stray = times.iter().position(|time| (time - times[0]) % step != 0).unwrap_or(times.len() - 1);
+        let named = |micros: i64| match micros % DAY {
+            0 => Frequency::Days { days: micros / DAY },
+            _ => Frequency::Fixed { micros },
+        };
+        let fine =
+            times.windows(2).fold(0, |common, pair| greatest_common_divisor(common, pair[1] - pair[0]));
+        let remedy = match fine >= SECOND {
+            true => format!("resample, or give --freq {}, on which all stand with holes", named(fine)),
+            false => "resample, or give --freq".to_owned(),
+        };
+        format!(
+            "{}: {} fits no regular grid with the other {} times (the most common step is {}); {remedy}",
+            context.rows.place(draft.rows[stray]),
+            text_of_instant(times[stray], context.zone),
+            times.len() - 1,
+            named(step)
+        )
+    };
+    Reason { kind: Kind::Frequency, text }
+}
+
+/// Length of the longest run of `true`.
+fn longest_run(flags: impl Iterator<Item = bool>) -> usize {
+    let (mut longest, mut run) = (0, 0);
+    for flag in flags {
+        run = if flag { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_time_off_the_grid() {
+        assert_eq!(off_grid(&[0, 20, 30], &[0, 10, 20, 30]), None);
+        assert_eq!(off_grid(&[0, 15, 30], &[0, 10, 20, 30]), Some(1));
+        assert_eq!(off_grid(&[0, 40], &[0, 10]), Some(1));
+    }
+
+    #[test]
+    fn runs() {
+        assert_eq!(longest_run([true, false, true, true].into_iter()), 2);
+        assert_eq!(longest_run([].into_iter()), 0);
+    }
+}

@@ -1,0 +1,300 @@
+//! An opened file: its columns, a sample of its rows, and its rows as frames of the wanted columns.
+
+use super::files::{Format, SourceFile, data, io_error};
+use super::scan::{Block, Blocks};
+use super::spec::IngestError;
+use polars::io::parquet::read::ParquetReader;
+use polars::prelude::{
+    ArrowDataType, ArrowSchema, Column, CsvReadOptions, DataFrame, DataType, Field, PolarsResult, Schema,
+    SerReader,
+};
+use std::fs::File;
+use std::io::Cursor;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// How many bytes of a CSV file are parsed at a time.
+const BLOCK_BYTES: usize = 32 << 20;
+
+/// About how many rows of a Parquet file are read at a time; a row group is the least.
+const CHUNK_ROWS: usize = 4 << 20;
+
+/// Rows that tell what kind a column is of.
+const SAMPLE_ROWS: usize = 2000;
+
+/// Rows of one file, as a frame of the wanted columns.
+pub(super) struct Chunk {
+    pub(super) frame: DataFrame,
+    /// Number of the first row, as messages count: the line in CSV (the header is line 1), the row in Parquet.
+    pub(super) first_row: usize,
+    /// Numbers of all rows, where they are not consecutive.
+    pub(super) rows: Option<Vec<u32>>,
+    /// Records that were left out, with file and line.
+    pub(super) problems: Vec<String>,
+}
+
+/// An opened file.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) file: SourceFile,
+    /// Columns in file order, with polars' types; everything is text in CSV.
+    pub(super) columns: Vec<(String, ColumnType)>,
+    body: Body,
+}
+
+/// What is known of a column before its rows are read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ColumnType {
+    /// Readable, with the name of the zone that a zoned timestamp carries.
+    Known(DataType, Option<String>),
+    /// A type that no role can use.
+    Unusable(String),
+}
+
+#[derive(Debug)]
+enum Body {
+    Csv { separator: u8 },
+    Parquet { metadata: polars::io::parquet::metadata::FileMetadataRef },
+}
+
+impl Source {
+    /// Opens a file and reads its header or footer.
+    pub(super) fn open(file: SourceFile) -> Result<Source, IngestError> {
+        let (columns, body) = match file.format {
+            Format::Csv(separator) => open_csv(&file, separator)?,
+            Format::Parquet => open_parquet(&file)?,
+        };
+        Ok(Source { file, columns, body })
+    }
+
+    /// `line` or `row`: what messages count.
+    pub(super) fn row_word(&self) -> &'static str {
+        match self.body {
+            Body::Csv { .. } => "line",
+            Body::Parquet { .. } => "row",
+        }
+    }
+
+    /// The first rows, all readable columns.
+    pub(super) fn sample(&self) -> Result<DataFrame, IngestError> {
+        let readable = |(_, kind): &(String, ColumnType)| matches!(kind, ColumnType::Known(..));
+        let wanted: Vec<usize> = (0..self.columns.len()).filter(|&at| readable(&self.columns[at])).collect();
+        match &self.body {
+            Body::Csv { separator } => {
+                let mut blocks = self.blocks(*separator, 1 << 20)?;
+                let block = blocks
+                    .next_block()
+                    .map_err(|error| io_error(&self.file.path, &error))?
+                    .unwrap_or_default();
+                let frame = self.parse_block(&block, *separator, &wanted)?;
+                Ok(frame.head(Some(SAMPLE_ROWS)))
+            }
+            Body::Parquet { .. } => self.read_rows(0, SAMPLE_ROWS, &wanted),
+        }
+    }
+
+    /// Gives the rows of the wanted columns (indices, ascending) to `each`, chunk by chunk in file order.
+    pub(super) fn chunks(
+        &self,
+        wanted: &[usize],
+        mut each: impl FnMut(Chunk) -> Result<(), IngestError>,
+    ) -> Result<(), IngestError> {
+        match &self.body {
+            Body::Csv { separator } => {
+                let mut blocks = self.blocks(*separator, BLOCK_BYTES)?;
+                while let Some(mut block) =
+                    blocks.next_block().map_err(|error| io_error(&self.file.path, &error))?
+                {
+                    let frame = self.parse_block(&block, *separator, wanted)?;
+                    let problems = std::mem::take(&mut block.problems);
+                    let problems = problems
+                        .into_iter()
+                        .map(|problem| format!("{}: {problem}", self.file.name))
+                        .collect();
+                    each(Chunk { frame, first_row: block.first_line, rows: block.lines, problems })?;
+                }
+            }
+            Body::Parquet { metadata } => {
+                let groups = metadata.row_groups.iter().map(|group| group.num_rows());
+                for (from, rows) in stretches(groups, CHUNK_ROWS) {
+                    let frame = self.read_rows(from, rows, wanted)?;
+                    each(Chunk { frame, first_row: from + 1, rows: None, problems: Vec::new() })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn blocks(&self, separator: u8, size: usize) -> Result<Blocks<File>, IngestError> {
+        let file = File::open(&self.file.path).map_err(|error| io_error(&self.file.path, &error))?;
+        let mut blocks = Blocks::new(file, size);
+        let header = blocks.header(Some(separator)).map_err(|error| io_error(&self.file.path, &error))?;
+        header.map_err(|problem| data(format!("{}: {problem}", self.file.name)))?;
+        Ok(blocks)
+    }
+
+    fn parse_block(&self, block: &Block, separator: u8, wanted: &[usize]) -> Result<DataFrame, IngestError> {
+        if let Err(error) = std::str::from_utf8(&block.bytes) {
+            let line_feeds = block.bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            let line = match &block.lines {
+                Some(lines) => {
+                    lines.get(line_feeds).or(lines.last()).map_or(block.first_line, |&line| line as usize)
+                }
+                None => block.first_line + line_feeds,
+            };
+            return Err(data(format!(
+                "{}: line {line} is not UTF-8; save the file as UTF-8",
+                self.file.name
+            )));
+        }
+        // Names need not be distinct for polars' sake: columns are addressed by their place.
+        let schema: Schema =
+            (0..self.columns.len()).map(|at| Field::new(format!("{at}").into(), DataType::String)).collect();
+        if block.records == 0 {
+            let empty = |&at: &usize| Column::new_empty(format!("{at}").into(), &DataType::String);
+            return Ok(DataFrame::new(0, wanted.iter().map(empty).collect()).unwrap_or_default());
+        }
+        let options = CsvReadOptions::default()
+            .with_has_header(false)
+            .with_schema(Some(Arc::new(schema)))
+            .with_projection(Some(Arc::new(wanted.to_vec())))
+            .map_parse_options(|options| options.with_separator(separator));
+        let frame = guarded(|| options.into_reader_with_file_handle(Cursor::new(&block.bytes[..])).finish());
+        let frame =
+            frame.map_err(|problem| data(format!("{}: cannot be read as CSV: {problem}", self.file.name)))?;
+        if frame.height() != block.records {
+            let problem = format!("{} of {} records can be read as CSV", frame.height(), block.records);
+            return Err(data(format!("{}: after line {}: {problem}", self.file.name, block.first_line)));
+        }
+        Ok(frame)
+    }
+
+    fn read_rows(&self, from: usize, rows: usize, wanted: &[usize]) -> Result<DataFrame, IngestError> {
+        let Body::Parquet { metadata } = &self.body else { return Ok(DataFrame::default()) };
+        let file = File::open(&self.file.path).map_err(|error| io_error(&self.file.path, &error))?;
+        let frame = guarded(|| {
+            let mut reader = ParquetReader::new(file);
+            reader.set_metadata(metadata.clone());
+            reader.with_projection(Some(wanted.to_vec())).with_slice(Some((from, rows))).finish()
+        });
+        frame.map_err(|problem| {
+            data(format!("{}: damaged Parquet: {problem}; write the file again", self.file.name))
+        })
+    }
+}
+
+type Opened = (Vec<(String, ColumnType)>, Body);
+
+fn open_csv(file: &SourceFile, separator: Option<u8>) -> Result<Opened, IngestError> {
+    let name = &file.name;
+    let reader = File::open(&file.path).map_err(|error| io_error(&file.path, &error))?;
+    // The header is all that is wanted here.
+    let mut blocks = Blocks::new(reader, 64 << 10);
+    let header = blocks.header(separator).map_err(|error| io_error(&file.path, &error))?;
+    let header = header.map_err(|problem| data(format!("{name}: {problem}")))?;
+    let Some(names) = header else {
+        return Err(data(format!("{name}: no header line; name the columns in the first line")));
+    };
+    if names.iter().any(|name| name.contains('\0')) {
+        return Err(data(format!("{name}: line 1 is no text; is this a CSV or Parquet file?")));
+    }
+    if let Some(twice) = duplicate(names.iter().map(String::as_str)) {
+        return Err(data(format!("{name}: line 1 names the column '{twice}' twice; rename one of them")));
+    }
+    let columns = names.into_iter().map(|name| (name, ColumnType::Known(DataType::String, None))).collect();
+    Ok((columns, Body::Csv { separator: blocks.separator() }))
+}
+
+fn open_parquet(file: &SourceFile) -> Result<Opened, IngestError> {
+    let reader = File::open(&file.path).map_err(|error| io_error(&file.path, &error))?;
+    let opened = guarded(|| {
+        let mut reader = ParquetReader::new(reader);
+        let schema = reader.schema()?;
+        let mut metadata = reader.get_metadata()?.clone();
+        let mut readable = schema.clone();
+        if schema.iter_values().any(|field| matches!(field.dtype, ArrowDataType::Dictionary(..))) {
+            // The Arrow schema in the footer asks for dictionaries; without it the plain values are read.
+            let mut plain = (*metadata).clone();
+            plain.key_value_metadata = None;
+            readable = Arc::new(polars::io::parquet::read::infer_schema(&plain)?);
+            metadata = Arc::new(plain);
+        }
+        Ok((column_types(&schema, &readable), Body::Parquet { metadata }))
+    });
+    opened.map_err(|problem| data(format!("{}: damaged Parquet: {problem}; write the file again", file.name)))
+}
+
+/// Types as they will be read, with the zones of the original schema.
+fn column_types(original: &ArrowSchema, readable: &ArrowSchema) -> Vec<(String, ColumnType)> {
+    let kind = |dtype: &ArrowDataType, original: Option<&ArrowDataType>| {
+        let zone = match original {
+            Some(ArrowDataType::Timestamp(_, zone)) => zone.as_ref().map(ToString::to_string),
+            _ => None,
+        };
+        match dtype {
+            ArrowDataType::Boolean
+            | ArrowDataType::Int8
+            | ArrowDataType::Int16
+            | ArrowDataType::Int32
+            | ArrowDataType::Int64
+            | ArrowDataType::UInt8
+            | ArrowDataType::UInt16
+            | ArrowDataType::UInt32
+            | ArrowDataType::UInt64
+            | ArrowDataType::Float32
+            | ArrowDataType::Float64
+            | ArrowDataType::Utf8
+            | ArrowDataType::LargeUtf8
+            | ArrowDataType::Utf8View
+            | ArrowDataType::Date32
+            | ArrowDataType::Timestamp(..) => ColumnType::Known(DataType::from_arrow_dtype(dtype), zone),
+            other => ColumnType::Unusable(format!("{other:?}").chars().take(40).collect()),
+        }
+    };
+    let column = |(name, field): (&_, &polars::prelude::ArrowField)| {
+        let original = original.get(name).map(|field| &field.dtype);
+        (ToString::to_string(name), kind(&field.dtype, original))
+    };
+    readable.iter().map(|(name, field)| column((name, field))).collect()
+}
+
+/// The first name that occurs twice.
+fn duplicate<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = std::collections::HashSet::new();
+    names.filter(|name| !name.is_empty()).find(|name| !seen.insert(*name))
+}
+
+/// Neighbouring groups joined until they hold `least` rows: (first row, rows).
+fn stretches(groups: impl Iterator<Item = usize>, least: usize) -> Vec<(usize, usize)> {
+    let mut stretches: Vec<(usize, usize)> = Vec::new();
+    for rows in groups {
+        match stretches.last_mut() {
+            Some((_, sum)) if *sum < least => *sum += rows,
+            last => {
+                let from = last.map_or(0, |(from, sum)| *from + *sum);
+                stretches.push((from, rows));
+            }
+        }
+    }
+    stretches
+}
+
+/// Runs polars on bytes that may be anything. It panics on some damaged files; that is a problem of the file then.
+fn guarded<T>(read: impl FnOnce() -> PolarsResult<T>) -> Result<T, String> {
+    match std::panic::catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string().lines().next().unwrap_or_default().to_owned()),
+        Err(_) => Err("the reader gave up".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_groups_are_joined_into_stretches() {
+        assert_eq!(stretches([3, 3, 3, 9, 1].into_iter(), 5), [(0, 6), (6, 12), (18, 1)]);
+        assert!(stretches([].into_iter(), 5).is_empty());
+    }
+}
