@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn fft_is_direct(seed in 0..1000_u64, len in 1..200_usize, hidden in 1..4_usize) {
+    fn fft_is_direct(seed in 0..1000_u64, len in 1..200_usize, hidden in 1..40_usize) {
         let (u, k, d) = (random((2, len, hidden), seed), random((len, hidden), seed + 1), random(hidden, seed + 2));
         let fft = convolution::forward(&Plan::fft(len), u.view(), k.view(), d.view());
         prop_assert!(distance(&fft, &convolution::forward(&Plan::Direct, u.view(), k.view(), d.view())) < SAME);

@@ -4,6 +4,7 @@
 
 mod cli;
 mod golden;
+mod golden_training;
 mod gradients;
 mod layering;
 mod properties;

@@ -101,7 +101,7 @@ impl Ensemble {
             serde_json::json!({
                 "weight": weight,
                 "lookback": geometry.lookback,
-                "anchor": geometry.anchor,
+                "anchor": format!("{:?}", geometry.anchor),
                 "network": member.network.as_ref().map(|network| format!("{:?}", network.spec)),
             })
         };

@@ -44,7 +44,8 @@ impl Exam {
             naive.row_mut(row).assign(&baseline::seasonal_naive(history, season, horizon, &[0.5]).column(0));
             scales.push(metric::scale(history, season));
         }
-        let is_positive = chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));
+        let is_positive =
+            chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));
         let unknown = Accuracy { mase: 0.0, smape: 0.0 };
         let mut exam = Exam { series: chosen.to_vec(), origins, actual, naive: unknown, scales, is_positive };
         exam.naive = exam.accuracy(naive.view());
@@ -54,7 +55,9 @@ impl Exam {
     /// Accuracy of point forecasts (series, T), in units of the target.
     pub fn accuracy(&self, predicted: ArrayView2<f64>) -> Accuracy {
         let (mut mase, mut smape) = (Mean::default(), Mean::default());
-        for ((actual, predicted), scale) in self.actual.outer_iter().zip(predicted.outer_iter()).zip(&self.scales) {
+        for ((actual, predicted), scale) in
+            self.actual.outer_iter().zip(predicted.outer_iter()).zip(&self.scales)
+        {
             let (actual, predicted) = (actual.to_vec(), predicted.to_vec());
             if let (Some(error), Some(scale)) = (metric::mae(&actual, &predicted), scale) {
                 mase.add(error / scale);
@@ -73,7 +76,9 @@ impl Exam {
     /// observed.
     pub fn pinball(&self, quantiles: ArrayView3<f64>, levels: &[f64]) -> f64 {
         let mut mean = Mean::default();
-        for ((actual, quantiles), scale) in self.actual.outer_iter().zip(quantiles.outer_iter()).zip(&self.scales) {
+        for ((actual, quantiles), scale) in
+            self.actual.outer_iter().zip(quantiles.outer_iter()).zip(&self.scales)
+        {
             let Some(scale) = scale else { continue };
             for (&y, quantiles) in actual.iter().zip(quantiles.outer_iter()).filter(|(y, _)| !y.is_nan()) {
                 for (&q, &level) in quantiles.iter().zip(levels) {

@@ -112,10 +112,18 @@ impl Forecaster {
         let mut forecasts = Vec::with_capacity(series.len());
         for (index, series) in series.iter().enumerate() {
             let Some(cutoff) = series.cutoff() else { continue };
-            let (quantiles, status, model_id) = match learnt.as_ref().and_then(|learnt| learnt[index].clone()) {
-                Some((quantiles, status)) => (quantiles, status, group.map_or("ridge", |group| group.model_id)),
+            let (quantiles, status, model_id) = match learnt.as_ref().and_then(|learnt| learnt[index].clone())
+            {
+                Some((quantiles, status)) => {
+                    (quantiles, status, group.map_or("ridge", |group| group.model_id))
+                }
                 None => (
-                    baseline::seasonal_naive(&series.values, season, self.spec.horizon(), self.spec.quantile_levels()),
+                    baseline::seasonal_naive(
+                        &series.values,
+                        season,
+                        self.spec.horizon(),
+                        self.spec.quantile_levels(),
+                    ),
                     naive_status,
                     if season > 1 { "seasonal_naive" } else { "naive" },
                 ),
@@ -138,7 +146,8 @@ impl Forecaster {
         model_id: &str,
     ) -> SeriesForecast {
         let levels = self.spec.quantile_levels();
-        let median = levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels");
+        let median =
+            levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels");
         SeriesForecast {
             unique_id: series.unique_id.clone(),
             keys: series.keys.clone(),
@@ -171,7 +180,8 @@ impl Forecaster {
                 ensemble.weights(&format!("{}.", group.frequency), &mut weights);
             }
         }
-        artifact::to_bytes(&weights, &self.description()).expect("names are unique and shapes fit their values")
+        artifact::to_bytes(&weights, &self.description())
+            .expect("names are unique and shapes fit their values")
     }
 
     /// What is no tensor, as JSON.
@@ -194,14 +204,19 @@ impl Forecaster {
 fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
     let mut groups: BTreeMap<String, (Frequency, Vec<&Series>)> = BTreeMap::new();
     for series in &panel.series {
-        let entry = groups.entry(series.frequency.to_string()).or_insert_with(|| (series.frequency, Vec::new()));
+        let entry =
+            groups.entry(series.frequency.to_string()).or_insert_with(|| (series.frequency, Vec::new()));
         entry.1.push(series);
     }
     groups.into_values().collect()
 }
 
 /// Quantiles (T, Q) and status of every series that the ensemble can forecast.
-fn learnt_forecasts(ensemble: &Ensemble, series: &[&Series], season: usize) -> Vec<Option<(Array2<f64>, Status)>> {
+fn learnt_forecasts(
+    ensemble: &Ensemble,
+    series: &[&Series],
+    season: usize,
+) -> Vec<Option<(Array2<f64>, Status)>> {
     let can = |series: &Series| {
         let is_positive = || series.values.iter().all(|y| y.is_nan() || *y > 0.0);
         series.values.len() >= ensemble.history_min() && (ensemble.space != Space::Log || is_positive())

@@ -7,8 +7,8 @@ use crate::model::work::WorkSeries;
 /// Shares of the trained members that are tried.
 const SHARES: [f64; 2] = [0.5, 1.0];
 
-/// Least relative improvement where few series teach the network: one lucky validation block is not evidence.
-const MARGIN_FEW: f64 = 0.01;
+/// Least relative improvement that a single origin can show.
+const MARGIN_SINGLE: f64 = 0.02;
 
 /// What the gate decided.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +23,9 @@ pub struct Verdict {
 
 /// Judges trained members against the ridge maps that they started from.
 ///
-/// The share with the least mean error is let through if it also wins on two thirds of the origins, and, unless many
-/// series teach the network (`is_panel`), by a margin.
+/// The share with the least mean error is let through if it also wins on two thirds of the origins and, unless many
+/// series teach the network (`is_panel`), by more than the standard error of its advantage over the origins: one lucky
+/// block is not evidence.
 pub fn judge(
     ridge: &Ensemble,
     trained: &Ensemble,
@@ -41,7 +42,31 @@ pub fn judge(
         .expect("there are shares to try");
     let network = validation::mean(&folds);
     let wins = folds.iter().zip(&base).filter(|(with, without)| with < without).count();
-    let margin = if is_panel { 0.0 } else { MARGIN_FEW };
-    let is_better = network < ridge_error * (1.0 - margin) && 3 * wins >= 2 * folds.len();
+    let margin = if is_panel { 0.0 } else { standard_error(&base, &folds) };
+    let is_better = ridge_error - network > margin && 3 * wins >= 2 * folds.len();
     Verdict { share: if is_better { share } else { 0.0 }, ridge: ridge_error, network }
+}
+
+/// Standard error of the mean difference between two rows of fold figures.
+fn standard_error(base: &[f64], folds: &[f64]) -> f64 {
+    let advantage: Vec<f64> = base.iter().zip(folds).map(|(base, fold)| base - fold).collect();
+    let count = advantage.len() as f64;
+    if advantage.len() < 2 {
+        return MARGIN_SINGLE * validation::mean(base);
+    }
+    let mean = validation::mean(&advantage);
+    let variance = advantage.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (variance / count).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_grows_with_disagreement_and_a_single_origin_has_a_margin() {
+        assert_eq!(standard_error(&[1.0, 1.0], &[0.9, 0.9]), 0.0);
+        assert!((standard_error(&[1.0, 1.0], &[0.8, 1.0]) - 0.1).abs() < 1e-12);
+        assert_eq!(standard_error(&[1.0], &[0.5]), MARGIN_SINGLE);
+    }
 }

@@ -101,7 +101,8 @@ impl Lesson<'_> {
         let origins = Origins::new(self.work, &ridge.geometry, self.held);
         let weights = loss_weights(self.work);
         let seed = self.seed.wrapping_add(index as u64 + 1);
-        let task = Task { series: self.work, origins: &origins, weights: &weights, levels: self.levels, seed };
+        let task =
+            Task { series: self.work, origins: &origins, weights: &weights, levels: self.levels, seed };
         let mut recipe = self.recipe;
         let mut notes = Vec::new();
         let start = self.with_network(ridge, index, seed);
@@ -157,7 +158,11 @@ impl Lesson<'_> {
         let runs = 2 * (self.choice.ridges.len() - index) as u32;
         let share = deadline.saturating_duration_since(Instant::now()) / runs;
         let steps = share.as_nanos() / per_step.max(Duration::from_nanos(1)).as_nanos();
-        if trial.is_err() { recipe.steps } else { recipe.steps.min(usize::try_from(steps).unwrap_or(usize::MAX)) }
+        if trial.is_err() {
+            recipe.steps
+        } else {
+            recipe.steps.min(usize::try_from(steps).unwrap_or(usize::MAX))
+        }
     }
 
     fn is_over(&self) -> bool {

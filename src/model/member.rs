@@ -1,9 +1,9 @@
 //! One ensemble member: anchored ridge map plus, where it earned its place, an S4D network on patch tokens.
 //!
-//! forecast[t, q] = anchor + (z W)[t] + spread (offset[t, q] + o[t, q]): z are the anchored inputs, W the ridge map,
+//! forecast[t, q] = anchor[t] + (z W)[t] + spread (offset[t, q] + o[t, q]): z are the anchored inputs, W the ridge map,
 //! offset the map's own error quantiles and o the network's output, whose head starts at zero.
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView1, Axis};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -32,8 +32,8 @@ pub struct Member {
 pub struct Batch {
     /// Anchored inputs (batch, L).
     pub inputs: Array2<f32>,
-    /// Anchor of each window.
-    pub anchors: Vec<f32>,
+    /// What each window's targets are measured from (batch, T).
+    pub bases: Array2<f32>,
     /// Spread of each window.
     pub spreads: Vec<f32>,
 }
@@ -44,14 +44,12 @@ impl Batch {
         let windows: Vec<Window> =
             series.iter().zip(origins).map(|(series, &origin)| geometry.window(series, origin)).collect();
         let mut inputs = Array2::zeros((windows.len(), geometry.lookback));
-        for (mut row, window) in inputs.outer_iter_mut().zip(&windows) {
-            row.iter_mut().zip(&window.input).for_each(|(to, &from)| *to = from);
+        let mut bases = Array2::zeros((windows.len(), geometry.horizon));
+        for (row, window) in windows.iter().enumerate() {
+            inputs.row_mut(row).assign(&ArrayView1::from(&window.input));
+            bases.row_mut(row).assign(&ArrayView1::from(&window.base));
         }
-        Batch {
-            inputs,
-            anchors: windows.iter().map(|window| window.anchor).collect(),
-            spreads: windows.iter().map(|window| window.spread).collect(),
-        }
+        Batch { inputs, bases, spreads: windows.iter().map(|window| window.spread).collect() }
     }
 
     /// Tokens (batch, T, P) of the inputs divided by their spread.
@@ -61,7 +59,9 @@ impl Batch {
         for (mut row, &spread) in tokens.outer_iter_mut().zip(&self.spreads) {
             row /= spread;
         }
-        tokens.into_shape_with_order((batch, lookback / patch, patch)).expect("the lookback is a multiple of P")
+        tokens
+            .into_shape_with_order((batch, lookback / patch, patch))
+            .expect("the lookback is a multiple of P")
     }
 }
 
@@ -91,7 +91,9 @@ impl Member {
             forecast += &out;
             cache
         });
-        for ((mut forecast, base), &spread) in forecast.outer_iter_mut().zip(base.outer_iter()).zip(&batch.spreads) {
+        for ((mut forecast, base), &spread) in
+            forecast.outer_iter_mut().zip(base.outer_iter()).zip(&batch.spreads)
+        {
             forecast *= spread;
             forecast += &base.insert_axis(Axis(1));
         }
@@ -108,9 +110,7 @@ impl Member {
             .map(|(series, origins)| {
                 let batch = Batch::gather(&self.geometry, series, origins);
                 let (mut forecast, _) = self.forward(&batch, &kernels, None);
-                for (mut sample, &anchor) in forecast.outer_iter_mut().zip(&batch.anchors) {
-                    sample += anchor;
-                }
+                forecast += &batch.bases.view().insert_axis(Axis(2));
                 forecast
             })
             .collect();

@@ -13,7 +13,7 @@ const POOLED_CORRELATION_MIN: f64 = 0.03;
 
 /// Most usual of the candidate lengths that shows in the data, or 1.
 ///
-/// A candidate shows in a series if the autocorrelation of the differenced series at that lag is significant (the M4
+/// A candidate shows in a series if the autocorrelation of the series without its trend at that lag is significant (the M4
 /// competition's 90 % test, Makridakis et al. 2020) and is a local peak. It wins if it shows in more than half of the
 /// series that are two seasons long, or if the mean correlation over many series, or the correlation of their sum,
 /// is a peak too high for chance: short or sparse series do not show alone what they share. The shortest winning candidate is the season: the longer ones lie within
@@ -55,7 +55,7 @@ fn total(series: &[&Series]) -> Vec<f64> {
     total
 }
 
-/// Autocorrelation of a differenced series around one lag.
+/// Autocorrelation of a series without its trend, around one lag.
 struct Correlation {
     /// At the lag.
     here: f64,
@@ -66,36 +66,48 @@ struct Correlation {
 }
 
 impl Correlation {
-    /// `None` for a straight line, whose steps do not vary.
+    /// `None` for a constant series.
     fn of(values: &[f64], season: usize) -> Option<Correlation> {
-        // Differencing removes level and trend, which would make every lag look seasonal.
-        let mut differences: Vec<f64> = values
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .map(|d| if d.is_finite() { d } else { 0.0 })
-            .collect();
-        let largest = differences.iter().fold(0.0, |max: f64, d| max.max(d.abs()));
+        let mut residuals = without_trend(values, season);
+        let largest = residuals.iter().fold(0.0, |max: f64, r| max.max(r.abs()));
         if largest == 0.0 {
             return None;
         }
-        differences.iter_mut().for_each(|d| *d /= largest);
-        let mean = differences.iter().sum::<f64>() / differences.len() as f64;
-        differences.iter_mut().for_each(|d| *d -= mean);
-        let variance: f64 = differences.iter().map(|d| d * d).sum();
+        residuals.iter_mut().for_each(|r| *r /= largest);
+        let mean = residuals.iter().sum::<f64>() / residuals.len() as f64;
+        residuals.iter_mut().for_each(|r| *r -= mean);
+        let variance: f64 = residuals.iter().map(|r| r * r).sum();
         if variance == 0.0 {
             return None;
         }
         let at = |lag: usize| {
-            differences.iter().skip(lag).zip(&differences).map(|(a, b)| a * b).sum::<f64>() / variance
+            residuals.iter().skip(lag).zip(&residuals).map(|(a, b)| a * b).sum::<f64>() / variance
         };
         let earlier: f64 = (1..season).map(|lag| at(lag).powi(2)).sum();
-        let limit = 1.645 * ((1.0 + 2.0 * earlier) / differences.len() as f64).sqrt();
+        let limit = 1.645 * ((1.0 + 2.0 * earlier) / residuals.len() as f64).sqrt();
         Some(Correlation { here: at(season), beside: [at(season - 1), at(season + 1)], limit })
     }
 
     fn is_significant(&self) -> bool {
         self.here > self.limit && self.beside.iter().all(|beside| self.here > *beside)
     }
+}
+
+/// Values minus their centred moving average over one season (fewer values at the ends), 0 where nothing was observed:
+/// level and trend, which make every lag look seasonal, are gone, and what repeats with the season is not.
+fn without_trend(values: &[f64], season: usize) -> Vec<f64> {
+    let half = season.div_ceil(2);
+    let mut sums = vec![(0.0, 0usize)];
+    for y in values {
+        let (sum, count) = sums[sums.len() - 1];
+        sums.push(if y.is_finite() { (sum + y, count + 1) } else { (sum, count) });
+    }
+    let residual = |(t, y): (usize, &f64)| {
+        let (from, to) = (sums[t.saturating_sub(half)], sums[(t + half + 1).min(values.len())]);
+        let residual = y - (to.0 - from.0) / (to.1 - from.1) as f64;
+        if residual.is_finite() { residual } else { 0.0 }
+    };
+    values.iter().enumerate().map(residual).collect()
 }
 
 /// Whether the mean over series is three standard errors above zero and above its neighbours.

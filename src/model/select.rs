@@ -14,7 +14,7 @@ use crate::model::work::{Space, WorkSeries};
 use crate::series::Series;
 
 /// Regularisation strengths that are tried, relative to the mean diagonal of the Gram matrix.
-const LAMBDAS: [f64; 5] = [1e-3, 1e-2, 0.1, 0.3, 1.0];
+const LAMBDAS: [f64; 7] = [1e-3, 1e-2, 0.1, 0.3, 1.0, 10.0, 100.0];
 
 /// Reweighting passes of the absolute-error map.
 const ABSOLUTE_PASSES: usize = 3;
@@ -116,8 +116,7 @@ fn best_ridge(
             break;
         }
         let geometry = Geometry { lookback: plan.lookback, horizon: candidates.horizon, anchor };
-        let Some(mut design) =
-            design(work, geometry, candidates.held, WINDOWS_CHOICE, candidates.seed)
+        let Some(mut design) = design(work, geometry, candidates.held, WINDOWS_CHOICE, candidates.seed)
         else {
             continue;
         };
@@ -132,7 +131,8 @@ fn best_ridge(
         };
         let squared = design.solve(&LAMBDAS);
         let tried = LAMBDAS.iter().zip(&squared).map(|(&lambda, map)| (error(map), ridge(lambda, false)));
-        let (least, squared_best) = tried.min_by(|a, b| a.0.total_cmp(&b.0)).expect("there are strengths to try");
+        let (least, squared_best) =
+            tried.min_by(|a, b| a.0.total_cmp(&b.0)).expect("there are strengths to try");
         let absolute = design.solve_absolute(squared_best.lambda, ABSOLUTE_PASSES);
         let absolute = (error(&absolute), ridge(squared_best.lambda, true));
         for (error, ridge) in [(least, squared_best), absolute] {
@@ -146,7 +146,13 @@ fn best_ridge(
 
 /// Training windows of one geometry whose targets end before the last `held` steps; `None` where there are fewer
 /// than a map can be trusted with.
-fn design(work: &[WorkSeries], geometry: Geometry, held: usize, windows_max: usize, seed: u64) -> Option<Design> {
+fn design(
+    work: &[WorkSeries],
+    geometry: Geometry,
+    held: usize,
+    windows_max: usize,
+    seed: u64,
+) -> Option<Design> {
     let origins = Origins::new(work, &geometry, held);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (origins.len() >= WINDOWS_MIN).then(|| Design::new(work, &origins, &geometry, windows_max, &mut rng))
@@ -157,7 +163,13 @@ const WINDOWS_MIN: usize = 8;
 
 /// Fits the chosen map on everything but the last `held` steps, with the quantiles of its errors; `None` where there
 /// are too few windows.
-pub fn fit_ridge(work: &[WorkSeries], ridge: &RidgeChoice, held: usize, levels: &[f64], seed: u64) -> Option<Member> {
+pub fn fit_ridge(
+    work: &[WorkSeries],
+    ridge: &RidgeChoice,
+    held: usize,
+    levels: &[f64],
+    seed: u64,
+) -> Option<Member> {
     let mut design = design(work, ridge.geometry, held, WINDOWS_FIT, seed)?;
     let map = if ridge.is_absolute {
         design.solve_absolute(ridge.lambda, ABSOLUTE_PASSES)

@@ -189,7 +189,8 @@ fn slice_gradient(
     let mut targets = Array2::zeros((windows.len(), horizon));
     for (row, mut target) in targets.outer_iter_mut().enumerate() {
         let future = &series[row].target[origins[row]..origins[row] + horizon];
-        target.iter_mut().zip(future).for_each(|(to, from)| *to = from - batch.anchors[row]);
+        let base = batch.bases.row(row);
+        target.iter_mut().zip(future).zip(base).for_each(|((to, from), base)| *to = from - base);
     }
     let weights = windows.iter().map(|&(index, _)| task.weights[index]).collect();
     let mut rng = generator(task.seed, step, slice + 1);

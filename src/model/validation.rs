@@ -49,18 +49,19 @@ impl Validation {
     /// In-sample errors are smaller than those to come, so intervals made of them are too narrow; one factor, judged
     /// by a proper score, repairs most of that without moving the median.
     pub fn best_width(&self, ensemble: &Ensemble, work: &[WorkSeries]) -> f64 {
-        let forecasts: Vec<Array3<f64>> = self
-            .folds
-            .iter()
-            .map(|exam| ensemble.work_forecast(&exam.pick(work), &exam.origins))
-            .collect();
+        let forecasts: Vec<Array3<f64>> =
+            self.folds.iter().map(|exam| ensemble.work_forecast(&exam.pick(work), &exam.origins)).collect();
         let loss = |width: f64| -> f64 {
             let scaled = Ensemble { width, ..ensemble.clone() };
             let folds = self.folds.iter().zip(&forecasts);
-            folds.map(|(exam, work_forecast)| {
-                exam.pinball(scaled.quantiles(work_forecast.view(), &exam.pick(work)).view(), &ensemble.levels)
-            })
-            .sum()
+            folds
+                .map(|(exam, work_forecast)| {
+                    exam.pinball(
+                        scaled.quantiles(work_forecast.view(), &exam.pick(work)).view(),
+                        &ensemble.levels,
+                    )
+                })
+                .sum()
         };
         let candidates = (0..=24).map(|step| 0.5 * 1.1_f64.powi(step));
         let scored = candidates.map(|width| (width, loss(width)));

@@ -33,7 +33,8 @@ fn mean(actual: &[f64], predicted: &[f64], error: impl Fn(f64, f64) -> f64) -> O
 /// `None` where that is zero or no pair was observed: the error has no scale then. Source: Hyndman and Koehler (2006).
 pub fn scale(history: &[f64], season: usize) -> Option<f64> {
     let pairs = history.iter().skip(season).zip(history);
-    let differences: Vec<f64> = pairs.map(|(now, earlier)| (now - earlier).abs()).filter(|d| !d.is_nan()).collect();
+    let differences: Vec<f64> =
+        pairs.map(|(now, earlier)| (now - earlier).abs()).filter(|d| !d.is_nan()).collect();
     let scale = differences.iter().sum::<f64>() / differences.len() as f64;
     (scale > 0.0 && scale.is_finite()).then_some(scale)
 }

@@ -190,13 +190,14 @@ mod tests {
         }
     }
 
+    // 21 channels are one tile of each width.
     #[test]
     fn last_position_is_the_last_row_of_all() {
-        let (u, k, d) = (random((2, 9, 4), 1), random((9, 4), 2), random(4, 3));
+        let (u, k, d) = (random((2, 9, 21), 1), random((9, 21), 2), random(21, 3));
         let all = forward(&Plan::Direct, u.view(), k.view(), d.view());
         close(&last_forward(u.view(), k.view(), d.view()), &all.slice(s![.., 8, ..]).to_owned());
-        let last = random((2, 4), 4);
-        let mut dy = Array3::zeros((2, 9, 4));
+        let last = random((2, 21), 4);
+        let mut dy = Array3::zeros((2, 9, 21));
         dy.slice_mut(s![.., 8, ..]).assign(&last);
         let a = last_backward(u.view(), k.view(), d.view(), last.view());
         let b = backward(&Plan::Direct, u.view(), k.view(), d.view(), dy.view());
