@@ -26,13 +26,10 @@ use terminal::Terminal;
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let json = arguments.iter().any(|argument| argument == "--json");
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
-        Err(refusal) => {
-            // Help and version are refusals too, on stdout with code 0. A closed pipe is nothing to report.
-            let _ = refusal.print();
-            return if refusal.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
-        }
+        Err(refusal) => return refused(&refusal, json).into(),
     };
     let terminal = Terminal::new(&args.global);
     let outcome = launch::caught(|| dispatch(&args, &terminal));
@@ -43,6 +40,21 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             error.exit().into()
         }
     }
+}
+
+/// Prints what clap has to say. Help and version are refusals too, on stdout with code 0.
+fn refused(refusal: &clap::Error, json: bool) -> Exit {
+    // A closed pipe is nothing to report.
+    let _ = refusal.print();
+    if !refusal.use_stderr() {
+        return Exit::Ok;
+    }
+    if json {
+        let text = refusal.to_string();
+        let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        terminal::error_document(Exit::Usage, &[line.into()]);
+    }
+    Exit::Usage
 }
 
 fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {

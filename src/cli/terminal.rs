@@ -1,5 +1,6 @@
 //! Stdout for results, stderr for progress, logs and errors.
 
+use crate::cli::Exit;
 use crate::cli::args::{Color, Global};
 use crate::cli::error::{CliError, rendered};
 use crate::model::report::Progress;
@@ -75,13 +76,7 @@ impl Terminal {
             let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
         }
         if self.json {
-            let exit = error.exit();
-            let body = json!({
-                "exit_code": exit.code(),
-                "meaning": exit.meaning(),
-                "problems": error.problems(),
-            });
-            let _ = to_stdout(&format!("{:#}\n", json!({ "error": body })));
+            error_document(error.exit(), &error.problems());
         }
     }
 
@@ -95,6 +90,12 @@ impl Terminal {
         }
         Meter { bar, stage: Mutex::default() }
     }
+}
+
+/// The document of a command that gave no result. Where stdout is gone there is nobody to tell.
+pub(super) fn error_document(exit: Exit, problems: &[String]) {
+    let body = json!({ "exit_code": exit.code(), "meaning": exit.meaning(), "problems": problems });
+    let _ = to_stdout(&format!("{:#}\n", json!({ "error": body })));
 }
 
 /// A reader that closes the pipe has seen enough: that is no error.

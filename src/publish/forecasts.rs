@@ -88,7 +88,7 @@ impl<'a> Table<'a> {
         let levels = &forecasts.quantile_levels;
         let tail = (100.0 - provenance.primary_level) / 200.0;
         let index = |level: f64| {
-            let found = levels.iter().position(|have| (have - level).abs() < 1e-6);
+            let found = levels.iter().position(|have| (have - level).abs() < 1e-8);
             found.ok_or_else(|| format!("quantile {level} of the primary interval was not forecast"))
         };
         let interval = [index(tail)?, index(1.0 - tail)?];

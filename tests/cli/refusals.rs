@@ -131,6 +131,24 @@ fn all_wrong_flags_are_named_at_once() {
 }
 
 #[test]
+fn a_refusal_is_a_document_too() {
+    let place = Place::new();
+    place.put("in.csv", weekly(1));
+    let cases = [
+        ("forecast in.csv -H 3 -o out.parquet --json", 65),
+        ("forecast nosuch.csv -H 3 -o out.parquet --json", 66),
+        ("forecast in.csv -H 3 -o no/out.parquet --json", 73),
+        ("forecast in.csv --no-such-flag --json", 2),
+        ("forecast in.csv -H 0 -o out.parquet --json", 2),
+    ];
+    for (arguments, code) in cases {
+        let error = &place.run(arguments).expect(code).json()["error"];
+        assert_eq!(error["exit_code"], code, "{arguments}");
+        assert!(error["problems"][0].as_str().is_some_and(|line| !line.is_empty()), "{arguments}");
+    }
+}
+
+#[test]
 fn help_and_version_are_on_stdout() {
     let place = Place::new();
     assert_eq!(place.run("--version").expect(0).stdout, concat!("s4cast ", env!("CARGO_PKG_VERSION"), "\n"));
