@@ -11,9 +11,11 @@
 
 mod assemble;
 mod columns;
+mod decimal;
 mod draft;
 mod files;
 mod fingerprint;
+mod footer;
 mod grid;
 mod keys;
 mod problems;
@@ -55,7 +57,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         )));
     }
     let file_rows = rows.file_rows;
-    let assembled = assemble::assemble(rows, assignment.roles.id.clone(), spec)?;
+    let assembled = assemble::assemble(rows, &assignment.roles, spec)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
         panel: assembled.panel,
