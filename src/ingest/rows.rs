@@ -93,6 +93,11 @@ impl Rows {
         format!("{file}: {word} {}", piece.number(row - piece.start))
     }
 
+    /// The first file, for problems of all files together.
+    pub(super) fn first_file(&self) -> &str {
+        self.files.first().map_or("", |(name, _)| name)
+    }
+
     /// As [`Rows::place`], without the file: for a second row next to a first.
     pub(super) fn place_after(&self, first: u32, row: u32) -> String {
         let (first, place) = (self.place(first), self.place(row));

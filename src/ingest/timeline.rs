@@ -225,7 +225,11 @@ fn as_month(value: i64) -> Option<i64> {
 fn in_years(micros: i64) -> Result<i64, String> {
     // An offset may push a local time a little over the edge of the calendar.
     let range = YEARS.start + 26 * HOUR..YEARS.end - 26 * HOUR;
-    if range.contains(&micros) { Ok(micros) } else { Err("lies outside the years 1 to 9999".to_owned()) }
+    if range.contains(&micros) {
+        Ok(micros)
+    } else {
+        Err("lies outside the years 1 to 9999, or at their very ends".to_owned())
+    }
 }
 
 #[cfg(test)]
