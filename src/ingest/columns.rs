@@ -79,9 +79,20 @@ pub(super) struct Assignment {
     pub(super) notes: Vec<String>,
 }
 
-/// Finds the roles of the columns of a file, those that its path holds included.
-pub(super) fn assign(source: &Source, spec: &SourceSpec) -> Result<Assignment, IngestError> {
-    let sample = source.sample()?;
+/// Finds the roles of the columns of the first file that has rows, the columns of its path included; the other files
+/// must have the same columns.
+pub(super) fn assign(sources: &[Source], spec: &SourceSpec) -> Result<Assignment, IngestError> {
+    let mut first = None;
+    for source in sources {
+        let sample = source.sample()?;
+        let rows = sample.height();
+        first.get_or_insert((source, sample.clone()));
+        if rows > 0 {
+            first = Some((source, sample));
+            break;
+        }
+    }
+    let (source, sample) = first.expect("there is a source, or reading would have ended before");
     Search::new(source, &sample).assign(spec)
 }
 

@@ -106,7 +106,7 @@ impl Timeline {
     pub(super) fn integer(&mut self, value: i64, place: impl Fn() -> String) -> Result<i64, String> {
         self.expect(Kind::Integer, || format!("{value} ({})", place()))?;
         if value == NO_TIME {
-            return Err("is no time".to_owned());
+            return Err("is no time; write whole numbers, or 2024-01-31T23:00:00".to_owned());
         }
         let seen = self.integers.get_or_insert(Integers {
             smallest: value,

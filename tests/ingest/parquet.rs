@@ -144,6 +144,24 @@ fn rows_of_parquet_are_counted_from_one() {
 }
 
 #[test]
+fn fractions_of_an_epoch_are_refused() {
+    let times = column(Float64Array::from(SECONDS.map(|second| second as f64 + 0.5).to_vec()));
+    let error =
+        Folder::with("a.parquet", parquet(vec![("ds", times), y()])).read(&["a.parquet"]).unwrap_err();
+    assert_holds(&error.to_string(), &["a.parquet: row 1", "column ds", "fraction", "whole numbers"]);
+}
+
+#[test]
+fn the_first_file_with_rows_tells_the_roles() {
+    let empty = parquet(vec![
+        ("ds", column(StringArray::from(Vec::<&str>::new()))),
+        ("y", column(StringArray::from(Vec::<&str>::new()))),
+    ]);
+    let folder = Folder::with("1.parquet", empty).file("2.csv", "y,ds\n1,2024-01-01\n2,2024-01-02\n");
+    assert_eq!(folder.read(&["1.parquet", "2.csv"]).unwrap().panel.series[0].values, [1.0, 2.0]);
+}
+
+#[test]
 fn a_torn_file_in_a_glob_is_skipped_and_a_named_one_is_refused() {
     let whole = parquet(vec![("ds", column(TimestampSecondArray::from(scaled(1)))), y()]);
     let folder = Folder::with("d/whole.parquet", &whole)
