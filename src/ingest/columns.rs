@@ -152,6 +152,13 @@ impl Search {
             Some(time) => time,
             None => self.time(&taken)?,
         };
+        let header = &self.columns[time].name;
+        if matches!(time::parse(header), Some(time::Cell::Local(_) | time::Cell::Instant(_))) {
+            let file = &self.file;
+            return Err(data(format!(
+                "{file}: the first line is no header, for it names a column '{header}'; add a line with column names"
+            )));
+        }
         taken.push(time);
         let mut notes = Vec::new();
         if id.is_empty() {
@@ -371,7 +378,7 @@ fn text_kind(series: &Series) -> (Kind, bool, bool) {
     }
     let share =
         |fits: &dyn Fn(&str) -> bool| cells.iter().filter(|cell| fits(cell)).count() * 2 >= cells.len();
-    if share(&|cell| value::parse(cell).is_some()) {
+    if share(&value::is_nearly_number) {
         let flags =
             cells.iter().all(|cell| ["true", "false"].iter().any(|word| cell.eq_ignore_ascii_case(word)));
         let whole = share(&|cell| matches!(time::parse(cell), Some(time::Cell::Integer(_))));

@@ -157,7 +157,11 @@ impl Draft {
                  give --tz if the times are those of another zone, or {repair}"
             );
         }
-        format!("{count}{place} and {other} both stand at {time}; remove one, or {repair}")
+        let several = match context.rows.keys.has_columns() {
+            true => "",
+            false => "; if these are several series, name their column with --id",
+        };
+        format!("{count}{place} and {other} both stand at {time}; remove one, or {repair}{several}")
     }
 
     fn judge_values(&mut self, context: &Context<'_>) {

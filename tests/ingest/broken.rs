@@ -41,6 +41,12 @@ fn broken_files_are_refused_with_place_value_and_remedy() {
         ("id,ds,y\na,2024-01-01,1,9\na,2024-01-02,1\n", &["line 2", "4 of 3 fields"]),
         ("id,ds,y\na,2024-01-01,1\n\"a,2024-01-02,1\n", &["line 3", "quote", "never closed"]),
         ("id,ds,y\n", &["no rows", "at least one row"]),
+        ("2024-01-01,1.5\n2024-01-02,2.5\n2024-01-03,2\n", &["no header", "'2024-01-01'", "add a line"]),
+        ("date;kWh\n01.02.2024;1,5\n02.02.2024;2,5\n", &["line 2", "column kWh", "'1,5'", "decimal point"]),
+        (
+            "store,date,sales\n1,2024-01-01,5\n2,2024-01-01,7\n",
+            &["line 2 and line 3", "several series", "--id"],
+        ),
         ("\n\n\n", &["no header"]),
         ("id,ds,y,y\na,2024-01-01,1,1\n", &["line 1", "'y' twice", "rename"]),
         (
