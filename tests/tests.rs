@@ -6,6 +6,7 @@ mod cli;
 mod golden;
 mod golden_training;
 mod gradients;
+mod ingest;
 mod layering;
 mod properties;
 mod support;

@@ -6,7 +6,7 @@ use super::grid::{self, Placed};
 use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
 use super::rows::Rows;
-use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, SourceSpec};
+use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
 use super::timeline::NO_TIME;
 use crate::series::civil::LocalClock;
 use crate::series::{Panel, Quality, Series};
@@ -23,12 +23,10 @@ pub(super) struct Assembled {
 }
 
 /// Builds the panel of all rows, or says why too few series can be used.
-pub(super) fn assemble(
-    rows: Rows,
-    id_columns: Vec<String>,
-    spec: &SourceSpec,
-) -> Result<Assembled, IngestError> {
-    let decoded = rows.timeline.decide().map_err(|problem| refused(vec![problem]))?;
+pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<Assembled, IngestError> {
+    let whole_column =
+        |problem| refused(vec![format!("{}: column {}: {problem}", rows.first_file(), roles.time)]);
+    let decoded = rows.timeline.decide().map_err(whole_column)?;
     judge_ids(&rows)?;
     let mut notes = Vec::new();
     let zone = zone(&rows, decoded.local, spec, &mut notes);
@@ -82,7 +80,7 @@ pub(super) fn assemble(
         placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();
     let series: Vec<Series> = series.into_iter().flatten().collect();
     let fingerprint = fingerprint(&series);
-    Ok(Assembled { panel: Panel { id_columns, series, zone }, quality, notes, fingerprint })
+    Ok(Assembled { panel: Panel { id_columns: roles.id.clone(), series, zone }, quality, notes, fingerprint })
 }
 
 fn with_keys(code: u32, draft: Draft, context: &grid::Context<'_>) -> Placed {

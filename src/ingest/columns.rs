@@ -79,9 +79,20 @@ pub(super) struct Assignment {
     pub(super) notes: Vec<String>,
 }
 
-/// Finds the roles of the columns of a file, those that its path holds included.
-pub(super) fn assign(source: &Source, spec: &SourceSpec) -> Result<Assignment, IngestError> {
-    let sample = source.sample()?;
+/// Finds the roles of the columns of the first file that has rows, the columns of its path included; the other files
+/// must have the same columns.
+pub(super) fn assign(sources: &[Source], spec: &SourceSpec) -> Result<Assignment, IngestError> {
+    let mut first = None;
+    for source in sources {
+        let sample = source.sample()?;
+        let rows = sample.height();
+        first.get_or_insert((source, sample.clone()));
+        if rows > 0 {
+            first = Some((source, sample));
+            break;
+        }
+    }
+    let (source, sample) = first.expect("there is a source, or reading would have ended before");
     Search::new(source, &sample).assign(spec)
 }
 
@@ -141,6 +152,13 @@ impl Search {
             Some(time) => time,
             None => self.time(&taken)?,
         };
+        let header = &self.columns[time].name;
+        if matches!(time::parse(header), Some(time::Cell::Local(_) | time::Cell::Instant(_))) {
+            let file = &self.file;
+            return Err(data(format!(
+                "{file}: the first line is no header, for it names a column '{header}'; add a line with column names"
+            )));
+        }
         taken.push(time);
         let mut notes = Vec::new();
         if id.is_empty() {
@@ -360,7 +378,7 @@ fn text_kind(series: &Series) -> (Kind, bool, bool) {
     }
     let share =
         |fits: &dyn Fn(&str) -> bool| cells.iter().filter(|cell| fits(cell)).count() * 2 >= cells.len();
-    if share(&|cell| value::parse(cell).is_some()) {
+    if share(&value::is_nearly_number) {
         let flags =
             cells.iter().all(|cell| ["true", "false"].iter().any(|word| cell.eq_ignore_ascii_case(word)));
         let whole = share(&|cell| matches!(time::parse(cell), Some(time::Cell::Integer(_))));

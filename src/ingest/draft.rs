@@ -61,7 +61,7 @@ impl Draft {
     }
 
     pub(super) fn reason(&mut self, kind: Kind, text: String) {
-        self.reasons.push(Reason { kind, text });
+        self.reasons.push(Reason { kind, text, undescribed: 0 });
     }
 
     /// Instants of the rows that have a time, in input order, those after `as_of` left out.
@@ -79,9 +79,10 @@ impl Draft {
 
     fn judge_cells(&mut self, faults: &[u32], context: &Context<'_>) {
         let faults = faults.iter().map(|&at| &context.rows.faults[at as usize]);
-        // A bad value in a row that is not read is nobody's problem.
-        let read =
-            |row: u32| context.as_of.is_none() || context.raw(row) == NO_TIME || self.rows.contains(&row);
+        // A bad value in a row that is not read is nobody's problem. The rows still stand in input order here.
+        let read = |row: u32| {
+            context.as_of.is_none() || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok()
+        };
         let faults: Vec<_> = faults.filter(|fault| read(fault.row)).collect();
         for fault in faults.iter().take(SHOWN) {
             self.reason(
@@ -93,7 +94,9 @@ impl Draft {
             );
         }
         if faults.len() > SHOWN {
-            self.reason(Kind::Cell, format!("and {} more cells that cannot be read", faults.len() - SHOWN));
+            let undescribed = faults.len() - SHOWN;
+            let text = format!("and {undescribed} more cells that cannot be read");
+            self.reasons.push(Reason { kind: Kind::Cell, text, undescribed });
         }
     }
 
@@ -120,17 +123,8 @@ impl Draft {
             return;
         }
         if context.duplicates == Duplicates::Error {
-            let first =
-                (1..self.times.len()).find(|&at| self.times[at] == self.times[at - 1]).unwrap_or_default();
-            let (one, two) = (self.rows[first - 1], self.rows[first]);
-            let (place, other) = (context.rows.place(one), context.rows.place_after(one, two));
-            let time = text_of_instant(self.times[first], context.zone);
-            let count =
-                if repeats == 1 { String::new() } else { format!("{repeats} repeated times, the first: ") };
-            self.reason(
-                Kind::Duplicate,
-                format!("{count}{place} and {other} both stand at {time}; remove one, or set duplicates = first, last, mean or sum"),
-            );
+            let text = self.repeat_text(repeats, context);
+            self.reason(Kind::Duplicate, text);
         }
         let mut kept = (Vec::new(), Vec::new(), Vec::new());
         let mut from = 0;
@@ -142,6 +136,32 @@ impl Draft {
             from = to;
         }
         (self.times, self.values, self.rows) = kept;
+    }
+
+    /// What to say of so many rows whose instant another row has.
+    fn repeat_text(&self, repeats: usize, context: &Context<'_>) -> String {
+        let at = (1..self.times.len()).find(|&at| self.times[at] == self.times[at - 1]).unwrap_or_default();
+        let (one, two) = (self.rows[at - 1], self.rows[at]);
+        let (place, other) = (context.rows.place(one), context.rows.place_after(one, two));
+        let time = text_of_instant(self.times[at], context.zone);
+        let count =
+            if repeats == 1 { String::new() } else { format!("{repeats} repeated times, the first: ") };
+        let repair = "set duplicates = first, last, mean or sum";
+        // Two wall-clock times become one instant only where the clock skips one of them.
+        if context.decoded.local && context.raw(one) != context.raw(two) {
+            let wall = text_of_instant(context.raw(one).min(context.raw(two)), &TimeZone::UTC);
+            let wall = wall.trim_end_matches('Z');
+            let zone = context.zone.iana_name().unwrap_or("the zone");
+            return format!(
+                "{count}{place} and {other} both stand at {time}, because {zone} skips {wall}; \
+                 give --tz if the times are those of another zone, or {repair}"
+            );
+        }
+        let several = match context.rows.keys.has_columns() {
+            true => "",
+            false => "; if these are several series, name their column with --id",
+        };
+        format!("{count}{place} and {other} both stand at {time}; remove one, or {repair}{several}")
     }
 
     fn judge_values(&mut self, context: &Context<'_>) {

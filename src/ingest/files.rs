@@ -228,18 +228,29 @@ fn has_magic(path: &Path) -> bool {
 
 /// Whether the file begins and ends as Parquet does, with room for the footer that it declares.
 fn has_footer(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
+    footer(&mut File::open(path)?).map(|footer| footer.is_some())
+}
+
+/// The footer of a Parquet file, from its declared length; `None` if the file does not begin and end as Parquet does.
+pub(super) fn footer(file: &mut File) -> io::Result<Option<Vec<u8>>> {
     let length = file.metadata()?.len();
     if length < 12 {
-        return Ok(false);
+        return Ok(None);
     }
     let (mut head, mut tail) = ([0; 4], [0; 8]);
+    file.seek(SeekFrom::Start(0))?;
     file.read_exact(&mut head)?;
     file.seek(SeekFrom::End(-8))?;
     file.read_exact(&mut tail)?;
     let [a, b, c, d, magic @ ..] = tail;
-    let footer = u64::from(u32::from_le_bytes([a, b, c, d]));
-    Ok(head == *b"PAR1" && magic == *b"PAR1" && footer + 12 <= length)
+    let size = u32::from_le_bytes([a, b, c, d]);
+    if head != *b"PAR1" || magic != *b"PAR1" || u64::from(size) + 12 > length {
+        return Ok(None);
+    }
+    let mut footer = vec![0; size as usize];
+    file.seek(SeekFrom::End(-8 - i64::from(size)))?;
+    file.read_exact(&mut footer)?;
+    Ok(Some(footer))
 }
 
 /// The refusal that an IO error deserves.

@@ -13,8 +13,11 @@ use jiff::tz::TimeZone;
 /// A series with fewer stamps than this takes the frequency of the other series if it fits.
 const SURE_STAMPS: usize = 8;
 
-/// A grid may have this many times as many steps as rows, and always a million.
+/// A grid may have this many times as many steps as rows, and always [`STEPS_FREE`].
 const SPARSE_MAX: i64 = 1000;
+
+/// Eleven years of hours: a mistyped year must not fill the memory.
+const STEPS_FREE: i64 = 100_000;
 
 /// What all series share while they are put on their grids.
 pub(super) struct Context<'a> {
@@ -155,13 +158,13 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
     let times = &draft.times;
     let (first, last) = (times[0], times[times.len() - 1]);
     let steps = frequency.steps_between(first, last);
-    if steps > 1_000_000.max(SPARSE_MAX.saturating_mul(times.len() as i64)) {
+    if steps > STEPS_FREE.max(SPARSE_MAX.saturating_mul(times.len() as i64)) {
         let text = format!(
             "{}: a grid of {frequency} would have about {steps} steps for {} rows; correct the time, or give --freq",
             context.rows.place(draft.rows[0]),
             times.len()
         );
-        return Err(Reason { kind: Kind::Frequency, text });
+        return Err(Reason { kind: Kind::Frequency, text, undescribed: 0 });
     }
     let grid = frequency.grid(first, last, context.zone);
     match off_grid(times, &grid) {
@@ -178,7 +181,7 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
             let text = format!(
                 "{place}: {time} does not stand on the grid of {frequency}; correct it, or give the step with --freq"
             );
-            Err(Reason { kind: Kind::Frequency, text })
+            Err(Reason { kind: Kind::Frequency, text, undescribed: 0 })
         }
     }
 }
@@ -210,7 +213,7 @@ fn gap_reason(quality: &Quality, gridded: &Gridded, rows: &[bool], context: &Con
         "{} holes in the grid of {}, the first at {time}; add the rows, or set gaps = mask or zero",
         quality.gaps, gridded.frequency
     );
-    Reason { kind: Kind::Gap, text }
+    Reason { kind: Kind::Gap, text, undescribed: 0 }
 }
 
 fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
@@ -238,7 +241,7 @@ fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
             named(step)
         )
     };
-    Reason { kind: Kind::Frequency, text }
+    Reason { kind: Kind::Frequency, text, undescribed: 0 }
 }
 
 /// Length of the longest run of `true`.

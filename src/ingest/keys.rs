@@ -97,6 +97,11 @@ impl Keys {
         code
     }
 
+    /// Whether ids come from columns or from column names.
+    pub(super) fn has_columns(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
     /// Number of distinct ids.
     pub(super) fn len(&self) -> usize {
         self.tuples.len()

@@ -11,9 +11,11 @@
 
 mod assemble;
 mod columns;
+mod decimal;
 mod draft;
 mod files;
 mod fingerprint;
+mod footer;
 mod grid;
 mod keys;
 mod problems;
@@ -44,8 +46,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
     let found = files::find(&spec.inputs)?;
     let mut skipped_files = found.skipped;
     let sources = open(found.files, &mut skipped_files)?;
-    // The roles are those of the first file that has rows; the others must have the same columns.
-    let assignment = columns::assign(&sources[0], spec)?;
+    let assignment = columns::assign(&sources, spec)?;
     let rows = Rows::read(&sources, &assignment)?;
     if rows.codes.is_empty() && rows.unplaced.total() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
@@ -55,7 +56,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         )));
     }
     let file_rows = rows.file_rows;
-    let assembled = assemble::assemble(rows, assignment.roles.id.clone(), spec)?;
+    let assembled = assemble::assemble(rows, &assignment.roles, spec)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
         panel: assembled.panel,

@@ -53,13 +53,19 @@ pub(super) enum Kind {
 pub(super) struct Reason {
     pub(super) kind: Kind,
     pub(super) text: String,
+    /// How many problems the text stands for without describing them; 0 where it describes one.
+    pub(super) undescribed: usize,
 }
 
 /// The reasons of many series, capped per kind.
 pub(super) fn listed<'a>(reasons: impl Iterator<Item = (&'a str, &'a Reason)>) -> Vec<String> {
     let mut kinds: std::collections::BTreeMap<Kind, Capped> = std::collections::BTreeMap::new();
     for (id, reason) in reasons {
-        kinds.entry(reason.kind).or_default().push_with(|| format!("series '{id}': {}", reason.text));
+        let kind = kinds.entry(reason.kind).or_default();
+        match reason.undescribed {
+            0 => kind.push_with(|| format!("series '{id}': {}", reason.text)),
+            count => kind.total += count,
+        }
     }
     kinds.into_values().flat_map(Capped::into_lines).collect()
 }
@@ -70,8 +76,9 @@ mod tests {
 
     #[test]
     fn many_problems_are_shown_in_part_and_counted_in_full() {
-        let reasons: Vec<Reason> =
-            (0..337).map(|n| Reason { kind: Kind::Cell, text: format!("bad {n}") }).collect();
+        let reason = |n| Reason { kind: Kind::Cell, text: format!("bad {n}"), undescribed: 0 };
+        let more = Reason { kind: Kind::Cell, text: "and 300 more".to_owned(), undescribed: 300 };
+        let reasons: Vec<Reason> = (0..37).map(reason).chain([more]).collect();
         let mut lines = listed(reasons.iter().map(|reason| ("a", reason)));
         assert_eq!(lines.len(), SHOWN + 1);
         assert_eq!(lines.pop().unwrap(), "and 317 more of this kind");

@@ -93,6 +93,11 @@ impl Rows {
         format!("{file}: {word} {}", piece.number(row - piece.start))
     }
 
+    /// The first file, for problems of all files together.
+    pub(super) fn first_file(&self) -> &str {
+        self.files.first().map_or("", |(name, _)| name)
+    }
+
     /// As [`Rows::place`], without the file: for a second row next to a first.
     pub(super) fn place_after(&self, first: u32, row: u32) -> String {
         let (first, place) = (self.place(first), self.place(row));
@@ -208,7 +213,10 @@ impl Rows {
         let numbers = integers(series);
         for at in 0..count {
             let number = numbers.as_ref().and_then(|numbers| numbers.get(at).copied().flatten());
-            let shown = || number.map(|number| number.to_string()).unwrap_or_default();
+            let shown = || match number {
+                Some(NO_TIME) => "a number with a fraction".to_owned(),
+                number => number.map(|number| number.to_string()).unwrap_or_default(),
+            };
             let example = || format!("the time in {}", place(at));
             let read = number.map(|number| match series.dtype() {
                 DataType::Date => timeline.local(number.saturating_mul(DAY), example),
@@ -333,9 +341,11 @@ fn column(frame: &DataFrame, at: usize) -> &Series {
 fn integers(series: &Series) -> Option<Vec<Option<i64>>> {
     if series.dtype().is_float() {
         let numbers = series.cast(&DataType::Float64).ok()?;
-        // Fractions of a second are not lost on purpose: a fractional epoch is refused as an empty time.
-        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9.0e18).then_some(value as i64);
-        return Some(numbers.f64().ok()?.iter().map(|value| value.and_then(whole)).collect());
+        // Frames write whole times as floats next to missing ones; a fraction would not survive, so it is refused.
+        let whole =
+            |value: f64| if value.fract() == 0.0 && value.abs() < 9.0e18 { value as i64 } else { NO_TIME };
+        let numbers = numbers.f64().ok()?.iter();
+        return Some(numbers.map(|value| value.filter(|value| !value.is_nan()).map(whole)).collect());
     }
     let numbers = series.to_physical_repr().cast(&DataType::Int64).ok()?;
     Some(numbers.i64().ok()?.iter().collect())

@@ -1,12 +1,15 @@
 //! An opened file: its columns, a sample of its rows, and its rows as frames of the wanted columns.
 
-use super::files::{Format, SourceFile, data, io_error};
+use super::decimal;
+use super::files::{self, Format, SourceFile, data, io_error};
+use super::footer;
 use super::scan::{Block, Blocks};
 use super::spec::IngestError;
-use polars::io::parquet::read::ParquetReader;
+use polars::io::parquet::metadata::FileMetadataRef;
+use polars::io::parquet::read::{FileMetadata, ParquetReader};
 use polars::prelude::{
-    ArrowDataType, ArrowSchema, Column, CsvReadOptions, DataFrame, DataType, Field, PolarsResult, Schema,
-    SerReader,
+    ArrowDataType, ArrowField, ArrowSchema, Column, CsvReadOptions, DataFrame, DataType, Field, PolarsError,
+    PolarsResult, Schema, SerReader,
 };
 use std::fs::File;
 use std::io::Cursor;
@@ -54,7 +57,7 @@ pub(super) enum ColumnType {
 #[derive(Debug)]
 enum Body {
     Csv { separator: u8 },
-    Parquet { metadata: polars::io::parquet::metadata::FileMetadataRef },
+    Parquet { metadata: FileMetadataRef, decimals: Vec<Option<i32>> },
 }
 
 impl Source {
@@ -114,7 +117,7 @@ impl Source {
                     each(Chunk { frame, first_row: block.first_line, rows: block.lines, problems })?;
                 }
             }
-            Body::Parquet { metadata } => {
+            Body::Parquet { metadata, .. } => {
                 let groups = metadata.row_groups.iter().map(|group| group.num_rows());
                 for (from, rows) in stretches(groups, CHUNK_ROWS) {
                     let frame = self.read_rows(from, rows, wanted)?;
@@ -170,16 +173,25 @@ impl Source {
     }
 
     fn read_rows(&self, from: usize, rows: usize, wanted: &[usize]) -> Result<DataFrame, IngestError> {
-        let Body::Parquet { metadata } = &self.body else { return Ok(DataFrame::default()) };
+        let Body::Parquet { metadata, decimals } = &self.body else { return Ok(DataFrame::default()) };
         let file = File::open(&self.file.path).map_err(|error| io_error(&self.file.path, &error))?;
         let frame = guarded(|| {
             let mut reader = ParquetReader::new(file);
             reader.set_metadata(metadata.clone());
-            reader.with_projection(Some(wanted.to_vec())).with_slice(Some((from, rows))).finish()
+            let frame =
+                reader.with_projection(Some(wanted.to_vec())).with_slice(Some((from, rows))).finish()?;
+            decimal::to_floats(frame, &wanted.iter().map(|&at| decimals[at]).collect::<Vec<_>>())
         });
-        frame.map_err(|problem| {
+        let damaged = |problem: &str| {
             data(format!("{}: damaged Parquet: {problem}; write the file again", self.file.name))
-        })
+        };
+        let frame = frame.map_err(|problem| damaged(&problem))?;
+        // A damaged page can leave its column shorter or longer than the footer says.
+        let expected = rows.min(metadata.num_rows.saturating_sub(from));
+        let whole = frame.width() == wanted.len()
+            && frame.height() == expected
+            && frame.columns().iter().all(|column| column.len() == expected);
+        if whole { Ok(frame) } else { Err(damaged("its columns differ in length")) }
     }
 }
 
@@ -206,22 +218,49 @@ fn open_csv(file: &SourceFile, separator: Option<u8>) -> Result<Opened, IngestEr
 }
 
 fn open_parquet(file: &SourceFile) -> Result<Opened, IngestError> {
-    let reader = File::open(&file.path).map_err(|error| io_error(&file.path, &error))?;
+    let mut reader = File::open(&file.path).map_err(|error| io_error(&file.path, &error))?;
+    let footer = files::footer(&mut reader).map_err(|error| io_error(&file.path, &error))?;
+    if !footer.is_some_and(|bytes| footer::is_plausible(&bytes)) {
+        return Err(data(format!(
+            "{}: damaged Parquet: its footer makes no sense; write the file again",
+            file.name
+        )));
+    }
     let opened = guarded(|| {
         let mut reader = ParquetReader::new(reader);
         let schema = reader.schema()?;
         let mut metadata = reader.get_metadata()?.clone();
+        if !is_consistent(&metadata) {
+            return Err(polars_error("its footer contradicts itself"));
+        }
+        let decimals = decimal::scales(&metadata);
         let mut readable = schema.clone();
-        if schema.iter_values().any(|field| matches!(field.dtype, ArrowDataType::Dictionary(..))) {
+        let dictionary = |field: &ArrowField| matches!(field.dtype, ArrowDataType::Dictionary(..));
+        if schema.iter_values().any(dictionary) || decimals.iter().any(Option::is_some) {
             // The Arrow schema in the footer asks for dictionaries; without it the plain values are read.
             let mut plain = (*metadata).clone();
             plain.key_value_metadata = None;
+            plain.schema_descr = decimal::without_decimals(&plain.schema_descr);
             readable = Arc::new(polars::io::parquet::read::infer_schema(&plain)?);
             metadata = Arc::new(plain);
         }
-        Ok((column_types(&schema, &readable), Body::Parquet { metadata }))
+        let mut columns = column_types(&schema, &readable);
+        for ((_, kind), _) in columns.iter_mut().zip(&decimals).filter(|(_, scale)| scale.is_some()) {
+            *kind = ColumnType::Known(DataType::Float64, None);
+        }
+        Ok((columns, Body::Parquet { metadata, decimals }))
     });
     opened.map_err(|problem| data(format!("{}: damaged Parquet: {problem}; write the file again", file.name)))
+}
+
+/// Whether rows and row groups of a footer agree: memory is reserved by these numbers.
+fn is_consistent(metadata: &FileMetadata) -> bool {
+    let mut groups = metadata.row_groups.iter().map(|group| group.num_rows());
+    groups.try_fold(0usize, usize::checked_add) == Some(metadata.num_rows)
+}
+
+fn polars_error(problem: &'static str) -> PolarsError {
+    PolarsError::ComputeError(problem.into())
 }
 
 /// Types as they will be read, with the zones of the original schema.
@@ -251,7 +290,7 @@ fn column_types(original: &ArrowSchema, readable: &ArrowSchema) -> Vec<(String, 
             other => ColumnType::Unusable(format!("{other:?}").chars().take(40).collect()),
         }
     };
-    let column = |(name, field): (&_, &polars::prelude::ArrowField)| {
+    let column = |(name, field): (&_, &ArrowField)| {
         let original = original.get(name).map(|field| &field.dtype);
         (ToString::to_string(name), kind(&field.dtype, original))
     };

@@ -106,7 +106,7 @@ impl Timeline {
     pub(super) fn integer(&mut self, value: i64, place: impl Fn() -> String) -> Result<i64, String> {
         self.expect(Kind::Integer, || format!("{value} ({})", place()))?;
         if value == NO_TIME {
-            return Err("is no time".to_owned());
+            return Err("is no time; write whole numbers, or 2024-01-31T23:00:00".to_owned());
         }
         let seen = self.integers.get_or_insert(Integers {
             smallest: value,
@@ -225,7 +225,11 @@ fn as_month(value: i64) -> Option<i64> {
 fn in_years(micros: i64) -> Result<i64, String> {
     // An offset may push a local time a little over the edge of the calendar.
     let range = YEARS.start + 26 * HOUR..YEARS.end - 26 * HOUR;
-    if range.contains(&micros) { Ok(micros) } else { Err("lies outside the years 1 to 9999".to_owned()) }
+    if range.contains(&micros) {
+        Ok(micros)
+    } else {
+        Err("lies outside the years 1 to 9999, or at their very ends".to_owned())
+    }
 }
 
 #[cfg(test)]

@@ -23,19 +23,34 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     }
 }
 
+/// Whether a cell is a number, or would be with another decimal or thousands separator.
+pub(super) fn is_nearly_number(text: &str) -> bool {
+    parse(text).is_some() || has_decimal_comma(text) || has_thousands(text)
+}
+
 /// How to repair a cell that is no number.
 pub(super) fn remedy(text: &str) -> &'static str {
-    let numeric = |text: &str| !text.is_empty() && text.parse::<f64>().is_ok();
-    let text = text.trim();
-    if text.contains(',') && numeric(&text.replace('.', "").replace(',', ".")) {
+    if has_decimal_comma(text) {
         "write a decimal point and no thousands separator"
-    } else if numeric(&text.replace([' ', '\u{a0}', '\u{202f}', '_', '\''], "")) {
+    } else if has_thousands(text) {
         "write no thousands separator"
-    } else if numeric(text.trim_end_matches(|c: char| !c.is_ascii_digit())) {
+    } else if is_number(text.trim().trim_end_matches(|c: char| !c.is_ascii_digit())) {
         "write the number without its unit"
     } else {
         "write a number, or leave the cell empty where nothing was observed"
     }
+}
+
+fn has_decimal_comma(text: &str) -> bool {
+    text.contains(',') && is_number(&text.trim().replace('.', "").replace(',', "."))
+}
+
+fn has_thousands(text: &str) -> bool {
+    is_number(&text.trim().replace([' ', '\u{a0}', '\u{202f}', '_', '\''], ""))
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok()
 }
 
 #[cfg(test)]

@@ -227,7 +227,7 @@ fn learnt_forecasts(
         .map(|(series, len)| can(series).then(|| WorkSeries::new(series, len, len, ensemble.space, season)))
         .collect();
     let able: Vec<&WorkSeries> = work.iter().flatten().collect();
-    let origins: Vec<usize> = able.iter().map(|work| work.len()).collect();
+    let origins: Vec<usize> = able.iter().map(|work| work.steps()).collect();
     if able.is_empty() {
         return vec![None; series.len()];
     }
@@ -235,7 +235,7 @@ fn learnt_forecasts(
     let mut quantiles = quantiles.outer_iter();
     let forecast = |work: &WorkSeries| {
         let quantiles = quantiles.next()?.to_owned();
-        let missing = missing_share(work, work.len(), ensemble.lookback_max());
+        let missing = missing_share(work, work.steps(), ensemble.lookback_max());
         let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
         Some((quantiles, status))
     };

@@ -155,7 +155,7 @@ impl MemberPlan {
             }
         };
         anchors.push(Anchor::Mean(self.lookback));
-        anchors.retain(|anchor| anchor.len() <= self.lookback);
+        anchors.retain(|anchor| anchor.inputs() <= self.lookback);
         anchors.dedup();
         anchors
     }

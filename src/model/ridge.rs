@@ -75,7 +75,7 @@ impl Design {
     }
 
     /// Number of windows.
-    pub fn len(&self) -> usize {
+    pub fn windows(&self) -> usize {
         self.weights.len()
     }
 
@@ -128,15 +128,15 @@ impl Design {
     fn normal_equations(&self, weights: &[f64]) -> (Array2<f64>, Array2<f64>) {
         let (lookback, horizon) = (self.inputs.ncols(), self.targets.ncols());
         let total = weights.iter().sum::<f64>();
-        let part_len = self.len().div_ceil(PARTS).max(1);
-        let parts: Vec<(Array2<f64>, Array2<f64>)> = (0..self.len())
+        let part_len = self.windows().div_ceil(PARTS).max(1);
+        let parts: Vec<(Array2<f64>, Array2<f64>)> = (0..self.windows())
             .step_by(part_len)
             .collect::<Vec<_>>()
             .into_par_iter()
             .map(|start| {
                 let mut gram = Array2::zeros((lookback, lookback));
                 let mut moment = Array2::zeros((lookback, horizon));
-                let end = (start + part_len).min(self.len());
+                let end = (start + part_len).min(self.windows());
                 for from in (start..end).step_by(CHUNK) {
                     let to = (from + CHUNK).min(end);
                     let z = self.inputs.slice(s![from..to, ..]).mapv(f64::from);

@@ -155,7 +155,7 @@ fn design(
 ) -> Option<Design> {
     let origins = Origins::new(work, &geometry, held);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (origins.len() >= WINDOWS_MIN).then(|| Design::new(work, &origins, &geometry, windows_max, &mut rng))
+    (origins.count() >= WINDOWS_MIN).then(|| Design::new(work, &origins, &geometry, windows_max, &mut rng))
 }
 
 /// Windows that a map needs at least.

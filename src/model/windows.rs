@@ -16,7 +16,7 @@ pub enum Anchor {
 
 impl Anchor {
     /// Inputs that it is made of.
-    pub fn len(self) -> usize {
+    pub fn inputs(self) -> usize {
         match self {
             Anchor::Mean(len) | Anchor::Season(len) => len,
         }
@@ -52,7 +52,7 @@ impl Geometry {
     pub fn window(&self, series: &WorkSeries, origin: usize) -> Window {
         let mut input = vec![0.0; self.lookback];
         series.input(origin, &mut input);
-        let last = &input[self.lookback - self.anchor.len()..];
+        let last = &input[self.lookback - self.anchor.inputs()..];
         let level = last.iter().sum::<f32>() / last.len() as f32;
         let base = match self.anchor {
             Anchor::Mean(_) => vec![level; self.horizon],
@@ -82,7 +82,7 @@ impl Origins {
     /// Origins whose targets lie inside each series, the last `held` steps left out.
     pub fn new(series: &[WorkSeries], geometry: &Geometry, held: usize) -> Origins {
         let range = |(index, series): (usize, &WorkSeries)| {
-            let end = (series.len() + 1).checked_sub(geometry.horizon + held)?;
+            let end = (series.steps() + 1).checked_sub(geometry.horizon + held)?;
             let start = geometry.first_origin();
             (start < end).then_some((index, start, end))
         };
@@ -90,7 +90,7 @@ impl Origins {
     }
 
     /// Number of windows.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.ranges.iter().map(|(_, start, end)| end - start).sum()
     }
 
@@ -102,7 +102,7 @@ impl Origins {
     /// Draws a series uniformly, then one of its origins uniformly.
     ///
     /// # Panics
-    /// If there is no window: callers check [`Origins::len`] first.
+    /// If there is no window: callers check [`Origins::count`] first.
     pub fn draw(&self, rng: &mut impl Rng) -> (usize, usize) {
         let (index, start, end) = self.ranges[rng.random_range(0..self.ranges.len())];
         (index, rng.random_range(start..end))
@@ -111,7 +111,7 @@ impl Origins {
     /// At most `count_max` windows, evenly spaced over all of them from a random offset on, in order.
     pub fn spread(&self, count_max: usize, rng: &mut impl Rng) -> Vec<(usize, usize)> {
         let all = self.ranges.iter().flat_map(|&(index, start, end)| (start..end).map(move |o| (index, o)));
-        let total = self.len();
+        let total = self.count();
         if total <= count_max {
             return all.collect();
         }

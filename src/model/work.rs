@@ -65,7 +65,7 @@ impl WorkSeries {
     }
 
     /// Visible steps.
-    pub fn len(&self) -> usize {
+    pub fn steps(&self) -> usize {
         self.filled.len()
     }
 

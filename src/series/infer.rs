@@ -15,6 +15,11 @@ pub fn infer(times: &[i64], zone: &TimeZone) -> Option<Frequency> {
     let mut times = times.to_vec();
     times.dedup();
     let (&first, &last) = (times.first()?, times.last()?);
+    let usual = most_common(steps_of(&times))?;
+    if usual < DAY / 2 {
+        // No civil day is that short, so there is no need to look at clocks.
+        return Some(Frequency::Fixed { micros: step_of(&times)? });
+    }
     let clock = LocalClock::new(zone, first, last);
     match days_of(&times, &clock) {
         Some(days) => calendar(&days),
@@ -98,14 +103,17 @@ pub fn anchored(frequency: Frequency, times: &[i64], zone: &TimeZone) -> Frequen
 
 /// The step of ascending integers, see [`infer`].
 fn step_of(values: &[i64]) -> Option<i64> {
-    let steps = || values.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
-    let usual = most_common(steps()).filter(|&step| step > 0)?;
+    let usual = most_common(steps_of(values)).filter(|&step| step > 0)?;
     if off_grid(values, usual) <= slack(values.len()) {
         return Some(usual);
     }
-    let common = steps().fold(0, greatest_common_divisor);
-    let hits = steps().filter(|&step| step == common).count();
+    let common = steps_of(values).fold(0, greatest_common_divisor);
+    let hits = steps_of(values).filter(|&step| step == common).count();
     (common > 0 && hits * 10 >= values.len() - 1).then_some(common)
+}
+
+fn steps_of(values: &[i64]) -> impl Iterator<Item = i64> {
+    values.windows(2).map(|pair| pair[1].saturating_sub(pair[0]))
 }
 
 /// How many values stand off the grid of that step, wherever the grid fits best.

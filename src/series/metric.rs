@@ -7,7 +7,7 @@ pub fn smape(actual: &[f64], predicted: &[f64]) -> Option<f64> {
     mean(actual, predicted, |y, p| {
         // Halving first keeps gigantic values finite.
         let size = y.abs() / 2.0 + p.abs() / 2.0;
-        if size > 0.0 { 200.0 * (y / 2.0 - p / 2.0).abs() / size } else { 0.0 }
+        if size > 0.0 { 200.0 * ((y / 2.0 - p / 2.0).abs() / size) } else { 0.0 }
     })
 }
 

@@ -1,0 +1,138 @@
+//! The same data in many layouts, and which column plays which part.
+
+use super::{Folder, assert_holds, read_csv, shown};
+use s4cast::ingest::{IngestErrorKind, Layout};
+
+const LONG: &str = "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-04,4.5\nb,2024-01-01,-1\nb,2024-01-02,\nb,2024-01-03,7\n";
+
+#[test]
+fn long_wide_renamed_partitioned_and_shuffled_have_one_fingerprint() {
+    let lines: Vec<&str> = LONG.lines().collect();
+    let renamed = LONG.replace("unique_id,ds,y", "sensor;When;kWh").replace(',', ";");
+    let wide = "ds,a,b\n2024-01-01,1,-1\n2024-01-02,2,\n2024-01-03,,7\n2024-01-04,4.5,\n";
+    let shuffled = [lines[0], lines[6], lines[3], lines[1], lines[5], lines[2], lines[4], ""].join("\r\n");
+    let part = |id: &str| {
+        LONG.lines().filter(|line| line.starts_with(id)).map(|line| &line[2..]).collect::<Vec<_>>().join("\n")
+    };
+    let folder = Folder::with("long.csv", LONG)
+        .file("renamed.csv", renamed)
+        .file("wide.csv", wide)
+        .file("shuffled.csv", shuffled)
+        .file("tabs.tsv", LONG.replace(',', "\t"))
+        .file("hive/unique_id=a/p.csv", format!("ds,y\n{}\n", part("a")))
+        .file("hive/unique_id=b/p.csv", format!("ds,y\n{}\n", part("b")))
+        .file("split/1.csv", lines[..3].join("\n"))
+        .file("split/2.csv", [&[lines[0]], &lines[3..]].concat().join("\n"));
+    let long = folder.read(&["long.csv"]).unwrap();
+    assert_eq!((long.rows, long.panel.series.len(), long.layout), (6, 2, Layout::Long));
+    assert_eq!(long.panel.id_columns, ["unique_id"]);
+    assert_eq!(long.panel.series[0].keys, ["a"]);
+    assert_eq!(shown(&long.panel.series[0].times)[2], "2024-01-03T00:00:00Z");
+    assert!(long.panel.series[0].values[2].is_nan());
+    for inputs in [
+        &["renamed.csv"][..],
+        &["wide.csv"],
+        &["shuffled.csv"],
+        &["tabs.tsv"],
+        &["hive"],
+        &["split"],
+        &["split/*.csv"],
+        &["split/1.csv", "split/2.csv"],
+    ] {
+        let other = folder.read(inputs).unwrap();
+        assert_eq!(other.fingerprint, long.fingerprint, "{inputs:?}");
+        if other.layout == Layout::Long {
+            assert_eq!(other.rows, 6);
+        }
+    }
+    let changed = Folder::with("long.csv", LONG.replace("4.5", "4.6")).read(&["long.csv"]).unwrap();
+    assert_ne!(changed.fingerprint, long.fingerprint);
+}
+
+#[test]
+fn a_wide_file_needs_no_flag_and_says_so() {
+    let wide =
+        read_csv("date,HUFL,OT\n2016-07-01 00:00:00,5.8,30\n2016-07-01 01:00:00,5.6,27\n", |_| {}).unwrap();
+    assert_eq!(wide.layout, Layout::Wide);
+    assert_eq!(wide.roles.targets, ["HUFL", "OT"]);
+    assert!(wide.panel.id_columns.is_empty());
+    assert!(wide.notes.iter().any(|note| note.0.contains("wide") && note.0.contains('2')));
+}
+
+#[test]
+fn covariates_of_a_long_file_are_left_aside_with_a_note() {
+    let text = "series_id,ts,y,temp,weather,holiday\nbikes,2011-01-01 00:00,16,9.8,clear,true\nbikes,2011-01-01 01:00,40,9.0,rain,false\n";
+    let long = read_csv(text, |_| {}).unwrap();
+    assert_eq!(long.roles.id, ["series_id"]);
+    assert!(long.notes.iter().any(|note| note.0.contains("temp, weather, holiday")), "{:?}", long.notes);
+}
+
+#[test]
+fn two_id_columns_are_joined_and_kept_apart() {
+    let text = "site,meter,ds,y\nn,1,2024-01-01,1\nn,1,2024-01-02,1\nn,2,2024-01-01,1\nn,2,2024-01-02,3\n";
+    let read = read_csv(text, |spec| spec.id = vec!["site".into(), "meter".into()]).unwrap();
+    let ids: Vec<&str> = read.panel.series.iter().map(|series| series.unique_id.as_str()).collect();
+    assert_eq!(ids, ["n/1", "n/2"]);
+    assert_eq!(read.panel.series[1].keys, ["n", "2"]);
+    let clash = "p,q,ds,y\na/b,c,2024-01-01,1\na,b/c,2024-01-01,1\n";
+    let error = read_csv(clash, |spec| spec.id = vec!["p".into(), "q".into()]).unwrap_err();
+    assert_holds(&error.to_string(), &["a/b/c", "'a/b', 'c'", "'a', 'b/c'"]);
+}
+
+#[test]
+fn without_an_id_column_there_is_one_series() {
+    let read = read_csv("Date,Sales\n2024-01-01,1\n2024-02-01,2\n2024-03-01,3\n", |_| {}).unwrap();
+    assert_eq!(read.panel.series[0].unique_id, "series");
+    assert_eq!(read.panel.series[0].frequency.to_string(), "MS");
+}
+
+#[test]
+fn an_unknown_flag_is_corrected_with_the_list_of_columns() {
+    let error = read_csv(LONG, |spec| spec.target = Some("Yy".into())).unwrap_err();
+    assert_eq!(error.kind(), IngestErrorKind::Usage);
+    assert_holds(&error.to_string(), &["'Yy'", "--target", "did you mean 'y'", "unique_id (text)"]);
+    let error = read_csv(LONG, |spec| {
+        spec.time = Some("ds".into());
+        spec.target = Some("ds".into());
+    });
+    assert_eq!(error.unwrap_err().kind(), IngestErrorKind::Usage);
+}
+
+#[test]
+fn what_is_ambiguous_names_the_candidates_and_the_flag() {
+    let cases = [
+        ("id,ds,price,volume\na,2024-01-01,1,2\na,2024-01-02,1,2\n", vec!["price, volume", "--target"]),
+        ("p,q,ds,y\na,x,2024-01-01,1\nb,x,2024-01-01,2\n", vec!["p, q", "--id"]),
+        (
+            "opened,closed,y\n2024-01-01,2024-01-05,1\n2024-01-02,2024-01-07,2\n",
+            vec!["opened, closed", "--time"],
+        ),
+        ("a,b\n1.5,2\n2.5,3\n", vec!["no time column", "a (number)", "--time"]),
+        ("ds,comment\n2024-01-01,fine\n2024-01-02,good\n", vec!["no numeric column", "--target"]),
+    ];
+    for (text, words) in cases {
+        assert_holds(&read_csv(text, |_| {}).unwrap_err().to_string(), &words);
+    }
+}
+
+#[test]
+fn a_flag_ends_the_ambiguity() {
+    let text = "id,ds,price,volume\na,2024-01-01,1,2\na,2024-01-02,1,2\n";
+    let read = read_csv(text, |spec| spec.target = Some("Volume".into())).unwrap();
+    assert_eq!(read.roles.targets, ["volume"]);
+}
+
+#[test]
+fn an_index_without_a_name_is_no_series() {
+    let read = read_csv(",ds,y\n0,2024-01-01,5\n1,2024-01-02,6\n", |_| {}).unwrap();
+    assert_eq!(read.panel.series[0].values, [5.0, 6.0]);
+}
+
+#[test]
+fn quoted_cells_blank_lines_and_marks_are_read_as_written() {
+    let text =
+        "\u{feff}unique_id,ds,y\r\n\r\n\"a, \"\"x\"\"\",2024-01-01,\"1\"\r\n\"a, \"\"x\"\"\",2024-01-02,2";
+    let read = read_csv(text, |_| {}).unwrap();
+    assert_eq!(read.panel.series[0].unique_id, "a, \"x\"");
+    assert_eq!(read.panel.series[0].values, [1.0, 2.0]);
+}
