@@ -1,3 +1,5 @@
 //! The s4cast binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    s4cast::cli::run(std::env::args_os().collect())
+}

@@ -1,6 +1,12 @@
-//! The one integration binary, so that polars is linked once.
+//! Integration tests: one binary, so that the heavy dependencies are linked once.
 
-// Clippy allows `unwrap` in test functions, not in the helpers that they share.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod cli;
+mod golden;
+mod golden_training;
+mod gradients;
 mod ingest;
+mod layering;
+mod properties;
+mod support;

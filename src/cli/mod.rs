@@ -1,1 +1,67 @@
 //! The command line: arguments, commands, printing, exit codes.
+//!
+//! The only layer that prints, reads the clock and reads the environment. A command returns a value or an error; this
+//! module prints either once and picks the exit code.
+
+mod args;
+mod clock;
+mod data;
+mod demo;
+mod error;
+mod exit;
+mod forecast;
+mod json;
+mod launch;
+mod summary;
+mod terminal;
+
+pub use exit::Exit;
+
+use args::{Args, Command, DataCommand};
+use clap::Parser;
+use error::CliError;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use terminal::Terminal;
+
+/// Runs the program with these arguments, the program's own name first.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(refusal) => return refused(&refusal, json).into(),
+    };
+    let terminal = Terminal::new(&args.global);
+    let outcome = launch::caught(|| dispatch(&args, &terminal));
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            terminal.report(&error);
+            error.exit().into()
+        }
+    }
+}
+
+/// Prints what clap has to say. Help and version are refusals too, on stdout with code 0.
+fn refused(refusal: &clap::Error, json: bool) -> Exit {
+    // A closed pipe is nothing to report.
+    let _ = refusal.print();
+    if !refusal.use_stderr() {
+        return Exit::Ok;
+    }
+    if json {
+        let text = refusal.to_string();
+        let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        terminal::error_document(Exit::Usage, &[line.into()]);
+    }
+    Exit::Usage
+}
+
+fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    match &args.command {
+        Command::Forecast(command) => forecast::run(command, terminal),
+        Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
+        Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
+        Command::Demo(command) => demo::run(command, terminal),
+    }
+}

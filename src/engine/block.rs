@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use rand::Rng;
 
-use crate::engine::activation::{dropout_factors, gelu, gelu_slope, glu_backward, glu_forward};
+use crate::engine::activation::{dropout_factors, gelu_backward, gelu_forward, glu_backward, glu_forward};
 use crate::engine::convolution::{self, Plan};
 use crate::engine::linear::{self, LinearParams};
 use crate::engine::norm::{self, NormCache, NormParams};
@@ -75,15 +75,17 @@ pub struct BlockPlan<F: Real> {
 /// What backward needs of one forward pass over (batch, L, H).
 pub struct BlockCache<F> {
     /// Input of the SSM (batch, L, H).
-    u: Array3<F>,
-    norm: Option<NormCache<F>>,
+    pub u: Array3<F>,
+    /// What the norm keeps, if there is one.
+    pub norm: Option<NormCache<F>>,
     /// SSM output (rows, H), rows = batch × positions.
-    ssm_out: Array2<F>,
+    pub ssm_out: Array2<F>,
     /// GELU output after dropout (rows, H).
-    activated: Array2<F>,
-    dropout: Option<Array2<F>>,
-    /// Linear output (rows, 2H).
-    mixed: Array2<F>,
+    pub activated: Array2<F>,
+    /// Dropout factors (rows, H), if any.
+    pub dropout: Option<Array2<F>>,
+    /// Values and gates of the GLU (rows, 2H).
+    pub gated: Array2<F>,
 }
 
 /// Output (batch, L or 1, H) of x (batch, L, H), with the kernel K (L, H) of the block's SSM.
@@ -114,15 +116,15 @@ pub fn forward<F: Real>(
         }
         Positions::Last => convolution::last_forward(u.view(), kernel, params.ssm.d.view()),
     };
-    let mut activated = ssm_out.mapv(gelu);
+    let mut activated = gelu_forward(ssm_out.view());
     let dropout = dropout.filter(|(probability, _)| *probability > 0.0).map(|(probability, rng)| {
         let factors = dropout_factors(activated.dim(), probability, rng);
         activated *= &factors;
         factors
     });
-    let mixed = linear::forward(&params.mix, activated.view());
-    let mut y = glu_forward(mixed.view());
-    let mut cache = BlockCache { u, norm, ssm_out, activated, dropout, mixed };
+    let mut gated = linear::forward(&params.mix, activated.view());
+    let mut y = glu_forward(&mut gated);
+    let mut cache = BlockCache { u, norm, ssm_out, activated, dropout, gated };
     match (plan.placement, plan.positions) {
         (Placement::None, _) => {}
         (Placement::Pre, Positions::Last) => y += &x.slice(s![.., len - 1, ..]),
@@ -156,13 +158,13 @@ pub fn backward<F: Real>(
     if let (Placement::Post, Some(norm)) = (plan.placement, &cache.norm) {
         dy = norm::backward(&params.norm, norm, dy.view(), &mut grad.norm);
     }
-    let d_mixed = glu_backward(cache.mixed.view(), dy.view());
+    let d_mixed = glu_backward(cache.gated.view(), dy.view());
     linear::accumulate(cache.activated.view(), d_mixed.view(), &mut grad.mix);
     let mut d_ssm = linear::input_gradient(&params.mix, d_mixed.view());
     if let Some(factors) = &cache.dropout {
         d_ssm *= factors;
     }
-    d_ssm.zip_mut_with(&cache.ssm_out, |d, &y| *d *= gelu_slope(y));
+    gelu_backward(cache.ssm_out.view(), &mut d_ssm);
     let d = params.ssm.d.view();
     let gradient = match plan.positions {
         Positions::All => {

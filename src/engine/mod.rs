@@ -1,10 +1,74 @@
+//! The network: arrays in, arrays and gradients out.
+//!
+//! No series, no clock, no files, no threads. Random numbers come only from the generator that a caller hands in, and
+//! every sum has a fixed order, so the same input gives the same bits.
+//!
+//! # Notation
+//!
+//! | symbol | code | meaning |
+//! |---|---|---|
+//! | batch | `batch` | windows computed together (B is the input matrix of the state-space model) |
+//! | L | `len` | positions of a sequence; in a network these are the T tokens |
+//! | H | `hidden` | width: independent state-space models side by side |
+//! | N | `2 * modes` | state size, conjugates included; N/2 complex modes are stored |
+//! | T | `tokens`, `horizon` | tokens of a lookback; in forecasts and losses, steps of the horizon |
+//! | P | `patch` | values per token; in HiPPO, its low-rank vector |
+//! | Q | `levels`, `outputs` | quantile levels per step |
+//! | dt, A, B, C, D | `log_dt`, `log_neg_a`, `a_im`, … | step and matrices of a state-space model, as in the papers |
+//! | K | `kernel`, `k` | impulse response of a state-space model, stored (L, H) |
+//! | dX | `dx` | dLoss/dX, with the shape of X |
+//!
+//! # Computation
+//!
+//! ```text
+//! tokens (batch, T, P)
+//!   │ linear                                      encoder
+//! x (batch, T, H) ─────────────┐
+//!   │ norm                     │
+//!   │ convolution with K + D   │                  K from (dt, A, B, C) once per step: s4d
+//!   │ GELU, dropout            │ residual         block, repeated
+//!   │ linear H → 2H, GLU       │
+//! x + … (batch, T, H) ─────────┘
+//!   │ norm, readout, dropout
+//!   │ linear                                      head
+//! out (rows, outputs) ── loss
+//! ```
+//!
+//! # One layout
+//!
+//! An activation is (batch, L, H), row-major with H innermost and contiguous; maps over H see it as (batch · L, H) without
+//! copying. Kernels are (L, H) for the same reason. Every array is in standard layout.
+//!
+//! # Forward, backward
+//!
+//! A layer is a plain struct of parameters, a `forward` that returns its output and a cache, and next to it a `backward`
+//! that takes the cache and dLoss/doutput, adds to a gradient of the parameters' own type and returns dLoss/dinput. The
+//! derivation stands between the two. All is generic over [`real::Real`]: f32 in production, f64 in the checks.
+//!
+//! # Files
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`real`] | the float types, fast exp and erf in f32 |
+//! | [`param`] | named views of parameters for optimiser and checkpoint |
+//! | [`linear`], [`norm`], [`activation`] | affine map; layer norm; GELU, GLU, dropout |
+//! | [`hippo`] | HiPPO-LegS and its spectrum |
+//! | [`s4d`] | diagonal state-space model: parameters, discretisation, kernel |
+//! | [`convolution`] | causal convolution: direct, FFT, last position only, anti-causal |
+//! | [`recurrence`] | the same model one observation at a time: streaming, and the check on the convolution |
+//! | [`block`], [`network`] | residual block; encoder, blocks, head |
+//! | [`loss`] | pinball, squared and Huber error |
+//! | [`optim`] | AdamW, clipping, schedule, averaged weights |
+
 pub mod activation;
 pub mod block;
 pub mod convolution;
 pub mod hippo;
 pub mod linear;
+pub mod loss;
 pub mod network;
 pub mod norm;
+pub mod optim;
 pub mod param;
 pub mod real;
 pub mod recurrence;

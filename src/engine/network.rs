@@ -271,11 +271,14 @@ impl<F: Real> Network<F> {
         linear::accumulate(rows(cache.tokens.view()), into_rows(dx).view(), &mut grad.params.encoder);
     }
 
-    /// Pulls the summed kernel gradients back to the state-space parameters.
+    /// Pulls the summed kernel gradients back to the state-space parameters. B is never trained, so its gradient is
+    /// set to zero and has no part in the global norm.
     pub fn finish(&self, grad: &mut NetworkGradient<F>) {
         let blocks = self.params.blocks.iter().zip(&mut grad.params.blocks);
         for ((params, grad), dk) in blocks.zip(&grad.kernels) {
             s4d::kernel_backward(&params.ssm, self.spec.discretization, dk.view(), &mut grad.ssm);
+            grad.ssm.b_re.fill(F::zero());
+            grad.ssm.b_im.fill(F::zero());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Layer norm over the hidden axis: forward, backward.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array, Array1, Array2, ArrayBase, ArrayView2, Data, Dimension};
 
 use crate::engine::param::{Kind, Tensor, tensor};
 use crate::engine::real::Real;
@@ -50,17 +50,24 @@ pub struct NormCache<F> {
 pub fn forward<F: Real>(params: &NormParams<F>, x: ArrayView2<F>) -> (Array2<F>, NormCache<F>) {
     let (rows, hidden) = x.dim();
     let scale = F::one() / F::of(hidden as f64);
-    let mut normal = Array2::zeros((rows, hidden));
-    let mut inverse_sd = Array1::zeros(rows);
-    for ((x, mut normal), inverse_sd) in x.outer_iter().zip(normal.outer_iter_mut()).zip(&mut inverse_sd) {
-        let mean = x.sum() * scale;
-        normal.zip_mut_with(&x, |n, &x| *n = x - mean);
-        let variance = normal.fold(F::zero(), |sum, &n| sum + n * n) * scale;
+    let mut y = Array2::zeros((rows, hidden));
+    let mut cache = NormCache { normal: Array2::zeros((rows, hidden)), inverse_sd: Array1::zeros(rows) };
+    let (gamma, beta) = (slice(&params.gamma), slice(&params.beta));
+    let outputs = slice_mut(&mut y).chunks_exact_mut(hidden).zip(&mut cache.inverse_sd);
+    let inputs = slice(&x).chunks_exact(hidden).zip(slice_mut(&mut cache.normal).chunks_exact_mut(hidden));
+    for ((x, normal), (y, inverse_sd)) in inputs.zip(outputs) {
+        let mean = sum(x) * scale;
+        for (normal, &x) in normal.iter_mut().zip(x) {
+            *normal = x - mean;
+        }
+        let variance = dot(normal, normal) * scale;
         *inverse_sd = F::one() / (variance + F::of(EPSILON)).sqrt();
-        normal *= *inverse_sd;
+        for (((y, normal), &gamma), &beta) in y.iter_mut().zip(normal).zip(gamma).zip(beta) {
+            *normal *= *inverse_sd;
+            *y = *normal * gamma + beta;
+        }
     }
-    let y = &normal * &params.gamma + &params.beta;
-    (y, NormCache { normal, inverse_sd })
+    (y, cache)
 }
 
 // With n = (x − mean) r, r = 1/sd, and q = gamma ⊙ dy: both mean and r depend on every x of the row, and
@@ -76,19 +83,67 @@ pub fn backward<F: Real>(
     let (rows, hidden) = dy.dim();
     let scale = F::one() / F::of(hidden as f64);
     let mut dx = Array2::zeros((rows, hidden));
-    for (row, mut dx) in dx.outer_iter_mut().enumerate() {
-        let (dy, normal) = (dy.row(row), cache.normal.row(row));
-        let (mut mean_q, mut mean_qn) = (F::zero(), F::zero());
-        for h in 0..hidden {
-            grad.gamma[h] += dy[h] * normal[h];
-            grad.beta[h] += dy[h];
-            dx[h] = dy[h] * params.gamma[h];
-            mean_q += dx[h];
-            mean_qn += dx[h] * normal[h];
+    let gamma = slice(&params.gamma);
+    let (d_gamma, d_beta) = (slice_mut(&mut grad.gamma), slice_mut(&mut grad.beta));
+    let inputs = slice(&dy).chunks_exact(hidden).zip(slice(&cache.normal).chunks_exact(hidden));
+    let outputs = slice_mut(&mut dx).chunks_exact_mut(hidden).zip(&cache.inverse_sd);
+    for ((dy, normal), (dx, &r)) in inputs.zip(outputs) {
+        for ((d_gamma, &dy), &normal) in d_gamma.iter_mut().zip(dy).zip(normal) {
+            *d_gamma += dy * normal;
         }
-        (mean_q, mean_qn) = (mean_q * scale, mean_qn * scale);
-        let r = cache.inverse_sd[row];
-        dx.zip_mut_with(&normal, |q, &n| *q = r * (*q - mean_q - n * mean_qn));
+        for ((d_beta, &dy), (dx, &gamma)) in d_beta.iter_mut().zip(dy).zip(dx.iter_mut().zip(gamma)) {
+            *d_beta += dy;
+            *dx = dy * gamma;
+        }
+        let mean_q = sum(dx) * scale;
+        let mean_qn = dot(dx, normal) * scale;
+        for (q, &normal) in dx.iter_mut().zip(normal) {
+            *q = r * (*q - mean_q - normal * mean_qn);
+        }
     }
     dx
+}
+
+/// Lanes of [`sum`] and [`dot`].
+const LANES: usize = 8;
+
+/// Sum in interleaved partial sums, always in the same order: one long chain of additions would wait for each.
+#[inline]
+fn sum<F: Real>(values: &[F]) -> F {
+    let mut partial = [F::zero(); LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest: F = chunks.remainder().iter().copied().sum();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            partial[lane] += chunk[lane];
+        }
+    }
+    fold(partial) + rest
+}
+
+/// Σ a ⊙ b in the order of [`sum`].
+#[inline]
+fn dot<F: Real>(a: &[F], b: &[F]) -> F {
+    let mut partial = [F::zero(); LANES];
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: F = a.remainder().iter().zip(b.remainder()).map(|(&a, &b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..LANES {
+            partial[lane] += a[lane] * b[lane];
+        }
+    }
+    fold(partial) + rest
+}
+
+fn fold<F: Real>(partial: [F; LANES]) -> F {
+    let pair = |lane: usize| partial[lane] + partial[lane + LANES / 2];
+    (pair(0) + pair(1)) + (pair(2) + pair(3))
+}
+
+fn slice<F, S: Data<Elem = F>, D: Dimension>(array: &ArrayBase<S, D>) -> &[F] {
+    array.as_slice().expect("activations are in standard layout")
+}
+
+fn slice_mut<F, D: Dimension>(array: &mut Array<F, D>) -> &mut [F] {
+    array.as_slice_mut().expect("activations are in standard layout")
 }

@@ -1,8 +1,9 @@
 //! One origin per series whose actuals are known: how well a forecaster does there, against seasonal naive.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayView3};
 
 use crate::model::baseline;
+use crate::model::work::WorkSeries;
 use crate::series::{Series, metric};
 
 /// Accuracy, mean over series.
@@ -43,7 +44,8 @@ impl Exam {
             naive.row_mut(row).assign(&baseline::seasonal_naive(history, season, horizon, &[0.5]).column(0));
             scales.push(metric::scale(history, season));
         }
-        let is_positive = chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));
+        let is_positive =
+            chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));
         let unknown = Accuracy { mase: 0.0, smape: 0.0 };
         let mut exam = Exam { series: chosen.to_vec(), origins, actual, naive: unknown, scales, is_positive };
         exam.naive = exam.accuracy(naive.view());
@@ -53,7 +55,9 @@ impl Exam {
     /// Accuracy of point forecasts (series, T), in units of the target.
     pub fn accuracy(&self, predicted: ArrayView2<f64>) -> Accuracy {
         let (mut mase, mut smape) = (Mean::default(), Mean::default());
-        for ((actual, predicted), scale) in self.actual.outer_iter().zip(predicted.outer_iter()).zip(&self.scales) {
+        for ((actual, predicted), scale) in
+            self.actual.outer_iter().zip(predicted.outer_iter()).zip(&self.scales)
+        {
             let (actual, predicted) = (actual.to_vec(), predicted.to_vec());
             if let (Some(error), Some(scale)) = (metric::mae(&actual, &predicted), scale) {
                 mase.add(error / scale);
@@ -61,6 +65,38 @@ impl Exam {
             metric::smape(&actual, &predicted).into_iter().for_each(|error| smape.add(error));
         }
         Accuracy { mase: mase.value(), smape: smape.value() }
+    }
+
+    /// The examined ones of all series in work space.
+    pub fn pick<'a>(&self, work: &'a [WorkSeries]) -> Vec<&'a WorkSeries> {
+        self.series.iter().map(|&index| &work[index]).collect()
+    }
+
+    /// Pinball loss of quantile forecasts (series, T, Q), scaled by each series' own scale, mean over everything
+    /// observed.
+    pub fn pinball(&self, quantiles: ArrayView3<f64>, levels: &[f64]) -> f64 {
+        let mut mean = Mean::default();
+        for ((actual, quantiles), scale) in
+            self.actual.outer_iter().zip(quantiles.outer_iter()).zip(&self.scales)
+        {
+            let Some(scale) = scale else { continue };
+            for (&y, quantiles) in actual.iter().zip(quantiles.outer_iter()).filter(|(y, _)| !y.is_nan()) {
+                for (&q, &level) in quantiles.iter().zip(levels) {
+                    mean.add(metric::pinball(y, q, level) / scale);
+                }
+            }
+        }
+        mean.value()
+    }
+
+    /// Share of observed actuals that lie between two of the quantile forecasts (series, T, Q).
+    pub fn coverage(&self, quantiles: ArrayView3<f64>, lower: usize, upper: usize) -> f64 {
+        let mut mean = Mean::default();
+        for ((series, step), actual) in self.actual.indexed_iter().filter(|(_, actual)| !actual.is_nan()) {
+            let interval = quantiles[[series, step, lower]]..=quantiles[[series, step, upper]];
+            mean.add(f64::from(u8::from(interval.contains(actual))));
+        }
+        mean.value()
     }
 
     /// Mean ratio of the accuracies to those of seasonal naive: below 1 is better than seasonal naive.

@@ -1,12 +1,21 @@
 //! A trained forecaster of a panel: fit, predict, save.
 
-use crate::model::report::{FitReport, Progress};
-use crate::model::spec::ModelSpec;
-use crate::series::{Forecasts, Panel};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-/// Why no forecaster could be trained.
+use ndarray::Array2;
+
+use crate::model::artifact;
+use crate::model::baseline;
+use crate::model::ensemble::{Ensemble, missing_share};
+use crate::model::group::{self, Conditions, Group, Served};
+use crate::model::report::{FitReport, Progress};
+use crate::model::spec::{ModelKind, ModelSpec};
+use crate::model::work::{Space, WorkSeries};
+use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
+
+/// Why no forecaster could be trained or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Nothing to learn from.
@@ -22,20 +31,23 @@ pub enum ModelError {
     },
 }
 
-/// A trained forecaster.
-#[derive(Clone, Debug)]
+/// A trained forecaster: one group per frequency of the panel it was trained on.
+#[derive(Clone)]
 pub struct Forecaster {
     spec: ModelSpec,
+    groups: Vec<Group>,
 }
 
 /// What training gave.
-#[derive(Clone, Debug)]
 pub struct Fitted {
     /// Ready to predict.
     pub forecaster: Forecaster,
     /// How each group of series (one frequency each) was trained.
     pub reports: Vec<FitReport>,
 }
+
+/// Inputs missing beyond this share make a forecast degraded.
+const MISSING_SHARE_MAX: f64 = 0.5;
 
 impl Forecaster {
     /// Trains on a panel; `deadline` yields the best model so far; `watch` hears of the progress.
@@ -48,17 +60,104 @@ impl Forecaster {
         deadline: Option<Instant>,
         watch: &(dyn Fn(Progress) + Sync),
     ) -> Result<Fitted, ModelError> {
-        let _ = (deadline, watch);
-        if panel.series.is_empty() {
+        let by_frequency = by_frequency(panel);
+        if by_frequency.is_empty() {
             return Err(ModelError::EmptyPanel);
         }
-        Ok(Fitted { forecaster: Forecaster { spec: spec.clone() }, reports: Vec::new() })
+        let (mut groups, mut reports) = (Vec::new(), Vec::new());
+        let count = by_frequency.len() as u32;
+        for (index, (frequency, series)) in by_frequency.into_iter().enumerate() {
+            // The groups yet to come share what is left of the budget.
+            let deadline = deadline.map(|end| {
+                let now = Instant::now();
+                now + end.saturating_duration_since(now) / (count - index as u32)
+            });
+            let (group, report) = group::fit(&series, frequency, spec, &Conditions { deadline, watch });
+            groups.push(group);
+            reports.push(report);
+        }
+        Ok(Fitted { forecaster: Forecaster { spec: spec.clone(), groups }, reports })
     }
 
-    /// Forecasts every series of the panel from its end.
+    /// Forecasts every series of the panel from its own end.
+    ///
+    /// A series that the model cannot forecast (too short, or of a frequency it was not trained on) gets seasonal
+    /// naive, and its status says so.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
-        let _ = panel;
-        Forecasts { quantile_levels: self.spec.quantile_levels().to_vec(), series: Vec::new() }
+        let mut all = Vec::with_capacity(panel.series.len());
+        for (frequency, series) in by_frequency(panel) {
+            let group = self.groups.iter().find(|group| group.frequency == frequency);
+            all.extend(self.predict_group(group, frequency, &series, panel));
+        }
+        all.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
+        Forecasts { quantile_levels: self.spec.quantile_levels().to_vec(), series: all }
+    }
+
+    fn predict_group(
+        &self,
+        group: Option<&Group>,
+        frequency: Frequency,
+        series: &[&Series],
+        panel: &Panel,
+    ) -> Vec<SeriesForecast> {
+        let season = group.map_or(1, |group| group.season);
+        let is_asked_for = matches!(self.spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive);
+        let (ensemble, naive_status) = match group.map(|group| &group.served) {
+            Some(Served::Ensemble(ensemble)) => (Some(ensemble.as_ref()), Status::Fallback),
+            Some(Served::SeasonalNaive { is_fallback: false }) => (None, Status::Ok),
+            _ => (None, if is_asked_for { Status::Ok } else { Status::Fallback }),
+        };
+        let end = series.iter().filter_map(|series| series.cutoff()).max();
+        let learnt = ensemble.map(|ensemble| learnt_forecasts(ensemble, series, season));
+        let mut forecasts = Vec::with_capacity(series.len());
+        for (index, series) in series.iter().enumerate() {
+            let Some(cutoff) = series.cutoff() else { continue };
+            let (quantiles, status, model_id) = match learnt.as_ref().and_then(|learnt| learnt[index].clone())
+            {
+                Some((quantiles, status)) => {
+                    (quantiles, status, group.map_or("ridge", |group| group.model_id))
+                }
+                None => (
+                    baseline::seasonal_naive(
+                        &series.values,
+                        season,
+                        self.spec.horizon(),
+                        self.spec.quantile_levels(),
+                    ),
+                    naive_status,
+                    if season > 1 { "seasonal_naive" } else { "naive" },
+                ),
+            };
+            let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
+            let is_stale = times.last().copied() <= end;
+            let status = if is_stale && status == Status::Ok { Status::Stale } else { status };
+            forecasts.push(self.series_forecast(series, cutoff, times, quantiles, status, model_id));
+        }
+        forecasts
+    }
+
+    fn series_forecast(
+        &self,
+        series: &Series,
+        cutoff: i64,
+        times: Vec<i64>,
+        quantiles: Array2<f64>,
+        status: Status,
+        model_id: &str,
+    ) -> SeriesForecast {
+        let levels = self.spec.quantile_levels();
+        let median =
+            levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels");
+        SeriesForecast {
+            unique_id: series.unique_id.clone(),
+            keys: series.keys.clone(),
+            cutoff,
+            times,
+            point: quantiles.column(median).to_vec(),
+            quantiles,
+            status,
+            model_id: model_id.to_owned(),
+        }
     }
 
     /// Writes all weights as safetensors, atomically.
@@ -66,11 +165,80 @@ impl Forecaster {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        Err(ModelError::Save { path: path.display().to_string(), reason: "no weights yet".into() })
+        artifact::write(path, &self.to_bytes())
     }
 
     /// SHA-256 of the saved form, lower-case hex.
     pub fn weights_sha256(&self) -> String {
-        String::new()
+        artifact::sha256(&self.to_bytes())
     }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut weights = Vec::new();
+        for group in &self.groups {
+            if let Served::Ensemble(ensemble) = &group.served {
+                ensemble.weights(&format!("{}.", group.frequency), &mut weights);
+            }
+        }
+        artifact::to_bytes(&weights, &self.description())
+            .expect("names are unique and shapes fit their values")
+    }
+
+    /// What is no tensor, as JSON.
+    fn description(&self) -> String {
+        let groups: Vec<serde_json::Value> = self.groups.iter().map(Group::description).collect();
+        let spec = &self.spec;
+        serde_json::json!({
+            "format": 1,
+            "kind": spec.kind().as_str(),
+            "horizon": spec.horizon(),
+            "quantile_levels": spec.quantile_levels(),
+            "seed": spec.seed(),
+            "groups": groups,
+        })
+        .to_string()
+    }
+}
+
+/// Series of one frequency each, in a fixed order.
+fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
+    let mut groups: BTreeMap<String, (Frequency, Vec<&Series>)> = BTreeMap::new();
+    for series in &panel.series {
+        let entry =
+            groups.entry(series.frequency.to_string()).or_insert_with(|| (series.frequency, Vec::new()));
+        entry.1.push(series);
+    }
+    groups.into_values().collect()
+}
+
+/// Quantiles (T, Q) and status of every series that the ensemble can forecast.
+fn learnt_forecasts(
+    ensemble: &Ensemble,
+    series: &[&Series],
+    season: usize,
+) -> Vec<Option<(Array2<f64>, Status)>> {
+    let can = |series: &Series| {
+        let is_positive = || series.values.iter().all(|y| y.is_nan() || *y > 0.0);
+        series.values.len() >= ensemble.history_min() && (ensemble.space != Space::Log || is_positive())
+    };
+    let work: Vec<Option<WorkSeries>> = series
+        .iter()
+        .map(|series| (series, series.values.len()))
+        .map(|(series, len)| can(series).then(|| WorkSeries::new(series, len, len, ensemble.space, season)))
+        .collect();
+    let able: Vec<&WorkSeries> = work.iter().flatten().collect();
+    let origins: Vec<usize> = able.iter().map(|work| work.len()).collect();
+    if able.is_empty() {
+        return vec![None; series.len()];
+    }
+    let quantiles = ensemble.forecast(&able, &origins);
+    let mut quantiles = quantiles.outer_iter();
+    let forecast = |work: &WorkSeries| {
+        let quantiles = quantiles.next()?.to_owned();
+        let missing = missing_share(work, work.len(), ensemble.lookback_max());
+        let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
+        Some((quantiles, status))
+    };
+    let mut forecast = forecast;
+    work.iter().map(|work| work.as_ref().and_then(&mut forecast)).collect()
 }

@@ -1,13 +1,14 @@
 //! One ensemble member: anchored ridge map plus, where it earned its place, an S4D network on patch tokens.
 //!
-//! forecast[t, q] = anchor + (z W)[t] + spread (offset[t, q] + gate · o[t, q]): z are the anchored inputs, W the ridge map,
+//! forecast[t, q] = anchor[t] + (z W)[t] + spread (offset[t, q] + o[t, q]): z are the anchored inputs, W the ridge map,
 //! offset the map's own error quantiles and o the network's output, whose head starts at zero.
 
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView1, Axis};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::engine::network::{Network, NetworkCache};
+use crate::model::artifact::Weights;
 use crate::model::windows::{Geometry, Window};
 use crate::model::work::WorkSeries;
 
@@ -31,8 +32,8 @@ pub struct Member {
 pub struct Batch {
     /// Anchored inputs (batch, L).
     pub inputs: Array2<f32>,
-    /// Anchor of each window.
-    pub anchors: Vec<f32>,
+    /// What each window's targets are measured from (batch, T).
+    pub bases: Array2<f32>,
     /// Spread of each window.
     pub spreads: Vec<f32>,
 }
@@ -43,14 +44,12 @@ impl Batch {
         let windows: Vec<Window> =
             series.iter().zip(origins).map(|(series, &origin)| geometry.window(series, origin)).collect();
         let mut inputs = Array2::zeros((windows.len(), geometry.lookback));
-        for (mut row, window) in inputs.outer_iter_mut().zip(&windows) {
-            row.iter_mut().zip(&window.input).for_each(|(to, &from)| *to = from);
+        let mut bases = Array2::zeros((windows.len(), geometry.horizon));
+        for (row, window) in windows.iter().enumerate() {
+            inputs.row_mut(row).assign(&ArrayView1::from(&window.input));
+            bases.row_mut(row).assign(&ArrayView1::from(&window.base));
         }
-        Batch {
-            inputs,
-            anchors: windows.iter().map(|window| window.anchor).collect(),
-            spreads: windows.iter().map(|window| window.spread).collect(),
-        }
+        Batch { inputs, bases, spreads: windows.iter().map(|window| window.spread).collect() }
     }
 
     /// Tokens (batch, T, P) of the inputs divided by their spread.
@@ -60,42 +59,49 @@ impl Batch {
         for (mut row, &spread) in tokens.outer_iter_mut().zip(&self.spreads) {
             row /= spread;
         }
-        tokens.into_shape_with_order((batch, lookback / patch, patch)).expect("the lookback is a multiple of P")
+        tokens
+            .into_shape_with_order((batch, lookback / patch, patch))
+            .expect("the lookback is a multiple of P")
     }
 }
 
 impl Member {
+    /// A map alone, without intervals: its only quantile is the point forecast.
+    pub fn point(geometry: Geometry, map: &Array2<f64>) -> Member {
+        let offsets = Array2::zeros((geometry.horizon, 1));
+        Member { geometry, skip: map.mapv(|w| w as f32), offsets, network: None }
+    }
+
     /// Anchored forecasts (batch, T, Q), unsorted, and the network's cache for the backward pass.
+    ///
+    /// `rng` draws the dropout masks while training; without it nothing is dropped.
     pub fn forward(
         &self,
         batch: &Batch,
         kernels: &[Array2<f32>],
-        gate: f32,
         rng: Option<&mut ChaCha8Rng>,
     ) -> (Array3<f32>, Option<NetworkCache<f32>>) {
         let base = batch.inputs.dot(&self.skip);
         let (horizon, levels) = self.offsets.dim();
         let mut forecast = Array3::zeros((base.nrows(), horizon, levels));
-        let (correction, cache) = match &self.network {
-            Some(network) if gate > 0.0 => {
-                let tokens = batch.tokens(network.spec.patch);
-                let (out, cache) = network.forward(kernels, tokens, rng);
-                (Some(out), Some(cache))
-            }
-            _ => (None, None),
-        };
-        for (row, mut forecast) in forecast.outer_iter_mut().enumerate() {
-            let spread = batch.spreads[row];
-            for ((step, level), value) in forecast.indexed_iter_mut() {
-                let learned = correction.as_ref().map_or(0.0, |out| out[[row, step * levels + level]]);
-                *value = base[[row, step]] + spread * (self.offsets[[step, level]] + gate * learned);
-            }
+        forecast += &self.offsets;
+        let cache = self.network.as_ref().map(|network| {
+            let (out, cache) = network.forward(kernels, batch.tokens(network.spec.patch), rng);
+            let out = out.into_shape_with_order(forecast.dim()).expect("outputs are T Q in standard layout");
+            forecast += &out;
+            cache
+        });
+        for ((mut forecast, base), &spread) in
+            forecast.outer_iter_mut().zip(base.outer_iter()).zip(&batch.spreads)
+        {
+            forecast *= spread;
+            forecast += &base.insert_axis(Axis(1));
         }
         (forecast, cache)
     }
 
     /// Forecasts in work space (series, T, Q) from one origin per series.
-    pub fn forecast(&self, series: &[&WorkSeries], origins: &[usize], gate: f32) -> Array3<f32> {
+    pub fn forecast(&self, series: &[&WorkSeries], origins: &[usize]) -> Array3<f32> {
         let kernels = self.network.as_ref().map(Network::kernels).unwrap_or_default();
         let (horizon, levels) = self.offsets.dim();
         let slices: Vec<Array3<f32>> = series
@@ -103,16 +109,32 @@ impl Member {
             .zip(origins.par_chunks(SLICE))
             .map(|(series, origins)| {
                 let batch = Batch::gather(&self.geometry, series, origins);
-                let (mut forecast, _) = self.forward(&batch, &kernels, gate, None);
-                for (mut sample, &anchor) in forecast.outer_iter_mut().zip(&batch.anchors) {
-                    sample += anchor;
-                }
+                let (mut forecast, _) = self.forward(&batch, &kernels, None);
+                forecast += &batch.bases.view().insert_axis(Axis(2));
                 forecast
             })
             .collect();
         let mut all = Array3::zeros((series.len(), horizon, levels));
-        for (chunk, mut to) in slices.iter().zip(all.axis_chunks_iter_mut(ndarray::Axis(0), SLICE)) {
+        for (chunk, mut to) in slices.iter().zip(all.axis_chunks_iter_mut(Axis(0), SLICE)) {
             to.assign(chunk);
+        }
+        all
+    }
+
+    /// Every tensor, its name after `prefix`.
+    pub fn weights(&self, prefix: &str) -> Vec<Weights> {
+        let matrix = |name: &str, values: &Array2<f32>| Weights {
+            name: format!("{prefix}{name}"),
+            shape: values.shape().to_vec(),
+            values: values.iter().copied().collect(),
+        };
+        let mut all = vec![matrix("ridge", &self.skip), matrix("offsets", &self.offsets)];
+        if let Some(network) = &self.network {
+            all.extend(network.params.clone().tensors().into_iter().map(|tensor| Weights {
+                name: format!("{prefix}{}", tensor.name),
+                shape: tensor.shape,
+                values: tensor.values.to_vec(),
+            }));
         }
         all
     }
@@ -123,10 +145,5 @@ impl Member {
             network.params.clone().tensors().iter().map(|tensor| tensor.values.len()).sum()
         });
         self.skip.len() + network
-    }
-
-    /// The ridge map as the network's skip, for gradients.
-    pub fn skip_view(&self) -> ArrayView2<'_, f32> {
-        self.skip.view()
     }
 }

@@ -1,9 +1,29 @@
 //! From a panel to a trained forecaster and its forecasts.
+//!
+//! ```text
+//! spec ─▶ forecaster: fit, predict, save        one group per frequency
+//!           └─ group: the story of one fit      season ─▶ plan ─▶ select ─▶ learn ─▶ gate ─▶ ensemble
+//!                └─ work, windows: work space and (lookback, horizon) windows
+//!                └─ ridge, member, train: the closed-form base, the network on it, its training loop
+//!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
+//! ```
 
-pub mod report;
-pub mod forecaster;
-pub mod ridge;
-pub mod season;
 pub mod spec;
-pub mod windows;
+pub mod report;
 pub mod work;
+pub mod windows;
+pub mod season;
+pub mod baseline;
+pub mod exam;
+pub mod artifact;
+pub mod ridge;
+pub mod member;
+pub mod train;
+pub mod plan;
+pub mod ensemble;
+pub mod validation;
+pub mod select;
+pub mod gate;
+pub mod learn;
+pub mod group;
+pub mod forecaster;

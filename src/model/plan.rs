@@ -6,6 +6,7 @@
 use crate::engine::network::{NetworkSpec, Readout};
 use crate::engine::s4d::{Discretization, Init};
 use crate::model::train::Recipe;
+use crate::model::windows::Anchor;
 
 /// Group statistics that decide the plan.
 #[derive(Clone, Copy, Debug)]
@@ -89,9 +90,17 @@ impl Plan {
     }
 }
 
-/// As many origins as leave at least half of a typical series for training; none if that fails.
+/// Up to three origins, or a dozen where few series give few forecasts each, that leave at least half of a typical
+/// series and two seasons for training; one origin if only the seasons are missing; none if the series is too short.
 fn validation_origins(shape: &Shape) -> usize {
-    (1..=3).rev().find(|origins| 2 * (origins + 1) * shape.horizon <= shape.length).unwrap_or(0)
+    let held = |origins: usize| (origins + 1) * shape.horizon;
+    let leaves_half = |origins: &usize| 2 * held(*origins) <= shape.length;
+    let leaves_seasons = |origins: &usize| shape.length >= held(*origins) + 2 * shape.season + shape.horizon;
+    let leaves_most = |origins: &usize| 4 * held(*origins) <= shape.length;
+    let many = (4..=12).rev().filter(|_| shape.series < PANEL_SERIES).find(leaves_most);
+    many.or_else(|| (1..=3).rev().filter(leaves_half).find(leaves_seasons))
+        .or_else(|| Some(1).filter(leaves_half))
+        .unwrap_or(0)
 }
 
 /// Lookbacks and patches by season length.
@@ -115,11 +124,16 @@ fn members(shape: &Shape) -> Vec<MemberPlan> {
         }
     };
     // Windows are padded on the left, so a lookback may be most of what selection sees of a typical series.
-    let held = (validation_origins(shape) + 2) * shape.horizon;
-    let limit = shape.length.saturating_sub(held) * 3 / 4;
+    let held = (validation_origins(shape) + 1) * shape.horizon;
+    let visible = shape.length.saturating_sub(held);
+    let holds_a_season = visible >= season + shape.horizon;
+    let limit = |patch: usize| {
+        let most = visible * 3 / 4 / patch * patch;
+        if holds_a_season { most.max(season.next_multiple_of(patch)) } else { most }
+    };
     let mut members: Vec<MemberPlan> = wanted
         .into_iter()
-        .map(|(lookback, patch)| MemberPlan { lookback: lookback.min(limit / patch * patch), patch })
+        .map(|(lookback, patch)| MemberPlan { lookback: lookback.min(limit(patch)), patch })
         .filter(|member| member.lookback >= member.patch.max(2))
         .collect();
     members.dedup();
@@ -132,12 +146,16 @@ fn reads_last(member: &MemberPlan, season: usize) -> bool {
 }
 
 impl MemberPlan {
-    /// Numbers of last inputs whose mean is tried as the anchor.
-    pub fn anchors(&self, season: usize) -> Vec<usize> {
-        let short = if season > 1 { season } else { 4 };
-        let mut anchors = vec![1, short, 7 * season, self.lookback];
-        anchors.retain(|&anchor| anchor <= self.lookback);
-        anchors.sort_unstable();
+    /// Anchors worth trying, the rule of thumb first.
+    pub fn anchors(&self, season: usize) -> Vec<Anchor> {
+        let mut anchors = match season {
+            1 => vec![Anchor::Mean(4), Anchor::Mean(1)],
+            _ => {
+                vec![Anchor::Mean(season), Anchor::Season(season), Anchor::Mean(1), Anchor::Mean(7 * season)]
+            }
+        };
+        anchors.push(Anchor::Mean(self.lookback));
+        anchors.retain(|anchor| anchor.len() <= self.lookback);
         anchors.dedup();
         anchors
     }
@@ -179,8 +197,7 @@ mod tests {
 
     #[test]
     fn short_series_have_fewer_origins_and_no_member() {
-        let plan = Plan::new(&shape(1, 20, 12, 12));
-        assert_eq!((plan.validation_origins, plan.members.len()), (0, 0));
+        assert_eq!(Plan::new(&shape(1, 20, 12, 12)).validation_origins, 0);
         assert!(Plan::new(&shape(1, 6, 12, 4)).members.is_empty());
         assert_eq!(Plan::new(&shape(1, 144, 12, 12)).members.len(), 2);
     }

@@ -63,7 +63,8 @@ impl Design {
                 if target.is_nan() {
                     design.guesses.push((row, step));
                 }
-                design.targets[[row, step]] = if target.is_nan() { guess } else { target } - window.anchor;
+                design.targets[[row, step]] =
+                    if target.is_nan() { guess } else { target } - window.base[step];
             }
             design.spreads.push(window.spread);
             design.weights.push(1.0 / (count_of[index] * series[index].noise));

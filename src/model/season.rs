@@ -2,55 +2,125 @@
 
 use crate::series::Series;
 
-/// Series looked at; more would not change the vote.
-const SERIES_MAX: usize = 200;
+/// Products of values that looking for one season may cost; a sample of very many or long series does as well.
+const PRODUCTS_MAX: usize = 500_000_000;
+
+/// Series from which on their mean correlation is evidence of its own.
+const POOL_MIN: usize = 10;
+
+/// Least pooled correlation that matters.
+const POOLED_CORRELATION_MIN: f64 = 0.03;
 
 /// Most usual of the candidate lengths that shows in the data, or 1.
 ///
-/// A candidate counts for a series if the autocorrelation of the differenced series at that lag is significant (the
-/// M4 competition's 90 % test, Makridakis et al. 2020) and is a local peak; it wins if it counts for more than half of
-/// the series that are three seasons long. The shortest winning candidate is the season: the longer ones lie within
+/// A candidate shows in a series if the autocorrelation of the series without its trend at that lag is significant (the M4
+/// competition's 90 % test, Makridakis et al. 2020) and is a local peak. It wins if it shows in more than half of the
+/// series that are two seasons long, or if the mean correlation over many series, or the correlation of their sum,
+/// is a peak too high for chance: short or sparse series do not show alone what they share. The shortest winning candidate is the season: the longer ones lie within
 /// the lookback anyway.
 pub fn detect(series: &[&Series], candidates: &[usize]) -> usize {
-    let stride = series.len().div_ceil(SERIES_MAX).max(1);
-    for &season in candidates {
-        let votes: Vec<bool> = series
+    let values: usize = series.iter().map(|series| series.values.len()).sum();
+    for &season in candidates.iter().filter(|&&season| season > 1) {
+        let stride = values.saturating_mul(season).div_ceil(PRODUCTS_MAX).max(1);
+        let correlations: Vec<Correlation> = series
             .iter()
             .step_by(stride)
-            .filter(|series| series.values.len() >= 3 * season)
-            .map(|series| is_seasonal(&series.values, season))
+            .filter(|series| series.values.len() > 2 * season)
+            .filter_map(|series| Correlation::of(&series.values, season))
             .collect();
-        let yes = votes.iter().filter(|&&vote| vote).count();
-        if 2 * yes > votes.len() {
+        let total = Correlation::of(&total(series), season);
+        let yes = correlations.iter().filter(|correlation| correlation.is_significant()).count();
+        if 2 * yes > correlations.len()
+            || is_pooled_peak(&correlations)
+            || series.len() >= POOL_MIN && total.is_some_and(|total| total.is_significant())
+        {
             return season;
         }
     }
     1
 }
 
-fn is_seasonal(values: &[f64], season: usize) -> bool {
-    // Differencing removes level and trend, which would make every lag look seasonal.
-    let mut differences: Vec<f64> = values
-        .windows(2)
-        .map(|pair| pair[1] - pair[0])
-        .map(|d| if d.is_finite() { d } else { 0.0 })
-        .collect();
-    let largest = differences.iter().fold(0.0, |max: f64, d| max.max(d.abs()));
-    if largest == 0.0 {
-        return false;
+/// Sum of all series, each divided by its mean step, aligned at their ends and as long as the shortest.
+fn total(series: &[&Series]) -> Vec<f64> {
+    let len = series.iter().map(|series| series.values.len()).min().unwrap_or(0);
+    let mut total = vec![0.0; len];
+    for series in series {
+        let values = &series.values[series.values.len() - len..];
+        let steps = values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|step| step.is_finite());
+        let size = steps.sum::<f64>();
+        if size > 0.0 && size.is_finite() {
+            total.iter_mut().zip(values).filter(|(_, y)| !y.is_nan()).for_each(|(sum, y)| *sum += y / size);
+        }
     }
-    differences.iter_mut().for_each(|d| *d /= largest);
-    let mean = differences.iter().sum::<f64>() / differences.len() as f64;
-    differences.iter_mut().for_each(|d| *d -= mean);
-    let variance: f64 = differences.iter().map(|d| d * d).sum();
-    let correlation = |lag: usize| {
-        differences.iter().skip(lag).zip(&differences).map(|(a, b)| a * b).sum::<f64>() / variance
+    total
+}
+
+/// Autocorrelation of a series without its trend, around one lag.
+struct Correlation {
+    /// At the lag.
+    here: f64,
+    /// At the lag before and after.
+    beside: [f64; 2],
+    /// Largest value that chance explains.
+    limit: f64,
+}
+
+impl Correlation {
+    /// `None` for a constant series.
+    fn of(values: &[f64], season: usize) -> Option<Correlation> {
+        let mut residuals = without_trend(values, season);
+        let largest = residuals.iter().fold(0.0, |max: f64, r| max.max(r.abs()));
+        if largest == 0.0 {
+            return None;
+        }
+        residuals.iter_mut().for_each(|r| *r /= largest);
+        let mean = residuals.iter().sum::<f64>() / residuals.len() as f64;
+        residuals.iter_mut().for_each(|r| *r -= mean);
+        let variance: f64 = residuals.iter().map(|r| r * r).sum();
+        if variance == 0.0 {
+            return None;
+        }
+        let at = |lag: usize| {
+            residuals.iter().skip(lag).zip(&residuals).map(|(a, b)| a * b).sum::<f64>() / variance
+        };
+        let earlier: f64 = (1..season).map(|lag| at(lag).powi(2)).sum();
+        let limit = 1.645 * ((1.0 + 2.0 * earlier) / residuals.len() as f64).sqrt();
+        Some(Correlation { here: at(season), beside: [at(season - 1), at(season + 1)], limit })
+    }
+
+    fn is_significant(&self) -> bool {
+        self.here > self.limit && self.beside.iter().all(|beside| self.here > *beside)
+    }
+}
+
+/// Values minus their centred moving average over one season (fewer values at the ends), 0 where nothing was observed:
+/// level and trend, which make every lag look seasonal, are gone, and what repeats with the season is not.
+fn without_trend(values: &[f64], season: usize) -> Vec<f64> {
+    let half = season.div_ceil(2);
+    let mut sums = vec![(0.0, 0usize)];
+    for y in values {
+        let (sum, count) = sums[sums.len() - 1];
+        sums.push(if y.is_finite() { (sum + y, count + 1) } else { (sum, count) });
+    }
+    let residual = |(t, y): (usize, &f64)| {
+        let (from, to) = (sums[t.saturating_sub(half)], sums[(t + half + 1).min(values.len())]);
+        let residual = y - (to.0 - from.0) / (to.1 - from.1) as f64;
+        if residual.is_finite() { residual } else { 0.0 }
     };
-    let earlier: f64 = (1..season).map(|lag| correlation(lag).powi(2)).sum();
-    let limit = 1.645 * ((1.0 + 2.0 * earlier) / differences.len() as f64).sqrt();
-    let here = correlation(season);
-    let is_peak = here > correlation(season + 1) && (season == 1 || here > correlation(season - 1));
-    is_peak && here > limit
+    values.iter().enumerate().map(residual).collect()
+}
+
+/// Whether the mean over series is three standard errors above zero and above its neighbours.
+fn is_pooled_peak(correlations: &[Correlation]) -> bool {
+    let count = correlations.len() as f64;
+    let mean = |value: &dyn Fn(&Correlation) -> f64| correlations.iter().map(value).sum::<f64>() / count;
+    let here = mean(&|c| c.here);
+    let variance = mean(&|c| (c.here - here).powi(2));
+    correlations.len() >= POOL_MIN
+        && here > POOLED_CORRELATION_MIN
+        && here > 3.0 * (variance / count).sqrt()
+        && here > mean(&|c| c.beside[0])
+        && here > mean(&|c| c.beside[1])
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ pub struct Recipe {
     pub patience: usize,
 }
 
+impl Recipe {
+    /// A third of every learning rate, after a divergence.
+    pub fn slow_down(&mut self) {
+        self.learning_rate /= 3.0;
+        self.ssm_learning_rate /= 3.0;
+        self.skip_learning_rate /= 3.0;
+    }
+}
+
 /// Linear warm-up, in steps.
 const WARMUP: usize = 50;
 
@@ -180,11 +189,12 @@ fn slice_gradient(
     let mut targets = Array2::zeros((windows.len(), horizon));
     for (row, mut target) in targets.outer_iter_mut().enumerate() {
         let future = &series[row].target[origins[row]..origins[row] + horizon];
-        target.iter_mut().zip(future).for_each(|(to, from)| *to = from - batch.anchors[row]);
+        let base = batch.bases.row(row);
+        target.iter_mut().zip(future).zip(base).for_each(|((to, from), base)| *to = from - base);
     }
     let weights = windows.iter().map(|&(index, _)| task.weights[index]).collect();
     let mut rng = generator(task.seed, step, slice + 1);
-    let (forecast, cache) = member.forward(&batch, kernels, 1.0, Some(&mut rng));
+    let (forecast, cache) = member.forward(&batch, kernels, Some(&mut rng));
     let mut d_forecast = forecast.clone();
     let loss = Loss::Pinball { levels: task.levels.to_vec() }.value_and_gradient(
         forecast.view(),

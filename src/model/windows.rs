@@ -4,6 +4,25 @@ use rand::{Rng, RngExt};
 
 use crate::model::work::WorkSeries;
 
+/// What a window's values are measured from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// Inputs and targets from the mean of this many last inputs.
+    Mean(usize),
+    /// Inputs from the mean of the last season of this length, targets each from the value one season (or as many as
+    /// needed) earlier: a map of zeros is then seasonal naive.
+    Season(usize),
+}
+
+impl Anchor {
+    /// Inputs that it is made of.
+    pub fn len(self) -> usize {
+        match self {
+            Anchor::Mean(len) | Anchor::Season(len) => len,
+        }
+    }
+}
+
 /// Geometry of the windows of one ensemble member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -11,16 +30,16 @@ pub struct Geometry {
     pub lookback: usize,
     /// Targets (T).
     pub horizon: usize,
-    /// The anchor is the mean of this many last inputs.
-    pub anchor: usize,
+    /// What the values are measured from.
+    pub anchor: Anchor,
 }
 
 /// One anchored window.
 pub struct Window {
-    /// Inputs minus anchor (L).
+    /// Inputs minus the mean of the last of them (L).
     pub input: Vec<f32>,
-    /// Mean of the last inputs, in work space.
-    pub anchor: f32,
+    /// What each target is measured from (T), in work space.
+    pub base: Vec<f32>,
     /// Standard deviation of the inputs, in work space, positive.
     pub spread: f32,
 }
@@ -33,18 +52,23 @@ impl Geometry {
     pub fn window(&self, series: &WorkSeries, origin: usize) -> Window {
         let mut input = vec![0.0; self.lookback];
         series.input(origin, &mut input);
-        let last = &input[self.lookback - self.anchor..];
-        let anchor = last.iter().sum::<f32>() / self.anchor as f32;
-        input.iter_mut().for_each(|value| *value -= anchor);
+        let last = &input[self.lookback - self.anchor.len()..];
+        let level = last.iter().sum::<f32>() / last.len() as f32;
+        let base = match self.anchor {
+            Anchor::Mean(_) => vec![level; self.horizon],
+            Anchor::Season(season) => (0..self.horizon).map(|step| last[step % season]).collect(),
+        };
+        input.iter_mut().for_each(|value| *value -= level);
         let count = self.lookback as f32;
         let mean = input.iter().sum::<f32>() / count;
         let variance = input.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
-        Window { input, anchor, spread: (variance + VARIANCE_FLOOR).sqrt() }
+        Window { input, base, spread: (variance + VARIANCE_FLOOR).sqrt() }
     }
 
-    /// First origin worth training on: a third of the lookback is real.
-    fn first_origin(&self) -> usize {
-        (self.lookback / 3).max(self.anchor).max(1)
+    /// First origin worth a window: a third of the lookback, and the season that targets are measured from, is real.
+    pub fn first_origin(&self) -> usize {
+        let season = if let Anchor::Season(season) = self.anchor { season } else { 1 };
+        (self.lookback / 3).max(season)
     }
 }
 
@@ -59,8 +83,7 @@ impl Origins {
     pub fn new(series: &[WorkSeries], geometry: &Geometry, held: usize) -> Origins {
         let range = |(index, series): (usize, &WorkSeries)| {
             let end = (series.len() + 1).checked_sub(geometry.horizon + held)?;
-            let start =
-                geometry.first_origin().min(end.checked_sub(1)?).max(geometry.horizon.min(geometry.anchor));
+            let start = geometry.first_origin();
             (start < end).then_some((index, start, end))
         };
         Origins { ranges: series.iter().enumerate().filter_map(range).collect() }

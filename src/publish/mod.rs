@@ -1,7 +1,22 @@
 //! Forecasts and quality reports to files: schema v1, written atomically.
+//!
+//! Every file goes to a hidden temporary neighbour first, is synced, opened again and verified, and only then renamed
+//! over its path. A reader sees the whole old file or the whole new one, and a failure leaves nothing behind.
 
-use crate::series::{Forecasts, Panel, Quality};
-use std::path::{Path, PathBuf};
+mod csv;
+mod forecasts;
+mod names;
+mod quality;
+mod store;
+mod verify;
+
+pub use csv::write_csv;
+pub use forecasts::write_forecasts;
+pub use names::{id_names, quantile_name};
+pub use quality::write_quality;
+pub use store::probe;
+
+use std::path::PathBuf;
 
 /// Version of the forecast schema, in the file's metadata as `s4cast.schema_version`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -69,36 +84,4 @@ pub enum PublishError {
         /// What differs.
         reason: String,
     },
-}
-
-/// Writes forecasts in schema v1, atomically.
-///
-/// # Errors
-/// See [`PublishError`].
-pub fn write_forecasts(
-    path: &Path,
-    forecasts: &Forecasts,
-    id_columns: &[String],
-    provenance: &Provenance,
-) -> Result<Published, PublishError> {
-    let _ = (forecasts, id_columns, provenance);
-    Err(PublishError::CannotCreate { path: path.into(), reason: "no writer yet".into() })
-}
-
-/// Writes the quality report, atomically.
-///
-/// # Errors
-/// See [`PublishError`].
-pub fn write_quality(path: &Path, quality: &[Quality]) -> Result<Published, PublishError> {
-    let _ = quality;
-    Err(PublishError::CannotCreate { path: path.into(), reason: "no writer yet".into() })
-}
-
-/// Writes a panel as long CSV (`unique_id,ds,y`), atomically; empty fields where nothing was observed.
-///
-/// # Errors
-/// See [`PublishError`].
-pub fn write_csv(path: &Path, panel: &Panel) -> Result<Published, PublishError> {
-    let _ = panel;
-    Err(PublishError::CannotCreate { path: path.into(), reason: "no writer yet".into() })
 }

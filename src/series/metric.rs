@@ -16,6 +16,12 @@ pub fn mae(actual: &[f64], predicted: &[f64]) -> Option<f64> {
     mean(actual, predicted, |y, p| (y - p).abs())
 }
 
+/// Pinball loss of one quantile forecast, in units of the target. Source: Koenker and Bassett (1978).
+pub fn pinball(actual: f64, quantile: f64, level: f64) -> f64 {
+    let error = actual - quantile;
+    (level * error).max((level - 1.0) * error)
+}
+
 fn mean(actual: &[f64], predicted: &[f64], error: impl Fn(f64, f64) -> f64) -> Option<f64> {
     let errors = actual.iter().zip(predicted).filter(|(y, _)| !y.is_nan()).map(|(&y, &p)| error(y, p));
     let (sum, count) = errors.fold((0.0, 0usize), |(sum, count), error| (sum + error, count + 1));
@@ -27,7 +33,8 @@ fn mean(actual: &[f64], predicted: &[f64], error: impl Fn(f64, f64) -> f64) -> O
 /// `None` where that is zero or no pair was observed: the error has no scale then. Source: Hyndman and Koehler (2006).
 pub fn scale(history: &[f64], season: usize) -> Option<f64> {
     let pairs = history.iter().skip(season).zip(history);
-    let differences: Vec<f64> = pairs.map(|(now, earlier)| (now - earlier).abs()).filter(|d| !d.is_nan()).collect();
+    let differences: Vec<f64> =
+        pairs.map(|(now, earlier)| (now - earlier).abs()).filter(|d| !d.is_nan()).collect();
     let scale = differences.iter().sum::<f64>() / differences.len() as f64;
     (scale > 0.0 && scale.is_finite()).then_some(scale)
 }

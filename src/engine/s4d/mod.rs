@@ -1,9 +1,13 @@
-//! Diagonal state-space kernel (S4D, Gu et al., arXiv 2206.11893): parameters, initialisation, forward, backward.
+//! Diagonal state-space model (S4D, Gu et al., arXiv 2206.11893): parameters, initialisation, discretisation, kernel.
 //!
 //! Per channel h: dt = exp(log_dt), A_n = −exp(log_neg_a_n) + i a_im_n, and, over one half of the conjugate pairs,
-//! K_l = 2 Re Σ_n W_n E_n^l with W = C B dt f(x), E = Ā(x), x = dt A. Tables are made in f64 and rounded once.
+//! K_l = 2 Re Σ_n W_n E_n^l with W = C B dt f(x), E = Ā(x), x = dt A.
 
-use ndarray::{Array1, Array2, ArrayView2, s};
+mod kernel;
+
+pub use kernel::{kernel_backward, kernel_forward};
+
+use ndarray::{Array1, Array2};
 use num_complex::Complex;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -81,8 +85,13 @@ impl<F: Real> S4dParams<F> {
         let mut params = S4dParams::zeros(hidden, modes);
         let (low, high) = (dt.0.ln(), dt.1.ln());
         params.log_dt.mapv_inplace(|_| F::of(rng.random_range(low..high)));
+        let mut start = poles(init, modes, rng);
         for channel in 0..hidden {
-            for (n, (a, b)) in poles(init, modes, rng).into_iter().enumerate() {
+            // Only the random poles differ from channel to channel.
+            if init == Init::Random && channel > 0 {
+                start = poles(init, modes, rng);
+            }
+            for (n, &(a, b)) in start.iter().enumerate() {
                 params.log_neg_a[[channel, n]] = F::of((-a.re).ln());
                 params.a_im[[channel, n]] = F::of(a.im);
                 params.b_re[[channel, n]] = F::of(b);
@@ -194,141 +203,4 @@ fn phi(x: C64, e: C64) -> (C64, C64) {
         power *= x;
     }
     (value, slope)
-}
-
-/// Tables of a two-level Vandermonde product: E^i for i < block and E^{j block} for j < blocks.
-struct Powers {
-    block: usize,
-    blocks: usize,
-}
-
-impl Powers {
-    fn new(len: usize) -> Powers {
-        let block = ((len as f64).sqrt().ceil() as usize).next_power_of_two();
-        Powers { block, blocks: len.div_ceil(block) }
-    }
-
-    /// E^i, i = 0..count.
-    fn table(base: C64, count: usize) -> Vec<C64> {
-        let mut table = Vec::with_capacity(count);
-        let mut power = C64::ONE;
-        for _ in 0..count {
-            table.push(power);
-            power *= base;
-        }
-        table
-    }
-}
-
-/// Kernel K transposed, (L, H): row l holds K_l of every channel.
-///
-/// K[j b + i] = 2 Re Σ_n (W_n E_n^{jb}) (E_n^i): per channel one real product of (blocks, N) and (N, block).
-pub fn kernel_forward<F: Real>(
-    params: &S4dParams<F>,
-    discretization: Discretization,
-    len: usize,
-) -> Array2<F> {
-    let (hidden, modes) = params.a_im.dim();
-    let powers = Powers::new(len);
-    let mut kernel = Array2::zeros((len, hidden));
-    let mut left = Array2::<f64>::zeros((powers.blocks, 2 * modes));
-    let mut right = Array2::<f64>::zeros((2 * modes, powers.block));
-    for h in 0..hidden {
-        for n in 0..modes {
-            let mode = params.mode(h, n);
-            let discrete = mode.discretize(discretization);
-            let weight = 2.0 * mode.c * mode.b * mode.dt * discrete.f;
-            let fine = Powers::table(discrete.e, powers.block + 1);
-            let coarse = Powers::table(fine[powers.block], powers.blocks);
-            for (j, &power) in coarse.iter().enumerate() {
-                let value = weight * power;
-                left[[j, 2 * n]] = value.re;
-                left[[j, 2 * n + 1]] = -value.im;
-            }
-            for (i, &power) in fine[..powers.block].iter().enumerate() {
-                right[[2 * n, i]] = power.re;
-                right[[2 * n + 1, i]] = power.im;
-            }
-        }
-        let values = left.dot(&right);
-        for (out, &value) in kernel.column_mut(h).iter_mut().zip(&values) {
-            *out = F::of(value);
-        }
-    }
-    kernel
-}
-
-// Let G = dLoss/dK. A holomorphic coefficient c_z means dLoss = Re(c_z dz). From K_l = 2 Re Σ W E^l:
-//   S = Σ_l G_l E^l,  T = Σ_l l G_l E^{l−1},  c_W = 2 S,  c_E = 2 W T,
-// and with W = C B dt f(x), E = Ā(x), x = dt A:
-//   c_x = c_E Ā' + c_W C B dt f',  c_C = c_W B dt f,  c_B = c_W C dt f,  c_A = dt c_x,
-//   d log_dt = dt Re Σ (c_W C B f + c_x A),  d log_neg_a = Re c_A Re A,  d a_im = −Im c_A,
-//   d Re C = Re c_C,  d Im C = −Im c_C, and the same for B.
-// T is formed with E^{l−1}, not l E^l / E: the bilinear E is zero at x = −2.
-
-/// Adds the gradients of `log_dt`, A, B and C to `grad`, given dK transposed (L, H). D belongs to the convolution.
-pub fn kernel_backward<F: Real>(
-    params: &S4dParams<F>,
-    discretization: Discretization,
-    dk: ArrayView2<F>,
-    grad: &mut S4dParams<F>,
-) {
-    let (len, hidden) = dk.dim();
-    let modes = params.a_im.ncols();
-    let powers = Powers::new(len);
-    // Right factors per mode: Re E^i, Im E^i, Re i E^{i−1}, Im i E^{i−1}.
-    let mut right = Array2::<f64>::zeros((powers.block, 4 * modes));
-    let mut padded = Array2::<f64>::zeros((powers.blocks, powers.block));
-    for h in 0..hidden {
-        for (to, from) in padded.iter_mut().zip(dk.slice(s![.., h])) {
-            *to = from.wide();
-        }
-        let discrete: Vec<(Mode, Discrete)> = (0..modes)
-            .map(|n| params.mode(h, n))
-            .map(|mode| (mode, mode.discretize(discretization)))
-            .collect();
-        let fine: Vec<Vec<C64>> =
-            discrete.iter().map(|(_, discrete)| Powers::table(discrete.e, powers.block + 1)).collect();
-        for (n, fine) in fine.iter().enumerate() {
-            for i in 0..powers.block {
-                let slope = if i == 0 { C64::ZERO } else { fine[i - 1] * i as f64 };
-                right[[i, 4 * n]] = fine[i].re;
-                right[[i, 4 * n + 1]] = fine[i].im;
-                right[[i, 4 * n + 2]] = slope.re;
-                right[[i, 4 * n + 3]] = slope.im;
-            }
-        }
-        let sums = padded.dot(&right);
-        let mut d_log_dt = 0.0;
-        for (n, (mode, discrete)) in discrete.iter().enumerate() {
-            let coarse = Powers::table(fine[n][powers.block], powers.blocks);
-            let (mut s, mut t) = (C64::ZERO, C64::ZERO);
-            for (j, &power) in coarse.iter().enumerate() {
-                let p = C64::new(sums[[j, 4 * n]], sums[[j, 4 * n + 1]]);
-                let q = C64::new(sums[[j, 4 * n + 2]], sums[[j, 4 * n + 3]]);
-                s += power * p;
-                t += power * q;
-                if j > 0 {
-                    // E^{jb−1} = E^{(j−1)b} E^{b−1}
-                    t += coarse[j - 1] * fine[n][powers.block - 1] * p * (j * powers.block) as f64;
-                }
-            }
-            let b_bar = mode.b * mode.dt * discrete.f;
-            let c_w = 2.0 * s;
-            let c_e = 2.0 * mode.c * b_bar * t;
-            let c_x = c_e * discrete.e_slope + c_w * mode.c * mode.b * mode.dt * discrete.f_slope;
-            let c_a = c_x * mode.dt;
-            let c_c = c_w * b_bar;
-            let c_b = c_w * mode.c * mode.dt * discrete.f;
-            d_log_dt += mode.dt * (c_w * mode.c * mode.b * discrete.f + c_x * mode.a).re;
-            let at = [h, n];
-            grad.log_neg_a[at] += F::of(c_a.re * mode.a.re);
-            grad.a_im[at] -= F::of(c_a.im);
-            grad.c_re[at] += F::of(c_c.re);
-            grad.c_im[at] -= F::of(c_c.im);
-            grad.b_re[at] += F::of(c_b.re);
-            grad.b_im[at] -= F::of(c_b.im);
-        }
-        grad.log_dt[h] += F::of(d_log_dt);
-    }
 }

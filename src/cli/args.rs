@@ -1,0 +1,240 @@
+//! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
+
+use crate::cli::exit;
+use crate::config::{Key, Settings};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Time-series forecasting: CSV and Parquet in, forecasts with intervals out, as Parquet.
+#[derive(Debug, Parser)]
+#[command(name = "s4cast", version, after_help = exit::help(), arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, infer_long_args = false)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Flags of every command.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "General")]
+pub(super) struct Global {
+    /// Print exactly one JSON document on stdout
+    #[arg(long, global = true, env = "S4CAST_JSON", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub json: bool,
+    /// No progress bars (they never appear where stderr is no terminal)
+    #[arg(long, global = true, env = "S4CAST_NO_PROGRESS", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub no_progress: bool,
+    /// More of what happens, on stderr; twice for details
+    #[arg(short, long, global = true, env = "S4CAST_VERBOSE", action = ArgAction::Count)]
+    pub verbose: u8,
+    /// No summary, and only errors on stderr
+    #[arg(short, long, global = true, env = "S4CAST_QUIET", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub quiet: bool,
+    /// Colour of messages
+    #[arg(
+        long,
+        global = true,
+        env = "S4CAST_COLOR",
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN"
+    )]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Forecast every series of some files
+    #[command(after_help = exit::help())]
+    Forecast(Box<Forecast>),
+    /// Look at data before forecasting it
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Write small example series with known truth, and commands to try
+    #[command(after_help = exit::help())]
+    Demo(Demo),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DataCommand {
+    /// Check every series and say what would be left out; exit code 65 if any would
+    #[command(after_help = exit::help())]
+    Check(Box<DataCheck>),
+    /// Show the head, the tail and the statistics of one series
+    #[command(after_help = exit::help())]
+    Show(Box<DataShow>),
+}
+
+/// Where the data is and how to read it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Source")]
+pub(super) struct SourceArgs {
+    /// CSV or Parquet files, globs or folders
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// Job file; flags win over it
+    #[arg(short, long, env = "S4CAST_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Time column (default: found by its values)
+    #[arg(long, env = "S4CAST_TIME", value_name = "COLUMN")]
+    pub time: Option<String>,
+    /// Target column (default: found by its values)
+    #[arg(long, env = "S4CAST_TARGET", value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// Frequency, for example 15m, 1h, 1d, 1w, B, MS, ME (default: inferred per series)
+    #[arg(long, env = "S4CAST_FREQ", value_name = "STEP")]
+    pub freq: Option<String>,
+    /// Time zone of times without an offset, and of civil days (default: UTC)
+    #[arg(long, env = "S4CAST_TZ", value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Repeated timestamps: error, first, last, mean, sum [default: error]
+    #[arg(long, env = "S4CAST_DUPLICATES", value_name = "POLICY")]
+    pub duplicates: Option<String>,
+    /// Holes in the time grid: mask, error, zero [default: mask]
+    #[arg(long, env = "S4CAST_GAPS", value_name = "POLICY")]
+    pub gaps: Option<String>,
+    /// Rows out of order: sort, error [default: sort]
+    #[arg(long, env = "S4CAST_ORDER", value_name = "POLICY")]
+    pub order: Option<String>,
+    /// How many bad series end the job: a share as 5% or a number [default: 25%]
+    #[arg(long, env = "S4CAST_MAX_BAD_SERIES", value_name = "LIMIT")]
+    pub max_bad_series: Option<String>,
+    /// Pretend that it is this time: later rows are not read
+    #[arg(long, env = "S4CAST_AS_OF", value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Worker threads [default: one per core]
+    #[arg(short = 'j', long, env = "S4CAST_THREADS", value_name = "N")]
+    pub threads: Option<String>,
+}
+
+impl SourceArgs {
+    /// Lays the flags over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.flag(Key::Inputs, self.inputs.clone());
+        settings.flag(Key::Time, self.time.clone());
+        settings.flag(Key::Target, self.target.clone());
+        settings.flag(Key::Freq, self.freq.clone());
+        settings.flag(Key::Tz, self.tz.clone());
+        settings.flag(Key::Duplicates, self.duplicates.clone());
+        settings.flag(Key::Gaps, self.gaps.clone());
+        settings.flag(Key::Order, self.order.clone());
+        settings.flag(Key::MaxBadSeries, self.max_bad_series.clone());
+        settings.flag(Key::AsOf, self.as_of.clone());
+        settings.flag(Key::Threads, self.threads.clone());
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Forecast {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Id columns; repeat the flag or separate by commas (default: found by their values)
+    #[arg(long, env = "S4CAST_ID", value_name = "COLUMN", value_delimiter = ',', help_heading = "Source")]
+    pub id: Vec<String>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
+pub(super) struct ModelArgs {
+    /// Steps to forecast
+    #[arg(short = 'H', long, env = "S4CAST_HORIZON", value_name = "STEPS")]
+    pub horizon: Option<String>,
+    /// Coverage levels of the intervals in percent; the first is the one of yhat_lower and yhat_upper [default: 80,95]
+    #[arg(long, env = "S4CAST_LEVELS", value_name = "PERCENT", value_delimiter = ',')]
+    pub levels: Vec<String>,
+    /// Forecaster: auto, s4d, ridge, seasonal_naive, naive [default: auto]
+    #[arg(long, env = "S4CAST_MODEL", value_name = "NAME")]
+    pub model: Option<String>,
+    /// Season length in steps (default: detected)
+    #[arg(long, env = "S4CAST_SEASON_LENGTH", value_name = "STEPS")]
+    pub season_length: Option<String>,
+    /// Seed of every random number [default: 1]
+    #[arg(long, env = "S4CAST_SEED", value_name = "N")]
+    pub seed: Option<String>,
+    /// Wall-clock limit of training, for example 60s: the best model so far is used (default: none)
+    #[arg(long, env = "S4CAST_BUDGET", value_name = "TIME")]
+    pub budget: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Where the forecasts go, as Parquet
+    #[arg(short, long, env = "S4CAST_OUTPUT", value_name = "OUT.parquet")]
+    pub output: Option<String>,
+    /// Also save the trained weights
+    #[arg(long, env = "S4CAST_SAVE_MODEL", value_name = "FILE.safetensors")]
+    pub save_model: Option<String>,
+    /// Also write the quality report of every series
+    #[arg(long, env = "S4CAST_QUALITY", value_name = "FILE.parquet")]
+    pub quality: Option<String>,
+    /// Exit with code 3 where the result is less than what was asked for
+    #[arg(long, env = "S4CAST_STRICT", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub strict: bool,
+}
+
+impl Forecast {
+    /// Lays the flags over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        self.source.apply(settings);
+        settings.flag(Key::Id, self.id.clone());
+        settings.flag(Key::Horizon, self.model.horizon.clone());
+        settings.flag(Key::Levels, self.model.levels.clone());
+        settings.flag(Key::Kind, self.model.model.clone());
+        settings.flag(Key::SeasonLength, self.model.season_length.clone());
+        settings.flag(Key::Seed, self.model.seed.clone());
+        settings.flag(Key::Budget, self.model.budget.clone());
+        settings.flag(Key::Output, self.output.output.clone());
+        settings.flag(Key::SaveModel, self.output.save_model.clone());
+        settings.flag(Key::Quality, self.output.quality.clone());
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DataCheck {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Id columns; repeat the flag or separate by commas (default: found by their values)
+    #[arg(long, env = "S4CAST_ID", value_name = "COLUMN", value_delimiter = ',', help_heading = "Source")]
+    pub id: Vec<String>,
+    /// Write the quality report of every series
+    #[arg(long, env = "S4CAST_QUALITY", value_name = "FILE.parquet")]
+    pub report: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DataShow {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Id columns; repeat the flag or separate by commas (default: found by their values)
+    #[arg(long, env = "S4CAST_ID", value_name = "COLUMN", value_delimiter = ',', help_heading = "Source")]
+    pub id_column: Vec<String>,
+    /// The series to show, by its unique_id (default: the first one)
+    #[arg(long, env = "S4CAST_SERIES", value_name = "ID")]
+    pub id: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Demo {
+    /// Folder for the files; it is created if need be
+    #[arg(value_name = "DIR", default_value = "s4cast-demo")]
+    pub dir: PathBuf,
+}

@@ -1,0 +1,38 @@
+//! The only place that reads the wall clock.
+
+use crate::pipeline::Moment;
+use jiff::Timestamp;
+
+/// The moment of a run that starts now; `as_of` (microseconds UTC) is its nominal instant where one is given.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time enters the program")]
+pub(super) fn moment(as_of: Option<i64>) -> Moment {
+    let now = Timestamp::now();
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    let stamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
+    Moment {
+        issued_at: as_of.unwrap_or(now.as_microsecond()),
+        created_at: now.as_microsecond(),
+        run_id: uuid::Uuid::new_v7(stamp).to_string(),
+    }
+}
+
+/// A timestamp (microseconds UTC) as people read it.
+pub(super) fn shown(micros: i64) -> String {
+    Timestamp::from_microsecond(micros).map_or_else(|_| format!("{micros} µs"), |stamp| stamp.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_sort_by_time_and_keep_the_nominal_instant() {
+        let (first, second) = (moment(Some(5)), moment(None));
+        assert_eq!(first.issued_at, 5);
+        assert_eq!(second.issued_at, second.created_at);
+        assert_ne!(first.run_id, second.run_id);
+        assert_eq!(first.run_id.as_bytes()[14], b'7');
+        assert_eq!(shown(0), "1970-01-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,127 @@
+//! What ends a command, as a person reads it, and the exit code that it deserves.
+
+use crate::cli::Exit;
+use crate::config::Problems;
+use crate::ingest::{IngestError, IngestErrorKind};
+use crate::model::forecaster::ModelError;
+use crate::pipeline::JobError;
+use crate::publish::PublishError;
+use miette::Diagnostic;
+use std::path::PathBuf;
+
+/// Why a command gave no result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// Flags or config file are wrong.
+    #[error(transparent)]
+    Settings(#[from] Problems),
+    /// The config file cannot be read.
+    #[error("cannot read the config file {path}: {reason}")]
+    ConfigFile { path: PathBuf, reason: std::io::Error },
+    /// The job failed.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A flag asks for something that is not there.
+    #[error("{message}")]
+    Request { message: String, help: Option<String> },
+    /// Stdout does not take the result.
+    #[error("cannot write to stdout: {0}")]
+    Stdout(std::io::Error),
+    /// A panic.
+    #[error("s4cast has a bug: {0}")]
+    Bug(String),
+}
+
+impl From<IngestError> for CliError {
+    fn from(error: IngestError) -> CliError {
+        JobError::from(error).into()
+    }
+}
+
+impl From<PublishError> for CliError {
+    fn from(error: PublishError) -> CliError {
+        JobError::from(error).into()
+    }
+}
+
+impl CliError {
+    /// The exit code: the one table from errors to codes.
+    pub fn exit(&self) -> Exit {
+        match self {
+            CliError::Settings(problems) if problems.in_config() => Exit::Config,
+            CliError::Settings(_) | CliError::Request { .. } => Exit::Usage,
+            CliError::ConfigFile { .. } => Exit::Config,
+            CliError::Job(JobError::Ingest(error)) => match error.kind() {
+                IngestErrorKind::InputMissing => Exit::NoInput,
+                IngestErrorKind::Data => Exit::Data,
+                IngestErrorKind::Io => Exit::Io,
+                IngestErrorKind::Permission => Exit::Permission,
+                IngestErrorKind::Usage => Exit::Usage,
+            },
+            CliError::Job(JobError::Model(ModelError::EmptyPanel)) => Exit::Data,
+            CliError::Job(JobError::Model(ModelError::Save { .. })) => Exit::Io,
+            CliError::Job(JobError::Publish(error)) => match error {
+                PublishError::CannotCreate { .. } => Exit::CannotCreate,
+                PublishError::Permission { .. } => Exit::Permission,
+                PublishError::Io { .. } => Exit::Io,
+                PublishError::Verify { .. } => Exit::Internal,
+            },
+            CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
+            CliError::Stdout(_) => Exit::Io,
+            CliError::Bug(_) => Exit::Internal,
+        }
+    }
+
+    /// Every problem, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            CliError::Settings(problems) => {
+                problems.all().iter().map(|one| one.message().to_string()).collect()
+            }
+            CliError::Job(JobError::Ingest(error)) => error.problems().to_vec(),
+            other => vec![other.to_string()],
+        }
+    }
+}
+
+/// What a person reads, one entry per problem.
+pub(super) fn rendered(error: &CliError) -> Vec<Box<dyn Diagnostic + Send + Sync>> {
+    let message = |text: String, help: Option<String>| -> Vec<Box<dyn Diagnostic + Send + Sync>> {
+        vec![Box::new(Message { text, help })]
+    };
+    match error {
+        CliError::Settings(problems) => problems
+            .all()
+            .iter()
+            .cloned()
+            .map(|one| Box::new(one) as Box<dyn Diagnostic + Send + Sync>)
+            .collect(),
+        CliError::Job(JobError::Ingest(error)) => message(shortened(error.problems()), None),
+        CliError::Request { message: text, help } => message(text.clone(), help.clone()),
+        CliError::Bug(_) => {
+            let help = "please report this line with the command that you ran; nothing was published";
+            message(error.to_string(), Some(help.into()))
+        }
+        other => message(other.to_string(), None),
+    }
+}
+
+/// Problems of the data that are printed before the rest is only counted.
+const SHOWN: usize = 20;
+
+fn shortened(problems: &[String]) -> String {
+    let mut lines = problems[..problems.len().min(SHOWN)].to_vec();
+    if problems.len() > SHOWN {
+        lines.push(format!("and {} more; --json lists all", problems.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
+/// A message with help.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{text}")]
+struct Message {
+    text: String,
+    #[help]
+    help: Option<String>,
+}

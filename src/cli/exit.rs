@@ -1,0 +1,112 @@
+//! Exit codes: the sysexits family, so that a scheduler can tell bad data from a full disk.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Ok,
+    /// None of the others.
+    Failure,
+    /// The command line is wrong.
+    Usage,
+    /// Done, but with less than what was asked for (`--strict`).
+    Degraded,
+    /// The data cannot be used.
+    Data,
+    /// The input does not exist.
+    NoInput,
+    /// A source or a sink does not answer.
+    Unavailable,
+    /// A bug.
+    Internal,
+    /// The output cannot be created.
+    CannotCreate,
+    /// Reading or writing failed.
+    Io,
+    /// Try again later.
+    Temporary,
+    /// Not allowed.
+    Permission,
+    /// The config file is wrong.
+    Config,
+}
+
+impl Exit {
+    /// All of them, ascending by code.
+    pub const ALL: [Exit; 13] = [
+        Exit::Ok,
+        Exit::Failure,
+        Exit::Usage,
+        Exit::Degraded,
+        Exit::Data,
+        Exit::NoInput,
+        Exit::Unavailable,
+        Exit::Internal,
+        Exit::CannotCreate,
+        Exit::Io,
+        Exit::Temporary,
+        Exit::Permission,
+        Exit::Config,
+    ];
+
+    /// The code and what it means: the one table of exit codes.
+    fn row(self) -> (u8, &'static str) {
+        match self {
+            Exit::Ok => (0, "done"),
+            Exit::Failure => (1, "failed for another reason"),
+            Exit::Usage => (2, "wrong command line"),
+            Exit::Degraded => (3, "done, but with less than what was asked for (only with --strict)"),
+            Exit::Data => (65, "the data cannot be used"),
+            Exit::NoInput => (66, "input missing"),
+            Exit::Unavailable => (69, "source or sink unavailable"),
+            Exit::Internal => (70, "a bug in s4cast"),
+            Exit::CannotCreate => (73, "output cannot be created"),
+            Exit::Io => (74, "reading or writing failed"),
+            Exit::Temporary => (75, "try again later"),
+            Exit::Permission => (77, "no permission"),
+            Exit::Config => (78, "wrong config file"),
+        }
+    }
+
+    /// The code.
+    pub fn code(self) -> u8 {
+        self.row().0
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        self.row().1
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// The table, for `--help`.
+pub(super) fn help() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for exit in Exit::ALL {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {:>2}  {}", exit.code(), exit.meaning());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_documented() {
+        let codes = Exit::ALL.map(Exit::code);
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
+        let help = help();
+        assert!(Exit::ALL.iter().all(|exit| help.contains(exit.meaning())));
+    }
+}

@@ -1,0 +1,136 @@
+//! The JSON documents of `--json`. Keys are stable: they are added to, never renamed.
+
+use crate::cli::clock::shown;
+use crate::ingest::{Ingested, Layout};
+use crate::model::report::{FitReport, HoldoutScore};
+use crate::model::spec::ModelSpec;
+use crate::pipeline::{JobReport, SourceReport};
+use crate::publish::SCHEMA_VERSION;
+use crate::series::{Quality, Verdict};
+use serde_json::{Map, Value, json};
+
+/// What a job did.
+pub(super) fn job(report: &JobReport) -> Value {
+    let seconds: Map<String, Value> =
+        report.seconds.iter().map(|(stage, seconds)| ((*stage).into(), json!(seconds))).collect();
+    let statuses: Map<String, Value> =
+        report.statuses.iter().map(|(status, count)| (status.as_str().into(), json!(count))).collect();
+    json!({
+        "run_id": report.moment.run_id,
+        "issued_at": shown(report.moment.issued_at),
+        "created_at": shown(report.moment.created_at),
+        "source": source(&report.source),
+        "model": model(&report.model),
+        "fits": report.fits.iter().map(fit).collect::<Vec<_>>(),
+        "statuses": statuses,
+        "output": {
+            "path": report.published.path,
+            "rows": report.published.rows,
+            "bytes": report.published.bytes,
+            "schema_version": SCHEMA_VERSION,
+        },
+        "saved_model": report.saved_model,
+        "quality": report.quality,
+        "seconds": seconds,
+        "weights_sha256": report.weights_sha256,
+        "config_sha256": report.config_sha256,
+        "degraded": report.degradations(),
+    })
+}
+
+/// What was found in a source.
+fn source(source: &SourceReport) -> Value {
+    let quarantined: Vec<Value> = source
+        .quarantined
+        .iter()
+        .map(|(id, reasons)| json!({ "unique_id": id, "reasons": reasons }))
+        .collect();
+    json!({
+        "files": source.files,
+        "skipped_files": source.skipped_files,
+        "rows": source.rows,
+        "series": source.series,
+        "quarantined": quarantined,
+        "notes": source.notes,
+        "layout": match source.layout {
+            Layout::Long => "long",
+            Layout::Wide => "wide",
+        },
+        "roles": { "id": source.roles.id, "time": source.roles.time, "targets": source.roles.targets },
+        "first_ds": source.span.map(|(first, _)| shown(first)),
+        "last_ds": source.span.map(|(_, last)| shown(last)),
+        "fingerprint": source.fingerprint,
+    })
+}
+
+fn model(spec: &ModelSpec) -> Value {
+    json!({
+        "kind": spec.kind().as_str(),
+        "horizon": spec.horizon(),
+        "levels": spec.levels(),
+        "quantile_levels": spec.quantile_levels(),
+        "season_length": spec.season_length(),
+        "seed": spec.seed(),
+        "budget_seconds": spec.budget().map(|budget| budget.as_secs_f64()),
+    })
+}
+
+fn fit(fit: &FitReport) -> Value {
+    json!({
+        "freq": fit.frequency,
+        "series": fit.series,
+        "season_length": fit.season_length,
+        "model_id": fit.model_id,
+        "lookbacks": fit.lookbacks,
+        "log_space": fit.log_space,
+        "parameters": fit.parameters,
+        "steps": fit.steps,
+        "gate": fit.gate,
+        "fallbacks": fit.fallbacks,
+        "notes": fit.notes,
+        "budget_exhausted": fit.budget_exhausted,
+        "holdout": fit.holdout.as_ref().map(holdout),
+    })
+}
+
+fn holdout(score: &HoldoutScore) -> Value {
+    let coverage: Map<String, Value> =
+        score.coverage.iter().map(|(level, share)| (level.to_string(), json!(share))).collect();
+    json!({
+        "series": score.series,
+        "horizon": score.horizon,
+        "mase": score.mase,
+        "mase_seasonal_naive": score.mase_seasonal_naive,
+        "smape": score.smape,
+        "smape_seasonal_naive": score.smape_seasonal_naive,
+        "coverage": coverage,
+    })
+}
+
+/// What `data check` found: the keys of a source, and the quality of every series.
+pub(super) fn check(ingested: &Ingested, accepted: bool) -> Value {
+    let mut document = source(&SourceReport::of(ingested));
+    document["verdict"] = json!(if accepted { "ok" } else { "rejected" });
+    document["quality"] = ingested.quality.iter().map(quality).collect();
+    document
+}
+
+fn quality(quality: &Quality) -> Value {
+    let (verdict, reasons): (_, &[String]) = match &quality.verdict {
+        Verdict::Ok => ("ok", &[]),
+        Verdict::Quarantined(reasons) => ("quarantined", reasons),
+    };
+    json!({
+        "unique_id": quality.unique_id,
+        "verdict": verdict,
+        "reasons": reasons,
+        "rows": quality.rows,
+        "missing": quality.missing,
+        "gaps": quality.gaps,
+        "longest_gap": quality.longest_gap,
+        "flat_run": quality.flat_run,
+        "first_ds": quality.first_ds.map(shown),
+        "last_ds": quality.last_ds.map(shown),
+        "freq": quality.frequency.map(|frequency| frequency.to_string()),
+    })
+}

@@ -1,0 +1,83 @@
+//! What happens around a command: settings, threads, bugs.
+
+use crate::cli::error::CliError;
+use crate::config::Settings;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Environment variable that sizes the thread pool of the file readers; it is read once, before it can be set here.
+const READER_THREADS: &str = "POLARS_MAX_THREADS";
+
+/// Settings of the config file, if there is one.
+pub(super) fn settings(config: Option<&Path>) -> Result<Settings, CliError> {
+    let env = |name: &str| std::env::var(name).ok();
+    match config {
+        None => Ok(Settings::default()),
+        Some(path) => {
+            Settings::read(path, &env).map_err(|reason| CliError::ConfigFile { path: path.into(), reason })
+        }
+    }
+}
+
+/// Bounds the worker threads, those of the file readers included.
+///
+/// The readers size their pool from the environment, which a running program may not change safely. So the program
+/// starts itself again, once, with the variable set; where that is not possible only its own pool is bounded.
+pub(super) fn limit_threads(threads: Option<usize>) {
+    let Some(threads) = threads else { return };
+    let wanted = threads.to_string();
+    if std::env::var(READER_THREADS).ok().as_ref() != Some(&wanted) {
+        restart(&wanted);
+    }
+    if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+        tracing::warn!(%error, "the number of threads stays as it was");
+    }
+}
+
+/// Replaces this process by itself with the variable set; returns only where that failed.
+#[cfg(unix)]
+fn restart(threads: &str) {
+    use std::os::unix::process::CommandExt;
+    if let Ok(program) = std::env::current_exe() {
+        let error =
+            Command::new(program).args(std::env::args_os().skip(1)).env(READER_THREADS, threads).exec();
+        tracing::warn!(%error, "the threads of the file readers stay unbounded");
+    }
+}
+
+#[cfg(not(unix))]
+fn restart(threads: &str) {
+    let _ = (threads, Command::new(""));
+}
+
+/// Runs a command; a panic anywhere in it becomes an error that is printed once.
+pub(super) fn caught<T>(command: impl FnOnce() -> Result<T, CliError>) -> Result<T, CliError> {
+    let first: Arc<Mutex<Option<String>>> = Arc::default();
+    let seen = first.clone();
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |bug| {
+        seen.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| bug.to_string());
+    }));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(command));
+    panic::set_hook(previous);
+    outcome.unwrap_or_else(|_| {
+        let bug = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Err(CliError::Bug(bug.unwrap_or_else(|| "panicked".into()).replace('\n', " ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Exit;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_place() {
+        let error = caught::<()>(|| panic!("index out of reach")).expect_err("panics");
+        assert_eq!(error.exit(), Exit::Internal);
+        let text = error.to_string();
+        assert!(text.contains("index out of reach") && text.contains("launch.rs"), "{text}");
+    }
+}

@@ -1,0 +1,230 @@
+//! What a job did, in a dozen lines for a person who sees it for the first time.
+
+use crate::cli::clock;
+use crate::ingest::Layout;
+use crate::model::report::{FitReport, HoldoutScore};
+use crate::model::spec::ModelKind;
+use crate::pipeline::{JobReport, SourceReport};
+use std::fmt::Display;
+use std::path::Path;
+
+/// Lines of one kind that are shown before the rest is only counted.
+const SHOWN: usize = 3;
+
+/// The summary of a job.
+pub(super) fn job(report: &JobReport) -> String {
+    let mut page = Page::default();
+    source(&mut page, &report.source);
+    for fit in report.fits.iter().take(SHOWN) {
+        trained(&mut page, fit, report);
+    }
+    page.rest("Trained", report.fits.len(), "frequencies");
+    wrote(&mut page, report);
+    page.text
+}
+
+/// The part about the data, shared with `data check`.
+pub(super) fn source(page: &mut Page, source: &SourceReport) {
+    let (files, rows, series) = (source.files.len(), source.rows, source.series);
+    let span =
+        source.span.map_or(String::new(), |(first, last)| format!(", {} to {}", day(first), day(last)));
+    page.line(
+        "Read",
+        format!("{}, {}, {series} usable series{span}", count(files, "file"), count(rows, "row")),
+    );
+    page.line("", columns(source));
+    for (id, reasons) in source.quarantined.iter().take(SHOWN) {
+        page.line("Left out", format!("series {id}: {}", reasons.join("; ")));
+    }
+    page.rest("Left out", source.quarantined.len(), "series");
+    for file in source.skipped_files.iter().take(SHOWN) {
+        page.line("Skipped", file);
+    }
+    page.rest("Skipped", source.skipped_files.len(), "files");
+    for note in source.notes.iter().take(SHOWN) {
+        page.line("Assumed", note);
+    }
+    page.rest("Assumed", source.notes.len(), "notes");
+}
+
+fn columns(source: &SourceReport) -> String {
+    let roles = &source.roles;
+    let id = match roles.id.as_slice() {
+        [] => String::new(),
+        columns => format!(", id {}", columns.join(" + ")),
+    };
+    let targets = match (source.layout, roles.targets.as_slice()) {
+        (Layout::Wide, targets) => format!("one series in each of {}", count(targets.len(), "column")),
+        (Layout::Long, targets) => format!("target {}", targets.join(", ")),
+    };
+    format!("time {}{id}, {targets}", roles.time)
+}
+
+fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
+    let season = match fit.season_length {
+        0 | 1 => "no season".into(),
+        length => format!("season of {length} steps"),
+    };
+    let group = format!("{} of step {}, {season}", count(fit.series, "series"), fit.frequency);
+    if fit.lookbacks.is_empty() {
+        page.line("Model", format!("{} for {group}; nothing to train", fit.model_id));
+    } else {
+        let lookbacks: Vec<String> = fit.lookbacks.iter().map(usize::to_string).collect();
+        let seconds = report.seconds.iter().find(|(stage, _)| *stage == "train").map_or(0.0, |(_, s)| *s);
+        let space = if fit.log_space { ", on the logarithm" } else { "" };
+        page.line("Trained", format!("{} for {group}, in {seconds:.1} s", fit.model_id));
+        let lookbacks = lookbacks.join(", ");
+        page.line("", format!("looks back {lookbacks} steps, {} parameters{space}", fit.parameters));
+        if let Some(verdict) = gate(fit, report.model.kind()) {
+            page.line("", verdict);
+        }
+    }
+    if fit.fallbacks > 0 {
+        page.line("", format!("{} fell back to seasonal naive", count(fit.fallbacks, "series")));
+    }
+    if fit.budget_exhausted {
+        page.line("", "the time budget ended training early; the best model so far forecasts");
+    }
+    for note in fit.notes.iter().take(SHOWN) {
+        page.line("", note);
+    }
+    match &fit.holdout {
+        Some(score) => scored(page, score),
+        None => page.line("Scored", "not at all: the series are too short to hold a tail back"),
+    }
+}
+
+/// What the exam of the network decided, in words; nothing where no network was asked for.
+fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
+    match kind {
+        ModelKind::Auto if fit.steps == 0 || fit.gate <= 0.0 => {
+            Some("the network did not beat the linear base on unseen data, so the base forecasts alone")
+        }
+        ModelKind::Auto if fit.gate < 1.0 => {
+            Some("the network passed its exam narrowly and corrects the linear base by half")
+        }
+        ModelKind::Auto => Some("the network passed its exam and corrects the linear base in full"),
+        ModelKind::S4d => Some("the network corrects the linear base, as asked for with --model s4d"),
+        ModelKind::Ridge | ModelKind::SeasonalNaive | ModelKind::Naive => None,
+    }
+}
+
+fn scored(page: &mut Page, score: &HoldoutScore) {
+    let (mase, naive) = (score.mase, score.mase_seasonal_naive);
+    let against = match (1.0 - mase / naive) * 100.0 {
+        gain if !gain.is_finite() => {
+            "no comparison with seasonal naive, which errs by nothing measurable".into()
+        }
+        gain if gain >= 0.0 => format!("{gain:.0} % better than seasonal naive"),
+        loss => format!("{:.0} % worse than seasonal naive", -loss),
+    };
+    let tail = format!("last {} steps of {}", score.horizon, count(score.series, "series"));
+    page.line("Scored", format!("{tail}, held back: {against}"));
+    let pair = |name: &str, own: f64, naive: f64, unit: &str| match own.is_finite() && naive.is_finite() {
+        true => format!("{name} {own:.2}{unit} (naive {naive:.2}{unit})"),
+        false => format!("{name} not defined"),
+    };
+    let mase = pair("MASE", mase, naive, "");
+    page.line("", format!("{mase}, {}", pair("sMAPE", score.smape, score.smape_seasonal_naive, " %")));
+    let coverage: Vec<String> = score
+        .coverage
+        .iter()
+        .map(|(level, share)| format!("the {level} % interval held {:.0} %", share * 100.0))
+        .collect();
+    if !coverage.is_empty() {
+        page.line("", format!("{} of the values", coverage.join(", ")));
+    }
+}
+
+fn wrote(page: &mut Page, report: &JobReport) {
+    let published = &report.published;
+    let path = published.path.display();
+    let statuses: Vec<String> =
+        report.statuses.iter().map(|(status, count)| format!("{count} {}", status.as_str())).collect();
+    let size = published.bytes.div_ceil(1024);
+    let rows = count(published.rows, "row");
+    page.line("Wrote", format!("{path}: {rows}, {size} KiB, series by status: {}", statuses.join(", ")));
+    for extra in [&report.saved_model, &report.quality].into_iter().flatten() {
+        page.line("", extra.display());
+    }
+    page.line("Read it", read_it(&published.path));
+}
+
+/// A command that shows the forecasts.
+fn read_it(path: &Path) -> String {
+    let path = path.display().to_string().replace('\'', "''");
+    format!("duckdb -c \"select unique_id, ds, yhat, yhat_lower, yhat_upper from '{path}'\"")
+}
+
+/// Lines with a heading in front.
+#[derive(Default)]
+pub(super) struct Page {
+    pub text: String,
+}
+
+impl Page {
+    /// Adds a line; an empty heading continues the one above.
+    pub fn line(&mut self, heading: &str, line: impl Display) {
+        let line = line.to_string().replace('\n', " ");
+        self.text.push_str(&format!("{heading:<10}{line}\n"));
+    }
+
+    fn rest(&mut self, heading: &str, all: usize, what: &str) {
+        if all > SHOWN {
+            self.line(heading, format!("and {} more {what}; --json lists all", all - SHOWN));
+        }
+    }
+}
+
+/// A number with its noun.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 || noun.ends_with('s') { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// A timestamp; midnight is left out.
+pub(super) fn day(micros: i64) -> String {
+    let text = clock::shown(micros);
+    text.strip_suffix("T00:00:00Z").map_or(text.clone(), String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_put_in_words() {
+        let score = HoldoutScore {
+            series: 1,
+            horizon: 12,
+            mase: 0.75,
+            mase_seasonal_naive: 1.0,
+            smape: 4.0,
+            smape_seasonal_naive: 6.0,
+            coverage: vec![(80.0, 0.83)],
+        };
+        let mut page = Page::default();
+        scored(&mut page, &score);
+        assert!(page.text.contains("held back: 25 % better than seasonal naive"), "{}", page.text);
+        assert!(page.text.contains("the 80 % interval held 83 %"), "{}", page.text);
+        let mut worse = Page::default();
+        scored(&mut worse, &HoldoutScore { mase: 1.5, ..score.clone() });
+        assert!(worse.text.contains("50 % worse"), "{}", worse.text);
+        let mut exact = Page::default();
+        scored(&mut exact, &HoldoutScore { mase: 0.0, mase_seasonal_naive: 0.0, smape: f64::NAN, ..score });
+        assert!(
+            exact.text.contains("no comparison") && exact.text.contains("sMAPE not defined"),
+            "{}",
+            exact.text
+        );
+    }
+
+    #[test]
+    fn small_words() {
+        assert_eq!(count(1, "row"), "1 row");
+        assert_eq!(count(2, "row"), "2 rows");
+        assert_eq!(count(2, "series"), "2 series");
+        assert_eq!(day(0), "1970-01-01");
+        assert!(read_it(Path::new("it's.parquet")).contains("'it''s.parquet'"));
+    }
+}

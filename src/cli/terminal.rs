@@ -1,0 +1,146 @@
+//! Stdout for results, stderr for progress, logs and errors.
+
+use crate::cli::Exit;
+use crate::cli::args::{Color, Global};
+use crate::cli::error::{CliError, rendered};
+use crate::model::report::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde_json::{Value, json};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// How this run talks to the person who started it.
+pub(super) struct Terminal {
+    color: bool,
+    json: bool,
+    quiet: bool,
+    progress: bool,
+}
+
+impl Terminal {
+    /// Settles colour and progress, and starts the log.
+    pub fn new(global: &Global) -> Terminal {
+        let is_terminal = std::io::stderr().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && !no_color,
+        };
+        let level = match (global.quiet, global.verbose) {
+            (true, _) => "error",
+            (false, 0) => "warn",
+            (false, 1) => "s4cast=info,warn",
+            (false, 2) => "s4cast=debug,info",
+            (false, _) => "trace",
+        };
+        let filter = std::env::var("S4CAST_LOG").unwrap_or_else(|_| level.into());
+        // A second run in one process keeps the log of the first.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(filter))
+            .with_writer(std::io::stderr)
+            .with_ansi(color)
+            .with_target(false)
+            .try_init();
+        // Log lines and a moving bar would overwrite each other.
+        let progress = is_terminal && !global.no_progress && !global.quiet && global.verbose == 0;
+        Terminal { color, json: global.json, quiet: global.quiet, progress }
+    }
+
+    /// Prints the result: the document with `--json`, the summary otherwise.
+    pub fn result(
+        &self,
+        document: impl FnOnce() -> Value,
+        summary: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
+        match (self.json, self.quiet) {
+            (true, _) => to_stdout(&format!("{:#}\n", document())),
+            (false, true) => Ok(()),
+            (false, false) => to_stdout(&summary()),
+        }
+    }
+
+    /// Prints an error once: for people on stderr, and as the document with `--json`.
+    pub fn report(&self, error: &CliError) {
+        let theme = if self.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
+        for diagnostic in rendered(error) {
+            let mut text = String::new();
+            if handler.render_report(&mut text, diagnostic.as_ref()).is_err() {
+                text = diagnostic.to_string();
+            }
+            // Where stderr is gone there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+        }
+        if self.json {
+            error_document(error.exit(), &error.problems());
+        }
+    }
+
+    /// A progress bar, visible where a person can see it.
+    pub fn meter(&self) -> Meter {
+        let target = if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(spinner());
+        if self.progress {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Meter { bar, stage: Mutex::default() }
+    }
+}
+
+/// The document of a command that gave no result. Where stdout is gone there is nobody to tell.
+pub(super) fn error_document(exit: Exit, problems: &[String]) {
+    let body = json!({ "exit_code": exit.code(), "meaning": exit.meaning(), "problems": problems });
+    let _ = to_stdout(&format!("{:#}\n", json!({ "error": body })));
+}
+
+/// A reader that closes the pipe has seen enough: that is no error.
+fn to_stdout(text: &str) -> Result<(), CliError> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Stdout(error)),
+        _ => Ok(()),
+    }
+}
+
+/// One progress bar that changes with the stage; it disappears when it is dropped.
+pub(super) struct Meter {
+    bar: ProgressBar,
+    stage: Mutex<&'static str>,
+}
+
+impl Meter {
+    /// Shows some progress.
+    pub fn show(&self, progress: Progress) {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if *stage != progress.stage {
+            *stage = progress.stage;
+            self.bar.set_message(progress.stage);
+            self.bar.set_style(if progress.total > 0 { counted() } else { spinner() });
+        }
+        if progress.total > 0 {
+            self.bar.set_length(progress.total as u64);
+            self.bar.set_position(progress.done as u64);
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn counted() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg:<20} {wide_bar} {pos}/{len} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

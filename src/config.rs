@@ -1,1 +1,0 @@
-//! TOML job files to checked specs; no layer below sees TOML.

@@ -1,0 +1,53 @@
+//! Settings as written, by flag or in a file.
+
+use crate::config::problem::ConfigText;
+use crate::config::{Key, Problem};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// One written value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub text: String,
+    /// Where it stands in the config file; `None` for a flag.
+    pub span: Option<Range<usize>>,
+}
+
+/// Settings as written: nothing is checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub(super) values: BTreeMap<Key, Vec<Item>>,
+    pub(super) file: Option<ConfigText>,
+    /// Folder of the config file: where its relative paths start.
+    pub(super) folder: PathBuf,
+    /// What is wrong with the shape of the file.
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Settings {
+    /// Sets a value by flag, which replaces what the file says; nothing where the flag was not given.
+    pub fn flag<T: Into<String>>(&mut self, key: Key, values: impl IntoIterator<Item = T>) {
+        let items: Vec<Item> =
+            values.into_iter().map(|value| Item { text: value.into(), span: None }).collect();
+        if !items.is_empty() {
+            self.values.insert(key, items);
+        }
+    }
+
+    /// What is written for a setting; empty where nothing is.
+    pub(super) fn get(&self, key: Key) -> &[Item] {
+        self.values.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// SHA-256 over the settings that decide the result, lower-case hex.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for (key, items) in self.values.iter().filter(|(key, _)| key.decides_result()) {
+            let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
+            hash.update(format!("{}.{} = {texts:?}\n", key.table(), key.name()));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,206 @@
+//! Config files as people write them, right and wrong.
+
+use super::*;
+use crate::ingest::{BadSeriesLimit, Duplicates};
+use miette::Diagnostic;
+use std::path::{Path, PathBuf};
+
+const GOOD: &str = r#"
+schema_version = 1
+[source]
+inputs = ["a.csv", "/abs/b.csv"]
+id = "site"
+tz = "Europe/Berlin"
+duplicates = "mean"
+max_bad_series = "5%"
+as_of = 2024-01-01
+[model]
+horizon = 24
+levels = [80, 97.5]
+seed = "${SEED:-7}"
+budget = "60s"
+[output]
+path = "out.parquet"
+"#;
+
+fn parse(text: &str) -> Settings {
+    let env = |name: &str| (name == "DATA").then(|| "/data".to_string());
+    Settings::parse("job.toml", text, PathBuf::from("conf"), &env)
+}
+
+/// Message, place (`line:column`) and help of every problem.
+fn problems(text: &str) -> Vec<(String, String, String)> {
+    let problems = job(&parse(text)).expect_err("wrong");
+    let place = |problem: &Problem| {
+        let offset = problem.labels()?.next()?.offset();
+        let before = &text[..offset];
+        let column = before.rsplit('\n').next().map_or(0, str::len) + 1;
+        Some(format!("{}:{column}", before.matches('\n').count() + 1))
+    };
+    let help = |problem: &Problem| problem.help().map(|help| help.to_string()).unwrap_or_default();
+    let all = problems.all().iter();
+    all.map(|one| (one.message().to_string(), place(one).unwrap_or_default(), help(one))).collect()
+}
+
+#[test]
+fn a_file_becomes_a_job() {
+    let Launch { job, threads } = job(&parse(GOOD)).expect("valid");
+    assert_eq!(job.source.inputs, ["conf/a.csv", "/abs/b.csv"]);
+    assert_eq!(job.source.id, ["site"]);
+    assert_eq!(job.source.duplicates, Duplicates::Mean);
+    assert_eq!(job.source.max_bad_series, BadSeriesLimit::Share(0.05));
+    // Midnight in Berlin.
+    assert_eq!(job.source.as_of, Some(1_704_063_600_000_000));
+    assert_eq!((job.model.horizon(), job.model.seed()), (24, 7));
+    assert_eq!(job.model.levels(), [80.0, 97.5]);
+    assert_eq!(job.output, Path::new("conf/out.parquet"));
+    assert_eq!(threads, None);
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let mut settings = parse(GOOD);
+    let before = settings.sha256();
+    settings.flag(Key::Horizon, Some("12"));
+    settings.flag(Key::Inputs, ["c.csv"]);
+    settings.flag(Key::Time, None::<String>);
+    assert_ne!(settings.sha256(), before);
+    let job = job(&settings).expect("valid").job;
+    assert_eq!(job.model.horizon(), 12);
+    assert_eq!(job.source.inputs, ["c.csv"]);
+}
+
+#[test]
+fn flags_and_file_spell_the_same_settings() {
+    let mut flags = Settings::default();
+    flags.flag(Key::Id, ["site"]);
+    flags.flag(Key::Tz, Some("Europe/Berlin"));
+    flags.flag(Key::Duplicates, Some("mean"));
+    flags.flag(Key::MaxBadSeries, Some("5%"));
+    flags.flag(Key::AsOf, Some("2024-01-01"));
+    flags.flag(Key::Horizon, Some("24"));
+    flags.flag(Key::Levels, ["80", "97.5"]);
+    flags.flag(Key::Seed, Some("7"));
+    flags.flag(Key::Budget, Some("60s"));
+    assert_eq!(flags.sha256(), parse(GOOD).sha256());
+}
+
+#[test]
+fn every_problem_is_reported_at_its_place() {
+    let text = r#"schema_version = 1
+[source]
+inputs = "a.csv"
+tyme = "ds"
+tz = "Europe/Berlln"
+id = ["${NO_SUCH}"]
+[modle]
+[model]
+horizon = "many"
+levels = [80, 180]
+kind = "ridgee"
+[output]
+path = "out.parquet"
+horizon = 3
+"#;
+    let found: Vec<(String, String, String)> = problems(text);
+    let want = [
+        ("unknown key 'tyme' in [source]", "4:1", "did you mean 'time'?"),
+        ("unknown time zone 'Europe/Berlln'", "5:6", "did you mean 'Europe/Berlin'?"),
+        (
+            "the environment variable NO_SUCH is not set",
+            "6:7",
+            "give it a value, or a default as in ${NAME:-default}",
+        ),
+        ("unknown table or key 'modle'", "7:2", "did you mean 'model'?"),
+        ("horizon must be a whole number, not a string", "9:11", ""),
+        ("level 180 is not a percentage above 0 and below 100; write for example 80,95", "10:15", ""),
+        (
+            "unknown model 'ridgee'; choose one of auto, s4d, ridge, seasonal_naive, naive",
+            "11:8",
+            "did you mean 'ridge'?",
+        ),
+        ("unknown key 'horizon' in [output]", "14:1", "'horizon' belongs under [model]"),
+    ];
+    let want: Vec<_> = want.map(|(a, b, c)| (a.to_string(), b.to_string(), c.to_string())).into();
+    for problem in &want {
+        assert!(found.contains(problem), "{problem:?} not in {found:#?}");
+    }
+    assert_eq!(found.len(), want.len(), "{found:#?}");
+}
+
+#[test]
+fn broken_files_name_the_reason() {
+    let cases = [
+        ("[source", "1:8", "unclosed table"),
+        ("a = = 1", "", "value"),
+        ("source = 1", "1:10", "source must be a table"),
+        ("schema_version = 2", "1:18", "unknown version"),
+        ("horizon = 3", "1:1", "unknown table or key 'horizon'"),
+        ("[source]\ninputs = 5", "2:10", "inputs must be a string or a list of strings, not a whole number"),
+        ("[source]\ninputs = [[\"a\"]]", "2:11", "not a list"),
+        ("[source]\ntime = [\"a\"]", "2:8", "time must be a string, not a list"),
+        ("[source]\nfreq = \"fortnightly\"", "2:8", "fortnightly"),
+        ("[source]\nduplicates = \"drop\"", "2:14", "unknown policy for duplicates 'drop'"),
+        ("[source]\nmax_bad_series = 1.5", "2:18", "not a decimal number"),
+        ("[source]\nas_of = \"soon\"", "2:9", "'soon' is not a time"),
+        ("[source]\ntime = \"\"", "2:8", "empty"),
+        ("[model]\nhorizon = 0", "2:11", "horizon 0 is not in 1..=10000"),
+        ("[model]\nhorizon = -1", "2:11", "'-1' is not a whole number"),
+        ("[model]\nhorizon = 1.5", "2:11", "must be a whole number, not a decimal number"),
+        ("[model]\nlevels = []", "", "no coverage level"),
+        ("[model]\nlevels = [80, \"95\"]", "2:15", "levels must be a number or a list of numbers"),
+        ("[model]\nlevels = nan", "2:10", "not a percentage"),
+        ("[model]\nseason_length = 0", "2:17", "season length 0"),
+        ("[model]\nseed = true", "2:8", "seed must be a whole number, not true or false"),
+        ("[model]\nseed = -4", "2:8", "'-4' is not a whole number"),
+        ("[model]\nbudget = 60", "2:10", "budget must be a string"),
+        ("[model]\nbudget = \"60\"", "2:10", "'60' is not a duration"),
+        ("[model]\nthreads = 0", "2:11", "0 threads"),
+        ("[output]\npath = false", "2:8", "path must be a string"),
+        ("[output]\npath = \"${OUT\"", "2:8", "never closes"),
+        ("[output]\npath = \"a\"\npath = \"b\"", "3:1", "duplicate key"),
+        ("[outputs]", "1:2", "unknown table or key 'outputs'"),
+        ("seed = 99999999999999999999999999", "", ""),
+        ("\u{0}", "", ""),
+    ];
+    for (text, place, message) in cases {
+        let found = problems(text);
+        let hit = |(have, at, _): &(String, String, String)| {
+            have.contains(message) && (place.is_empty() || at == place)
+        };
+        assert!(found.iter().any(hit), "{text:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_asked_for() {
+    let messages: Vec<String> = problems("").into_iter().map(|(message, ..)| message).collect();
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    for word in ["INPUT", "-H", "-o"] {
+        let word = if word == "INPUT" { "inputs" } else { word };
+        assert!(messages.iter().any(|message| message.contains(word)), "{messages:?}");
+    }
+    assert!(!job(&Settings::default()).expect_err("empty").in_config());
+}
+
+#[test]
+fn the_examples_of_the_repository_are_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("configs") {
+        let path = entry.expect("entry").path();
+        let settings = Settings::read(&path, &|_| None).expect("readable");
+        let job = job(&settings).unwrap_or_else(|problems| panic!("{path:?}: {problems:?}")).job;
+        assert!(job.source.inputs.iter().all(|input| Path::new(input).is_file()), "{:?}", job.source.inputs);
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn brackets_in_the_folder_are_no_pattern() {
+    let text = "[source]\ninputs = [\"*.csv\", \"a.csv\", \"https://host/x.csv\", \"${DATA}/b.csv\"]";
+    let settings = Settings::parse("job.toml", text, PathBuf::from("a[1]"), &|_| Some("/data".into()));
+    let inputs = source(&settings).expect("valid").source.inputs;
+    assert_eq!(inputs, ["a[[]1[]]/*.csv", "a[1]/a.csv", "https://host/x.csv", "/data/b.csv"]);
+}

@@ -1,0 +1,72 @@
+//! Whether the network's correction is let through: it must beat the ridge maps on the validation origins.
+
+use crate::model::ensemble::Ensemble;
+use crate::model::validation::{self, Validation};
+use crate::model::work::WorkSeries;
+
+/// Shares of the trained members that are tried.
+const SHARES: [f64; 2] = [0.5, 1.0];
+
+/// Least relative improvement that a single origin can show.
+const MARGIN_SINGLE: f64 = 0.02;
+
+/// What the gate decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Share of the trained members in the served ensemble: 0, 0.5 or 1.
+    pub share: f64,
+    /// Mean error of the ridge maps, relative to seasonal naive.
+    pub ridge: f64,
+    /// Mean error with the best share of the trained members.
+    pub network: f64,
+}
+
+/// Judges trained members against the ridge maps that they started from.
+///
+/// The share with the least mean error is let through if it also wins on two thirds of the origins and, unless many
+/// series teach the network (`is_panel`), by more than the standard error of its advantage over the origins: one lucky
+/// block is not evidence.
+pub fn judge(
+    ridge: &Ensemble,
+    trained: &Ensemble,
+    validation: &Validation,
+    work: &[WorkSeries],
+    is_panel: bool,
+) -> Verdict {
+    let base = validation.relative(ridge, work);
+    let ridge_error = validation::mean(&base);
+    let tried = SHARES.map(|share| (share, validation.relative(&ridge.blend(trained, share), work)));
+    let (share, folds) = tried
+        .into_iter()
+        .min_by(|a, b| validation::mean(&a.1).total_cmp(&validation::mean(&b.1)))
+        .expect("there are shares to try");
+    let network = validation::mean(&folds);
+    let wins = folds.iter().zip(&base).filter(|(with, without)| with < without).count();
+    let margin = if is_panel { 0.0 } else { standard_error(&base, &folds) };
+    let is_better = ridge_error - network > margin && 3 * wins >= 2 * folds.len();
+    Verdict { share: if is_better { share } else { 0.0 }, ridge: ridge_error, network }
+}
+
+/// Standard error of the mean difference between two rows of fold figures.
+fn standard_error(base: &[f64], folds: &[f64]) -> f64 {
+    let advantage: Vec<f64> = base.iter().zip(folds).map(|(base, fold)| base - fold).collect();
+    let count = advantage.len() as f64;
+    if advantage.len() < 2 {
+        return MARGIN_SINGLE * validation::mean(base);
+    }
+    let mean = validation::mean(&advantage);
+    let variance = advantage.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (variance / count).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_grows_with_disagreement_and_a_single_origin_has_a_margin() {
+        assert_eq!(standard_error(&[1.0, 1.0], &[0.9, 0.9]), 0.0);
+        assert!((standard_error(&[1.0, 1.0], &[0.8, 1.0]) - 0.1).abs() < 1e-12);
+        assert_eq!(standard_error(&[1.0], &[0.5]), MARGIN_SINGLE);
+    }
+}

@@ -1,0 +1,185 @@
+//! Training the networks of a group: step counts that fit the budget, early stopping, recovery from divergence.
+
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::network::Network;
+use crate::model::ensemble::Ensemble;
+use crate::model::member::Member;
+use crate::model::plan::{MemberPlan, Shape};
+use crate::model::report::Progress;
+use crate::model::select::{Choice, RidgeChoice};
+use crate::model::train::{self, Recipe, Task};
+use crate::model::validation::{self, Validation};
+use crate::model::windows::Origins;
+use crate::model::work::WorkSeries;
+
+/// Fewer steps than this teach a network nothing.
+const STEPS_MIN: usize = 30;
+
+/// Trials after a divergence, each at a third of the learning rate before.
+const RETRIES: usize = 2;
+
+/// A group as the networks see it.
+pub struct Lesson<'a> {
+    /// Group statistics.
+    pub shape: &'a Shape,
+    /// How the networks are trained.
+    pub recipe: Recipe,
+    /// Work space and ridge maps.
+    pub choice: &'a Choice,
+    /// Series in work space.
+    pub work: &'a [WorkSeries],
+    /// Names of the series, for messages.
+    pub names: &'a [&'a str],
+    /// Last steps of each series that training may not see.
+    pub held: usize,
+    /// Quantile levels.
+    pub levels: &'a [f64],
+    /// Seed of the group.
+    pub seed: u64,
+    /// When to be done.
+    pub deadline: Option<Instant>,
+    /// Hears of the progress.
+    pub watch: &'a (dyn Fn(Progress) + Sync),
+    /// What is going on, for the progress.
+    pub label: &'static str,
+}
+
+/// A trained member and how it came about.
+pub struct Learnt {
+    /// With averaged weights.
+    pub member: Member,
+    /// Optimiser steps done.
+    pub steps: usize,
+    /// Steps of the learning-rate schedule; fewer than planned where the budget is short.
+    pub schedule: usize,
+    /// What went wrong on the way, one line each.
+    pub notes: Vec<String>,
+    /// Whether time ran out.
+    pub is_cut: bool,
+}
+
+impl Lesson<'_> {
+    /// Trains a network on a ridge member and keeps the averaged weights of the step that did best on the validation
+    /// origins, step 0, the ridge map itself, included.
+    pub fn explore(&self, ridge: &Member, index: usize, validation: &Validation) -> Learnt {
+        let mut best = (self.error(ridge, validation), 0, ridge.clone());
+        let mut learnt = self.run(ridge, index, None, &mut |member, step, recipe| {
+            if step % recipe.evaluate_every != 0 && step != recipe.steps {
+                return true;
+            }
+            let error = self.error(member, validation);
+            if error < best.0 {
+                best = (error, step, member.clone());
+            }
+            step < best.1 + recipe.patience * recipe.evaluate_every
+        });
+        (learnt.member, learnt.steps) = (best.2, best.1);
+        learnt
+    }
+
+    /// Trains the same network for the steps that exploration found best, of the same schedule.
+    pub fn repeat(&self, ridge: &Member, index: usize, explored: &Learnt) -> Learnt {
+        self.run(ridge, index, Some((explored.steps, explored.schedule)), &mut |_, _, _| true)
+    }
+
+    fn error(&self, member: &Member, validation: &Validation) -> f64 {
+        let ensemble = Ensemble::equal(self.choice.space, vec![member.clone()], self.levels);
+        validation::mean(&validation.relative(&ensemble, self.work))
+    }
+
+    fn run(
+        &self,
+        ridge: &Member,
+        index: usize,
+        fixed: Option<(usize, usize)>,
+        checkpoint: &mut dyn FnMut(&Member, usize, &Recipe) -> bool,
+    ) -> Learnt {
+        let origins = Origins::new(self.work, &ridge.geometry, self.held);
+        let weights = loss_weights(self.work);
+        let seed = self.seed.wrapping_add(index as u64 + 1);
+        let task =
+            Task { series: self.work, origins: &origins, weights: &weights, levels: self.levels, seed };
+        let mut recipe = self.recipe;
+        let mut notes = Vec::new();
+        let start = self.with_network(ridge, index, seed);
+        recipe.steps = match fixed {
+            Some((_, schedule)) => schedule,
+            None => self.affordable(&start, &task, &recipe, index),
+        };
+        let steps = fixed.map_or(recipe.steps, |(steps, _)| steps);
+        let mut is_cut = recipe.steps < self.recipe.steps && fixed.is_none();
+        if steps < STEPS_MIN.min(self.recipe.steps) {
+            let schedule = recipe.steps;
+            return Learnt { member: ridge.clone(), steps: 0, schedule, notes, is_cut };
+        }
+        for _ in 0..=RETRIES {
+            let mut member = start.clone();
+            let mut progress = |member: &Member, step: usize| {
+                (self.watch)(Progress { stage: self.label, done: step, total: steps });
+                is_cut |= self.is_over();
+                checkpoint(member, step, &recipe) && !self.is_over()
+            };
+            match train::train(&mut member, &task, &recipe, steps, &mut progress) {
+                Ok(steps) => return Learnt { member, steps, schedule: recipe.steps, notes, is_cut },
+                Err(diverged) => {
+                    let name = self.names[diverged.series];
+                    notes.push(format!(
+                        "training diverged at step {} on series {name}; trying again at a third of the learning rate",
+                        diverged.step
+                    ));
+                    recipe.slow_down();
+                }
+            }
+        }
+        notes.push("training diverged at every rate; the ridge map serves alone".into());
+        Learnt { member: ridge.clone(), steps: 0, schedule: recipe.steps, notes, is_cut }
+    }
+
+    /// The ridge member with a fresh network whose head is zero.
+    fn with_network(&self, ridge: &Member, index: usize, seed: u64) -> Member {
+        let RidgeChoice { geometry, patch, .. } = self.choice.ridges[index];
+        let plan = MemberPlan { lookback: geometry.lookback, patch };
+        let spec = plan.network(self.shape, self.levels.len());
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        Member { network: Some(Network::init(spec, &mut rng)), ..ridge.clone() }
+    }
+
+    /// Steps that fit into this member's share of the time left, by the clock of a few trial steps.
+    fn affordable(&self, start: &Member, task: &Task, recipe: &Recipe, index: usize) -> usize {
+        let Some(deadline) = self.deadline else { return recipe.steps };
+        let begin = Instant::now();
+        let trial = train::train(&mut start.clone(), task, recipe, TRIAL_STEPS, &mut |_, _| true);
+        let per_step = begin.elapsed() / TRIAL_STEPS as u32;
+        // Members yet to be trained, each twice: to judge it and to serve.
+        let runs = 2 * (self.choice.ridges.len() - index) as u32;
+        let share = deadline.saturating_duration_since(Instant::now()) / runs;
+        let steps = share.as_nanos() / per_step.max(Duration::from_nanos(1)).as_nanos();
+        if trial.is_err() {
+            recipe.steps
+        } else {
+            recipe.steps.min(usize::try_from(steps).unwrap_or(usize::MAX))
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+/// Steps that are timed.
+const TRIAL_STEPS: usize = 3;
+
+/// Weight of each series in the loss, mean 1: 1 + c / noise with c the median noise, so that neither quiet nor noisy
+/// series rule.
+fn loss_weights(work: &[WorkSeries]) -> Vec<f32> {
+    let mut sorted: Vec<f64> = work.iter().map(|series| series.noise).collect();
+    sorted.sort_by(f64::total_cmp);
+    let median = sorted[sorted.len() / 2];
+    let raw: Vec<f64> = work.iter().map(|series| 1.0 + median / series.noise).collect();
+    let mean = raw.iter().sum::<f64>() / raw.len() as f64;
+    raw.iter().map(|weight| (weight / mean) as f32).collect()
+}

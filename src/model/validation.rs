@@ -1,0 +1,88 @@
+//! Rolling origins that every choice about a group is judged on: which map, whether the network, how wide.
+
+use ndarray::Array3;
+
+use crate::model::ensemble::{Ensemble, at_level};
+use crate::model::exam::Exam;
+use crate::model::work::WorkSeries;
+use crate::series::Series;
+
+/// Origins one horizon apart, earliest last, before the tail that is kept for the score.
+pub struct Validation {
+    folds: Vec<Exam>,
+}
+
+impl Validation {
+    /// `origins` folds of the series; a series takes part where `history_min` values lie before the origin.
+    pub fn new(
+        series: &[&Series],
+        origins: usize,
+        tail: usize,
+        horizon: usize,
+        season: usize,
+        history_min: usize,
+    ) -> Validation {
+        let folds = (1..=origins)
+            .map(|fold| tail + fold * horizon)
+            .map(|back| Exam::new(series, &long_enough(series, back + history_min), back, horizon, season))
+            .filter(|exam| !exam.series.is_empty())
+            .collect();
+        Validation { folds }
+    }
+
+    /// Whether there is nothing to judge by.
+    pub fn is_empty(&self) -> bool {
+        self.folds.is_empty()
+    }
+
+    /// Error relative to seasonal naive, one figure per fold; below 1 is better than seasonal naive.
+    pub fn relative(&self, ensemble: &Ensemble, work: &[WorkSeries]) -> Vec<f64> {
+        let median = ensemble.median();
+        self.quantiles(ensemble, work)
+            .zip(&self.folds)
+            .map(|(quantiles, exam)| exam.relative(at_level(quantiles.view(), median).view()))
+            .collect()
+    }
+
+    /// The factor on interval widths with the smallest pinball loss over all folds.
+    ///
+    /// In-sample errors are smaller than those to come, so intervals made of them are too narrow; one factor, judged
+    /// by a proper score, repairs most of that without moving the median.
+    pub fn best_width(&self, ensemble: &Ensemble, work: &[WorkSeries]) -> f64 {
+        let forecasts: Vec<Array3<f64>> =
+            self.folds.iter().map(|exam| ensemble.work_forecast(&exam.pick(work), &exam.origins)).collect();
+        let loss = |width: f64| -> f64 {
+            let scaled = Ensemble { width, ..ensemble.clone() };
+            let folds = self.folds.iter().zip(&forecasts);
+            folds
+                .map(|(exam, work_forecast)| {
+                    exam.pinball(
+                        scaled.quantiles(work_forecast.view(), &exam.pick(work)).view(),
+                        &ensemble.levels,
+                    )
+                })
+                .sum()
+        };
+        let candidates = (0..=24).map(|step| 0.5 * 1.1_f64.powi(step));
+        let scored = candidates.map(|width| (width, loss(width)));
+        scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1.0, |(width, _)| width)
+    }
+
+    fn quantiles<'a>(
+        &'a self,
+        ensemble: &'a Ensemble,
+        work: &'a [WorkSeries],
+    ) -> impl Iterator<Item = Array3<f64>> + 'a {
+        self.folds.iter().map(|exam| ensemble.forecast(&exam.pick(work), &exam.origins))
+    }
+}
+
+/// Mean of fold figures; infinite where there is none.
+pub fn mean(folds: &[f64]) -> f64 {
+    if folds.is_empty() { f64::INFINITY } else { folds.iter().sum::<f64>() / folds.len() as f64 }
+}
+
+/// Indices of the series with at least that many steps.
+pub fn long_enough(series: &[&Series], steps: usize) -> Vec<usize> {
+    (0..series.len()).filter(|&index| series[index].values.len() >= steps).collect()
+}

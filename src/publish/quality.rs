@@ -1,0 +1,132 @@
+//! The quality report: one row per series, the quarantined ones included.
+
+use crate::publish::forecasts::timestamp;
+use crate::publish::{PublishError, Published, store};
+use crate::series::{Quality, Verdict};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Series handed to the writer at once.
+const CHUNK_ROWS: usize = 16_384;
+
+/// Writes the quality report, atomically: counts, span, `verdict` (`ok`, `quarantined`) and `reasons` (`; ` between
+/// them, null where there are none).
+///
+/// # Errors
+/// See [`PublishError`].
+pub fn write_quality(path: &Path, quality: &[Quality]) -> Result<Published, PublishError> {
+    let schema = batch(&[])
+        .map_err(|error| PublishError::Io { path: path.into(), reason: error.to_string() })?
+        .schema();
+    let bytes = store::publish(
+        path,
+        |file| {
+            let properties = WriterProperties::builder()
+                .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+                .set_key_value_metadata(Some(vec![KeyValue::new(
+                    "s4cast.quality_schema_version".into(),
+                    "1".to_string(),
+                )]))
+                .build();
+            let mut writer = ArrowWriter::try_new(file, schema, Some(properties))?;
+            for chunk in quality.chunks(CHUNK_ROWS) {
+                writer.write(&batch(chunk)?)?;
+            }
+            Ok(writer.close().map(drop)?)
+        },
+        |file| {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
+            let found = reader.metadata().file_metadata().num_rows();
+            (found == quality.len() as i64).then_some(()).ok_or_else(|| format!("{found} rows in the footer"))
+        },
+    )?;
+    Ok(Published { rows: quality.len(), bytes, path: path.into() })
+}
+
+fn batch(quality: &[Quality]) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    let count = |value: fn(&Quality) -> usize| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(quality.iter().map(|one| value(one) as i64)))
+    };
+    let instant = |value: fn(&Quality) -> Option<i64>| -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::from_iter(quality.iter().map(value)).with_timezone("UTC"))
+    };
+    let text = |value: fn(&Quality) -> Option<String>| -> ArrayRef {
+        Arc::new(StringArray::from_iter(quality.iter().map(value)))
+    };
+    let columns = [
+        ("unique_id", DataType::Utf8, text(|one| Some(one.unique_id.clone()))),
+        ("verdict", DataType::Utf8, text(|one| Some(verdict(one).into()))),
+        ("reasons", DataType::Utf8, text(reasons)),
+        ("rows", DataType::Int64, count(|one| one.rows)),
+        ("missing", DataType::Int64, count(|one| one.missing)),
+        ("gaps", DataType::Int64, count(|one| one.gaps)),
+        ("longest_gap", DataType::Int64, count(|one| one.longest_gap)),
+        ("flat_run", DataType::Int64, count(|one| one.flat_run)),
+        ("first_ds", timestamp(), instant(|one| one.first_ds)),
+        ("last_ds", timestamp(), instant(|one| one.last_ds)),
+        ("freq", DataType::Utf8, text(|one| one.frequency.map(|frequency| frequency.to_string()))),
+    ];
+    let fields = columns.each_ref().map(|(name, kind, _)| Field::new(*name, kind.clone(), true));
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields.to_vec())),
+        columns.into_iter().map(|(_, _, column)| column).collect(),
+    )
+}
+
+fn verdict(quality: &Quality) -> &'static str {
+    match quality.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Quarantined(_) => "quarantined",
+    }
+}
+
+fn reasons(quality: &Quality) -> Option<String> {
+    match &quality.verdict {
+        Verdict::Ok => None,
+        Verdict::Quarantined(reasons) => Some(reasons.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+
+    #[test]
+    fn one_row_per_series_with_verdict_and_reasons() {
+        let good = Quality {
+            unique_id: "a".into(),
+            rows: 10,
+            missing: 1,
+            gaps: 0,
+            longest_gap: 1,
+            flat_run: 2,
+            first_ds: Some(0),
+            last_ds: Some(9),
+            frequency: None,
+            verdict: Verdict::Ok,
+        };
+        let reasons = vec!["row 3: repeated".to_string(), "row 4: infinite".to_string()];
+        let bad = Quality { unique_id: "b".into(), verdict: Verdict::Quarantined(reasons), ..good.clone() };
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("q.parquet");
+        assert_eq!(write_quality(&path, &[good, bad]).expect("published").rows, 2);
+        let file = std::fs::File::open(&path).expect("open");
+        let mut reader =
+            ParquetRecordBatchReaderBuilder::try_new(file).expect("reader").build().expect("reader");
+        let batch = reader.next().expect("rows").expect("batch");
+        let verdicts: Vec<_> = batch["verdict"].as_string::<i32>().iter().flatten().collect();
+        assert_eq!(verdicts, ["ok", "quarantined"]);
+        let reasons = batch["reasons"].as_string::<i32>();
+        assert!(reasons.is_null(0));
+        assert_eq!(reasons.value(1), "row 3: repeated; row 4: infinite");
+    }
+}

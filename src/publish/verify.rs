@@ -1,0 +1,95 @@
+//! What a forecast file must hold before anybody may see it.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMicrosecondType};
+use arrow_array::{Float64Array, RecordBatch};
+use arrow_schema::Schema;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::fs::File;
+
+/// Reads the whole file back: footer, schema, row count, then every value; the first violation is the error.
+pub(super) fn forecasts(
+    file: File,
+    schema: &Schema,
+    quantiles: &[String],
+    rows: usize,
+) -> Result<(), String> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
+    if reader.schema().fields() != schema.fields() {
+        return Err("the schema differs from what was written".into());
+    }
+    let found = reader.metadata().file_metadata().num_rows();
+    if found != rows as i64 {
+        return Err(format!("{found} rows instead of {rows}"));
+    }
+    let mut last = None;
+    for batch in reader.build().map_err(|error| error.to_string())? {
+        last = check(&batch.map_err(|error| error.to_string())?, quantiles, last)?;
+    }
+    Ok(())
+}
+
+/// Id and time of a row: strictly ascending over the file.
+type Place = (String, i64);
+
+/// Checks the rows of one batch; `last` is the place of the row before it. Returns the place of its last row.
+fn check(batch: &RecordBatch, quantiles: &[String], last: Option<Place>) -> Result<Option<Place>, String> {
+    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| format!("column {name} is missing"));
+    let numbers = |name: &str| column(name).map(|found| found.as_primitive::<Float64Type>());
+    let ids = column("unique_id")?.as_string::<i32>();
+    let times = column("ds")?.as_primitive::<TimestampMicrosecondType>();
+    for name in ["yhat", "yhat_lower", "yhat_upper"] {
+        finite(name, numbers(name)?)?;
+    }
+    let mut lower: Option<(&str, &Float64Array)> = None;
+    for name in quantiles {
+        let upper = numbers(name)?;
+        finite(name, upper)?;
+        if let Some((below, lower)) = lower
+            && let Some(row) = crossing(lower.values(), upper.values())
+        {
+            let (low, high) = (lower.value(row), upper.value(row));
+            return Err(format!("{}: {below} = {low} is above {name} = {high}", ids.value(row)));
+        }
+        lower = Some((name, upper));
+    }
+    let mut last = last;
+    for row in 0..batch.num_rows() {
+        let (id, time) = (ids.value(row), times.value(row));
+        if last.as_ref().is_some_and(|(before, earlier)| (before.as_str(), *earlier) >= (id, time)) {
+            return Err(format!("{id}: rows are not in strictly ascending order of unique_id and ds"));
+        }
+        last = Some((id.into(), time));
+    }
+    Ok(last)
+}
+
+fn finite(name: &str, values: &Float64Array) -> Result<(), String> {
+    match values.values().iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(format!("{name} holds {value}")),
+        None => Ok(()),
+    }
+}
+
+/// First row where the lower quantile lies above the upper one.
+fn crossing(lower: &[f64], upper: &[f64]) -> Option<usize> {
+    lower.iter().zip(upper).position(|(low, high)| low > high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_crossing_is_found(mut values in proptest::collection::vec(-1e9_f64..1e9, 2..40)) {
+            let shifted: Vec<f64> = values.iter().map(|value| value + 1.0).collect();
+            prop_assert_eq!(crossing(&values, &shifted), None);
+            prop_assert_eq!(crossing(&values, &values), None);
+            let row = values.len() / 2;
+            values[row] = shifted[row] + 1.0;
+            prop_assert_eq!(crossing(&values, &shifted), Some(row));
+        }
+    }
+}

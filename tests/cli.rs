@@ -1,0 +1,7 @@
+//! The program as a person or a scheduler calls it: files, exit codes, stdout, stderr.
+
+mod config;
+mod forecast;
+mod outputs;
+mod program;
+mod refusals;
