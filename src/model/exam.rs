@@ -99,12 +99,12 @@ impl Exam {
         mean.value()
     }
 
-    /// Mean ratio of the accuracies to those of seasonal naive: below 1 is better than seasonal naive.
-    pub fn relative(&self, predicted: ArrayView2<f64>) -> f64 {
+    /// Mean ratio of the accuracies to a reference, usually that of seasonal naive.
+    pub fn relative(&self, predicted: ArrayView2<f64>, reference: Accuracy) -> f64 {
         let own = self.accuracy(predicted);
         let ratio = |own: f64, naive: f64| (own + 1e-9) / (naive + 1e-9);
-        let mase = ratio(own.mase, self.naive.mase);
-        if self.is_positive { 0.5 * (mase + ratio(own.smape, self.naive.smape)) } else { mase }
+        let mase = ratio(own.mase, reference.mase);
+        if self.is_positive { 0.5 * (mase + ratio(own.smape, reference.smape)) } else { mase }
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
         };
         let exam = Exam::new(&[&series], &[0], 2, 2, 1);
         assert_eq!((exam.origins[0], exam.actual.row(0).to_vec()), (4, vec![6.0, 9.0]));
-        assert!((exam.relative(array![[5.0, 5.0]].view()) - 1.0).abs() < 1e-9);
-        assert!(exam.relative(array![[6.0, 9.0]].view()) < 1e-6);
+        assert!((exam.relative(array![[5.0, 5.0]].view(), exam.naive) - 1.0).abs() < 1e-9);
+        assert!(exam.relative(array![[6.0, 9.0]].view(), exam.naive) < 1e-6);
     }
 }

@@ -3,13 +3,16 @@
 use ndarray::Array3;
 
 use crate::model::ensemble::{Ensemble, at_level};
-use crate::model::exam::Exam;
+use crate::model::exam::{Accuracy, Exam};
 use crate::model::work::WorkSeries;
 use crate::series::Series;
 
 /// Origins one horizon apart, earliest last, before the tail that is kept for the score.
 pub struct Validation {
     folds: Vec<Exam>,
+    /// Accuracy of seasonal naive, mean over the folds: a fold on which it happens to be right must not outweigh all
+    /// others, as its own ratio would.
+    naive: Accuracy,
 }
 
 impl Validation {
@@ -22,12 +25,15 @@ impl Validation {
         season: usize,
         history_min: usize,
     ) -> Validation {
-        let folds = (1..=origins)
+        let folds: Vec<Exam> = (1..=origins)
             .map(|fold| tail + fold * horizon)
             .map(|back| Exam::new(series, &long_enough(series, back + history_min), back, horizon, season))
             .filter(|exam| !exam.series.is_empty())
             .collect();
-        Validation { folds }
+        let mean =
+            |of: fn(&Accuracy) -> f64| mean(&folds.iter().map(|exam| of(&exam.naive)).collect::<Vec<_>>());
+        let naive = Accuracy { mase: mean(|naive| naive.mase), smape: mean(|naive| naive.smape) };
+        Validation { folds, naive }
     }
 
     /// Whether there is nothing to judge by.
@@ -35,12 +41,13 @@ impl Validation {
         self.folds.is_empty()
     }
 
-    /// Error relative to seasonal naive, one figure per fold; below 1 is better than seasonal naive.
+    /// Error relative to that of seasonal naive over all folds, one figure per fold; a mean below 1 is better than
+    /// seasonal naive.
     pub fn relative(&self, ensemble: &Ensemble, work: &[WorkSeries]) -> Vec<f64> {
         let median = ensemble.median();
         self.quantiles(ensemble, work)
             .zip(&self.folds)
-            .map(|(quantiles, exam)| exam.relative(at_level(quantiles.view(), median).view()))
+            .map(|(quantiles, exam)| exam.relative(at_level(quantiles.view(), median).view(), self.naive))
             .collect()
     }
 

@@ -40,7 +40,7 @@ pub struct Window {
     pub input: Vec<f32>,
     /// What each target is measured from (T), in work space.
     pub base: Vec<f32>,
-    /// Standard deviation of the inputs, in work space, positive.
+    /// Standard deviation of the inputs inside the series, in work space, positive.
     pub spread: f32,
 }
 
@@ -59,9 +59,11 @@ impl Geometry {
             Anchor::Season(season) => (0..self.horizon).map(|step| last[step % season]).collect(),
         };
         input.iter_mut().for_each(|value| *value -= level);
-        let count = self.lookback as f32;
-        let mean = input.iter().sum::<f32>() / count;
-        let variance = input.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
+        // Padding repeats one value; counted in, it would make a young series look calm.
+        let real = &input[self.lookback - self.lookback.min(origin.max(1))..];
+        let count = real.len() as f32;
+        let mean = real.iter().sum::<f32>() / count;
+        let variance = real.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
         Window { input, base, spread: (variance + VARIANCE_FLOOR).sqrt() }
     }
 
