@@ -43,7 +43,7 @@ pub enum JobError {
     /// The input cannot be used.
     #[error(transparent)]
     Ingest(#[from] IngestError),
-    /// The model cannot be trained or saved.
+    /// The model cannot be trained.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A file cannot be written.
@@ -178,7 +178,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     let fitted = Forecaster::fit(&ingested.panel, &job.model, deadline, watch)?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
     if let Some(path) = &job.save_model {
-        fitted.forecaster.save(path)?;
+        publish::write_model(path, &fitted.forecaster.to_bytes())?;
     }
     clock.lap("train");
 

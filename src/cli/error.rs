@@ -59,7 +59,6 @@ impl CliError {
                 IngestErrorKind::Usage => Exit::Usage,
             },
             CliError::Job(JobError::Model(ModelError::EmptyPanel)) => Exit::Data,
-            CliError::Job(JobError::Model(ModelError::Save { .. })) => Exit::Io,
             CliError::Job(JobError::Publish(error)) => match error {
                 PublishError::CannotCreate { .. } => Exit::CannotCreate,
                 PublishError::Permission { .. } => Exit::Permission,

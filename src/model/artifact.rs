@@ -1,13 +1,9 @@
 //! A trained forecaster as bytes: safetensors, one tensor per parameter, the rest as JSON in the header.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::Path;
 
 use safetensors::{Dtype, SafeTensorError, View};
 use sha2::{Digest, Sha256};
-
-use crate::model::forecaster::ModelError;
 
 /// One tensor on its way to a file, row-major.
 pub struct Weights {
@@ -46,17 +42,4 @@ pub fn to_bytes(weights: &[Weights], description: &str) -> Result<Vec<u8>, SafeT
 /// Lower-case hexadecimal SHA-256.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes bytes to a file that appears whole or not at all.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error| ModelError::Save { path: path.display().to_string(), reason: error.to_string() })
 }

@@ -29,7 +29,9 @@ pub fn seasonal_naive(values: &[f64], season: usize, horizon: usize, levels: &[f
             seasons_before = seasons;
         }
         let point = filled[filled.len() - season + step % season];
-        row.iter_mut().zip(&offsets).for_each(|(quantile, offset)| *quantile = point + offset);
+        for (quantile, offset) in row.iter_mut().zip(&offsets) {
+            *quantile = (point + offset).clamp(-f64::MAX, f64::MAX);
+        }
     }
     forecast
 }

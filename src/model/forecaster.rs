@@ -1,7 +1,6 @@
 //! A trained forecaster of a panel: fit, predict, save.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use ndarray::Array2;
@@ -15,20 +14,12 @@ use crate::model::spec::{ModelKind, ModelSpec};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
 
-/// Why no forecaster could be trained or saved.
+/// Why no forecaster could be trained.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Nothing to learn from.
     #[error("the panel holds no series; every series was left out or the input is empty")]
     EmptyPanel,
-    /// The artifact cannot be written.
-    #[error("cannot save the model to {path}: {reason}")]
-    Save {
-        /// Where it should go.
-        path: String,
-        /// The operating system's words.
-        reason: String,
-    },
 }
 
 /// A trained forecaster: one group per frequency of the panel it was trained on.
@@ -160,20 +151,13 @@ impl Forecaster {
         }
     }
 
-    /// Writes all weights as safetensors, atomically.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        artifact::write(path, &self.to_bytes())
-    }
-
     /// SHA-256 of the saved form, lower-case hex.
     pub fn weights_sha256(&self) -> String {
         artifact::sha256(&self.to_bytes())
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// All weights as safetensors.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut weights = Vec::new();
         for group in &self.groups {
             if let Served::Ensemble(ensemble) = &group.served {
@@ -211,7 +195,8 @@ fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
     groups.into_values().collect()
 }
 
-/// Quantiles (T, Q) and status of every series that the ensemble can forecast.
+/// Quantiles (T, Q) and status of every series that the ensemble can forecast: long enough, positive if it works on
+/// logarithms, and with a finite result.
 fn learnt_forecasts(
     ensemble: &Ensemble,
     series: &[&Series],
@@ -233,12 +218,14 @@ fn learnt_forecasts(
     }
     let quantiles = ensemble.forecast(&able, &origins);
     let mut quantiles = quantiles.outer_iter();
-    let forecast = |work: &WorkSeries| {
+    let mut forecast = |work: &WorkSeries| {
         let quantiles = quantiles.next()?.to_owned();
+        if !quantiles.iter().all(|value| value.is_finite()) {
+            return None;
+        }
         let missing = missing_share(work, work.steps(), ensemble.lookback_max());
         let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
         Some((quantiles, status))
     };
-    let mut forecast = forecast;
     work.iter().map(|work| work.as_ref().and_then(&mut forecast)).collect()
 }

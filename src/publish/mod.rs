@@ -9,12 +9,14 @@ mod names;
 mod quality;
 mod store;
 mod verify;
+mod weights;
 
 pub use csv::write_csv;
 pub use forecasts::write_forecasts;
 pub use names::{id_names, quantile_name};
 pub use quality::write_quality;
 pub use store::probe;
+pub use weights::write_model;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,199 @@
+//! The forecaster as a whole: determinism, missing values, fallbacks, budgets, hostile panels.
+
+use std::time::Instant;
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use s4cast::model::forecaster::{Fitted, Forecaster, ModelError};
+use s4cast::model::spec::{ModelSpec, RawModelSpec};
+use s4cast::series::{Forecasts, Frequency, Panel, Series, Status};
+
+const DAY: i64 = 86_400_000_000;
+
+fn spec(kind: &str, horizon: usize, seed: u64) -> ModelSpec {
+    let raw = RawModelSpec {
+        kind: kind.into(),
+        horizon,
+        levels: vec![80.0, 95.0],
+        season_length: None,
+        seed,
+        budget: None,
+    };
+    ModelSpec::try_from(raw).unwrap()
+}
+
+fn panel(all: Vec<Vec<f64>>) -> Panel {
+    let series = all.into_iter().enumerate().map(|(index, values)| Series {
+        unique_id: format!("s{index:03}"),
+        keys: vec![],
+        frequency: Frequency::Days { days: 1 },
+        times: (0..values.len() as i64).map(|t| t * DAY).collect(),
+        values,
+    });
+    Panel { id_columns: vec![], series: series.collect(), zone: TimeZone::UTC }
+}
+
+/// Weekly waves of different size with noise on ±0.5.
+fn waves(series: usize, len: usize) -> Vec<Vec<f64>> {
+    let noise = |i: usize, t: usize| {
+        let x = ((i * 7919 + t) as f64 * 12.9898).sin() * 43_758.547;
+        x - x.floor() - 0.5
+    };
+    let value = |i: usize, t: usize| {
+        let level = 10.0 * (i + 1) as f64;
+        level * (1.0 + 0.3 * (t as f64 * std::f64::consts::TAU / 7.0).sin()) + noise(i, t)
+    };
+    (0..series).map(|i| (0..len).map(|t| value(i, t)).collect()).collect()
+}
+
+fn fit(panel: &Panel, spec: &ModelSpec) -> Fitted {
+    Forecaster::fit(panel, spec, None, &|_| {}).unwrap()
+}
+
+fn bits(forecasts: &Forecasts) -> Vec<u64> {
+    forecasts.series.iter().flat_map(|series| &series.quantiles).map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn weights_and_forecasts_do_not_depend_on_the_threads_but_on_the_seed() {
+    let panel = panel(waves(5, 140));
+    let run = |threads: usize, seed: u64| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let forecaster = fit(&panel, &spec("s4d", 7, seed)).forecaster;
+            (forecaster.weights_sha256(), bits(&forecaster.predict(&panel)))
+        })
+    };
+    let one = run(1, 1);
+    assert_eq!(one, run(2, 1));
+    assert_eq!(one, run(3, 1));
+    assert_ne!(one.0, run(2, 2).0);
+}
+
+#[test]
+fn a_model_that_learnt_the_wave_beats_seasonal_naive() {
+    let fitted = fit(&panel(waves(5, 400)), &spec("auto", 7, 1));
+    let report = &fitted.reports[0];
+    assert_eq!(report.season_length, 7);
+    let holdout = report.holdout.as_ref().unwrap();
+    assert!(holdout.mase < holdout.mase_seasonal_naive, "{holdout:?}");
+}
+
+#[test]
+fn missing_values_are_masked_and_not_read_as_zero() {
+    let with = |gap: f64| {
+        let mut all = waves(5, 140);
+        for values in &mut all {
+            values.iter_mut().skip(3).step_by(10).for_each(|y| *y = gap);
+        }
+        let panel = panel(all);
+        fit(&panel, &spec("ridge", 7, 1)).forecaster.predict(&panel)
+    };
+    let (masked, zeroed) = (with(f64::NAN), with(0.0));
+    let complete = waves(5, 147);
+    let error = |forecasts: &Forecasts| -> f64 {
+        let future = complete.iter().map(|values| &values[140..]);
+        let pairs = forecasts.series.iter().zip(future).flat_map(|(f, y)| f.point.iter().zip(y));
+        pairs.map(|(p, y)| (p - y).abs()).sum()
+    };
+    assert!(error(&masked) < 0.5 * error(&zeroed), "{} against {}", error(&masked), error(&zeroed));
+}
+
+#[test]
+fn what_cannot_be_forecast_falls_back_and_says_so() {
+    let mut all = waves(4, 140);
+    all.push(vec![5.0]);
+    all.push(vec![3.0, 4.0]);
+    let panel = panel(all);
+    let forecasts = fit(&panel, &spec("ridge", 7, 1)).forecaster.predict(&panel);
+    let status: Vec<Status> = forecasts.series.iter().map(|series| series.status).collect();
+    assert_eq!(status[..4], [Status::Ok; 4]);
+    // Both end long before the others, and both are too short: the fallback is the stronger warning.
+    assert_eq!(status[4..], [Status::Fallback; 2]);
+    assert_eq!(forecasts.series[4].point, [5.0; 7]);
+}
+
+#[test]
+fn a_panel_too_short_for_any_model_gets_seasonal_naive() {
+    for kind in ["auto", "s4d", "ridge"] {
+        let panel = panel(vec![vec![1.0, 2.0, 3.0]]);
+        let fitted = fit(&panel, &spec(kind, 12, 1));
+        assert_eq!(fitted.reports[0].model_id, "naive");
+        let forecasts = fitted.forecaster.predict(&panel);
+        assert_eq!((forecasts.series[0].status, forecasts.series[0].point[0]), (Status::Fallback, 3.0));
+    }
+}
+
+#[test]
+fn a_series_that_ends_early_is_stale_and_one_of_holes_is_degraded() {
+    let mut all = waves(5, 140);
+    all[0].truncate(120);
+    for (t, y) in all[1].iter_mut().enumerate().skip(20) {
+        if t % 3 != 1 {
+            *y = f64::NAN;
+        }
+    }
+    let panel = panel(all);
+    let forecasts = fit(&panel, &spec("ridge", 7, 1)).forecaster.predict(&panel);
+    let status: Vec<Status> = forecasts.series.iter().map(|series| series.status).collect();
+    assert_eq!(status, [Status::Stale, Status::Degraded, Status::Ok, Status::Ok, Status::Ok]);
+}
+
+#[test]
+fn a_budget_already_spent_still_yields_a_model() {
+    let panel = panel(waves(5, 140));
+    let fitted = Forecaster::fit(&panel, &spec("auto", 7, 1), Some(Instant::now()), &|_| {}).unwrap();
+    assert!(fitted.reports[0].budget_exhausted);
+    assert_eq!(fitted.forecaster.predict(&panel).series.len(), 5);
+}
+
+#[test]
+fn an_empty_panel_is_refused() {
+    let error = Forecaster::fit(&panel(vec![]), &spec("auto", 7, 1), None, &|_| {});
+    assert!(matches!(error, Err(ModelError::EmptyPanel)));
+}
+
+#[test]
+fn saved_weights_have_the_stated_hash() {
+    let panel = panel(waves(3, 100));
+    let forecaster = fit(&panel, &spec("ridge", 7, 1)).forecaster;
+    let bytes = forecaster.to_bytes();
+    let header = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert!(header.names().iter().any(|name| name.ends_with("ridge")), "{:?}", header.names());
+    use sha2::Digest;
+    let hash: String = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hash, forecaster.weights_sha256());
+}
+
+/// Values of every size and sign, with holes.
+fn hostile_value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        4 => -1e3..1e3,
+        2 => Just(0.0),
+        1 => Just(f64::NAN),
+        1 => Just(1.7e308),
+        1 => Just(-1.7e308),
+        1 => Just(5e-324),
+        1 => 0.0..1e-200,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_panels_have_finite_monotone_forecasts(
+        all in proptest::collection::vec(proptest::collection::vec(hostile_value(), 1..90), 1..6),
+        horizon in 1usize..9,
+    ) {
+        let panel = panel(all);
+        let forecasts = fit(&panel, &spec("ridge", horizon, 1)).forecaster.predict(&panel);
+        prop_assert_eq!(forecasts.series.len(), panel.series.len());
+        for series in &forecasts.series {
+            prop_assert!(series.quantiles.iter().all(|value| value.is_finite()), "{:?}", series);
+            for row in series.quantiles.outer_iter() {
+                prop_assert!(row.windows(2).into_iter().all(|pair| pair[0] <= pair[1]));
+            }
+        }
+    }
+}
