@@ -78,6 +78,9 @@ impl Conditions<'_> {
 /// and a model that is as good has at least learnt its intervals.
 const ERROR_MAX: f64 = 1.02;
 
+/// Share of the budget that may go into choosing the base; the rest is for the networks.
+const CHOICE_SHARE: f64 = 0.25;
+
 /// Trains one group.
 pub fn fit(
     series: &[&Series],
@@ -211,7 +214,11 @@ impl<'a> Fit<'a> {
             held: self.held,
             seed: self.spec.seed(),
         };
-        select::choose(&candidates, validation, &|| self.conditions.is_over())
+        let until = self.conditions.deadline.map(|deadline| {
+            let now = Instant::now();
+            now + deadline.saturating_duration_since(now).mul_f64(CHOICE_SHARE)
+        });
+        select::choose(&candidates, validation, &|| until.is_some_and(|until| Instant::now() >= until))
     }
 
     /// The chosen ridge maps, fitted to everything but the last `held` steps; `None` if there is nothing to fit.

@@ -154,9 +154,9 @@ impl Lesson<'_> {
         let begin = Instant::now();
         let trial = train::train(&mut start.clone(), task, recipe, TRIAL_STEPS, &mut |_, _| true);
         let per_step = begin.elapsed() / TRIAL_STEPS as u32;
-        // Members yet to be trained, each twice: to judge it and to serve.
-        let runs = 2 * (self.choice.ridges.len() - index) as u32;
-        let share = deadline.saturating_duration_since(Instant::now()) / runs;
+        // Members yet to be judged, and all members once more to serve.
+        let runs = (2 * self.choice.ridges.len() - index) as u32;
+        let share = deadline.saturating_duration_since(Instant::now()).mul_f64(TRAINING_SHARE) / runs;
         let steps = share.as_nanos() / per_step.max(Duration::from_nanos(1)).as_nanos();
         if trial.is_err() {
             recipe.steps
@@ -169,6 +169,9 @@ impl Lesson<'_> {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
+
+/// Share of the time left that may go into training: evaluations and the second fit of the base need some, too.
+const TRAINING_SHARE: f64 = 0.75;
 
 /// Steps that are timed.
 const TRIAL_STEPS: usize = 3;

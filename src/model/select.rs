@@ -68,10 +68,16 @@ pub struct Candidates<'a> {
 pub fn choose(candidates: &Candidates, validation: &Validation, is_over: &dyn Fn() -> bool) -> Choice {
     let mut best: Option<(f64, Choice)> = None;
     for space in spaces(candidates.series) {
+        if best.is_some() && is_over() {
+            break;
+        }
         let work = work_series(candidates.series, candidates.held, space, candidates.season);
         let mut errors = Vec::new();
         let mut ridges = Vec::new();
         for plan in candidates.members {
+            if !ridges.is_empty() && is_over() {
+                break;
+            }
             if let Some((error, ridge)) = best_ridge(candidates, plan, &work, validation, space, is_over) {
                 errors.push(error);
                 ridges.push(ridge);

@@ -254,3 +254,113 @@ fn groups(member: &mut Member, recipe: &Recipe) -> Vec<Group> {
     let skip = Group { learning_rate: recipe.skip_learning_rate, weight_decay: 0.0 };
     network.params.tensors().iter().map(|tensor| group(tensor.kind)).chain([skip]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::network::{NetworkSpec, Readout};
+    use crate::engine::s4d::{Discretization, Init};
+    use crate::model::windows::{Anchor, Geometry};
+    use rand::RngExt;
+
+    const LEVELS: [f64; 3] = [0.1, 0.5, 0.9];
+    const RECIPE: Recipe = Recipe {
+        steps: 20,
+        batch: 40,
+        learning_rate: 5e-3,
+        ssm_learning_rate: 1e-3,
+        skip_learning_rate: 1e-3,
+        weight_decay: 1e-2,
+        evaluate_every: 10,
+        patience: 2,
+    };
+
+    fn work(index: usize) -> WorkSeries {
+        let values: Vec<f32> =
+            (0..60).map(|t| (t as f32 * 0.9).sin() + (index * t % 5) as f32 * 0.1).collect();
+        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0 }
+    }
+
+    /// A member whose every parameter is random, the head included, so that no gradient is zero by construction.
+    fn member() -> Member {
+        let geometry = Geometry { lookback: 12, horizon: 3, anchor: Anchor::Season(4) };
+        let spec = NetworkSpec {
+            patch: 4,
+            tokens: 3,
+            hidden: 6,
+            modes: 2,
+            layers: 2,
+            outputs: 9,
+            readout: Readout::Last,
+            init: Init::Lin,
+            discretization: Discretization::ZeroOrderHold,
+            dt: (0.01, 0.5),
+            dropout: 0.1,
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut network = Network::init(spec, &mut rng);
+        network.params.head.weight.mapv_inplace(|_| rng.random_range(-0.3..0.3));
+        let skip = Array2::from_shape_simple_fn((12, 3), || rng.random_range(-0.2..0.2));
+        Member { geometry, skip, offsets: Array2::zeros((3, 3)), network: Some(network) }
+    }
+
+    fn with_task<T>(work: &[WorkSeries], run: impl FnOnce(&Task) -> T) -> T {
+        let origins = Origins::new(work, &member().geometry, 0);
+        let weights = vec![1.0; work.len()];
+        run(&Task { series: work, origins: &origins, weights: &weights, levels: &LEVELS, seed: 7 })
+    }
+
+    /// The layers are checked scalar by scalar in f64; here the whole member, in the f32 that it trains in, is checked
+    /// along its own gradient: the loss must fall as fast as the gradient says.
+    #[test]
+    fn the_loss_changes_along_the_gradient_as_the_gradient_says() {
+        let work: Vec<WorkSeries> = (0..4).map(work).collect();
+        with_task(&work, |task| {
+            let mut start = member();
+            let (mut gradient, _) = batch_gradient(&start, task, &RECIPE, 0).expect("finite");
+            let gradient: Vec<Vec<f32>> = gradient.slices().iter().map(|slice| slice.to_vec()).collect();
+            let frozen: Vec<bool> =
+                groups(&mut start, &RECIPE).iter().map(|g| g.learning_rate == 0.0).collect();
+            for (tensor, slope) in gradient.iter().enumerate().filter(|(tensor, _)| !frozen[*tensor]) {
+                let square: f64 = slope.iter().map(|g| f64::from(*g).powi(2)).sum();
+                assert!(square > 0.0, "tensor {tensor} has no gradient");
+                let step = 2e-3 / square.sqrt();
+                let loss_at = |sign: f64| {
+                    let mut moved = member();
+                    let values = &mut slices(&mut moved)[tensor];
+                    values.iter_mut().zip(slope).for_each(|(value, g)| *value += (sign * step) as f32 * g);
+                    batch_gradient(&moved, task, &RECIPE, 0).expect("finite").1
+                };
+                let measured = (loss_at(1.0) - loss_at(-1.0)) / (2.0 * step);
+                // The pinball loss has kinks and f32 has 24 bits; a wrong term shows as tens of per cent.
+                assert!(
+                    (measured / square - 1.0).abs() < 0.05,
+                    "tensor {tensor}: {measured} against {square}"
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn training_lowers_the_loss() {
+        let work: Vec<WorkSeries> = (0..4).map(work).collect();
+        with_task(&work, |task| {
+            let mut trained = member();
+            let before = batch_gradient(&trained, task, &RECIPE, 0).expect("finite").1;
+            let steps = train(&mut trained, task, &RECIPE, RECIPE.steps, &mut |_, _| true);
+            assert_eq!(steps, Ok(20));
+            assert!(batch_gradient(&trained, task, &RECIPE, 0).expect("finite").1 < before);
+        });
+    }
+
+    #[test]
+    fn a_poisoned_series_is_named() {
+        let mut work: Vec<WorkSeries> = (0..4).map(work).collect();
+        work[2].filled[30] = f32::INFINITY;
+        with_task(&work, |task| {
+            let mut trained = member();
+            let error = train(&mut trained, task, &RECIPE, RECIPE.steps, &mut |_, _| true);
+            assert_eq!(error.map_err(|diverged| diverged.series), Err(2));
+        });
+    }
+}
