@@ -1,7 +1,11 @@
 //! One ensemble member: anchored ridge map plus, where it earned its place, an S4D network on patch tokens.
 //!
-//! forecast[t, q] = anchor[t] + (z W)[t] + spread (offset[t, q] + o[t, q]): z are the anchored inputs, W the ridge map,
-//! offset the map's own error quantiles and o the network's output, whose head starts at zero.
+//! ```text
+//! forecast[t, q] = anchor[t] + (z W)[t] + spread (offset[t, q] + o[t, q])
+//! ```
+//!
+//! z are the anchored inputs, W the ridge map, offset the map's own error quantiles and o the network's output, whose
+//! head starts at zero.
 
 use ndarray::{Array2, Array3, ArrayView1, Axis};
 use rand_chacha::ChaCha8Rng;
