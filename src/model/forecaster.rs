@@ -8,7 +8,8 @@ use ndarray::Array2;
 use crate::model::artifact;
 use crate::model::baseline;
 use crate::model::ensemble::{Ensemble, missing_share};
-use crate::model::group::{self, Conditions, Group, Served};
+use crate::model::fit::{self, Conditions};
+use crate::model::group::{Group, Served};
 use crate::model::report::{FitReport, Progress};
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::model::work::{Space, WorkSeries};
@@ -63,7 +64,7 @@ impl Forecaster {
                 let now = Instant::now();
                 now + end.saturating_duration_since(now) / (count - index as u32)
             });
-            let (group, report) = group::fit(&series, frequency, spec, &Conditions { deadline, watch });
+            let (group, report) = fit::fit(&series, frequency, spec, &Conditions { deadline, watch });
             groups.push(group);
             reports.push(report);
         }

@@ -186,3 +186,71 @@ fn loss_weights(work: &[WorkSeries]) -> Vec<f32> {
     let mean = raw.iter().sum::<f64>() / raw.len() as f64;
     raw.iter().map(|weight| (weight / mean) as f32).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::select::fit_ridge;
+    use crate::model::windows::{Anchor, Geometry};
+    use crate::model::work::Space;
+
+    const RECIPE: Recipe = Recipe {
+        steps: 40,
+        batch: 8,
+        learning_rate: 1e-3,
+        ssm_learning_rate: 1e-3,
+        skip_learning_rate: 0.0,
+        weight_decay: 0.0,
+        evaluate_every: 10,
+        patience: 2,
+    };
+
+    /// Repeats a fitted member's network on these series: 40 steps.
+    fn learn(work: &[WorkSeries], deadline: Option<Instant>) -> Learnt {
+        let geometry = Geometry { lookback: 12, horizon: 3, anchor: Anchor::Mean(4) };
+        let ridge = RidgeChoice { geometry, patch: 4, lambda: 0.1, is_absolute: false };
+        let clean: Vec<WorkSeries> = (0..3).map(wave).collect();
+        let member = fit_ridge(&clean, &ridge, 0, &[0.5], 1).expect("enough windows");
+        let lesson = Lesson {
+            shape: &Shape { series: 3, length: 60, season: 4, horizon: 3, weekly: false },
+            recipe: RECIPE,
+            choice: &Choice { space: Space::Scaled, ridges: vec![ridge] },
+            work,
+            names: &["a", "b", "c"],
+            held: 0,
+            levels: &[0.5],
+            seed: 1,
+            deadline,
+            watch: &|_| {},
+            label: "training",
+        };
+        let explored =
+            Learnt { member: member.clone(), steps: 40, schedule: 40, notes: vec![], is_cut: false };
+        lesson.repeat(&member, 0, &explored)
+    }
+
+    fn wave(index: usize) -> WorkSeries {
+        let values: Vec<f32> = (0..60).map(|t| ((t + index) as f32 * 0.9).sin()).collect();
+        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0 }
+    }
+
+    #[test]
+    fn divergence_names_the_series_and_leaves_the_ridge_map() {
+        let mut work: Vec<WorkSeries> = (0..3).map(wave).collect();
+        work[1].filled[30] = f32::INFINITY;
+        let learnt = learn(&work, None);
+        assert_eq!((learnt.steps, learnt.member.network.is_none()), (0, true));
+        assert_eq!(learnt.notes.len(), RETRIES + 2, "{:?}", learnt.notes);
+        assert!(learnt.notes[0].contains("series b"), "{:?}", learnt.notes);
+    }
+
+    #[test]
+    fn a_deadline_ends_training_with_the_weights_so_far() {
+        let work: Vec<WorkSeries> = (0..3).map(wave).collect();
+        let full = learn(&work, None);
+        assert_eq!((full.steps, full.is_cut), (40, false));
+        let cut = learn(&work, Some(Instant::now()));
+        assert_eq!((cut.steps, cut.is_cut), (1, true));
+        assert!(cut.member.network.is_some());
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! spec ─▶ forecaster: fit, predict, save        one group per frequency
-//!           └─ group: the story of one fit      season ─▶ plan ─▶ select ─▶ learn ─▶ gate ─▶ ensemble
+//!           └─ fit: the story of one group      season ─▶ plan ─▶ select ─▶ learn ─▶ gate ─▶ group, ensemble
 //!                └─ work, windows: work space and (lookback, horizon) windows
 //!                └─ ridge, member, train: the closed-form base, the network on it, its training loop
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
@@ -26,4 +26,5 @@ pub mod select;
 pub mod gate;
 pub mod learn;
 pub mod group;
+pub mod fit;
 pub mod forecaster;
