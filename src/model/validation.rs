@@ -27,7 +27,8 @@ impl Validation {
     ) -> Validation {
         let folds: Vec<Exam> = (1..=origins)
             .map(|fold| tail + fold * horizon)
-            .map(|back| Exam::new(series, &long_enough(series, back + history_min), back, horizon, season))
+            .map(|back| (back, sample(long_enough(series, back + history_min))))
+            .map(|(back, chosen)| Exam::new(series, &chosen, back, horizon, season))
             .filter(|exam| !exam.series.is_empty())
             .collect();
         let mean =
@@ -83,6 +84,15 @@ impl Validation {
     ) -> impl Iterator<Item = Array3<f64>> + 'a {
         self.folds.iter().map(|exam| ensemble.forecast(&exam.pick(work), &exam.origins))
     }
+}
+
+/// Series that a fold judges by at most; more would cost time and change no choice.
+const SERIES_MAX: usize = 1_000;
+
+/// Evenly spaced ones of too many.
+fn sample(indices: Vec<usize>) -> Vec<usize> {
+    let stride = indices.len().div_ceil(SERIES_MAX).max(1);
+    indices.into_iter().step_by(stride).collect()
 }
 
 /// Mean of fold figures; infinite where there is none.
