@@ -7,6 +7,9 @@
 //!
 //! The modules below are layers, lowest first; a layer imports only from those above it in this list.
 
+/// SHA-256 of the source code that this program was built from, lower-case hex.
+pub const CODE_SHA256: &str = env!("S4CAST_CODE_SHA256");
+
 pub mod series;
 pub mod engine;
 pub mod model;

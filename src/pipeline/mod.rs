@@ -160,6 +160,7 @@ fn place(path: &Path) -> PathBuf {
 fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256: &str) -> Provenance {
     let metadata = [
         ("config_sha256", job.config_sha256.as_str()),
+        ("code_sha256", crate::CODE_SHA256),
         ("data_fingerprint", &source.fingerprint),
         ("weights_sha256", weights_sha256),
         ("seed", &job.model.seed().to_string()),
