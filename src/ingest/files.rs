@@ -272,7 +272,7 @@ pub(super) fn io_error(path: &Path, error: &io::Error) -> IngestError {
         io::ErrorKind::PermissionDenied => {
             (IngestErrorKind::Permission, format!("{name}: reading is not allowed; check its permissions"))
         }
-        _ => (IngestErrorKind::Io, format!("{name}: {error}")),
+        _ => (IngestErrorKind::Io, format!("{name}: reading failed: {error}; check the disk and run again")),
     };
     IngestError::new(kind, vec![problem])
 }

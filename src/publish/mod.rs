@@ -69,7 +69,9 @@ pub enum PublishError {
         reason: String,
     },
     /// Writing failed, for example on a full disk (74).
-    #[error("writing {path} failed: {reason}; the earlier file, if any, is untouched")]
+    #[error(
+        "writing {path} failed: {reason}; make room or choose another path: the earlier file, if any, is untouched"
+    )]
     Io {
         /// The path asked for.
         path: PathBuf,

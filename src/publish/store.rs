@@ -90,6 +90,8 @@ fn remove_leftovers(folder: &Path) {
         let name = name.to_string_lossy();
         if name.starts_with(PARTIAL[0])
             && name.ends_with(PARTIAL[1])
+            // A pipe of that name would keep whoever opens it waiting.
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
             && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
             && std::fs::remove_file(entry.path()).is_ok()
         {
@@ -115,13 +117,16 @@ fn ordinary_permissions() -> Option<Permissions> {
 fn sort_out(path: &Path, error: &io::Error) -> PublishError {
     use io::ErrorKind as Kind;
     let (path, reason) = (path.to_path_buf(), root_cause(error));
+    let elsewhere = |reason: &str| format!("{reason}; choose another path");
     match error.kind() {
-        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => PublishError::Permission { path, reason },
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+            PublishError::Permission { path, reason: elsewhere(&reason) }
+        }
         Kind::NotFound
         | Kind::NotADirectory
         | Kind::IsADirectory
         | Kind::InvalidInput
-        | Kind::InvalidFilename => PublishError::CannotCreate { path, reason },
+        | Kind::InvalidFilename => PublishError::CannotCreate { path, reason: elsewhere(&reason) },
         _ => PublishError::Io { path, reason },
     }
 }
