@@ -1,7 +1,52 @@
-//! What a column may be, as far as a sample of its rows tells.
+//! What a column may be, as far as its name and a sample of its rows tell.
 
 use super::{time, value};
 use polars::prelude::{DataType, Series};
+
+/// Names of time columns, the most telling first.
+pub(super) const TIME_NAMES: [&str; 19] = [
+    "ds",
+    "ts",
+    "time",
+    "timestamp",
+    "datetime",
+    "date_time",
+    "date",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "period",
+    "hour",
+    "utc",
+    "index",
+    "time_utc",
+    "utc_timestamp",
+    "date_utc",
+];
+
+/// Names of id columns, likewise.
+pub(super) const ID_NAMES: [&str; 14] = [
+    "unique_id",
+    "series_id",
+    "item_id",
+    "ts_id",
+    "id",
+    "series",
+    "item",
+    "key",
+    "sensor_id",
+    "meter_id",
+    "sensor",
+    "meter",
+    "symbol",
+    "ticker",
+];
+
+/// Names of target columns, likewise.
+pub(super) const TARGET_NAMES: [&str; 9] =
+    ["y", "target", "value", "values", "val", "demand", "sales", "load", "quantity"];
 
 /// What a column holds, as far as a sample tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

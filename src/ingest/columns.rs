@@ -1,51 +1,11 @@
 //! Which column plays which part: flags first, then names, then types; what remains open is an error that says so.
 
-use super::candidate::{Candidate, Kind, has_repeats};
+use super::candidate::{Candidate, ID_NAMES, Kind, TARGET_NAMES, TIME_NAMES, has_repeats};
 use super::files::{data, usage};
 use super::source::{ColumnType, Source};
 use super::spec::{IngestError, Layout, Roles, SourceSpec};
 use super::time;
 use polars::prelude::DataFrame;
-
-const TIME_NAMES: [&str; 19] = [
-    "ds",
-    "ts",
-    "time",
-    "timestamp",
-    "datetime",
-    "date_time",
-    "date",
-    "day",
-    "week",
-    "month",
-    "quarter",
-    "year",
-    "period",
-    "hour",
-    "utc",
-    "index",
-    "time_utc",
-    "utc_timestamp",
-    "date_utc",
-];
-const ID_NAMES: [&str; 14] = [
-    "unique_id",
-    "series_id",
-    "item_id",
-    "ts_id",
-    "id",
-    "series",
-    "item",
-    "key",
-    "sensor_id",
-    "meter_id",
-    "sensor",
-    "meter",
-    "symbol",
-    "ticker",
-];
-const TARGET_NAMES: [&str; 9] =
-    ["y", "target", "value", "values", "val", "demand", "sales", "load", "quantity"];
 
 /// The roles, the layout and what the reader should know about how they were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
