@@ -1,5 +1,6 @@
 //! The program as a person or a scheduler calls it: files, exit codes, stdout, stderr.
 
+mod broken;
 mod config;
 mod forecast;
 mod outputs;

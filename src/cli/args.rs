@@ -111,13 +111,13 @@ pub(super) struct SourceArgs {
     #[arg(long, env = "S4CAST_ORDER", value_name = "POLICY")]
     pub order: Option<String>,
     /// How many bad series end the job: a share as 5% or a number [default: 25%]
-    #[arg(long, env = "S4CAST_MAX_BAD_SERIES", value_name = "LIMIT")]
+    #[arg(long, env = "S4CAST_MAX_BAD_SERIES", allow_negative_numbers = true, value_name = "LIMIT")]
     pub max_bad_series: Option<String>,
     /// Pretend that it is this time: later rows are not read
     #[arg(long, env = "S4CAST_AS_OF", value_name = "TIME")]
     pub as_of: Option<String>,
     /// Worker threads [default: one per core]
-    #[arg(short = 'j', long, env = "S4CAST_THREADS", value_name = "N")]
+    #[arg(short = 'j', long, env = "S4CAST_THREADS", allow_negative_numbers = true, value_name = "N")]
     pub threads: Option<String>,
 }
 
@@ -155,22 +155,28 @@ pub(super) struct Forecast {
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {
     /// Steps to forecast
-    #[arg(short = 'H', long, env = "S4CAST_HORIZON", value_name = "STEPS")]
+    #[arg(short = 'H', long, env = "S4CAST_HORIZON", allow_negative_numbers = true, value_name = "STEPS")]
     pub horizon: Option<String>,
     /// Coverage levels of the intervals in percent; the first is the one of yhat_lower and yhat_upper [default: 80,95]
-    #[arg(long, env = "S4CAST_LEVELS", value_name = "PERCENT", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "S4CAST_LEVELS",
+        allow_negative_numbers = true,
+        value_name = "PERCENT",
+        value_delimiter = ','
+    )]
     pub levels: Vec<String>,
     /// Forecaster: auto, s4d, ridge, seasonal_naive, naive [default: auto]
     #[arg(long, env = "S4CAST_MODEL", value_name = "NAME")]
     pub model: Option<String>,
     /// Season length in steps (default: detected)
-    #[arg(long, env = "S4CAST_SEASON_LENGTH", value_name = "STEPS")]
+    #[arg(long, env = "S4CAST_SEASON_LENGTH", allow_negative_numbers = true, value_name = "STEPS")]
     pub season_length: Option<String>,
     /// Seed of every random number [default: 1]
-    #[arg(long, env = "S4CAST_SEED", value_name = "N")]
+    #[arg(long, env = "S4CAST_SEED", allow_negative_numbers = true, value_name = "N")]
     pub seed: Option<String>,
     /// Wall-clock limit of training, for example 60s: the best model so far is used (default: none)
-    #[arg(long, env = "S4CAST_BUDGET", value_name = "TIME")]
+    #[arg(long, env = "S4CAST_BUDGET", allow_negative_numbers = true, value_name = "TIME")]
     pub budget: Option<String>,
 }
 
@@ -216,8 +222,8 @@ pub(super) struct DataCheck {
     #[arg(long, env = "S4CAST_ID", value_name = "COLUMN", value_delimiter = ',', help_heading = "Source")]
     pub id: Vec<String>,
     /// Write the quality report of every series
-    #[arg(long, env = "S4CAST_QUALITY", value_name = "FILE.parquet")]
-    pub report: Option<String>,
+    #[arg(long, visible_alias = "report", env = "S4CAST_QUALITY", value_name = "FILE.parquet")]
+    pub quality: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use crate::cli::{Exit, json, launch};
 use crate::config::{self, Key, nearest};
 use crate::ingest::{self, BadSeriesLimit, Ingested};
 use crate::model::report::Progress;
-use crate::pipeline::SourceReport;
+use crate::pipeline::{self, SourceReport};
 use crate::publish;
 use crate::series::Series;
 use serde_json::{Value, json};
@@ -23,35 +23,30 @@ pub(super) fn check(args: &DataCheck, terminal: &Terminal) -> Result<Exit, CliEr
     let mut settings = launch::settings(args.source.config.as_deref())?;
     args.source.apply(&mut settings);
     settings.flag(Key::Id, args.id.clone());
-    settings.flag(Key::Quality, args.report.clone());
+    settings.flag(Key::Quality, args.quality.clone());
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
     if let Some(path) = &launch.quality {
         publish::probe(path)?;
+        pipeline::check_overwrites([path].into_iter(), launch.config_file.iter())?;
     }
     // The report must come out however many series are bad, so the limit is judged here.
     let limit = if launch.limit_given { launch.source.max_bad_series } else { BadSeriesLimit::Count(0) };
     let mut source = launch.source;
-    source.max_bad_series = BadSeriesLimit::Share(1.0);
+    source.max_bad_series = BadSeriesLimit::All;
     let ingested = {
         let meter = terminal.meter();
         meter.show(Progress { stage: "reading", done: 0, total: 0 });
         ingest::read(&source)?
     };
     if let Some(path) = &launch.quality {
+        pipeline::check_overwrites([path].into_iter(), &ingested.files)?;
         publish::write_quality(path, &ingested.quality)?;
     }
     let bad = ingested.quality.len() - ingested.panel.series.len();
-    let accepted = within(limit, bad, ingested.quality.len());
+    let accepted = limit.allows(bad, ingested.quality.len());
     terminal.result(|| json::check(&ingested, accepted), || page(&ingested, accepted))?;
     Ok(if accepted { Exit::Ok } else { Exit::Data })
-}
-
-fn within(limit: BadSeriesLimit, bad: usize, all: usize) -> bool {
-    match limit {
-        BadSeriesLimit::Count(allowed) => bad <= allowed,
-        BadSeriesLimit::Share(share) => bad as f64 <= share * all as f64 && bad < all,
-    }
 }
 
 fn page(ingested: &Ingested, accepted: bool) -> String {
@@ -98,12 +93,17 @@ fn find<'a>(ingested: &'a Ingested, id: Option<&str>) -> Result<&'a Series, CliE
     };
     series.iter().find(|one| one.unique_id == id).ok_or_else(|| {
         let left_out = SourceReport::of(ingested).quarantined.into_iter().find(|(bad, _)| bad == id);
-        let help = match left_out {
-            Some((_, reasons)) => Some(format!("it was left out: {}", reasons.join("; "))),
-            None => nearest(id, series.iter().map(|one| one.unique_id.as_str()))
-                .map(|nearest| format!("did you mean '{nearest}'?")),
+        let ids = || series.iter().map(|one| one.unique_id.as_str());
+        let help = match (left_out, nearest(id, ids())) {
+            (Some((_, reasons)), _) => format!("it was left out: {}", reasons.join("; ")),
+            (None, Some(nearest)) => format!("did you mean '{nearest}'?"),
+            (None, None) => {
+                let some: Vec<String> = ids().take(SHOWN).map(|id| format!("'{id}'")).collect();
+                let more = if series.len() > SHOWN { ", …" } else { "" };
+                format!("the series are {}{more}", some.join(", "))
+            }
         };
-        CliError::Request { message: format!("no usable series '{id}'"), help }
+        CliError::Request { message: format!("no usable series '{id}'"), help: Some(help) }
     })
 }
 
@@ -245,13 +245,5 @@ mod tests {
         }
         assert_eq!(rounded(1.7e308), "1.70000e308");
         assert_eq!(rounded(123_456.4), "123456");
-    }
-
-    #[test]
-    fn limits_of_bad_series() {
-        assert!(within(BadSeriesLimit::Count(0), 0, 5));
-        assert!(!within(BadSeriesLimit::Count(0), 1, 5));
-        assert!(within(BadSeriesLimit::Share(0.2), 1, 5));
-        assert!(!within(BadSeriesLimit::Share(1.0), 5, 5));
     }
 }

@@ -7,6 +7,7 @@ use crate::model::forecaster::ModelError;
 use crate::pipeline::JobError;
 use crate::publish::PublishError;
 use miette::Diagnostic;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// Why a command gave no result.
@@ -16,7 +17,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Settings(#[from] Problems),
     /// The config file cannot be read.
-    #[error("cannot read the config file {path}: {reason}")]
+    #[error("cannot read the config file {path}: {reason}; check what --config names")]
     ConfigFile { path: PathBuf, reason: std::io::Error },
     /// The job failed.
     #[error(transparent)]
@@ -113,7 +114,18 @@ fn shortened(problems: &[String]) -> String {
     if problems.len() > SHOWN {
         lines.push(format!("and {} more; --json lists all", problems.len() - SHOWN));
     }
-    lines.join("\n")
+    lines.iter().map(|line| plain(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A line that cannot steer the terminal: cells and ids may hold control characters.
+pub(super) fn plain(line: &str) -> Cow<'_, str> {
+    match line.contains(char::is_control) {
+        true => line
+            .chars()
+            .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() })
+            .collect(),
+        false => line.into(),
+    }
 }
 
 /// A message with help.

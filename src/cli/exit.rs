@@ -1,4 +1,4 @@
-//! Exit codes: the sysexits family, so that a scheduler can tell bad data from a full disk.
+//! Exit codes: the sysexits family, so that a scheduler can tell bad data from a full disk. Codes keep their meaning.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -8,8 +8,6 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Ok,
-    /// None of the others.
-    Failure,
     /// The command line is wrong.
     Usage,
     /// Done, but with less than what was asked for (`--strict`).
@@ -18,16 +16,12 @@ pub enum Exit {
     Data,
     /// The input does not exist.
     NoInput,
-    /// A source or a sink does not answer.
-    Unavailable,
     /// A bug.
     Internal,
     /// The output cannot be created.
     CannotCreate,
     /// Reading or writing failed.
     Io,
-    /// Try again later.
-    Temporary,
     /// Not allowed.
     Permission,
     /// The config file is wrong.
@@ -36,18 +30,15 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, ascending by code.
-    pub const ALL: [Exit; 13] = [
+    pub const ALL: [Exit; 10] = [
         Exit::Ok,
-        Exit::Failure,
         Exit::Usage,
         Exit::Degraded,
         Exit::Data,
         Exit::NoInput,
-        Exit::Unavailable,
         Exit::Internal,
         Exit::CannotCreate,
         Exit::Io,
-        Exit::Temporary,
         Exit::Permission,
         Exit::Config,
     ];
@@ -56,16 +47,13 @@ impl Exit {
     fn row(self) -> (u8, &'static str) {
         match self {
             Exit::Ok => (0, "done"),
-            Exit::Failure => (1, "failed for another reason"),
             Exit::Usage => (2, "wrong command line"),
             Exit::Degraded => (3, "done, but with less than what was asked for (only with --strict)"),
             Exit::Data => (65, "the data cannot be used"),
             Exit::NoInput => (66, "input missing"),
-            Exit::Unavailable => (69, "source or sink unavailable"),
             Exit::Internal => (70, "a bug in s4cast"),
             Exit::CannotCreate => (73, "output cannot be created"),
             Exit::Io => (74, "reading or writing failed"),
-            Exit::Temporary => (75, "try again later"),
             Exit::Permission => (77, "no permission"),
             Exit::Config => (78, "wrong config file"),
         }

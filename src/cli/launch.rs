@@ -54,16 +54,17 @@ fn restart(threads: &str) {
 
 /// Runs a command; a panic anywhere in it becomes an error that is printed once.
 pub(super) fn caught<T>(command: impl FnOnce() -> Result<T, CliError>) -> Result<T, CliError> {
-    let first: Arc<Mutex<Option<String>>> = Arc::default();
-    let seen = first.clone();
+    // The last one: readers of damaged files catch panics of their own, which are no bugs.
+    let last: Arc<Mutex<Option<String>>> = Arc::default();
+    let seen = last.clone();
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |bug| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| bug.to_string());
+        *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(bug.to_string());
     }));
     let outcome = panic::catch_unwind(AssertUnwindSafe(command));
     panic::set_hook(previous);
     outcome.unwrap_or_else(|_| {
-        let bug = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let bug = last.lock().unwrap_or_else(PoisonError::into_inner).take();
         Err(CliError::Bug(bug.unwrap_or_else(|| "panicked".into()).replace('\n', " ")))
     })
 }

@@ -26,7 +26,8 @@ use terminal::Terminal;
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let json = arguments.iter().any(|argument| argument == "--json");
+    let json = arguments.iter().any(|argument| argument == "--json")
+        || std::env::var("S4CAST_JSON").is_ok_and(|value| is_true(&value));
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(refusal) => return refused(&refusal, json).into(),
@@ -40,6 +41,11 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             error.exit().into()
         }
     }
+}
+
+/// As the parser reads a flag from the environment, which is not there yet where it refuses.
+fn is_true(value: &str) -> bool {
+    !["", "n", "no", "f", "false", "off", "0"].contains(&value.to_lowercase().as_str())
 }
 
 /// Prints what clap has to say. Help and version are refusals too, on stdout with code 0.

@@ -1,6 +1,7 @@
 //! What a job did, in a dozen lines for a person who sees it for the first time.
 
 use crate::cli::clock;
+use crate::cli::error::plain;
 use crate::ingest::Layout;
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelKind;
@@ -89,7 +90,7 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
         page.line("", note);
     }
     match &fit.holdout {
-        Some(score) => scored(page, score),
+        Some(score) => scored(page, score, report.positive_tail),
         None => page.line("Scored", "not at all: the series are too short to hold a tail back"),
     }
 }
@@ -109,13 +110,15 @@ fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
     }
 }
 
-fn scored(page: &mut Page, score: &HoldoutScore) {
+/// The scores; percentage errors only where no actual is zero or negative, for they mislead there.
+fn scored(page: &mut Page, score: &HoldoutScore, positive: bool) {
     let (mase, naive) = (score.mase, score.mase_seasonal_naive);
     let against = match (1.0 - mase / naive) * 100.0 {
         gain if !gain.is_finite() => {
             "no comparison with seasonal naive, which errs by nothing measurable".into()
         }
-        gain if gain >= 0.0 => format!("{gain:.0} % better than seasonal naive"),
+        gain if gain.abs() < 0.5 => "on a par with seasonal naive".into(),
+        gain if gain > 0.0 => format!("{gain:.0} % better than seasonal naive"),
         loss => format!("{:.0} % worse than seasonal naive", -loss),
     };
     let tail = format!("last {} steps of {}", score.horizon, count(score.series, "series"));
@@ -124,8 +127,11 @@ fn scored(page: &mut Page, score: &HoldoutScore) {
         true => format!("{name} {own:.2}{unit} (naive {naive:.2}{unit})"),
         false => format!("{name} not defined"),
     };
-    let mase = pair("MASE", mase, naive, "");
-    page.line("", format!("{mase}, {}", pair("sMAPE", score.smape, score.smape_seasonal_naive, " %")));
+    let mut scores = pair("MASE", mase, naive, "");
+    if positive {
+        scores += &format!(", {}", pair("sMAPE", score.smape, score.smape_seasonal_naive, " %"));
+    }
+    page.line("", scores);
     let coverage: Vec<String> = score
         .coverage
         .iter()
@@ -165,8 +171,8 @@ pub(super) struct Page {
 impl Page {
     /// Adds a line; an empty heading continues the one above.
     pub fn line(&mut self, heading: &str, line: impl Display) {
-        let line = line.to_string().replace('\n', " ");
-        self.text.push_str(&format!("{heading:<10}{line}\n"));
+        let line = line.to_string();
+        self.text.push_str(&format!("{heading:<10}{}\n", plain(&line)));
     }
 
     fn rest(&mut self, heading: &str, all: usize, what: &str) {
@@ -204,14 +210,19 @@ mod tests {
             coverage: vec![(80.0, 0.83)],
         };
         let mut page = Page::default();
-        scored(&mut page, &score);
+        scored(&mut page, &score, true);
         assert!(page.text.contains("held back: 25 % better than seasonal naive"), "{}", page.text);
         assert!(page.text.contains("the 80 % interval held 83 %"), "{}", page.text);
         let mut worse = Page::default();
-        scored(&mut worse, &HoldoutScore { mase: 1.5, ..score.clone() });
+        scored(&mut worse, &HoldoutScore { mase: 1.5, ..score.clone() }, false);
+        assert!(!worse.text.contains("sMAPE"), "{}", worse.text);
+        let mut equal = Page::default();
+        scored(&mut equal, &HoldoutScore { mase: 1.0, ..score.clone() }, true);
+        assert!(equal.text.contains("on a par"), "{}", equal.text);
         assert!(worse.text.contains("50 % worse"), "{}", worse.text);
         let mut exact = Page::default();
-        scored(&mut exact, &HoldoutScore { mase: 0.0, mase_seasonal_naive: 0.0, smape: f64::NAN, ..score });
+        let perfect = HoldoutScore { mase: 0.0, mase_seasonal_naive: 0.0, smape: f64::NAN, ..score };
+        scored(&mut exact, &perfect, true);
         assert!(
             exact.text.contains("no comparison") && exact.text.contains("sMAPE not defined"),
             "{}",

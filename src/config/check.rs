@@ -1,14 +1,14 @@
 //! Settings as written to specs that cannot be wrong; every problem at once.
 
-use crate::config::policy;
 use crate::config::settings::Item;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Problems, Settings};
-use crate::ingest::SourceSpec;
+use crate::ingest::{PolicyError, SourceSpec};
 use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
 use crate::pipeline::Job;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Coverage levels where none are asked for, in percent.
 const LEVELS: [f64; 2] = [80.0, 95.0];
@@ -34,6 +34,8 @@ pub struct SourceLaunch {
     pub limit_given: bool,
     /// Where the quality report goes.
     pub quality: Option<PathBuf>,
+    /// The job file, if there is one.
+    pub config_file: Option<PathBuf>,
     /// Worker threads; `None` takes one per core.
     pub threads: Option<usize>,
 }
@@ -46,16 +48,17 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     let mut check = Check::new(settings);
     let source = check.source();
     let model = check.model();
-    let output = check.required(Key::Output, "no output: give -o OUT.parquet, or path under [output]");
-    let save_model = check.path(Key::SaveModel);
-    let quality = check.path(Key::Quality);
+    check.demand(Key::Output, "no output: give -o OUT.parquet, or path under [output]");
+    let output = check.one(Key::Output, parquet);
+    let save_model = check.text(Key::SaveModel).map(PathBuf::from);
+    let quality = check.one(Key::Quality, parquet);
     let threads = check.threads();
     Problems::none_of(check.problems)?;
     let (Some(model), Some(output)) = (model, output) else {
         unreachable!("a missing value is a problem");
     };
-    let job =
-        Job { source, model, output: output.into(), save_model, quality, config_sha256: settings.sha256() };
+    let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
+    let job = Job { source, model, output, save_model, quality, config_file, config_sha256 };
     Ok(Launch { job, threads })
 }
 
@@ -66,10 +69,11 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
 pub fn source(settings: &Settings) -> Result<SourceLaunch, Problems> {
     let mut check = Check::new(settings);
     let source = check.source();
-    let quality = check.path(Key::Quality);
+    let quality = check.one(Key::Quality, parquet);
     let threads = check.threads();
     Problems::none_of(check.problems)?;
-    Ok(SourceLaunch { source, limit_given: !settings.get(Key::MaxBadSeries).is_empty(), quality, threads })
+    let limit_given = !settings.get(Key::MaxBadSeries).is_empty();
+    Ok(SourceLaunch { source, limit_given, quality, config_file: settings.path.clone(), threads })
 }
 
 struct Check<'a> {
@@ -107,27 +111,15 @@ impl<'a> Check<'a> {
     }
 
     fn text(&mut self, key: Key) -> Option<String> {
-        self.one(key, |text| match text.is_empty() {
-            true => Err(Wrong { message: "the text is empty".into(), help: None }),
-            false => Ok(text.to_string()),
-        })
-    }
-
-    fn path(&mut self, key: Key) -> Option<PathBuf> {
-        self.text(key).map(PathBuf::from)
+        self.one(key, written)
     }
 
     /// Notes a setting that is nowhere; one that was written but could not be read is a problem already.
     fn demand(&mut self, key: Key, message: &str) {
         let unread = self.settings.values.contains_key(&key) && !self.settings.problems.is_empty();
-        if self.settings.get(key).is_empty() && !unread {
+        if self.settings.get(key).is_empty() && !unread && !self.settings.misread {
             self.problems.push(Problem::of_flag(message.into(), None));
         }
-    }
-
-    fn required(&mut self, key: Key, message: &str) -> Option<String> {
-        self.demand(key, message);
-        self.text(key)
     }
 
     fn source(&mut self) -> SourceSpec {
@@ -143,10 +135,10 @@ impl<'a> Check<'a> {
             time: self.text(Key::Time),
             target: self.text(Key::Target),
             frequency: self.one(Key::Freq, |text| Ok(text.parse()?)),
-            duplicates: self.one(Key::Duplicates, policy::duplicates).unwrap_or_default(),
-            gaps: self.one(Key::Gaps, policy::gaps).unwrap_or_default(),
-            order: self.one(Key::Order, policy::order).unwrap_or_default(),
-            max_bad_series: self.one(Key::MaxBadSeries, policy::bad_series).unwrap_or_default(),
+            duplicates: self.one(Key::Duplicates, policy).unwrap_or_default(),
+            gaps: self.one(Key::Gaps, policy).unwrap_or_default(),
+            order: self.one(Key::Order, policy).unwrap_or_default(),
+            max_bad_series: self.one(Key::MaxBadSeries, |text| Ok(text.parse()?)).unwrap_or_default(),
             as_of: self.one(Key::AsOf, |text| words::instant(text, &civil)),
             zone,
             ..SourceSpec::new(self.many(Key::Inputs, texts))
@@ -212,6 +204,32 @@ fn kind(text: &str) -> Result<String, Wrong> {
         Ok(spec) => Ok(spec.kind().as_str().into()),
         Err(wrong) => Err(Wrong::meant(wrong.message, text, ModelKind::ALL.map(ModelKind::as_str))),
     }
+}
+
+/// A text that is not empty.
+fn written(text: &str) -> Result<String, Wrong> {
+    match text.is_empty() {
+        true => Err(Wrong { message: "the text is empty".into(), help: None }),
+        false => Ok(text.to_string()),
+    }
+}
+
+/// A path that does not promise another format than Parquet.
+fn parquet(text: &str) -> Result<PathBuf, Wrong> {
+    let path = PathBuf::from(written(text)?);
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    match ["csv", "tsv", "txt", "json", "jsonl", "xlsx"].contains(&extension.as_str()) {
+        true => {
+            let help = format!("write for example {}", path.with_extension("parquet").display());
+            Err(Wrong::new(format!("'{text}' would hold Parquet, which is not {extension}"), &help))
+        }
+        false => Ok(path),
+    }
+}
+
+/// A word of a policy.
+fn policy<T: FromStr<Err = PolicyError>>(text: &str) -> Result<T, Wrong> {
+    text.parse().map_err(|error: PolicyError| Wrong::meant(error.to_string(), text, error.choices))
 }
 
 /// A whole number that counts something in memory.

@@ -26,7 +26,8 @@ impl Settings {
     pub fn read(path: &Path, env: Env<'_>) -> Result<Settings, std::io::Error> {
         let text = std::fs::read_to_string(path)?;
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        Ok(Settings::parse(&path.display().to_string(), &text, folder, env))
+        let settings = Settings::parse(&path.display().to_string(), &text, folder, env);
+        Ok(Settings { path: Some(path.into()), ..settings })
     }
 
     /// Reads the text of a config file that stands in `folder`.
@@ -36,6 +37,7 @@ impl Settings {
         let settings = Settings { file: Some(file.clone()), folder, ..Settings::default() };
         let mut reader = Reader { settings, file, env };
         for error in errors {
+            reader.settings.misread = true;
             reader.problem(error.span().unwrap_or(0..0), error.message().into(), None);
         }
         // After a syntax error the tables are guesses; what they lack would only distract.
@@ -68,6 +70,7 @@ impl Reader<'_> {
                 (table, DeValue::Table(keys)) if TABLES.contains(&table) => self.table(table, keys),
                 (table, other) if TABLES.contains(&table) => {
                     let message = format!("{table} must be a table, not {}", kind(other));
+                    self.settings.misread = true;
                     self.problem(
                         value.span(),
                         message,
@@ -81,11 +84,8 @@ impl Reader<'_> {
 
     /// A name on the top level that is no table; it may be a key that lost its table.
     fn unknown_name(&mut self, name: &str, span: Range<usize>) {
-        let home = Key::ALL.into_iter().find(|key| key.name() == name);
-        let help = match home {
-            Some(key) => Some(format!("'{name}' belongs under [{}]", key.table())),
-            None => did_you_mean(name, TABLES.into_iter().chain(["schema_version"])),
-        };
+        let help = home(name).or_else(|| did_you_mean(name, TABLES.into_iter().chain(["schema_version"])));
+        self.settings.misread = true;
         self.problem(span, format!("unknown table or key '{name}'"), help);
     }
 
@@ -100,13 +100,9 @@ impl Reader<'_> {
     }
 
     fn unknown_key(&mut self, table: &str, name: &str, span: Range<usize>) {
-        let elsewhere = Key::ALL.into_iter().find(|key| key.name() == name);
-        let help = match elsewhere {
-            Some(key) => Some(format!("'{name}' belongs under [{}]", key.table())),
-            None => {
-                did_you_mean(name, Key::ALL.into_iter().filter(|key| key.table() == table).map(Key::name))
-            }
-        };
+        let here = Key::ALL.into_iter().filter(|key| key.table() == table).map(Key::name);
+        let help = home(name).or_else(|| did_you_mean(name, here));
+        self.settings.misread = true;
         self.problem(span, format!("unknown key '{name}' in [{table}]"), help);
     }
 
@@ -141,9 +137,8 @@ impl Reader<'_> {
                 Some(Item { text: self.relative_to_file(&text), span: Some(span) })
             }
             Ok(text) => Some(Item { text, span: Some(span) }),
-            Err(message) => {
-                let help = "give it a value, or a default as in ${NAME:-default}";
-                self.problem(span, message, Some(help.into()));
+            Err(wrong) => {
+                self.problem(span, wrong.message, wrong.help);
                 None
             }
         }
@@ -167,6 +162,17 @@ impl Reader<'_> {
             if path.contains(['*', '?', '[']) { glob::Pattern::escape(&folder) } else { folder.into() };
         Path::new(&folder).join(path).to_string_lossy().into_owned()
     }
+}
+
+/// Where a key belongs that stands elsewhere or is written as its flag.
+fn home(name: &str) -> Option<String> {
+    let flag = format!("--{}", name.replace('_', "-"));
+    let named = Key::ALL.into_iter().find(|key| key.name() == name);
+    if let Some(key) = named {
+        return Some(format!("'{name}' belongs under [{}]", key.table()));
+    }
+    let key = Key::ALL.into_iter().find(|key| key.flag() == flag)?;
+    Some(format!("write {flag} as '{}' under [{}]", key.name(), key.table()))
 }
 
 fn did_you_mean<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {

@@ -7,7 +7,6 @@ mod check;
 mod expand;
 mod file;
 mod key;
-mod policy;
 mod problem;
 mod settings;
 mod words;

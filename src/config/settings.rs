@@ -20,8 +20,12 @@ pub(super) struct Item {
 pub struct Settings {
     pub(super) values: BTreeMap<Key, Vec<Item>>,
     pub(super) file: Option<ConfigText>,
+    /// The config file itself.
+    pub(super) path: Option<PathBuf>,
     /// Folder of the config file: where its relative paths start.
     pub(super) folder: PathBuf,
+    /// Whether a part of the file could not be understood, so that what seems to be missing may stand there.
+    pub(super) misread: bool,
     /// What is wrong with the shape of the file.
     pub(super) problems: Vec<Problem>,
 }

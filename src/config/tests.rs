@@ -159,6 +159,8 @@ fn broken_files_name_the_reason() {
         ("[output]\npath = false", "2:8", "path must be a string"),
         ("[output]\npath = \"${OUT\"", "2:8", "never closes"),
         ("[output]\npath = \"a\"\npath = \"b\"", "3:1", "duplicate key"),
+        ("[output]\npath = \"${A B}\"", "2:8", "no name of an environment variable"),
+        ("[model]\nmodel = \"naive\"", "2:1", "unknown key 'model' in [model]"),
         ("[outputs]", "1:2", "unknown table or key 'outputs'"),
         ("seed = 99999999999999999999999999", "", ""),
         ("\u{0}", "", ""),
@@ -170,6 +172,19 @@ fn broken_files_name_the_reason() {
         };
         assert!(found.iter().any(hit), "{text:?}: {found:#?}");
     }
+}
+
+#[test]
+fn what_could_not_be_understood_is_not_called_missing() {
+    for text in
+        ["[source", "job: yaml", "[source]\ninput = \"a.csv\"", "[[model]]\nhorizon = 3", "horizon = 3"]
+    {
+        let found = problems(text);
+        assert!(found.iter().all(|(message, ..)| !message.starts_with("no ")), "{text:?}: {found:?}");
+    }
+    let help = |text: &str| problems(text).into_iter().find(|one| !one.1.is_empty()).expect("placed").2;
+    assert_eq!(help("[model]\nmodel = \"naive\""), "write --model as 'kind' under [model]");
+    assert_eq!(help("[output]\npath = \"${A\""), "write ${NAME}, or $${ for the characters themselves");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
 use super::rows::Rows;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
+use super::text_of_instant;
 use super::timeline::NO_TIME;
-use crate::series::civil::LocalClock;
+use crate::series::civil::{DAY, LocalClock};
 use crate::series::{Panel, Quality, Series};
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
@@ -28,9 +29,10 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         |problem| refused(vec![format!("{}: column {}: {problem}", rows.first_file(), roles.time)]);
     let decoded = rows.timeline.decide().map_err(whole_column)?;
     judge_ids(&rows)?;
-    let mut notes = Vec::new();
-    let zone = zone(&rows, decoded.local, spec, &mut notes);
     let known = || rows.times.iter().map(|&raw| decoded.micros(raw)).filter(|&time| time != NO_TIME);
+    let mut notes = Vec::new();
+    let has_hours = || known().any(|time| time.rem_euclid(DAY) != 0);
+    let zone = zone(&rows, decoded.local, has_hours, spec, &mut notes);
     let (first, last) =
         known().fold((i64::MAX, i64::MIN), |(low, high), time| (low.min(time), high.max(time)));
     let clock = LocalClock::new(&zone, first.min(last), last.max(first.min(last)));
@@ -54,10 +56,8 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         .filter(|draft| draft.rows_read > 0 || spec.as_of.is_none())
         .collect();
     drop(groups);
-    if drafts.is_empty() {
-        return Err(refused(vec![
-            "no row stands at or before the as-of time; choose a later one".to_owned(),
-        ]));
+    if drafts.is_empty() && rows.unplaced() == 0 {
+        return Err(refused(vec![too_early(&rows, spec.as_of, first, decoded.local, &zone)]));
     }
     let shifted: usize = drafts.iter().map(|draft| draft.shifted).sum();
     if shifted > 0 {
@@ -72,7 +72,7 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
     let mut placed: Vec<Placed> =
         drafts.into_par_iter().map(|draft| with_keys(draft.code, draft, &context)).collect();
     placed.par_sort_by(|a, b| a.quality.unique_id.cmp(&b.quality.unique_id));
-    limit(&placed, &rows.unplaced, spec.max_bad_series)?;
+    limit(&placed, &rows, spec.max_bad_series)?;
     if let (Some(majority), Some(note)) = (majority, borrowed_note(&placed)) {
         notes.push(format!("{note} the frequency {majority} of the others"));
     }
@@ -104,13 +104,34 @@ fn borrowed_note(placed: &[Placed]) -> Option<String> {
     })
 }
 
-/// The zone of civil time, with a note where it was assumed.
-fn zone(rows: &Rows, local: bool, spec: &SourceSpec, notes: &mut Vec<String>) -> TimeZone {
+/// What to say where the as-of time comes before all rows.
+fn too_early(rows: &Rows, as_of: Option<i64>, first: i64, local: bool, zone: &TimeZone) -> String {
+    let as_of = as_of.map_or(String::new(), |as_of| text_of_instant(as_of, zone));
+    let first = match local {
+        true => text_of_instant(first, &TimeZone::UTC).trim_end_matches('Z').to_owned(),
+        false => text_of_instant(first, zone),
+    };
+    let file = rows.first_file();
+    format!(
+        "{file}: no row stands at or before the as-of time {as_of}, the first is of {first}; choose a later --as-of"
+    )
+}
+
+/// The zone of civil time, with a note where it was assumed and matters: dates alone are dates anywhere.
+fn zone(
+    rows: &Rows,
+    local: bool,
+    has_hours: impl FnOnce() -> bool,
+    spec: &SourceSpec,
+    notes: &mut Vec<String>,
+) -> TimeZone {
     if let Some(zone) = &spec.zone {
         return zone.clone();
     }
     if local {
-        notes.push("times carry no zone and are read as UTC; set one with --tz".to_owned());
+        if has_hours() {
+            notes.push("times carry no zone and are read as UTC; set one with --tz".to_owned());
+        }
         return TimeZone::UTC;
     }
     let named =
@@ -139,7 +160,8 @@ fn judge_ids(rows: &Rows) -> Result<(), IngestError> {
             let (one, two) = (rows.keys.values(other).join("', '"), rows.keys.values(code).join("', '"));
             let id = rows.keys.unique_id(code);
             clashes.push(format!(
-                "the ids ('{one}') and ('{two}') both become '{id}'; remove the '/' from one of them"
+                "{}: the ids ('{one}') and ('{two}') both become '{id}'; remove the '/' from one of them",
+                rows.first_file()
             ));
         }
     }
@@ -147,30 +169,30 @@ fn judge_ids(rows: &Rows) -> Result<(), IngestError> {
 }
 
 /// Ends the job where rows belong to no series or too many series are bad.
-fn limit(placed: &[Placed], unplaced: &Capped, limit: BadSeriesLimit) -> Result<(), IngestError> {
+fn limit(placed: &[Placed], rows: &Rows, limit: BadSeriesLimit) -> Result<(), IngestError> {
     let bad: Vec<&Placed> = placed.iter().filter(|placed| placed.series.is_none()).collect();
     let reasons = || {
         listed(bad.iter().flat_map(|placed| {
-            placed.reasons.iter().map(|reason| (placed.quality.unique_id.as_str(), reason))
+            let id = rows.keys.has_columns().then_some(placed.quality.unique_id.as_str());
+            placed.reasons.iter().map(move |reason| (id, reason))
         }))
     };
-    if unplaced.total() > 0 {
-        let mut problems = unplaced.clone().into_lines();
+    if rows.unplaced() > 0 {
+        let mut problems: Vec<String> = rows.unplaced.iter().cloned().flat_map(Capped::into_lines).collect();
         problems.extend(reasons());
         return Err(refused(problems));
     }
-    let (allowed, words) = match limit {
-        BadSeriesLimit::Share(share) => (share * placed.len() as f64, format!("{}%", share * 100.0)),
-        BadSeriesLimit::Count(count) => (count as f64, count.to_string()),
-    };
-    if bad.len() < placed.len() && bad.len() as f64 <= allowed {
+    if limit.allows(bad.len(), placed.len()) {
         return Ok(());
     }
     let mut problems = reasons();
     if placed.len() > 1 {
-        let more =
-            format!("{} of {} series cannot be used, max_bad_series allows {words}", bad.len(), placed.len());
-        problems.push(more);
+        problems.push(format!(
+            "{} of {} series cannot be used, max_bad_series allows {limit}; repair them, or leave them out with a \
+             higher --max-bad-series",
+            bad.len(),
+            placed.len()
+        ));
     }
     Err(refused(problems))
 }

@@ -1,75 +1,11 @@
 //! Which column plays which part: flags first, then names, then types; what remains open is an error that says so.
 
+use super::candidate::{Candidate, ID_NAMES, Kind, TARGET_NAMES, TIME_NAMES, has_repeats};
 use super::files::{data, usage};
 use super::source::{ColumnType, Source};
 use super::spec::{IngestError, Layout, Roles, SourceSpec};
-use super::{time, value};
-use polars::prelude::{DataFrame, DataType, Series};
-
-/// What a column holds, as far as a sample tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Number,
-    Time,
-    Text,
-    /// Booleans: numbers if asked for, but no series of their own.
-    Flag,
-    /// Nothing in the sample.
-    Empty,
-    /// A list, a struct, binary data.
-    Other,
-}
-
-/// A column that may play a part.
-#[derive(Clone, Debug)]
-struct Candidate {
-    name: String,
-    kind: Kind,
-    /// Text with one value in the whole sample.
-    constant: bool,
-    /// Read as whole numbers only.
-    whole: bool,
-}
-
-const TIME_NAMES: [&str; 19] = [
-    "ds",
-    "ts",
-    "time",
-    "timestamp",
-    "datetime",
-    "date_time",
-    "date",
-    "day",
-    "week",
-    "month",
-    "quarter",
-    "year",
-    "period",
-    "hour",
-    "utc",
-    "index",
-    "time_utc",
-    "utc_timestamp",
-    "date_utc",
-];
-const ID_NAMES: [&str; 14] = [
-    "unique_id",
-    "series_id",
-    "item_id",
-    "ts_id",
-    "id",
-    "series",
-    "item",
-    "key",
-    "sensor_id",
-    "meter_id",
-    "sensor",
-    "meter",
-    "symbol",
-    "ticker",
-];
-const TARGET_NAMES: [&str; 9] =
-    ["y", "target", "value", "values", "val", "demand", "sales", "load", "quantity"];
+use super::time;
+use polars::prelude::DataFrame;
 
 /// The roles, the layout and what the reader should know about how they were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,17 +49,16 @@ impl Search {
                 ColumnType::Known(..) => sampled.next().map(|column| column.as_materialized_series()),
                 ColumnType::Unusable(_) => None,
             };
-            columns.push(candidate(name, series));
+            columns.push(match (series, kind) {
+                (Some(series), _) => Candidate::of(name, series),
+                (None, ColumnType::Unusable(what)) => Candidate::unusable(name, what),
+                (None, ColumnType::Known(..)) => Candidate::unusable(name, "column without a sample"),
+            });
             repeats.push(series.is_some_and(has_repeats));
         }
         for (name, _) in &source.file.hive {
             if !columns.iter().any(|column| column.name == *name) {
-                columns.push(Candidate {
-                    name: name.clone(),
-                    kind: Kind::Text,
-                    constant: true,
-                    whole: false,
-                });
+                columns.push(Candidate::of_path(name));
                 repeats.push(true);
             }
         }
@@ -173,6 +108,8 @@ impl Search {
         let name = |&at: &usize| self.columns[at].name.clone();
         let ignored: Vec<String> =
             (0..self.columns.len()).filter(|at| !taken.contains(at)).map(|at| name(&at)).collect();
+        // Frames write their row numbers to a column without a name.
+        let ignored: Vec<String> = ignored.into_iter().filter(|name| !name.is_empty()).collect();
         if !ignored.is_empty() {
             notes.push(format!("columns that are not used: {}", shortened(&ignored)));
         }
@@ -196,13 +133,13 @@ impl Search {
             |column: &&Candidate| strsim::jaro_winkler(&column.name.to_lowercase(), &name.to_lowercase());
         let nearest = self.columns.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
         let hint = match nearest.filter(|column| score(column) > 0.7) {
-            Some(column) => format!("; did you mean '{}'?", column.name),
+            Some(column) => format!(" (did you mean '{}'?)", column.name),
             None => String::new(),
         };
         Err(usage(format!(
-            "{}: no column '{name}' for {flag}{hint} The columns are {}",
+            "{}: no column '{name}' for {flag}{hint}; the columns are {}",
             self.file,
-            self.listing()
+            self.listing(&[])
         )))
     }
 
@@ -230,7 +167,7 @@ impl Search {
                 Err(data(format!(
                     "{}: no time column among {}; name one with --time, or write a header line",
                     self.file,
-                    self.listing()
+                    self.listing(taken)
                 )))
             }
             _ => Err(self.ambiguous("time", &times, "--time")),
@@ -244,7 +181,7 @@ impl Search {
         long: bool,
         notes: &mut Vec<String>,
     ) -> Result<Vec<usize>, IngestError> {
-        let free = |at: &usize| !taken.contains(at) && self.columns[*at].kind != Kind::Other;
+        let free = |at: &usize| !taken.contains(at) && self.columns[*at].is_usable();
         if let Some(at) = self.named(&ID_NAMES, free) {
             return Ok(vec![at]);
         }
@@ -269,7 +206,7 @@ impl Search {
         no_id: bool,
         notes: &mut Vec<String>,
     ) -> Result<(Vec<usize>, Layout), IngestError> {
-        let free = |at: &usize| !taken.contains(at) && self.columns[*at].kind != Kind::Other;
+        let free = |at: &usize| !taken.contains(at) && self.columns[*at].is_usable();
         if let Some(at) = self.named(&TARGET_NAMES, free) {
             return Ok((vec![at], Layout::Long));
         }
@@ -289,7 +226,7 @@ impl Search {
                     _ => Err(data(format!(
                         "{}: no numeric column to forecast among {}; name one with --target",
                         self.file,
-                        self.listing()
+                        self.listing(taken)
                     ))),
                 }
             }
@@ -329,19 +266,12 @@ impl Search {
         ))
     }
 
-    fn listing(&self) -> String {
-        let word = |column: &Candidate| {
-            let kind = match column.kind {
-                Kind::Number => "number",
-                Kind::Time => "time",
-                Kind::Text => "text",
-                Kind::Flag => "yes/no",
-                Kind::Empty => "empty",
-                Kind::Other => "unusable type",
-            };
-            format!("{} ({kind})", column.name)
-        };
-        shortened(&self.columns.iter().map(word).collect::<Vec<_>>())
+    /// The columns that still have no part, with their kinds.
+    fn listing(&self, taken: &[usize]) -> String {
+        let free = (0..self.columns.len()).filter(|at| !taken.contains(at)).map(|at| &self.columns[at]);
+        let words: Vec<String> =
+            free.map(|column| format!("{} ({})", column.name, column.kind.words())).collect();
+        if words.is_empty() { "no columns".to_owned() } else { shortened(&words) }
     }
 }
 
@@ -350,57 +280,4 @@ fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 20;
     let listed = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{listed} and {} more", names.len() - SHOWN) } else { listed }
-}
-
-fn candidate(name: &str, series: Option<&Series>) -> Candidate {
-    let (kind, constant, whole) = match series {
-        None => (Kind::Other, false, false),
-        Some(series) => match series.dtype() {
-            DataType::String => text_kind(series),
-            DataType::Boolean => (Kind::Flag, false, false),
-            DataType::Date | DataType::Datetime(..) => (Kind::Time, false, false),
-            dtype if dtype.is_primitive_numeric() => {
-                (Kind::Number, false, dtype.is_integer() || all_whole(series))
-            }
-            _ => (Kind::Other, false, false),
-        },
-    };
-    Candidate { name: name.to_owned(), kind, constant, whole }
-}
-
-/// Kind of a text column: what at least half of its cells are, so that a few bad cells are reported as such later.
-fn text_kind(series: &Series) -> (Kind, bool, bool) {
-    let Ok(text) = series.str() else { return (Kind::Other, false, false) };
-    let cells: Vec<&str> = text.iter().flatten().filter(|cell| !value::is_missing(cell)).collect();
-    let constant = cells.windows(2).all(|pair| pair[0] == pair[1]);
-    if cells.is_empty() {
-        return (Kind::Empty, false, false);
-    }
-    let share =
-        |fits: &dyn Fn(&str) -> bool| cells.iter().filter(|cell| fits(cell)).count() * 2 >= cells.len();
-    if share(&value::is_nearly_number) {
-        let flags =
-            cells.iter().all(|cell| ["true", "false"].iter().any(|word| cell.eq_ignore_ascii_case(word)));
-        let whole = share(&|cell| matches!(time::parse(cell), Some(time::Cell::Integer(_))));
-        return (if flags { Kind::Flag } else { Kind::Number }, false, whole);
-    }
-    let is_time = |cell: &str| time::parse(cell).is_some();
-    (if share(&is_time) { Kind::Time } else { Kind::Text }, constant, false)
-}
-
-fn all_whole(series: &Series) -> bool {
-    let Ok(numbers) = series.cast(&DataType::Float64) else { return false };
-    numbers.f64().is_ok_and(|numbers| numbers.iter().flatten().all(|value| value.fract() == 0.0))
-}
-
-fn has_repeats(series: &Series) -> bool {
-    let mut seen = std::collections::HashSet::new();
-    if let Ok(text) = series.str() {
-        return text.iter().flatten().any(|cell| !seen.insert(cell.to_owned()));
-    }
-    let physical = series.to_physical_repr().cast(&DataType::Int64);
-    physical.is_ok_and(|physical| {
-        let mut seen = std::collections::HashSet::new();
-        physical.i64().is_ok_and(|numbers| numbers.iter().flatten().any(|value| !seen.insert(value)))
-    })
 }

@@ -1,7 +1,7 @@
 //! One series before it stands on a grid: its rows as instants in time order, one per instant, and what is wrong with it.
 
-use super::problems::{Kind, Reason, SHOWN};
-use super::rows::Rows;
+use super::problems::{ALIKE, Kind, Reason};
+use super::rows::{Fault, Rows};
 use super::spec::{Duplicates, Order};
 use super::text_of_instant;
 use super::timeline::{Decoded, NO_TIME};
@@ -61,7 +61,7 @@ impl Draft {
     }
 
     pub(super) fn reason(&mut self, kind: Kind, text: String) {
-        self.reasons.push(Reason { kind, text, undescribed: 0 });
+        self.reasons.push(Reason { kind, text });
     }
 
     /// Instants of the rows that have a time, in input order, those after `as_of` left out.
@@ -83,20 +83,27 @@ impl Draft {
         let read = |row: u32| {
             context.as_of.is_none() || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok()
         };
-        let faults: Vec<_> = faults.filter(|fault| read(fault.row)).collect();
-        for fault in faults.iter().take(SHOWN) {
-            self.reason(
-                Kind::Cell,
-                match fault.text.is_empty() {
+        let faults = faults.filter(|fault| read(fault.row));
+        let mut alike: Vec<(&str, Vec<&Fault>)> = Vec::new();
+        for fault in faults {
+            match alike.iter_mut().find(|(remedy, _)| *remedy == fault.remedy) {
+                Some((_, group)) => group.push(fault),
+                None => alike.push((fault.remedy, vec![fault])),
+            }
+        }
+        for (remedy, group) in alike {
+            let shown = if group.len() > ALIKE { 1 } else { group.len() };
+            let rest = group[shown..].last().map_or(String::new(), |last| {
+                let last = context.rows.place_after(group[0].row, last.row);
+                format!(" (and {} more like it, the last in {last})", group.len() - shown)
+            });
+            for fault in &group[..shown] {
+                let text = match fault.text.is_empty() {
                     true => format!("{}: a cell cannot be read", context.rows.place(fault.row)),
                     false => fault.text.clone(),
-                },
-            );
-        }
-        if faults.len() > SHOWN {
-            let undescribed = faults.len() - SHOWN;
-            let text = format!("and {undescribed} more cells that cannot be read");
-            self.reasons.push(Reason { kind: Kind::Cell, text, undescribed });
+                };
+                self.reason(Kind::Cell, format!("{text}; {remedy}{rest}"));
+            }
         }
     }
 

@@ -74,12 +74,20 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
             paths.sort();
             add_many(paths, false, found)
         }
+        Ok(metadata) if !metadata.is_file() => {
+            Err(usage(format!("{input}: a pipe or a device, which cannot be read twice; name a file")))
+        }
         Ok(_) => {
             found.files.push(source_file(path, true)?);
             Ok(())
         }
+        Err(_) if input == "-" => {
+            Err(usage("-: standard input cannot be read twice; write it to a file and name that".to_owned()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound && input.contains(['*', '?', '[']) => {
-            let matches = glob::glob(input).map_err(|error| usage(format!("{input}: {error}")))?;
+            let matches = glob::glob(input).map_err(|error| {
+                usage(format!("{input}: neither a file nor a pattern ({error}); write [[] for a bracket"))
+            })?;
             let mut paths: Vec<PathBuf> =
                 matches.collect::<Result<_, _>>().map_err(|error| io_error(error.path(), error.error()))?;
             paths.retain(|path| path.is_file());
@@ -114,10 +122,10 @@ fn walk(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<(), IngestError> {
 fn add_many(paths: Vec<PathBuf>, tell_foreign: bool, found: &mut Found) -> Result<(), IngestError> {
     for path in paths {
         match refuse(&path)? {
-            Refusal::Foreign if tell_foreign => {
-                found.skipped.push(format!("{}: neither CSV nor Parquet by its name", path.display()));
+            Refusal::Foreign(reason) if tell_foreign => {
+                found.skipped.push(format!("{}: {reason}", path.display()));
             }
-            Refusal::Foreign => {}
+            Refusal::Foreign(_) => {}
             Refusal::Because(reason) => found.skipped.push(format!("{}: {reason}", path.display())),
             Refusal::None => found.files.push(source_file(&path, false)?),
         }
@@ -127,7 +135,8 @@ fn add_many(paths: Vec<PathBuf>, tell_foreign: bool, found: &mut Found) -> Resul
 
 enum Refusal {
     None,
-    Foreign,
+    /// Not meant to be read: directories hold marks of other programs, such as `_SUCCESS`.
+    Foreign(&'static str),
     Because(&'static str),
 }
 
@@ -137,13 +146,13 @@ fn refuse(path: &Path) -> Result<Refusal, IngestError> {
     let known = |list: &[&str]| list.contains(&extension.as_str());
     let packed = known(&PACKED_EXTENSIONS) && name.split('.').any(|part| TEXT_EXTENSIONS.contains(&part));
     Ok(if hidden(path) || name.starts_with('_') {
-        Refusal::Because("hidden file")
+        Refusal::Foreign("hidden by its name")
     } else if known(&["tmp", "partial"]) {
         Refusal::Because("unfinished file")
     } else if packed {
         Refusal::Because("compressed; unpack it first")
     } else if !known(&TEXT_EXTENSIONS) && !known(&PARQUET_EXTENSIONS) {
-        Refusal::Foreign
+        Refusal::Foreign("neither CSV nor Parquet by its name")
     } else if std::fs::metadata(path).map_err(|error| io_error(path, &error))?.len() == 0 {
         Refusal::Because("empty file")
     } else if known(&PARQUET_EXTENSIONS) && !has_footer(path).map_err(|error| io_error(path, &error))? {
@@ -263,7 +272,7 @@ pub(super) fn io_error(path: &Path, error: &io::Error) -> IngestError {
         io::ErrorKind::PermissionDenied => {
             (IngestErrorKind::Permission, format!("{name}: reading is not allowed; check its permissions"))
         }
-        _ => (IngestErrorKind::Io, format!("{name}: {error}")),
+        _ => (IngestErrorKind::Io, format!("{name}: reading failed: {error}; check the disk and run again")),
     };
     IngestError::new(kind, vec![problem])
 }
@@ -327,7 +336,7 @@ mod tests {
         let folder = folder(&files);
         let found = find(&[folder.path().display().to_string()]).unwrap();
         assert_eq!(names(&found, &folder), ["/a.csv", "/b/2.csv"]);
-        assert_eq!(found.skipped.len(), 6, "{:?}", found.skipped);
+        assert_eq!(found.skipped.len(), 4, "{:?}", found.skipped);
     }
 
     #[test]

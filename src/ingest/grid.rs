@@ -101,7 +101,7 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
             quality.gaps = rows.windows(2).filter(|pair| pair[0] && !pair[1]).count();
             match context.gaps {
                 Gaps::Mask => {}
-                Gaps::Error => draft.reasons.push(gap_reason(&quality, &gridded, rows, context)),
+                Gaps::Error => draft.reasons.push(gap_reason(&quality, &gridded, rows, &draft, context)),
                 Gaps::Zero => {
                     let absent = gridded.values.iter_mut().zip(rows).filter(|(_, row)| !**row);
                     absent.for_each(|(value, _)| *value = 0.0);
@@ -159,12 +159,15 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
     let (first, last) = (times[0], times[times.len() - 1]);
     let steps = frequency.steps_between(first, last);
     if steps > STEPS_FREE.max(SPARSE_MAX.saturating_mul(times.len() as i64)) {
+        let far = far_off(times);
         let text = format!(
-            "{}: a grid of {frequency} would have about {steps} steps for {} rows; correct the time, or give --freq",
-            context.rows.place(draft.rows[0]),
-            times.len()
+            "{}: {} stands so far from the other {} times that a grid of {frequency} would have about {steps} steps; \
+             correct the time, or give --freq",
+            context.rows.place(draft.rows[far]),
+            text_of_instant(times[far], context.zone),
+            times.len() - 1
         );
-        return Err(Reason { kind: Kind::Frequency, text, undescribed: 0 });
+        return Err(Reason { kind: Kind::Frequency, text });
     }
     let grid = frequency.grid(first, last, context.zone);
     match off_grid(times, &grid) {
@@ -181,9 +184,16 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
             let text = format!(
                 "{place}: {time} does not stand on the grid of {frequency}; correct it, or give the step with --freq"
             );
-            Err(Reason { kind: Kind::Frequency, text, undescribed: 0 })
+            Err(Reason { kind: Kind::Frequency, text })
         }
     }
+}
+
+/// Index of the time next to the widest gap, on the side that has fewer times.
+fn far_off(times: &[i64]) -> usize {
+    let gap = |at: &usize| times[at + 1].saturating_sub(times[*at]);
+    let before = (0..times.len().saturating_sub(1)).max_by_key(gap).unwrap_or_default();
+    if before < times.len() / 2 { before } else { before + 1 }
 }
 
 /// Index of the first of the ascending times that is not on the ascending grid.
@@ -206,14 +216,23 @@ fn with_holes(draft: &Draft, frequency: Frequency, grid: Vec<i64>) -> Gridded {
     Gridded { frequency, times: grid, values, rows: Some(rows) }
 }
 
-fn gap_reason(quality: &Quality, gridded: &Gridded, rows: &[bool], context: &Context<'_>) -> Reason {
+fn gap_reason(
+    quality: &Quality,
+    gridded: &Gridded,
+    rows: &[bool],
+    draft: &Draft,
+    context: &Context<'_>,
+) -> Reason {
     let hole = rows.iter().position(|row| !row).unwrap_or_default();
+    let place = context.rows.place(draft.rows[hole.saturating_sub(1)]);
     let time = text_of_instant(gridded.times[hole], context.zone);
+    let count =
+        if quality.gaps == 1 { String::new() } else { format!(", the first of {} holes", quality.gaps) };
     let text = format!(
-        "{} holes in the grid of {}, the first at {time}; add the rows, or set gaps = mask or zero",
-        quality.gaps, gridded.frequency
+        "{place}: no row for {time} follows on the grid of {}{count}; add the rows, or set gaps = mask or zero",
+        gridded.frequency
     );
-    Reason { kind: Kind::Gap, text, undescribed: 0 }
+    Reason { kind: Kind::Gap, text }
 }
 
 fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
@@ -241,7 +260,7 @@ fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
             named(step)
         )
     };
-    Reason { kind: Kind::Frequency, text, undescribed: 0 }
+    Reason { kind: Kind::Frequency, text }
 }
 
 /// Length of the longest run of `true`.
@@ -263,6 +282,13 @@ mod tests {
         assert_eq!(off_grid(&[0, 20, 30], &[0, 10, 20, 30]), None);
         assert_eq!(off_grid(&[0, 15, 30], &[0, 10, 20, 30]), Some(1));
         assert_eq!(off_grid(&[0, 40], &[0, 10]), Some(1));
+    }
+
+    #[test]
+    fn the_time_far_from_the_others() {
+        assert_eq!(far_off(&[0, 700, 701]), 0);
+        assert_eq!(far_off(&[0, 1, 700]), 2);
+        assert_eq!(far_off(&[0, 700]), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! ```
 
 mod assemble;
+mod candidate;
 mod columns;
 mod decimal;
 mod draft;
@@ -18,6 +19,7 @@ mod fingerprint;
 mod footer;
 mod grid;
 mod keys;
+mod parquet;
 mod problems;
 mod rows;
 mod scan;
@@ -26,10 +28,11 @@ mod spec;
 mod time;
 mod timeline;
 mod value;
+mod wanted;
 
 pub use spec::{
-    BadSeriesLimit, Duplicates, Gaps, IngestError, IngestErrorKind, Ingested, Layout, Order, PolicyError,
-    Roles, SourceSpec,
+    BadSeriesLimit, Duplicates, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LimitError, Order,
+    PolicyError, Roles, SourceSpec,
 };
 
 use crate::series::Note;
@@ -48,7 +51,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
     let rows = Rows::read(&sources, &assignment)?;
-    if rows.codes.is_empty() && rows.unplaced.total() == 0 {
+    if rows.codes.is_empty() && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
             "{}: columns but no rows; write at least one row",

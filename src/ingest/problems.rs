@@ -3,21 +3,36 @@
 /// How many problems of one kind are shown.
 pub(super) const SHOWN: usize = 20;
 
+/// How many problems are shown one by one where one remedy repairs them all.
+pub(super) const ALIKE: usize = 3;
+
 /// A list that keeps the first entries and counts the rest.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Capped {
     lines: Vec<String>,
     total: usize,
+    shown: usize,
+}
+
+impl Default for Capped {
+    fn default() -> Capped {
+        Capped::showing(SHOWN)
+    }
 }
 
 impl Capped {
+    /// A list of which at most so many lines are shown.
+    pub(super) fn showing(shown: usize) -> Capped {
+        Capped { lines: Vec::new(), total: 0, shown }
+    }
+
     pub(super) fn push(&mut self, line: String) {
         self.push_with(|| line);
     }
 
     /// Builds the line only if it will be shown.
     pub(super) fn push_with(&mut self, line: impl FnOnce() -> String) {
-        if self.lines.len() < SHOWN {
+        if self.lines.len() < self.shown {
             self.lines.push(line());
         }
         self.total += 1;
@@ -53,19 +68,16 @@ pub(super) enum Kind {
 pub(super) struct Reason {
     pub(super) kind: Kind,
     pub(super) text: String,
-    /// How many problems the text stands for without describing them; 0 where it describes one.
-    pub(super) undescribed: usize,
 }
 
-/// The reasons of many series, capped per kind.
-pub(super) fn listed<'a>(reasons: impl Iterator<Item = (&'a str, &'a Reason)>) -> Vec<String> {
+/// The reasons of many series, capped per kind. `id` is missing where the input is one series without a name.
+pub(super) fn listed<'a>(reasons: impl Iterator<Item = (Option<&'a str>, &'a Reason)>) -> Vec<String> {
     let mut kinds: std::collections::BTreeMap<Kind, Capped> = std::collections::BTreeMap::new();
     for (id, reason) in reasons {
-        let kind = kinds.entry(reason.kind).or_default();
-        match reason.undescribed {
-            0 => kind.push_with(|| format!("series '{id}': {}", reason.text)),
-            count => kind.total += count,
-        }
+        kinds.entry(reason.kind).or_default().push_with(|| match id {
+            Some(id) => format!("series '{id}': {}", reason.text),
+            None => reason.text.clone(),
+        });
     }
     kinds.into_values().flat_map(Capped::into_lines).collect()
 }
@@ -76,12 +88,12 @@ mod tests {
 
     #[test]
     fn many_problems_are_shown_in_part_and_counted_in_full() {
-        let reason = |n| Reason { kind: Kind::Cell, text: format!("bad {n}"), undescribed: 0 };
-        let more = Reason { kind: Kind::Cell, text: "and 300 more".to_owned(), undescribed: 300 };
-        let reasons: Vec<Reason> = (0..37).map(reason).chain([more]).collect();
-        let mut lines = listed(reasons.iter().map(|reason| ("a", reason)));
+        let reason = |n| Reason { kind: Kind::Cell, text: format!("bad {n}") };
+        let reasons: Vec<Reason> = (0..37).map(reason).collect();
+        let mut lines = listed(reasons.iter().map(|reason| (Some("a"), reason)));
         assert_eq!(lines.len(), SHOWN + 1);
-        assert_eq!(lines.pop().unwrap(), "and 317 more of this kind");
+        assert_eq!(lines.pop().unwrap(), "and 17 more of this kind");
         assert_eq!(lines[0], "series 'a': bad 0");
+        assert_eq!(listed([(None, &reasons[3])].into_iter()), ["bad 3"]);
     }
 }

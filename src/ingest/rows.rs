@@ -3,11 +3,12 @@
 use super::columns::Assignment;
 use super::files::data;
 use super::keys::{Keys, NO_CODE, Part};
-use super::problems::Capped;
-use super::source::{Chunk, Source};
+use super::problems::{ALIKE, Capped};
+use super::source::{Chunk, ColumnType, Source};
 use super::spec::{IngestError, Layout};
-use super::timeline::{NO_TIME, Timeline};
+use super::timeline::{NO_TIME, Timeline, Unfit};
 use super::value;
+use super::wanted::{Place, Wanted};
 use crate::series::civil::DAY;
 use polars::prelude::{DataFrame, DataType, Series, TimeUnit};
 
@@ -28,8 +29,10 @@ struct Piece {
 pub(super) struct Fault {
     /// Index of the row.
     pub(super) row: u32,
-    /// Where, what and how to repair it; empty past a number of faults.
+    /// Where and what; empty past a number of faults.
     pub(super) text: String,
+    /// How to repair it: the same for faults that are alike.
+    pub(super) remedy: &'static str,
 }
 
 /// All rows read.
@@ -42,8 +45,8 @@ pub(super) struct Rows {
     pub(super) values: Vec<f64>,
     pub(super) timeline: Timeline,
     pub(super) faults: Vec<Fault>,
-    /// Problems of rows that belong to no series.
-    pub(super) unplaced: Capped,
+    /// Records that are no rows, and rows without an id: they belong to no series.
+    pub(super) unplaced: [Capped; 2],
     /// Rows of the files; a row of a wide file counts once.
     pub(super) file_rows: usize,
     /// Zone of the first zoned timestamp column.
@@ -52,37 +55,28 @@ pub(super) struct Rows {
     files: Vec<(String, &'static str)>,
 }
 
-/// Places of the wanted columns in one file.
-struct Wanted {
-    /// Columns of the file, ascending.
-    columns: Vec<usize>,
-    id: Vec<Place>,
-    time: usize,
-    targets: Vec<usize>,
-}
-
-enum Place {
-    /// Index into the frame.
-    Frame(usize),
-    /// Index into the columns of the path.
-    Path(usize),
-}
-
 impl Rows {
     /// Reads all rows of the sources.
     pub(super) fn read(sources: &[Source], assignment: &Assignment) -> Result<Rows, IngestError> {
-        let mut rows = Rows { keys: Keys::new(assignment.roles.id.len()), ..Rows::default() };
+        let mut rows = Rows {
+            keys: Keys::new(assignment.roles.id.len()),
+            unplaced: [Capped::showing(ALIKE), Capped::showing(ALIKE)],
+            ..Rows::default()
+        };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
             let wanted = Wanted::new(source, assignment)?;
-            if let super::source::ColumnType::Known(_, Some(zone)) =
-                &source.columns[wanted.columns[wanted.time]].1
-            {
+            if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());
             }
             source.chunks(&wanted.columns, |chunk| rows.add(file, source, &wanted, assignment, chunk))?;
         }
         Ok(rows)
+    }
+
+    /// How many records belong to no series.
+    pub(super) fn unplaced(&self) -> usize {
+        self.unplaced.iter().map(Capped::total).sum()
     }
 
     /// File and row of a row, as messages write it.
@@ -116,7 +110,7 @@ impl Rows {
         chunk: Chunk,
     ) -> Result<(), IngestError> {
         for problem in &chunk.problems {
-            self.unplaced.push(problem.clone());
+            self.unplaced[0].push(problem.clone());
         }
         let count = chunk.frame.height();
         self.file_rows += count;
@@ -144,8 +138,8 @@ impl Rows {
                 }
             }
             self.times.extend_from_slice(&times);
-            for (at, text) in &bad_times {
-                self.fault(start + at, || text.clone());
+            for (at, remedy, text) in &bad_times {
+                self.fault(start + at, remedy, || text.clone());
             }
             self.read_values(file, &piece, name, column(&chunk.frame, target), start);
             self.pieces.push(Piece { start, file, first_row: piece.first_row, rows: piece.rows.clone() });
@@ -168,7 +162,7 @@ impl Rows {
         let codes = self.keys.encode(&wanted.id.iter().map(part).collect::<Vec<_>>(), frame.height());
         for (at, _) in codes.iter().enumerate().filter(|(_, code)| **code == NO_CODE) {
             let place = self.place_in(file, piece, at);
-            self.unplaced.push_with(|| format!("{place}: the id is empty; fill it in or remove the row"));
+            self.unplaced[1].push_with(|| format!("{place}: the id is empty; fill it in or remove the row"));
         }
         codes
     }
@@ -181,17 +175,17 @@ impl Rows {
         name: &str,
         series: &Series,
         count: usize,
-    ) -> (Vec<i64>, Vec<(usize, String)>) {
+    ) -> (Vec<i64>, Vec<(usize, &'static str, String)>) {
         let mut bad = Vec::new();
         let mut times = Vec::with_capacity(count);
         let files = &self.files;
         let place = |at: usize| format!("{}: {} {}", files[file].0, files[file].1, piece.number(at));
         let timeline = &mut self.timeline;
-        let mut keep = |at: usize, shown: &dyn Fn() -> String, read: Option<Result<i64, String>>| {
-            let problem = match read {
+        let mut keep = |at: usize, shown: &dyn Fn() -> String, read: Option<Result<i64, Unfit>>| {
+            let (problem, remedy) = match read {
                 Some(Ok(raw)) => return times.push(raw),
-                Some(Err(problem)) => format!("'{}' {problem}", shown()),
-                None => "the time is empty; fill it in or remove the row".to_owned(),
+                Some(Err(unfit)) => (format!("'{}' {}", shown(), unfit.what), unfit.remedy),
+                None => ("the time is empty".to_owned(), "fill it in or remove the row"),
             };
             times.push(NO_TIME);
             let text = if bad.len() < DESCRIBED {
@@ -199,7 +193,7 @@ impl Rows {
             } else {
                 String::new()
             };
-            bad.push((at, text));
+            bad.push((at, remedy, text));
         };
         if let Ok(text) = series.str() {
             for (at, cell) in text.iter().enumerate() {
@@ -247,9 +241,8 @@ impl Rows {
                 self.values.push(read.unwrap_or(f64::NAN));
                 if read.is_none() {
                     let place = self.place_in(file, piece, at);
-                    let remedy = value::remedy(cell);
-                    self.fault(start + at, || {
-                        format!("{place}: column {name}: '{cell}' is no number; {remedy}")
+                    self.fault(start + at, value::remedy(cell), || {
+                        format!("{place}: column {name}: '{cell}' is no number")
                     });
                 }
             }
@@ -262,16 +255,16 @@ impl Rows {
                 self.values.resize(start + series.len(), f64::NAN);
                 let place = self.place_in(file, piece, 0);
                 let dtype = series.dtype().clone();
-                self.fault(start, || {
-                    format!("{place}: column {name}: {dtype} is no number; choose another --target")
+                self.fault(start, "choose another --target", || {
+                    format!("{place}: column {name}: {dtype} is no number")
                 });
             }
         }
     }
 
-    fn fault(&mut self, row: usize, text: impl FnOnce() -> String) {
+    fn fault(&mut self, row: usize, remedy: &'static str, text: impl FnOnce() -> String) {
         let text = if self.faults.len() < DESCRIBED { text() } else { String::new() };
-        self.faults.push(Fault { row: u32::try_from(row).unwrap_or(u32::MAX), text });
+        self.faults.push(Fault { row: u32::try_from(row).unwrap_or(u32::MAX), text, remedy });
     }
 
     fn place_in(&self, file: usize, piece: &Piece, at: usize) -> String {
@@ -286,50 +279,6 @@ impl Piece {
             Some(rows) => rows.get(at).map_or(self.first_row + at, |&row| row as usize),
             None => self.first_row + at,
         }
-    }
-}
-
-impl Wanted {
-    fn new(source: &Source, assignment: &Assignment) -> Result<Wanted, IngestError> {
-        let roles = &assignment.roles;
-        let in_file = |name: &String| source.columns.iter().position(|(column, _)| column == name);
-        let in_path = |name: &String| source.file.hive.iter().position(|(column, _)| column == name);
-        let missing = |name: &String| {
-            let names: Vec<&str> = source.columns.iter().map(|(name, _)| name.as_str()).collect();
-            let file = &source.file.name;
-            data(format!(
-                "{file}: no column '{name}', which the other files have; its columns are {}",
-                names.join(", ")
-            ))
-        };
-        let time = in_file(&roles.time).ok_or_else(|| missing(&roles.time))?;
-        let targets = roles
-            .targets
-            .iter()
-            .map(|name| in_file(name).ok_or_else(|| missing(name)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let id_columns: Vec<Option<usize>> = roles.id.iter().map(in_file).collect();
-        let mut columns: Vec<usize> =
-            id_columns.iter().flatten().chain([&time]).chain(&targets).copied().collect();
-        columns.sort_unstable();
-        columns.dedup();
-        for &at in &columns {
-            if let (name, super::source::ColumnType::Unusable(dtype)) = &source.columns[at] {
-                let file = &source.file.name;
-                return Err(data(format!(
-                    "{file}: column '{name}' is a {dtype}; write it as text, number or time"
-                )));
-            }
-        }
-        let frame = |at: usize| columns.partition_point(|&column| column < at);
-        let id = roles.id.iter().zip(&id_columns).map(|(name, at)| match (at, in_path(name)) {
-            (Some(at), _) => Ok(Place::Frame(frame(*at))),
-            (None, Some(at)) => Ok(Place::Path(at)),
-            (None, None) => Err(missing(name)),
-        });
-        let id = id.collect::<Result<Vec<_>, _>>()?;
-        let (time, targets) = (frame(time), targets.into_iter().map(frame).collect());
-        Ok(Wanted { id, time, targets, columns })
     }
 }
 

@@ -5,6 +5,12 @@
 
 use std::io::{self, Read};
 
+/// How to repair a record with a stray quote.
+const QUOTES: &str = "close every quote, and double those that belong to the text";
+
+/// How to repair a record with too few or too many fields.
+const FIELDS: &str = "write one field per column, and quote fields that hold the separator";
+
 /// Records that begin in one stretch of the file, checked and without blank lines.
 #[derive(Debug, Default)]
 pub(super) struct Block {
@@ -73,12 +79,16 @@ impl<R: Read> Blocks<R> {
                 continue;
             }
             if let Some(fault) = record.fault {
-                return Ok(Err(format!("line {line}: {fault}")));
+                return Ok(Err(format!("line {line} {fault}: '{}'; {QUOTES}", start_of(&text))));
             }
             self.fields = record.fields;
-            return Ok(String::from_utf8(text)
-                .map(|text| Some(names(&text, self.separator)))
-                .map_err(|_| format!("line {line} is not UTF-8; save the file as UTF-8")));
+            return Ok(String::from_utf8(text).map(|text| Some(names(&text, self.separator))).map_err(
+                |_| {
+                    format!(
+                        "line {line} is not UTF-8 text; save the file as UTF-8, or as CSV if it is none yet"
+                    )
+                },
+            ));
         }
     }
 
@@ -100,16 +110,19 @@ impl<R: Read> Blocks<R> {
         while let Some(record) = if from == 0 { self.next_record(0)? } else { self.record_at(from) } {
             let text = &self.pending[from..from + record.length];
             let blank = record.length <= 2 && text.trim_ascii().is_empty() && self.fields > 1;
-            let fault = record.fault.map(str::to_owned).or_else(|| {
+            let fault = record.fault.map(|fault| (fault.to_owned(), QUOTES)).or_else(|| {
                 (record.fields != self.fields)
-                    .then(|| format!("has {} of {} fields", record.fields, self.fields))
+                    .then(|| (format!("has {} of {} fields", record.fields, self.fields), FIELDS))
             });
             match fault {
                 _ if blank => consecutive = false,
-                Some(fault) => {
+                Some((fault, remedy)) => {
                     consecutive = false;
-                    let shown: String = String::from_utf8_lossy(text).trim_end().chars().take(60).collect();
-                    block.problems.push(format!("line {} {fault}: '{shown}'", self.line));
+                    block.problems.push(format!(
+                        "line {} {fault}: '{}'; {remedy}",
+                        self.line,
+                        start_of(text)
+                    ));
                 }
                 None => {
                     // Blank and faulty records are closed up, so that record and row stay the same thing.
@@ -223,6 +236,12 @@ fn quoted_record(text: &[u8], separator: u8, at_end: bool) -> Option<Record> {
     }
     record.length = text.len();
     Some(record)
+}
+
+/// What messages show of a record: its first line, if that is short.
+fn start_of(record: &[u8]) -> String {
+    let line = record.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    String::from_utf8_lossy(line).chars().take(60).collect()
 }
 
 /// The most frequent separator of a header line, outside quotes; comma where there is none.

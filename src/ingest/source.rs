@@ -1,16 +1,13 @@
 //! An opened file: its columns, a sample of its rows, and its rows as frames of the wanted columns.
 
 use super::decimal;
-use super::files::{self, Format, SourceFile, data, io_error};
-use super::footer;
+use super::files::{Format, SourceFile, data, io_error};
+use super::parquet;
 use super::scan::{Block, Blocks};
 use super::spec::IngestError;
 use polars::io::parquet::metadata::FileMetadataRef;
-use polars::io::parquet::read::{FileMetadata, ParquetReader};
-use polars::prelude::{
-    ArrowDataType, ArrowField, ArrowSchema, Column, CsvReadOptions, DataFrame, DataType, Field, PolarsError,
-    PolarsResult, Schema, SerReader,
-};
+use polars::io::parquet::read::ParquetReader;
+use polars::prelude::{Column, CsvReadOptions, DataFrame, DataType, Field, PolarsResult, Schema, SerReader};
 use std::fs::File;
 use std::io::Cursor;
 use std::panic::AssertUnwindSafe;
@@ -50,8 +47,8 @@ pub(super) struct Source {
 pub(super) enum ColumnType {
     /// Readable, with the name of the zone that a zoned timestamp carries.
     Known(DataType, Option<String>),
-    /// A type that no role can use.
-    Unusable(String),
+    /// A type that no role can use, as messages name it.
+    Unusable(&'static str),
 }
 
 #[derive(Debug)]
@@ -65,7 +62,10 @@ impl Source {
     pub(super) fn open(file: SourceFile) -> Result<Source, IngestError> {
         let (columns, body) = match file.format {
             Format::Csv(separator) => open_csv(&file, separator)?,
-            Format::Parquet => open_parquet(&file)?,
+            Format::Parquet => {
+                let (columns, metadata, decimals) = parquet::open(&file)?;
+                (columns, Body::Parquet { metadata, decimals })
+            }
         };
         Ok(Source { file, columns, body })
     }
@@ -210,91 +210,16 @@ fn open_csv(file: &SourceFile, separator: Option<u8>) -> Result<Opened, IngestEr
     if names.iter().any(|name| name.contains('\0')) {
         return Err(data(format!("{name}: line 1 is no text; is this a CSV or Parquet file?")));
     }
+    if names.iter().any(|name| name.contains('\r')) {
+        return Err(data(format!(
+            "{name}: its lines end in carriage returns alone; save it with line feeds"
+        )));
+    }
     if let Some(twice) = duplicate(names.iter().map(String::as_str)) {
         return Err(data(format!("{name}: line 1 names the column '{twice}' twice; rename one of them")));
     }
     let columns = names.into_iter().map(|name| (name, ColumnType::Known(DataType::String, None))).collect();
     Ok((columns, Body::Csv { separator: blocks.separator() }))
-}
-
-fn open_parquet(file: &SourceFile) -> Result<Opened, IngestError> {
-    let mut reader = File::open(&file.path).map_err(|error| io_error(&file.path, &error))?;
-    let footer = files::footer(&mut reader).map_err(|error| io_error(&file.path, &error))?;
-    if !footer.is_some_and(|bytes| footer::is_plausible(&bytes)) {
-        return Err(data(format!(
-            "{}: damaged Parquet: its footer makes no sense; write the file again",
-            file.name
-        )));
-    }
-    let opened = guarded(|| {
-        let mut reader = ParquetReader::new(reader);
-        let schema = reader.schema()?;
-        let mut metadata = reader.get_metadata()?.clone();
-        if !is_consistent(&metadata) {
-            return Err(polars_error("its footer contradicts itself"));
-        }
-        let decimals = decimal::scales(&metadata);
-        let mut readable = schema.clone();
-        let dictionary = |field: &ArrowField| matches!(field.dtype, ArrowDataType::Dictionary(..));
-        if schema.iter_values().any(dictionary) || decimals.iter().any(Option::is_some) {
-            // The Arrow schema in the footer asks for dictionaries; without it the plain values are read.
-            let mut plain = (*metadata).clone();
-            plain.key_value_metadata = None;
-            plain.schema_descr = decimal::without_decimals(&plain.schema_descr);
-            readable = Arc::new(polars::io::parquet::read::infer_schema(&plain)?);
-            metadata = Arc::new(plain);
-        }
-        let mut columns = column_types(&schema, &readable);
-        for ((_, kind), _) in columns.iter_mut().zip(&decimals).filter(|(_, scale)| scale.is_some()) {
-            *kind = ColumnType::Known(DataType::Float64, None);
-        }
-        Ok((columns, Body::Parquet { metadata, decimals }))
-    });
-    opened.map_err(|problem| data(format!("{}: damaged Parquet: {problem}; write the file again", file.name)))
-}
-
-/// Whether rows and row groups of a footer agree: memory is reserved by these numbers.
-fn is_consistent(metadata: &FileMetadata) -> bool {
-    let mut groups = metadata.row_groups.iter().map(|group| group.num_rows());
-    groups.try_fold(0usize, usize::checked_add) == Some(metadata.num_rows)
-}
-
-fn polars_error(problem: &'static str) -> PolarsError {
-    PolarsError::ComputeError(problem.into())
-}
-
-/// Types as they will be read, with the zones of the original schema.
-fn column_types(original: &ArrowSchema, readable: &ArrowSchema) -> Vec<(String, ColumnType)> {
-    let kind = |dtype: &ArrowDataType, original: Option<&ArrowDataType>| {
-        let zone = match original {
-            Some(ArrowDataType::Timestamp(_, zone)) => zone.as_ref().map(ToString::to_string),
-            _ => None,
-        };
-        match dtype {
-            ArrowDataType::Boolean
-            | ArrowDataType::Int8
-            | ArrowDataType::Int16
-            | ArrowDataType::Int32
-            | ArrowDataType::Int64
-            | ArrowDataType::UInt8
-            | ArrowDataType::UInt16
-            | ArrowDataType::UInt32
-            | ArrowDataType::UInt64
-            | ArrowDataType::Float32
-            | ArrowDataType::Float64
-            | ArrowDataType::Utf8
-            | ArrowDataType::LargeUtf8
-            | ArrowDataType::Utf8View
-            | ArrowDataType::Date32
-            | ArrowDataType::Timestamp(..) => ColumnType::Known(DataType::from_arrow_dtype(dtype), zone),
-            other => ColumnType::Unusable(format!("{other:?}").chars().take(40).collect()),
-        }
-    };
-    let column = |(name, field): (&_, &ArrowField)| {
-        let original = original.get(name).map(|field| &field.dtype);
-        (ToString::to_string(name), kind(&field.dtype, original))
-    };
-    readable.iter().map(|(name, field)| column((name, field))).collect()
 }
 
 /// The first name that occurs twice.
@@ -319,7 +244,7 @@ fn stretches(groups: impl Iterator<Item = usize>, least: usize) -> Vec<(usize, u
 }
 
 /// Runs polars on bytes that may be anything. It panics on some damaged files; that is a problem of the file then.
-fn guarded<T>(read: impl FnOnce() -> PolarsResult<T>) -> Result<T, String> {
+pub(super) fn guarded<T>(read: impl FnOnce() -> PolarsResult<T>) -> Result<T, String> {
     match std::panic::catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string().lines().next().unwrap_or_default().to_owned()),

@@ -94,6 +94,8 @@ pub enum BadSeriesLimit {
     Share(f64),
     /// A number of series.
     Count(usize),
+    /// All of them: for a report on data that nobody forecasts yet.
+    All,
 }
 
 impl Default for BadSeriesLimit {
@@ -104,28 +106,33 @@ impl Default for BadSeriesLimit {
 
 /// A policy word that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} '{word}'; choose one of {choices}")]
+#[error("unknown policy for {policy} '{word}'; choose one of {}", .choices.join(", "))]
 pub struct PolicyError {
     /// Which policy.
-    pub what: &'static str,
+    pub policy: &'static str,
     /// As written.
     pub word: String,
     /// What would do.
-    pub choices: &'static str,
+    pub choices: Vec<&'static str>,
 }
+
+/// A limit of bad series that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is neither a share of the series nor a number of them; write for example 5% or 3")]
+pub struct LimitError(pub String);
 
 impl std::str::FromStr for Duplicates {
     type Err = PolicyError;
 
     fn from_str(word: &str) -> Result<Duplicates, PolicyError> {
-        match word {
-            "error" => Ok(Duplicates::Error),
-            "first" => Ok(Duplicates::First),
-            "last" => Ok(Duplicates::Last),
-            "mean" => Ok(Duplicates::Mean),
-            "sum" => Ok(Duplicates::Sum),
-            _ => Err(policy_error("duplicates", word, "error, first, last, mean, sum")),
-        }
+        let words = [
+            ("error", Duplicates::Error),
+            ("first", Duplicates::First),
+            ("last", Duplicates::Last),
+            ("mean", Duplicates::Mean),
+            ("sum", Duplicates::Sum),
+        ];
+        choose("duplicates", &words, word)
     }
 }
 
@@ -133,12 +140,7 @@ impl std::str::FromStr for Gaps {
     type Err = PolicyError;
 
     fn from_str(word: &str) -> Result<Gaps, PolicyError> {
-        match word {
-            "mask" => Ok(Gaps::Mask),
-            "error" => Ok(Gaps::Error),
-            "zero" => Ok(Gaps::Zero),
-            _ => Err(policy_error("gaps", word, "mask, error, zero")),
-        }
+        choose("gaps", &[("mask", Gaps::Mask), ("error", Gaps::Error), ("zero", Gaps::Zero)], word)
     }
 }
 
@@ -146,34 +148,50 @@ impl std::str::FromStr for Order {
     type Err = PolicyError;
 
     fn from_str(word: &str) -> Result<Order, PolicyError> {
-        match word {
-            "sort" => Ok(Order::Sort),
-            "error" => Ok(Order::Error),
-            _ => Err(policy_error("order", word, "sort, error")),
-        }
+        choose("order", &[("sort", Order::Sort), ("error", Order::Error)], word)
     }
 }
 
+fn choose<T: Copy>(policy: &'static str, words: &[(&'static str, T)], word: &str) -> Result<T, PolicyError> {
+    words.iter().find(|(name, _)| *name == word.trim()).map(|(_, choice)| *choice).ok_or_else(|| {
+        PolicyError { policy, word: word.into(), choices: words.iter().map(|(name, _)| *name).collect() }
+    })
+}
+
 impl std::str::FromStr for BadSeriesLimit {
-    type Err = PolicyError;
+    type Err = LimitError;
 
     /// Reads a share (`5%`) or a number of series (`3`).
-    fn from_str(word: &str) -> Result<BadSeriesLimit, PolicyError> {
-        let share = |percent: &str| {
-            percent.trim().parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent))
-        };
+    fn from_str(word: &str) -> Result<BadSeriesLimit, LimitError> {
+        let share = |percent: &str| percent.trim().parse::<f64>().ok().filter(|p| *p > 0.0 && *p <= 100.0);
         let limit = match word.trim().strip_suffix('%') {
             Some(percent) => share(percent).map(|percent| BadSeriesLimit::Share(percent / 100.0)),
             None => word.trim().parse().ok().map(BadSeriesLimit::Count),
         };
-        limit.ok_or_else(|| {
-            policy_error("max_bad_series", word, "a share such as 5%, a number of series such as 3")
-        })
+        limit.ok_or_else(|| LimitError(word.into()))
     }
 }
 
-fn policy_error(what: &'static str, word: &str, choices: &'static str) -> PolicyError {
-    PolicyError { what, word: word.to_owned(), choices }
+impl BadSeriesLimit {
+    /// Whether so many bad series of so many are still allowed. Shares and counts want one good series at least.
+    pub fn allows(self, bad: usize, all: usize) -> bool {
+        match self {
+            BadSeriesLimit::All => true,
+            _ if bad == all => bad == 0,
+            BadSeriesLimit::Share(share) => bad as f64 <= share * all as f64,
+            BadSeriesLimit::Count(count) => bad <= count,
+        }
+    }
+}
+
+impl std::fmt::Display for BadSeriesLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BadSeriesLimit::Share(share) => write!(f, "{}%", share * 100.0),
+            BadSeriesLimit::Count(count) => write!(f, "{count}"),
+            BadSeriesLimit::All => f.write_str("all"),
+        }
+    }
 }
 
 /// Long (one row per series and time) or wide (one column per series).
@@ -274,15 +292,20 @@ mod tests {
     fn policies_are_read_from_their_words() {
         assert_eq!("mean".parse(), Ok(Duplicates::Mean));
         assert_eq!("zero".parse(), Ok(Gaps::Zero));
-        assert_eq!("error".parse(), Ok(Order::Error));
-        assert_eq!("5%".parse(), Ok(BadSeriesLimit::Share(0.05)));
-        assert_eq!("3".parse(), Ok(BadSeriesLimit::Count(3)));
+        assert_eq!(" error ".parse(), Ok(Order::Error));
+        let error = "ffill".parse::<Gaps>().unwrap_err().to_string();
+        assert_eq!(error, "unknown policy for gaps 'ffill'; choose one of mask, error, zero");
     }
 
     #[test]
-    fn a_wrong_word_names_the_choices() {
-        let error = "ffill".parse::<Gaps>().unwrap_err().to_string();
-        assert_eq!(error, "unknown gaps 'ffill'; choose one of mask, error, zero");
-        assert!("101%".parse::<BadSeriesLimit>().is_err() && "-1".parse::<BadSeriesLimit>().is_err());
+    fn limits_are_shares_or_counts() {
+        assert_eq!("5%".parse(), Ok(BadSeriesLimit::Share(0.05)));
+        assert_eq!("0".parse(), Ok(BadSeriesLimit::Count(0)));
+        for word in ["", "5 percent", "0%", "101%", "-1", "NaN%"] {
+            assert!(word.parse::<BadSeriesLimit>().is_err(), "{word}");
+        }
+        assert!(BadSeriesLimit::Count(0).allows(0, 5) && !BadSeriesLimit::Count(0).allows(1, 5));
+        assert!(BadSeriesLimit::Share(0.2).allows(1, 5) && !BadSeriesLimit::Share(0.2).allows(2, 5));
+        assert!(!BadSeriesLimit::Share(1.0).allows(5, 5) && !BadSeriesLimit::Count(9).allows(5, 5));
     }
 }

@@ -9,6 +9,13 @@ pub(super) const NO_TIME: i64 = i64::MIN;
 /// 0001-01-01 and the end of 9999-12-31, microseconds.
 const YEARS: std::ops::Range<i64> = -62_135_596_800 * SECOND..253_402_300_800 * SECOND;
 
+/// What is wrong with a time, and how to repair it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    pub(super) what: String,
+    pub(super) remedy: &'static str,
+}
+
 /// The kind that all cells must share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -70,9 +77,9 @@ pub(super) struct Decoded {
 
 impl Timeline {
     /// The raw form of a text cell; `place` tells where it stands. The error says what is wrong with the cell.
-    pub(super) fn text(&mut self, text: &str, place: impl Fn() -> String) -> Result<i64, String> {
+    pub(super) fn text(&mut self, text: &str, place: impl Fn() -> String) -> Result<i64, Unfit> {
         match parse(text) {
-            None => Err("is no time; write it as 2024-01-31 or 2024-01-31T23:00:00".to_owned()),
+            None => Err(unfit("is no time", "write it as 2024-01-31 or 2024-01-31T23:00:00")),
             Some(Cell::Local(micros)) => self.local(micros, || format!("'{text}' ({})", place())),
             Some(Cell::Instant(micros)) => self.instant(micros, || format!("'{text}' ({})", place())),
             Some(Cell::Integer(value)) => self.integer(value, place),
@@ -91,22 +98,22 @@ impl Timeline {
     }
 
     /// The raw form of a wall-clock time.
-    pub(super) fn local(&mut self, micros: i64, example: impl Fn() -> String) -> Result<i64, String> {
+    pub(super) fn local(&mut self, micros: i64, example: impl Fn() -> String) -> Result<i64, Unfit> {
         self.expect(Kind::Local, example)?;
         in_years(micros)
     }
 
     /// The raw form of an instant.
-    pub(super) fn instant(&mut self, micros: i64, example: impl Fn() -> String) -> Result<i64, String> {
+    pub(super) fn instant(&mut self, micros: i64, example: impl Fn() -> String) -> Result<i64, Unfit> {
         self.expect(Kind::Instant, example)?;
         in_years(micros)
     }
 
     /// The raw form of a whole number.
-    pub(super) fn integer(&mut self, value: i64, place: impl Fn() -> String) -> Result<i64, String> {
+    pub(super) fn integer(&mut self, value: i64, place: impl Fn() -> String) -> Result<i64, Unfit> {
         self.expect(Kind::Integer, || format!("{value} ({})", place()))?;
         if value == NO_TIME {
-            return Err("is no time; write whole numbers, or 2024-01-31T23:00:00".to_owned());
+            return Err(unfit("is no time", "write whole numbers, or 2024-01-31T23:00:00"));
         }
         let seen = self.integers.get_or_insert(Integers {
             smallest: value,
@@ -123,17 +130,16 @@ impl Timeline {
         Ok(value)
     }
 
-    fn expect(&mut self, kind: Kind, example: impl Fn() -> String) -> Result<(), String> {
+    fn expect(&mut self, kind: Kind, example: impl Fn() -> String) -> Result<(), Unfit> {
         match &self.kind {
             Some((known, _)) if *known == kind => Ok(()),
             None => {
                 self.kind = Some((kind, example()));
                 Ok(())
             }
-            Some((known, first)) => Err(format!(
-                "is {}, but {first} is {}; write all times in one form",
-                kind.words(),
-                known.words()
+            Some((known, first)) => Err(unfit(
+                &format!("is {}, but {first} is {}", kind.words(), known.words()),
+                "write all times in one form",
             )),
         }
     }
@@ -222,14 +228,18 @@ fn as_month(value: i64) -> Option<i64> {
     (value >= 100_001).then(|| date(value / 100, value % 100, 1)).flatten()
 }
 
-fn in_years(micros: i64) -> Result<i64, String> {
+fn in_years(micros: i64) -> Result<i64, Unfit> {
     // An offset may push a local time a little over the edge of the calendar.
     let range = YEARS.start + 26 * HOUR..YEARS.end - 26 * HOUR;
     if range.contains(&micros) {
         Ok(micros)
     } else {
-        Err("lies outside the years 1 to 9999, or at their very ends".to_owned())
+        Err(unfit("lies outside the years 1 to 9999, or at their very ends", "correct it"))
     }
+}
+
+fn unfit(what: &str, remedy: &'static str) -> Unfit {
+    Unfit { what: what.to_owned(), remedy }
 }
 
 #[cfg(test)]
@@ -240,7 +250,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let raw: Vec<i64> = cells
             .iter()
-            .map(|cell| timeline.text(cell, || "a.csv: line 2".into()))
+            .map(|cell| timeline.text(cell, || "a.csv: line 2".into()).map_err(|unfit| unfit.what))
             .collect::<Result<_, _>>()?;
         let decoded = timeline.decide()?;
         Ok(raw.into_iter().map(|raw| decoded.micros(raw)).collect())

@@ -3,20 +3,18 @@
 //! Every file goes to a hidden temporary neighbour first, is synced, opened again and verified, and only then renamed
 //! over its path. A reader sees the whole old file or the whole new one, and a failure leaves nothing behind.
 
-mod csv;
+mod bytes;
 mod forecasts;
 mod names;
 mod quality;
 mod store;
 mod verify;
-mod weights;
 
-pub use csv::write_csv;
+pub use bytes::write_bytes;
 pub use forecasts::write_forecasts;
 pub use names::{id_names, quantile_name};
 pub use quality::write_quality;
 pub use store::probe;
-pub use weights::write_model;
 
 use std::path::PathBuf;
 
@@ -71,7 +69,9 @@ pub enum PublishError {
         reason: String,
     },
     /// Writing failed, for example on a full disk (74).
-    #[error("writing {path} failed: {reason}; the earlier file, if any, is untouched")]
+    #[error(
+        "writing {path} failed: {reason}; make room or choose another path: the earlier file, if any, is untouched"
+    )]
     Io {
         /// The path asked for.
         path: PathBuf,

@@ -5,6 +5,9 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// How the names of temporary files begin and end.
+const PARTIAL: [&str; 2] = [".s4cast-", ".partial"];
+
 /// A path that may be written: the file behind it and the folder that it stands in.
 struct Target {
     /// As asked for, for messages.
@@ -66,11 +69,34 @@ impl Target {
     /// A hidden file in the same folder, removed unless it is persisted. Readers that list `*.parquet` do not see it.
     fn partial(&self) -> Result<tempfile::NamedTempFile, PublishError> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".s4cast-").suffix(".partial");
+        builder.prefix(PARTIAL[0]).suffix(PARTIAL[1]);
         if let Some(permissions) = self.permissions.clone().or_else(ordinary_permissions) {
             builder.permissions(permissions);
         }
-        builder.tempfile_in(&self.folder).map_err(|error| sort_out(&self.path, &error))
+        loop {
+            let file = builder.tempfile_in(&self.folder).map_err(|error| sort_out(&self.path, &error))?;
+            // Another run may have taken it for a leftover before it was locked. Some file systems have no locks.
+            if file.as_file().lock().is_err() || file.path().exists() {
+                return Ok(file);
+            }
+        }
+    }
+}
+
+/// Removes what killed runs left in a folder: temporary files that no process holds locked.
+fn remove_leftovers(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PARTIAL[0])
+            && name.ends_with(PARTIAL[1])
+            // A pipe of that name would keep whoever opens it waiting.
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+            && std::fs::remove_file(entry.path()).is_ok()
+        {
+            tracing::info!(file = %entry.path().display(), "removed what a killed run left");
+        }
     }
 }
 
@@ -91,13 +117,16 @@ fn ordinary_permissions() -> Option<Permissions> {
 fn sort_out(path: &Path, error: &io::Error) -> PublishError {
     use io::ErrorKind as Kind;
     let (path, reason) = (path.to_path_buf(), root_cause(error));
+    let elsewhere = |reason: &str| format!("{reason}; choose another path");
     match error.kind() {
-        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => PublishError::Permission { path, reason },
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+            PublishError::Permission { path, reason: elsewhere(&reason) }
+        }
         Kind::NotFound
         | Kind::NotADirectory
         | Kind::IsADirectory
         | Kind::InvalidInput
-        | Kind::InvalidFilename => PublishError::CannotCreate { path, reason },
+        | Kind::InvalidFilename => PublishError::CannotCreate { path, reason: elsewhere(&reason) },
         _ => PublishError::Io { path, reason },
     }
 }
@@ -128,6 +157,7 @@ pub(super) fn publish(
     verify: impl FnOnce(File) -> Result<(), String>,
 ) -> Result<u64, PublishError> {
     let target = Target::at(path)?;
+    remove_leftovers(&target.folder);
     let partial = target.partial()?;
     let io = |reason: String| PublishError::Io { path: path.into(), reason };
     write(partial.as_file()).map_err(|error| io(root_cause(error.as_ref())))?;
@@ -191,6 +221,16 @@ mod tests {
         assert!(matches!(torn, Err(PublishError::Verify { .. })), "{torn:?}");
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "old");
         assert_eq!(entries(folder.path()), ["out"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_a_running_one_writes_is_not() {
+        let folder = tempfile::tempdir().expect("folder");
+        let left = folder.path().join(".s4cast-killed.partial");
+        std::fs::write(&left, "half").expect("written");
+        let other = Target::at(&folder.path().join("other")).expect("target").partial().expect("running");
+        put(&folder.path().join("out"), "x").expect("written");
+        assert!(!left.exists() && other.path().exists());
     }
 
     #[test]

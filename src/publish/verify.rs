@@ -49,7 +49,7 @@ fn check(batch: &RecordBatch, quantiles: &[String], last: Option<Place>) -> Resu
             && let Some(row) = crossing(lower.values(), upper.values())
         {
             let (low, high) = (lower.value(row), upper.value(row));
-            return Err(format!("{}: {below} = {low} is above {name} = {high}", ids.value(row)));
+            return Err(format!("{}: {below} = {low:e} is above {name} = {high:e}", ids.value(row)));
         }
         lower = Some((name, upper));
     }

@@ -9,6 +9,7 @@ pub mod frequency;
 pub mod infer;
 pub mod metric;
 pub mod quality;
+pub mod spelling;
 
 pub use forecast::{Forecasts, SeriesForecast, Status};
 pub use frequency::Frequency;

@@ -27,10 +27,55 @@ fn paths_that_cannot_hold_the_output() {
     refused(&place, "out/", 73, "names no file");
     refused(&place, "in.csv/out.parquet", 73, "in.csv");
     refused(&place, "locked.parquet", 77, "read-only");
-    refused(&place, "in.csv", 2, "one of the inputs");
-    refused(&place, "./folder/../in.csv", 2, "one of the inputs");
     assert_eq!(place.read("locked.parquet"), OLD.as_bytes());
     assert_eq!(place.read("in.csv"), weekly(60).into_bytes());
+}
+
+#[test]
+fn what_is_read_is_not_overwritten() {
+    let place = Place::new();
+    let table = weekly(60);
+    place.put("table", &table);
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let job = "[source]\ninputs = \"table\"\n[model]\nhorizon = 3\nkind = \"naive\"\n";
+    place.put("job.toml", job);
+    for arguments in [
+        "forecast table -H 3 --model naive -o table",
+        "forecast table -H 3 --model naive -o ./folder/../table",
+        "forecast table -H 3 --model naive -o out.parquet --quality table",
+        "forecast -c job.toml -o job.toml",
+        "forecast -c job.toml -o out.parquet --save-model job.toml",
+        "data check table --report table",
+        "data check -c job.toml --report folder/../job.toml",
+    ] {
+        let run = place.run(arguments).expect(2);
+        assert!(run.stderr.contains("choose another path"), "{arguments}: {}", run.stderr);
+        assert_eq!(place.names(), ["folder", "job.toml", "table"], "{arguments}");
+    }
+    assert_eq!((place.read("table"), place.read("job.toml")), (table.into(), job.into()));
+}
+
+#[test]
+fn what_a_killed_run_left_goes_with_the_next_one() {
+    let place = Place::new();
+    place.put("in.csv", weekly(60));
+    place.put(".s4cast-killed.partial", "half of a file");
+    place.put(".other.partial", "of another program");
+    place.run("forecast in.csv -H 3 --model naive -o out.parquet").expect(0);
+    assert_eq!(place.names(), [".other.partial", "in.csv", "out.parquet"]);
+}
+
+#[test]
+fn marks_of_other_programs_are_no_degradation() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("table")).unwrap();
+    place.put("table/part-0.csv", weekly(60));
+    place.put("table/_SUCCESS", "");
+    place.put("table/.part-0.csv.crc", "x");
+    let run = place.run("forecast table -H 3 --model naive -o out.parquet --strict --json").expect(0);
+    assert_eq!(run.json()["source"]["skipped_files"], serde_json::json!([]));
+    place.put("table/torn.parquet", "PAR1 and no more");
+    place.run("forecast table -H 3 --model naive -o out.parquet --strict").expect(3);
 }
 
 /// Where not even root may create a file.
@@ -39,7 +84,7 @@ fn paths_that_cannot_hold_the_output() {
 fn file_systems_that_refuse() {
     let place = Place::new();
     place.put("in.csv", weekly(60));
-    refused(&place, "/proc/out.parquet", 73, "/proc/out.parquet");
+    refused(&place, "/proc/out.parquet", 73, "choose another path");
     refused(&place, "/dev/null", 73, "not a file");
 }
 
@@ -58,6 +103,7 @@ fn a_full_disk_leaves_the_earlier_file() {
         .unwrap();
     let run = Run::of(output).expect(74);
     assert!(run.stderr.contains("the earlier file, if any, is untouched"), "{}", run.stderr);
+    assert!(run.stderr.contains("writing out.parquet failed"), "{}", run.stderr);
     assert_eq!(place.read("out.parquet"), OLD.as_bytes());
     assert_eq!(place.names(), ["in.csv", "out.parquet"]);
 }

@@ -1,6 +1,6 @@
-//! Broken inputs and requests: each has its exit code and a message that names what to change.
+//! Requests that make no sense: each has its exit code and a message that names what to change.
 
-use super::program::{Place, daily, weekly};
+use super::program::{Place, weekly};
 
 /// Runs a command over `in.csv` and checks code, message, and that nothing was written.
 fn refused(input: impl AsRef<[u8]>, arguments: &str, code: i32, message: &str) {
@@ -13,75 +13,6 @@ fn refused(input: impl AsRef<[u8]>, arguments: &str, code: i32, message: &str) {
 }
 
 const RUN: &str = "forecast in.csv -H 3 -o out.parquet --model seasonal_naive";
-
-#[test]
-fn data_that_cannot_be_used() {
-    let text =
-        |value: &'static str| daily(30, move |step| if step == 5 { value.into() } else { step.to_string() });
-    refused(text("abc"), RUN, 65, "'abc'");
-    refused(text("inf"), RUN, 65, "infinite");
-    refused(weekly(30) + "2024-01-05,3\n", RUN, 65, "2024-01-05");
-    refused("", RUN, 65, "empty");
-    refused("ds,y\n", RUN, 65, "no rows");
-    refused(weekly(1), RUN, 65, "--freq");
-    refused(daily(30, |_| String::new()), RUN, 65, "none of the 30 rows has a value");
-    refused(weekly(30).replace("2024-01-07", "2024-13-07"), RUN, 65, "2024-13-07");
-    refused("ds,y\n2024-01-01,1\n2024-01-02,1,2\n", RUN, 65, "line 3");
-    refused((0..=255).collect::<Vec<u8>>().repeat(40), RUN, 65, "no text");
-    refused(b"ds,gr\xf6\xdfe\n2024-01-01,1\n", RUN, 65, "UTF-8");
-    refused("words and words\nbut no table\n", RUN, 65, "no time column");
-    let mixed = weekly(30).replace("2024-01-07,", "2024-01-07T00:00:00+01:00,");
-    refused(mixed, RUN, 65, "offset");
-    let repeated = "2024-01-01,1\n2024-01-01,2\n";
-    let bad: String = ["a", "b"].map(|id| repeated.replace("2024", &format!("{id},2024"))).concat();
-    refused(format!("unique_id,ds,y\n{bad}"), RUN, 65, "2 of 2 series");
-    refused(weekly(30), &format!("{RUN} --as-of 2020-01-01"), 65, "as-of");
-}
-
-#[test]
-fn data_that_is_odd_but_fine() {
-    for (name, input) in [
-        ("constant", daily(30, |_| "5".into())),
-        ("gigantic", daily(60, |step| format!("{}e300", 1 + step % 7))),
-        ("alternating", daily(30, |step| if step % 2 == 0 { "1e308".into() } else { "-1e308".into() })),
-        ("zero", daily(30, |_| "0".into())),
-        ("two rows", weekly(2)),
-        ("byte order mark", format!("\u{feff}{}", weekly(30))),
-        ("line ends of Windows", weekly(30).replace('\n', "\r\n")),
-    ] {
-        let place = Place::new();
-        place.put("in.csv", input);
-        for model in ["auto", "seasonal_naive"] {
-            let run = place.run(&format!("forecast in.csv -H 3 -o out.parquet --model {model}"));
-            assert_eq!(run.code, Some(0), "{name}, {model}: {}", run.stderr);
-        }
-    }
-    let place = Place::new();
-    place.put("in.csv", weekly(1));
-    place.run(&format!("{RUN} --freq 1d")).expect(0);
-}
-
-#[test]
-fn inputs_that_are_not_there() {
-    refused(weekly(9), "forecast nosuch.csv -H 3 -o out.parquet", 66, "nosuch.csv");
-    refused(weekly(9), "forecast no*.csv -H 3 -o out.parquet", 66, "no*.csv");
-    refused(weekly(9), "data check nosuch.csv", 66, "nosuch.csv");
-    refused(weekly(9), "forecast -c nosuch.toml", 78, "nosuch.toml");
-}
-
-#[test]
-fn damaged_parquet() {
-    let place = Place::new();
-    place.put("in.csv", weekly(60));
-    place.run("forecast in.csv -H 3 -o whole.parquet --model naive").expect(0);
-    let whole = place.read("whole.parquet");
-    place.put("torn.parquet", &whole[..whole.len() / 2]);
-    place.put("text.parquet", "ds,y\n");
-    for name in ["torn.parquet", "text.parquet"] {
-        let run = place.run(&format!("forecast {name} -H 3 -o out.parquet")).expect(65);
-        assert!(run.stderr.contains(name), "{}", run.stderr);
-    }
-}
 
 #[test]
 fn requests_that_make_no_sense() {
@@ -102,10 +33,16 @@ fn requests_that_make_no_sense() {
         ("--as-of soon", "'soon' is not a time"),
         ("--colour always", "--color"),
         ("--save-model out.parquet", "asked for twice"),
+        ("--quality q.csv", "write for example q.parquet"),
+        ("--max-bad-series -1", "'-1'"),
     ];
     for (flag, message) in cases {
         refused(weekly(30), &format!("{RUN} {flag}"), 2, message);
     }
+    refused(weekly(9), "forecast in.csv -H -3 -o out.parquet", 2, "'-3' is not a whole number");
+    refused(weekly(9), "forecast in.csv -H 3 -o out.csv", 2, "write for example out.parquet");
+    refused(weekly(9), "data show in.csv --id nope", 2, "the series are 'series'");
+    refused(weekly(9), "demo in.csv", 73, "name another folder");
     refused(weekly(9), "forecast in.csv -H 0 -o out.parquet", 2, "horizon 0 is not in 1..=10000");
     refused(
         weekly(9),
@@ -146,6 +83,15 @@ fn a_refusal_is_a_document_too() {
         assert_eq!(error["exit_code"], code, "{arguments}");
         assert!(error["problems"][0].as_str().is_some_and(|line| !line.is_empty()), "{arguments}");
     }
+}
+
+#[test]
+fn the_environment_asks_for_a_document_too() {
+    let place = Place::new();
+    let output =
+        place.command().args(["forecast", "--no-such-flag"]).env("S4CAST_JSON", "1").output().unwrap();
+    let run = super::program::Run::of(output).expect(2);
+    assert_eq!(run.json()["error"]["exit_code"], 2);
 }
 
 #[test]

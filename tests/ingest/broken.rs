@@ -92,8 +92,13 @@ fn long_lists_of_problems_are_capped_and_counted() {
     let mut text = "ds,y\n".to_owned();
     (1..=28).for_each(|day| text.push_str(&format!("2024-01-{day:02},x\n")));
     let problems = read_csv(&text, |spec| spec.target = Some("y".into())).unwrap_err().problems().to_vec();
-    assert_eq!(problems.len(), 21, "{problems:?}");
-    assert_holds(&problems[20], &["8 more"]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_holds(&problems[0], &["line 2", "27 more like it", "line 29"]);
+    let row = |id: u32| (1..=3).map(|day| format!("{id},2024-01-0{day},x\n")).collect::<String>();
+    let text = format!("id,ds,y\n{}", (0..9).map(row).collect::<String>());
+    let problems = read_csv(&text, |spec| spec.target = Some("y".into())).unwrap_err().problems().to_vec();
+    assert_eq!(problems.len(), 22, "{problems:?}");
+    assert_holds(&problems[20], &["7 more of this kind"]);
 }
 
 #[test]

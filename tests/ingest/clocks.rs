@@ -69,7 +69,9 @@ fn hours_that_the_zone_skips_are_explained() {
 
 #[test]
 fn zones_are_assumed_aloud_and_offsets_are_respected() {
-    let assumed = read_csv("ds,y\n2024-01-01,1\n2024-01-02,1\n", |_| {}).unwrap();
+    let dates = read_csv("ds,y\n2024-01-01,1\n2024-01-02,1\n", |_| {}).unwrap();
+    assert!(dates.notes.is_empty(), "a date is a date anywhere: {:?}", dates.notes);
+    let assumed = read_csv("ds,y\n2024-01-01 00:00,1\n2024-01-01 01:00,1\n", |_| {}).unwrap();
     assert!(assumed.notes.iter().any(|note| note.0.contains("UTC") && note.0.contains("--tz")));
     let offsets = "ds,y\n2024-01-01T00:00:00+01:00,1\n2024-01-01T01:00:00+01:00,1\n";
     let read = read_csv(offsets, berlin).unwrap();

@@ -27,7 +27,7 @@ fn each_policy_for_holes_has_its_value() {
     // A row that says "not observed" is not a row that was not written.
     assert!(zero.panel.series[0].values[1].is_nan());
     let error = read_csv(text, |spec| spec.gaps = Gaps::Error).unwrap_err().to_string();
-    assert_holds(&error, &["1 holes", "2024-01-04T00:00:00Z", "gaps = mask"]);
+    assert_holds(&error, &["line 4", "2024-01-04T00:00:00Z", "gaps = mask"]);
 }
 
 #[test]

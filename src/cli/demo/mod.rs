@@ -8,7 +8,7 @@ use crate::cli::args::Demo;
 use crate::cli::error::CliError;
 use crate::cli::summary::Page;
 use crate::cli::terminal::Terminal;
-use crate::publish::PublishError;
+use crate::publish::{self, PublishError};
 use serde_json::json;
 use std::path::Path;
 
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Demo, terminal: &Terminal) -> Result<Exit, CliError> {
     std::fs::create_dir_all(dir).map_err(|error| refusal(dir, &error))?;
     for file in &files {
         let path = dir.join(file.name);
-        std::fs::write(&path, &file.text).map_err(|error| refusal(&path, &error))?;
+        publish::write_bytes(&path, file.text.as_bytes())?;
     }
     let path = |file: &DemoFile| dir.join(file.name).display().to_string();
     let command = |file: &DemoFile| {
@@ -102,7 +102,11 @@ fn refusal(path: &Path, error: &std::io::Error) -> CliError {
     let (path, reason) = (path.to_path_buf(), error.to_string());
     match error.kind() {
         Kind::PermissionDenied | Kind::ReadOnlyFilesystem => PublishError::Permission { path, reason },
-        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => PublishError::Io { path, reason },
+        Kind::AlreadyExists | Kind::NotADirectory => {
+            let reason = "a file stands in the way; name another folder".into();
+            PublishError::CannotCreate { path, reason }
+        }
+        Kind::StorageFull | Kind::QuotaExceeded => PublishError::Io { path, reason },
         _ => PublishError::CannotCreate { path, reason },
     }
     .into()

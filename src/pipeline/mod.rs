@@ -1,11 +1,14 @@
 //! One forecast job, straight down: read, train, forecast, publish. The only place that knows the order.
 
-use crate::ingest::{self, IngestError, Ingested, Layout, Roles, SourceSpec};
+mod report;
+
+pub use report::{JobReport, SourceReport};
+
+use crate::ingest::{self, IngestError, SourceSpec};
 use crate::model::forecaster::{Forecaster, ModelError};
-use crate::model::report::{FitReport, Progress};
+use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
-use crate::publish::{self, Provenance, PublishError, Published};
-use crate::series::{Forecasts, Status, Verdict};
+use crate::publish::{self, Provenance, PublishError};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -22,6 +25,8 @@ pub struct Job {
     pub save_model: Option<PathBuf>,
     /// Where the quality report goes, if anywhere.
     pub quality: Option<PathBuf>,
+    /// The job file, if there is one: it must not be overwritten.
+    pub config_file: Option<PathBuf>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
     pub config_sha256: String,
 }
@@ -50,111 +55,11 @@ pub enum JobError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// Publication would overwrite what the job reads.
-    #[error("{0} is one of the inputs; choose another path for what the job writes")]
+    #[error("{0} is one of the files that are read; choose another path for what is written")]
     OverwritesInput(PathBuf),
     /// Two files of one job have the same path.
     #[error("{0} is asked for twice; give the forecasts, the model and the quality report different paths")]
     SamePath(PathBuf),
-}
-
-/// What was found in the source.
-#[derive(Clone, Debug)]
-pub struct SourceReport {
-    /// Files read.
-    pub files: Vec<String>,
-    /// Files left out, with the reason.
-    pub skipped_files: Vec<String>,
-    /// Rows read.
-    pub rows: usize,
-    /// Usable series.
-    pub series: usize,
-    /// Series left out: id and reasons, ascending by id.
-    pub quarantined: Vec<(String, Vec<String>)>,
-    /// Assumptions and oddities.
-    pub notes: Vec<String>,
-    /// Long or wide.
-    pub layout: Layout,
-    /// Which column plays which part.
-    pub roles: Roles,
-    /// First and last timestamp of the usable series, microseconds UTC.
-    pub span: Option<(i64, i64)>,
-    /// SHA-256 over the usable series.
-    pub fingerprint: String,
-}
-
-impl SourceReport {
-    /// The report of what was read.
-    pub fn of(ingested: &Ingested) -> SourceReport {
-        let quarantined = ingested.quality.iter().filter_map(|quality| match &quality.verdict {
-            Verdict::Ok => None,
-            Verdict::Quarantined(reasons) => Some((quality.unique_id.clone(), reasons.clone())),
-        });
-        let series = &ingested.panel.series;
-        let first = series.iter().filter_map(|one| one.times.first().copied()).min();
-        let last = series.iter().filter_map(|one| one.times.last().copied()).max();
-        SourceReport {
-            files: ingested.files.clone(),
-            skipped_files: ingested.skipped_files.clone(),
-            rows: ingested.rows,
-            series: series.len(),
-            quarantined: quarantined.collect(),
-            notes: ingested.notes.iter().map(|note| note.0.clone()).collect(),
-            layout: ingested.layout,
-            roles: ingested.roles.clone(),
-            span: first.zip(last),
-            fingerprint: ingested.fingerprint.clone(),
-        }
-    }
-}
-
-/// What a job did: everything that the summary, the JSON document and the exit code are made of.
-#[derive(Clone, Debug)]
-pub struct JobReport {
-    /// When and as what it ran.
-    pub moment: Moment,
-    /// What was found.
-    pub source: SourceReport,
-    /// Model settings.
-    pub model: ModelSpec,
-    /// How each group of series was trained.
-    pub fits: Vec<FitReport>,
-    /// Number of forecast series of each status that occurs.
-    pub statuses: Vec<(Status, usize)>,
-    /// The forecasts.
-    pub published: Published,
-    /// The quality report.
-    pub quality: Option<PathBuf>,
-    /// The saved model.
-    pub saved_model: Option<PathBuf>,
-    /// Seconds of each stage, in order.
-    pub seconds: Vec<(&'static str, f64)>,
-    /// SHA-256 of the trained weights.
-    pub weights_sha256: String,
-    /// SHA-256 of the settings.
-    pub config_sha256: String,
-}
-
-impl JobReport {
-    /// Why the result is less than what was asked for, one line each; empty if it is not.
-    pub fn degradations(&self) -> Vec<String> {
-        let quarantined = self.source.quarantined.len();
-        let skipped = self.source.skipped_files.len();
-        let mut lines = Vec::new();
-        if quarantined > 0 {
-            lines.push(format!("{quarantined} series left out"));
-        }
-        if skipped > 0 {
-            lines.push(format!("{skipped} files skipped"));
-        }
-        let statuses = self.statuses.iter().filter(|(status, _)| *status != Status::Ok);
-        lines.extend(
-            statuses.map(|(status, count)| format!("{count} series with status {}", status.as_str())),
-        );
-        if self.fits.iter().any(|fit| fit.budget_exhausted) {
-            lines.push("the budget ended training early".into());
-        }
-        lines
-    }
 }
 
 /// Runs a job; `watch` hears of the progress. Everything that can be refused is refused before training.
@@ -165,10 +70,11 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
     let mut clock = StopWatch::start();
     check_paths(job)?;
+    check_overwrites(outputs(job), job.config_file.iter())?;
 
     watch(Progress { stage: "reading", done: 0, total: 0 });
     let ingested = ingest::read(&job.source)?;
-    check_overwrites(job, &ingested.files)?;
+    check_overwrites(outputs(job), &ingested.files)?;
     let source = SourceReport::of(&ingested);
     if let Some(path) = &job.quality {
         publish::write_quality(path, &ingested.quality)?;
@@ -178,7 +84,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     let fitted = Forecaster::fit(&ingested.panel, &job.model, deadline, watch)?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
     if let Some(path) = &job.save_model {
-        publish::write_model(path, &fitted.forecaster.to_bytes())?;
+        publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
     }
     clock.lap("train");
 
@@ -197,7 +103,8 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         source,
         model: job.model.clone(),
         fits: fitted.reports,
-        statuses: count_statuses(&forecasts),
+        positive_tail: report::positive_tail(&ingested.panel, job.model.horizon()),
+        statuses: report::count_statuses(&forecasts),
         published,
         quality: job.quality.clone(),
         saved_model: job.save_model.clone(),
@@ -226,10 +133,16 @@ fn check_paths(job: &Job) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Whether publication would replace an input.
-fn check_overwrites(job: &Job, files: &[String]) -> Result<(), JobError> {
-    let inputs: Vec<PathBuf> = files.iter().map(|file| place(Path::new(file))).collect();
-    match outputs(job).find(|path| inputs.contains(&place(path))) {
+/// Whether publication would replace a file that is read.
+///
+/// # Errors
+/// [`JobError::OverwritesInput`].
+pub fn check_overwrites<'a>(
+    mut outputs: impl Iterator<Item = &'a PathBuf>,
+    read: impl IntoIterator<Item = impl AsRef<Path>>,
+) -> Result<(), JobError> {
+    let read: Vec<PathBuf> = read.into_iter().map(|file| place(file.as_ref())).collect();
+    match outputs.find(|path| read.contains(&place(path))) {
         Some(path) => Err(JobError::OverwritesInput(path.clone())),
         None => Ok(()),
     }
@@ -261,12 +174,6 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         primary_level: job.model.levels()[0],
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
-}
-
-fn count_statuses(forecasts: &Forecasts) -> Vec<(Status, usize)> {
-    let all = [Status::Ok, Status::Fallback, Status::Degraded, Status::ColdStart, Status::Stale];
-    let count = |status: Status| forecasts.series.iter().filter(|one| one.status == status).count();
-    all.map(|status| (status, count(status))).into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
 /// Seconds per stage, on the monotonic clock.
@@ -306,6 +213,7 @@ mod tests {
             output: folder.join("out.parquet"),
             save_model: None,
             quality: None,
+            config_file: None,
             config_sha256: String::new(),
         }
     }
@@ -336,7 +244,7 @@ mod tests {
         let job = job(folder.path());
         std::fs::write(&job.output, "x").expect("written");
         let input = folder.path().join(".").join("out.parquet").display().to_string();
-        assert!(matches!(check_overwrites(&job, &[input]), Err(JobError::OverwritesInput(_))));
-        assert!(check_overwrites(&job, &[folder.path().join("in.csv").display().to_string()]).is_ok());
+        assert!(matches!(check_overwrites(outputs(&job), [input]), Err(JobError::OverwritesInput(_))));
+        assert!(check_overwrites(outputs(&job), [folder.path().join("in.csv")]).is_ok());
     }
 }
