@@ -185,9 +185,10 @@ proptest! {
     fn hostile_panels_have_finite_monotone_forecasts(
         all in proptest::collection::vec(proptest::collection::vec(hostile_value(), 1..90), 1..6),
         horizon in 1usize..9,
+        kind in proptest::sample::select(vec!["ridge", "ridge", "ridge", "auto"]),
     ) {
         let panel = panel(all);
-        let forecasts = fit(&panel, &spec("ridge", horizon, 1)).forecaster.predict(&panel);
+        let forecasts = fit(&panel, &spec(kind, horizon, 1)).forecaster.predict(&panel);
         prop_assert_eq!(forecasts.series.len(), panel.series.len());
         for series in &forecasts.series {
             prop_assert!(series.quantiles.iter().all(|value| value.is_finite()), "{:?}", series);

@@ -85,6 +85,7 @@ fn fit(fit: &FitReport) -> Value {
         "log_space": fit.log_space,
         "parameters": fit.parameters,
         "steps": fit.steps,
+        "steps_tried": fit.steps_tried,
         "gate": fit.gate,
         "fallbacks": fit.fallbacks,
         "notes": fit.notes,

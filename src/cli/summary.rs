@@ -90,7 +90,7 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
         page.line("", note);
     }
     match &fit.holdout {
-        Some(score) => scored(page, score, report.positive_tail),
+        Some(score) => scored(page, score),
         None => page.line("Scored", "not at all: the series are too short to hold a tail back"),
     }
 }
@@ -98,6 +98,9 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
 /// What the exam of the network decided, in words; nothing where no network was asked for.
 fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
     match kind {
+        ModelKind::Auto if fit.steps_tried == 0 => {
+            Some("there was no time to train a network, so the linear base forecasts alone")
+        }
         ModelKind::Auto if fit.steps == 0 || fit.gate <= 0.0 => {
             Some("the network did not beat the linear base on unseen data, so the base forecasts alone")
         }
@@ -111,7 +114,7 @@ fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
 }
 
 /// The scores; percentage errors only where no actual is zero or negative, for they mislead there.
-fn scored(page: &mut Page, score: &HoldoutScore, positive: bool) {
+fn scored(page: &mut Page, score: &HoldoutScore) {
     let (mase, naive) = (score.mase, score.mase_seasonal_naive);
     let against = match (1.0 - mase / naive) * 100.0 {
         gain if !gain.is_finite() => {
@@ -128,8 +131,8 @@ fn scored(page: &mut Page, score: &HoldoutScore, positive: bool) {
         false => format!("{name} not defined"),
     };
     let mut scores = pair("MASE", mase, naive, "");
-    if positive {
-        scores += &format!(", {}", pair("sMAPE", score.smape, score.smape_seasonal_naive, " %"));
+    if let (Some(own), Some(naive)) = (score.smape, score.smape_seasonal_naive) {
+        scores += &format!(", {}", pair("sMAPE", own, naive, " %"));
     }
     page.line("", scores);
     let coverage: Vec<String> = score
@@ -205,24 +208,24 @@ mod tests {
             horizon: 12,
             mase: 0.75,
             mase_seasonal_naive: 1.0,
-            smape: 4.0,
-            smape_seasonal_naive: 6.0,
+            smape: Some(4.0),
+            smape_seasonal_naive: Some(6.0),
             coverage: vec![(80.0, 0.83)],
         };
         let mut page = Page::default();
-        scored(&mut page, &score, true);
+        scored(&mut page, &score);
         assert!(page.text.contains("held back: 25 % better than seasonal naive"), "{}", page.text);
         assert!(page.text.contains("the 80 % interval held 83 %"), "{}", page.text);
         let mut worse = Page::default();
-        scored(&mut worse, &HoldoutScore { mase: 1.5, ..score.clone() }, false);
+        scored(&mut worse, &HoldoutScore { mase: 1.5, smape: None, ..score.clone() });
         assert!(!worse.text.contains("sMAPE"), "{}", worse.text);
         let mut equal = Page::default();
-        scored(&mut equal, &HoldoutScore { mase: 1.0, ..score.clone() }, true);
+        scored(&mut equal, &HoldoutScore { mase: 1.0, ..score.clone() });
         assert!(equal.text.contains("on a par"), "{}", equal.text);
         assert!(worse.text.contains("50 % worse"), "{}", worse.text);
         let mut exact = Page::default();
-        let perfect = HoldoutScore { mase: 0.0, mase_seasonal_naive: 0.0, smape: f64::NAN, ..score };
-        scored(&mut exact, &perfect, true);
+        let perfect = HoldoutScore { mase: 0.0, mase_seasonal_naive: 0.0, smape: Some(f64::NAN), ..score };
+        scored(&mut exact, &perfect);
         assert!(
             exact.text.contains("no comparison") && exact.text.contains("sMAPE not defined"),
             "{}",

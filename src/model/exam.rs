@@ -9,7 +9,7 @@ use crate::series::{Series, metric};
 /// Accuracy, mean over series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Accuracy {
-    /// Mean absolute scaled error; the scale is the in-sample error of seasonal naive.
+    /// Mean absolute scaled error; the scale is the in-sample error of seasonal naive, or the next best where that is 0.
     pub mase: f64,
     /// Symmetric mean absolute percentage error, percent.
     pub smape: f64,
@@ -25,10 +25,10 @@ pub struct Exam {
     pub actual: Array2<f64>,
     /// Accuracy of seasonal naive.
     pub naive: Accuracy,
-    /// Scale of each series, `None` where the history is constant.
-    scales: Vec<Option<f64>>,
-    /// Percentage errors count only where every value is positive.
-    is_positive: bool,
+    /// Whether every value is positive: percentage errors mean something only then.
+    pub is_positive: bool,
+    /// What the errors of each series are divided by.
+    scales: Vec<f64>,
 }
 
 impl Exam {
@@ -42,7 +42,7 @@ impl Exam {
             let (history, future) = all[index].values.split_at(origin);
             actual.row_mut(row).iter_mut().zip(future).for_each(|(to, from)| *to = *from);
             naive.row_mut(row).assign(&baseline::seasonal_naive(history, season, horizon, &[0.5]).column(0));
-            scales.push(metric::scale(history, season));
+            scales.push(scale(history, season));
         }
         let is_positive =
             chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));
@@ -59,9 +59,7 @@ impl Exam {
             self.actual.outer_iter().zip(predicted.outer_iter()).zip(&self.scales)
         {
             let (actual, predicted) = (actual.to_vec(), predicted.to_vec());
-            if let (Some(error), Some(scale)) = (metric::mae(&actual, &predicted), scale) {
-                mase.add(error / scale);
-            }
+            metric::mae(&actual, &predicted).into_iter().for_each(|error| mase.add(error / scale));
             metric::smape(&actual, &predicted).into_iter().for_each(|error| smape.add(error));
         }
         Accuracy { mase: mase.value(), smape: smape.value() }
@@ -79,7 +77,6 @@ impl Exam {
         for ((actual, quantiles), scale) in
             self.actual.outer_iter().zip(quantiles.outer_iter()).zip(&self.scales)
         {
-            let Some(scale) = scale else { continue };
             for (&y, quantiles) in actual.iter().zip(quantiles.outer_iter()).filter(|(y, _)| !y.is_nan()) {
                 for (&q, &level) in quantiles.iter().zip(levels) {
                     mean.add(metric::pinball(y, q, level) / scale);
@@ -93,7 +90,9 @@ impl Exam {
     pub fn coverage(&self, quantiles: ArrayView3<f64>, lower: usize, upper: usize) -> f64 {
         let mut mean = Mean::default();
         for ((series, step), actual) in self.actual.indexed_iter().filter(|(_, actual)| !actual.is_nan()) {
-            let interval = quantiles[[series, step, lower]]..=quantiles[[series, step, upper]];
+            let slack = COVERAGE_SLACK * actual.abs();
+            let interval =
+                quantiles[[series, step, lower]] - slack..=quantiles[[series, step, upper]] + slack;
             mean.add(f64::from(u8::from(interval.contains(actual))));
         }
         mean.value()
@@ -106,6 +105,22 @@ impl Exam {
         let mase = ratio(own.mase, reference.mase);
         if self.is_positive { 0.5 * (mase + ratio(own.smape, reference.smape)) } else { mase }
     }
+}
+
+/// Share of an actual by which an interval may miss it: models compute in single precision, and where a series repeats
+/// itself exactly, intervals have no width to absorb that.
+const COVERAGE_SLACK: f64 = 1e-6;
+
+/// In-sample error of seasonal naive; of naive where that is 0; the size of the values where they are constant; 1 for
+/// zeros and nothing.
+fn scale(history: &[f64], season: usize) -> f64 {
+    let sizes: Vec<f64> = history.iter().map(|y| y.abs()).filter(|size| !size.is_nan()).collect();
+    let size = sizes.iter().map(|size| size / sizes.len() as f64).sum::<f64>();
+    let is_usable = |scale: &f64| *scale > 0.0;
+    metric::scale(history, season)
+        .or_else(|| metric::scale(history, 1))
+        .or(Some(size).filter(is_usable))
+        .unwrap_or(1.0)
 }
 
 #[derive(Default)]
@@ -128,6 +143,14 @@ impl Mean {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_history_has_a_scale() {
+        assert_eq!(scale(&[1.0, 2.0, 4.0, 8.0], 2), 4.5);
+        assert_eq!(scale(&[1.0, 2.0, 1.0, 2.0], 2), 1.0);
+        assert_eq!(scale(&[-3.0, -3.0], 1), 3.0);
+        assert_eq!((scale(&[0.0, 0.0], 1), scale(&[], 1)), (1.0, 1.0));
+    }
     use crate::series::Frequency;
     use ndarray::array;
 

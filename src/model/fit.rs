@@ -38,6 +38,9 @@ impl Conditions<'_> {
 /// and a model that is as good has at least learnt its intervals.
 const ERROR_MAX: f64 = 1.02;
 
+/// Error relative to seasonal naive from which on the ratio says more about seasonal naive than about the model.
+const EXACT: f64 = 10.0;
+
 /// Share of the budget that may go into choosing the base; the rest is for the networks.
 const CHOICE_SHARE: f64 = 0.25;
 
@@ -127,9 +130,12 @@ impl<'a> Fit<'a> {
         let mut judged = mix(&early, &explored, share);
         let error = validation::mean(&validation.relative(&judged, &early.work));
         if spec.kind() == ModelKind::Auto && error > ERROR_MAX {
-            let worse = 100.0 * (error - 1.0);
-            return self
-                .baseline(false, format!("a trained model was {worse:.1} % worse than seasonal naive"));
+            let reason = if error > EXACT {
+                "seasonal naive is nearly exact here".to_owned()
+            } else {
+                format!("a trained model was {:.1} % worse than seasonal naive", 100.0 * (error - 1.0))
+            };
+            return self.baseline(false, reason);
         }
         judged.width = validation.best_width(&judged, &early.work);
         let holdout = self.holdout(history, |exam| judged.forecast(&exam.pick(&early.work), &exam.origins));
@@ -149,6 +155,7 @@ impl<'a> Fit<'a> {
             log_space: choice.space == Space::Log,
             parameters: served.parameters(),
             steps: if share > 0.0 { explored.iter().map(|learnt| learnt.steps).sum() } else { 0 },
+            steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum(),
             gate: share,
             fallbacks: self.series.iter().filter(|series| series.values.len() < history_min).count(),
             notes,
@@ -304,8 +311,8 @@ impl<'a> Fit<'a> {
             horizon: self.shape.horizon,
             mase: own.mase,
             mase_seasonal_naive: exam.naive.mase,
-            smape: own.smape,
-            smape_seasonal_naive: exam.naive.smape,
+            smape: exam.is_positive.then_some(own.smape),
+            smape_seasonal_naive: exam.is_positive.then_some(exam.naive.smape),
             coverage: self.spec.levels().iter().map(coverage).collect(),
         })
     }
@@ -325,6 +332,7 @@ impl<'a> Fit<'a> {
             log_space: false,
             parameters: 0,
             steps: 0,
+            steps_tried: 0,
             gate: 0.0,
             fallbacks: 0,
             notes: Vec::new(),

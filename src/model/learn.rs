@@ -52,8 +52,10 @@ pub struct Lesson<'a> {
 pub struct Learnt {
     /// With averaged weights.
     pub member: Member,
-    /// Optimiser steps done.
+    /// Optimiser steps that the member has learnt for.
     pub steps: usize,
+    /// Optimiser steps done, the later ones that early stopping threw away included.
+    pub steps_tried: usize,
     /// Steps of the learning-rate schedule; fewer than planned where the budget is short.
     pub schedule: usize,
     /// What went wrong on the way, one line each.
@@ -114,7 +116,7 @@ impl Lesson<'_> {
         let mut is_cut = recipe.steps < self.recipe.steps && fixed.is_none();
         if steps < STEPS_MIN.min(self.recipe.steps) {
             let schedule = recipe.steps;
-            return Learnt { member: ridge.clone(), steps: 0, schedule, notes, is_cut };
+            return Learnt { member: ridge.clone(), steps: 0, steps_tried: 0, schedule, notes, is_cut };
         }
         for _ in 0..=RETRIES {
             let mut member = start.clone();
@@ -124,7 +126,16 @@ impl Lesson<'_> {
                 checkpoint(member, step, &recipe) && !self.is_over()
             };
             match train::train(&mut member, &task, &recipe, steps, &mut progress) {
-                Ok(steps) => return Learnt { member, steps, schedule: recipe.steps, notes, is_cut },
+                Ok(steps) => {
+                    return Learnt {
+                        member,
+                        steps,
+                        steps_tried: steps,
+                        schedule: recipe.steps,
+                        notes,
+                        is_cut,
+                    };
+                }
                 Err(diverged) => {
                     let name = self.names[diverged.series];
                     notes.push(format!(
@@ -136,7 +147,7 @@ impl Lesson<'_> {
             }
         }
         notes.push("training diverged at every rate; the ridge map serves alone".into());
-        Learnt { member: ridge.clone(), steps: 0, schedule: recipe.steps, notes, is_cut }
+        Learnt { member: ridge.clone(), steps: 0, steps_tried: 0, schedule: recipe.steps, notes, is_cut }
     }
 
     /// The ridge member with a fresh network whose head is zero.
@@ -224,8 +235,14 @@ mod tests {
             watch: &|_| {},
             label: "training",
         };
-        let explored =
-            Learnt { member: member.clone(), steps: 40, schedule: 40, notes: vec![], is_cut: false };
+        let explored = Learnt {
+            member: member.clone(),
+            steps: 40,
+            steps_tried: 40,
+            schedule: 40,
+            notes: vec![],
+            is_cut: false,
+        };
         lesson.repeat(&member, 0, &explored)
     }
 

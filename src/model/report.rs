@@ -22,10 +22,11 @@ pub struct HoldoutScore {
     pub mase: f64,
     /// The same of seasonal naive.
     pub mase_seasonal_naive: f64,
-    /// Symmetric mean absolute percentage error of the forecaster, percent (0 to 200).
-    pub smape: f64,
+    /// Symmetric mean absolute percentage error of the forecaster, percent (0 to 200); `None` unless every value is
+    /// positive.
+    pub smape: Option<f64>,
     /// The same of seasonal naive.
-    pub smape_seasonal_naive: f64,
+    pub smape_seasonal_naive: Option<f64>,
     /// Share of actuals inside each central interval: (level in percent, share).
     pub coverage: Vec<(f64, f64)>,
 }
@@ -49,6 +50,8 @@ pub struct FitReport {
     pub parameters: usize,
     /// Optimizer steps of the served network, all members; 0 where no network serves.
     pub steps: usize,
+    /// Optimizer steps spent on networks, whether or not they serve; 0 where none was tried.
+    pub steps_tried: usize,
     /// Share of the network's correction that the gate let through: 0, 0.5 or 1.
     pub gate: f64,
     /// Series that fell back to seasonal naive.

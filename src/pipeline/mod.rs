@@ -103,7 +103,6 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         source,
         model: job.model.clone(),
         fits: fitted.reports,
-        positive_tail: report::positive_tail(&ingested.panel, job.model.horizon()),
         statuses: report::count_statuses(&forecasts),
         published,
         quality: job.quality.clone(),

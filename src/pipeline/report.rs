@@ -5,7 +5,7 @@ use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::Moment;
 use crate::publish::Published;
-use crate::series::{Forecasts, Panel, Series, Status, Verdict};
+use crate::series::{Forecasts, Status, Verdict};
 use std::path::PathBuf;
 
 /// What was found in the source.
@@ -69,8 +69,6 @@ pub struct JobReport {
     pub model: ModelSpec,
     /// How each group of series was trained.
     pub fits: Vec<FitReport>,
-    /// Whether the last horizon of every series is above zero, so that percentage errors mean something.
-    pub positive_tail: bool,
     /// Number of forecast series of each status that occurs.
     pub statuses: Vec<(Status, usize)>,
     /// The forecasts.
@@ -110,39 +108,9 @@ impl JobReport {
     }
 }
 
-/// Whether the observed values among the last `steps` of every series are above zero.
-pub(super) fn positive_tail(panel: &Panel, steps: usize) -> bool {
-    let tail = |series: &Series| series.values.len().saturating_sub(steps);
-    panel.series.iter().all(|series| !series.values[tail(series)..].iter().any(|value| *value <= 0.0))
-}
-
 /// How many series have each status that occurs.
 pub(super) fn count_statuses(forecasts: &Forecasts) -> Vec<(Status, usize)> {
     let all = [Status::Ok, Status::Fallback, Status::Degraded, Status::ColdStart, Status::Stale];
     let count = |status: Status| forecasts.series.iter().filter(|one| one.status == status).count();
     all.map(|status| (status, count(status))).into_iter().filter(|(_, count)| *count > 0).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::series::Frequency;
-    use jiff::tz::TimeZone;
-
-    #[test]
-    fn a_zero_counts_where_it_was_scored() {
-        let panel = |values: &[f64]| {
-            let series = Series {
-                unique_id: "a".into(),
-                keys: Vec::new(),
-                frequency: Frequency::Days { days: 1 },
-                times: (0..values.len() as i64).collect(),
-                values: values.to_vec(),
-            };
-            Panel { id_columns: Vec::new(), series: vec![series], zone: TimeZone::UTC }
-        };
-        assert!(positive_tail(&panel(&[0.0, 1.0, f64::NAN, 2.0]), 3));
-        assert!(!positive_tail(&panel(&[0.0, 1.0, 2.0]), 3));
-        assert!(!positive_tail(&panel(&[-1.0]), 3));
-    }
 }

@@ -75,7 +75,7 @@ fn json_is_one_document_with_stable_keys() {
     assert_eq!(
         keys(&document["fits"][0]),
         "budget_exhausted fallbacks freq gate holdout log_space lookbacks model_id notes parameters season_length \
-         series steps"
+         series steps steps_tried"
     );
     assert_eq!(keys(&document["output"]), "bytes path rows schema_version");
     assert_eq!(document["output"]["rows"], 7);
