@@ -1,6 +1,6 @@
 //! Several members averaged in work space, and the way back to the target's units.
 
-use ndarray::{Array2, Array3, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 
 use crate::model::artifact::Weights;
 use crate::model::member::Member;
@@ -114,19 +114,8 @@ impl Ensemble {
         self.members.iter().map(|(member, _)| member.parameters()).sum()
     }
 
-    /// Steps of history from which on a series can be forecast: most of the shortest lookback is real.
+    /// Steps of history from which on a series can be forecast: enough of every lookback is real.
     pub fn history_min(&self) -> usize {
         self.members.iter().map(|(member, _)| member.geometry.first_origin()).max().unwrap_or(1)
     }
-}
-
-/// Share of missing values among the last inputs of a series before `origin`.
-pub fn missing_share(series: &WorkSeries, origin: usize, lookback: usize) -> f64 {
-    let inputs = &series.target[origin.saturating_sub(lookback)..origin];
-    inputs.iter().filter(|value| value.is_nan()).count() as f64 / inputs.len().max(1) as f64
-}
-
-/// Keeps the quantile at `level` only: point forecasts (series, T) of quantile forecasts (series, T, Q).
-pub fn at_level(quantiles: ArrayView3<f64>, level: usize) -> Array2<f64> {
-    quantiles.slice(s![.., .., level]).to_owned()
 }

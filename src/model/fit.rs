@@ -216,7 +216,7 @@ impl<'a> Fit<'a> {
             _ if explored.iter().all(|learnt| learnt.steps == 0) => 0.0,
             _ => {
                 let trained = mix(stage, explored, 1.0);
-                gate::judge(&stage.ridge, &trained, validation, &stage.work, self.plan.is_panel).share
+                gate::judge(&stage.ridge, &trained, validation, &stage.work, self.plan.is_panel)
             }
         }
     }

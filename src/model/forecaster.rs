@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use crate::model::artifact;
 use crate::model::baseline;
-use crate::model::ensemble::{Ensemble, missing_share};
+use crate::model::ensemble::Ensemble;
 use crate::model::fit::{self, Conditions};
 use crate::model::group::{Group, Served};
 use crate::model::report::{FitReport, Progress};
@@ -224,7 +224,7 @@ fn learnt_forecasts(
         if !quantiles.iter().all(|value| value.is_finite()) {
             return None;
         }
-        let missing = missing_share(work, work.steps(), ensemble.lookback_max());
+        let missing = work.missing_share(work.steps(), ensemble.lookback_max());
         let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
         Some((quantiles, status))
     };

@@ -10,18 +10,8 @@ const SHARES: [f64; 2] = [0.5, 1.0];
 /// Least relative improvement that a single origin can show.
 const MARGIN_SINGLE: f64 = 0.02;
 
-/// What the gate decided.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// Share of the trained members in the served ensemble: 0, 0.5 or 1.
-    pub share: f64,
-    /// Mean error of the ridge maps, relative to seasonal naive.
-    pub ridge: f64,
-    /// Mean error with the best share of the trained members.
-    pub network: f64,
-}
-
-/// Judges trained members against the ridge maps that they started from.
+/// Share of the trained members in the served ensemble, judged against the ridge maps that they started from: 0, 0.5
+/// or 1.
 ///
 /// The share with the least mean error is let through if it also wins on two thirds of the origins and, unless many
 /// series teach the network (`is_panel`), by more than the standard error of its advantage over the origins: one lucky
@@ -32,7 +22,7 @@ pub fn judge(
     validation: &Validation,
     work: &[WorkSeries],
     is_panel: bool,
-) -> Verdict {
+) -> f64 {
     let base = validation.relative(ridge, work);
     let ridge_error = validation::mean(&base);
     let tried = SHARES.map(|share| (share, validation.relative(&ridge.blend(trained, share), work)));
@@ -44,7 +34,7 @@ pub fn judge(
     let wins = folds.iter().zip(&base).filter(|(with, without)| with < without).count();
     let margin = if is_panel { 0.0 } else { standard_error(&base, &folds) };
     let is_better = ridge_error - network > margin && 3 * wins >= 2 * folds.len();
-    Verdict { share: if is_better { share } else { 0.0 }, ridge: ridge_error, network }
+    if is_better { share } else { 0.0 }
 }
 
 /// Standard error of the mean difference between two rows of fold figures.

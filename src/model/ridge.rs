@@ -42,7 +42,7 @@ impl Design {
         windows_max: usize,
         rng: &mut impl Rng,
     ) -> Design {
-        let chosen = origins.spread(windows_max, rng);
+        let chosen = origins.sample(windows_max, rng);
         let mut count_of = vec![1.0; series.len()];
         for (index, count) in origins.per_series() {
             count_of[index] = count as f64;

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum ModelKind {
     /// Ridge base with a gated S4D residual; falls back where a series is too short.
     Auto,
-    /// As [`ModelKind::Auto`], but the network always serves (the gate is reported, not applied).
+    /// As [`ModelKind::Auto`], but without the gate: the network always serves.
     S4d,
     /// The closed-form ridge base alone.
     Ridge,

@@ -2,7 +2,7 @@
 
 use ndarray::Array3;
 
-use crate::model::ensemble::{Ensemble, at_level};
+use crate::model::ensemble::Ensemble;
 use crate::model::exam::{Accuracy, Exam};
 use crate::model::work::WorkSeries;
 use crate::series::Series;
@@ -45,11 +45,8 @@ impl Validation {
     /// Error relative to that of seasonal naive over all folds, one figure per fold; a mean below 1 is better than
     /// seasonal naive.
     pub fn relative(&self, ensemble: &Ensemble, work: &[WorkSeries]) -> Vec<f64> {
-        let median = ensemble.median();
-        self.quantiles(ensemble, work)
-            .zip(&self.folds)
-            .map(|(quantiles, exam)| exam.relative(at_level(quantiles.view(), median).view(), self.naive))
-            .collect()
+        let point = |exam: &Exam| ensemble.point(&exam.pick(work), &exam.origins);
+        self.folds.iter().map(|exam| exam.relative(point(exam).view(), self.naive)).collect()
     }
 
     /// The factor on interval widths with the smallest pinball loss over all folds.
@@ -75,14 +72,6 @@ impl Validation {
         let candidates = (0..=16).map(|step| 1.1_f64.powi(step));
         let scored = candidates.map(|width| (width, loss(width)));
         scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1.0, |(width, _)| width)
-    }
-
-    fn quantiles<'a>(
-        &'a self,
-        ensemble: &'a Ensemble,
-        work: &'a [WorkSeries],
-    ) -> impl Iterator<Item = Array3<f64>> + 'a {
-        self.folds.iter().map(|exam| ensemble.forecast(&exam.pick(work), &exam.origins))
     }
 }
 

@@ -111,7 +111,7 @@ impl Origins {
     }
 
     /// At most `count_max` windows, evenly spaced over all of them from a random offset on, in order.
-    pub fn spread(&self, count_max: usize, rng: &mut impl Rng) -> Vec<(usize, usize)> {
+    pub fn sample(&self, count_max: usize, rng: &mut impl Rng) -> Vec<(usize, usize)> {
         let all = self.ranges.iter().flat_map(|&(index, start, end)| (start..end).map(move |o| (index, o)));
         let total = self.count();
         if total <= count_max {

@@ -69,6 +69,12 @@ impl WorkSeries {
         self.filled.len()
     }
 
+    /// Share of missing values among the `lookback` inputs before `origin`.
+    pub fn missing_share(&self, origin: usize, lookback: usize) -> f64 {
+        let inputs = &self.target[origin.saturating_sub(lookback)..origin];
+        inputs.iter().filter(|value| value.is_nan()).count() as f64 / inputs.len().max(1) as f64
+    }
+
     /// Writes the `out.len()` inputs before `origin` (exclusive), repeating the first value to the left of the start.
     pub fn input(&self, origin: usize, out: &mut [f32]) {
         let padding = out.len().saturating_sub(origin);
