@@ -102,6 +102,7 @@ fn holdout(score: &HoldoutScore) -> Value {
         "horizon": score.horizon,
         "mase": score.mase,
         "mase_seasonal_naive": score.mase_seasonal_naive,
+        "origins": score.origins,
         "smape": score.smape,
         "smape_seasonal_naive": score.smape_seasonal_naive,
         "coverage": coverage,

@@ -124,7 +124,10 @@ fn scored(page: &mut Page, score: &HoldoutScore) {
         gain if gain > 0.0 => format!("{gain:.0} % better than seasonal naive"),
         loss => format!("{:.0} % worse than seasonal naive", -loss),
     };
-    let tail = format!("last {} steps of {}", score.horizon, count(score.series, "series"));
+    let steps = score.origins * score.horizon;
+    let forecasts =
+        if score.origins > 1 { format!(" in {} forecasts", score.origins) } else { String::new() };
+    let tail = format!("last {steps} steps of {}{forecasts}", count(score.series, "series"));
     page.line("Scored", format!("{tail}, held back: {against}"));
     let pair = |name: &str, own: f64, naive: f64, unit: &str| match own.is_finite() && naive.is_finite() {
         true => format!("{name} {own:.2}{unit} (naive {naive:.2}{unit})"),
@@ -206,6 +209,7 @@ mod tests {
         let score = HoldoutScore {
             series: 1,
             horizon: 12,
+            origins: 1,
             mase: 0.75,
             mase_seasonal_naive: 1.0,
             smape: Some(4.0),

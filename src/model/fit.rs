@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ndarray::{Array3, s};
+use ndarray::{Array3, ArrayView3, Axis};
 
 use crate::model::baseline;
 use crate::model::ensemble::Ensemble;
@@ -66,7 +66,7 @@ struct Fit<'a> {
     conditions: &'a Conditions<'a>,
     shape: Shape,
     plan: Plan,
-    /// Steps at the end of each series that are kept for the score: one horizon, or none if the series are short.
+    /// Steps at the end of each series that are kept for the score; none if the series are short.
     tail: usize,
     /// The tail and the validation origins before it.
     held: usize,
@@ -94,7 +94,7 @@ impl<'a> Fit<'a> {
             weekly: frequency == Frequency::Days { days: 7 },
         };
         let plan = Plan::new(&shape);
-        let tail = if plan.validation_origins > 0 { shape.horizon } else { 0 };
+        let tail = plan.tail_origins * shape.horizon;
         let held = tail + plan.validation_origins * shape.horizon;
         Fit { series, frequency, spec, conditions, shape, plan, tail, held }
     }
@@ -138,7 +138,9 @@ impl<'a> Fit<'a> {
             return self.baseline(false, reason);
         }
         judged.width = validation.best_width(&judged, &early.work);
-        let holdout = self.holdout(history, |exam| judged.forecast(&exam.pick(&early.work), &exam.origins));
+        let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
+            judged.forecast(&exam.pick(&early.work), &exam.origins)
+        });
         let (served, is_cut) = self.serve(&choice, &explored, share, &judged);
 
         let mut notes: Vec<String> =
@@ -271,7 +273,7 @@ impl<'a> Fit<'a> {
     fn baseline(&self, is_fallback: bool, note: impl Into<Option<String>>) -> (Group, FitReport) {
         let (season, horizon) = (self.shape.season, self.shape.horizon);
         let levels = self.spec.quantile_levels();
-        let holdout = self.holdout(season + 1, |exam| {
+        let holdout = self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| {
             let mut quantiles = Array3::zeros((exam.series.len(), horizon, levels.len()));
             for ((mut sample, &index), &origin) in
                 quantiles.outer_iter_mut().zip(&exam.series).zip(&exam.origins)
@@ -288,31 +290,50 @@ impl<'a> Fit<'a> {
         (self.group(Served::SeasonalNaive { is_fallback }, model_id), report)
     }
 
-    /// Scores forecasts of the tail, which nothing was trained or chosen on.
-    fn holdout(&self, history: usize, forecast: impl Fn(&Exam) -> Array3<f64>) -> Option<HoldoutScore> {
-        let back = if self.tail > 0 { self.tail } else { self.shape.horizon };
-        let chosen = long_enough(self.series, back + history);
-        // Without a tail only forecasters that learn nothing can be scored.
-        if chosen.is_empty() {
-            return None;
-        }
-        let exam = Exam::new(self.series, &chosen, back, self.shape.horizon, self.shape.season);
-        let quantiles = forecast(&exam);
+    /// Scores forecasts of the last `origins` horizons of each series, which nothing was trained or chosen on; `None`
+    /// where there are none.
+    fn holdout(
+        &self,
+        origins: usize,
+        history: usize,
+        forecast: impl Fn(&Exam) -> Array3<f64>,
+    ) -> Option<HoldoutScore> {
+        let (horizon, season) = (self.shape.horizon, self.shape.season);
         let levels = self.spec.quantile_levels();
         let position =
             |level: f64| levels.iter().position(|&l| l == level).expect("tails are among the levels");
-        let own = exam.accuracy(quantiles.slice(s![.., .., position(0.5)]));
+        let exams: Vec<(Exam, Array3<f64>)> = (1..=origins)
+            .map(|origin| origin * horizon)
+            .map(|back| (back, long_enough(self.series, back + history)))
+            .filter(|(_, chosen)| !chosen.is_empty())
+            .map(|(back, chosen)| Exam::new(self.series, &chosen, back, horizon, season))
+            .map(|exam| {
+                let quantiles = forecast(&exam);
+                (exam, quantiles)
+            })
+            .collect();
+        let (latest, _) = exams.first()?;
+        let mean = |of: &dyn Fn(&Exam, ArrayView3<f64>) -> f64| {
+            let figures: Vec<f64> =
+                exams.iter().map(|(exam, quantiles)| of(exam, quantiles.view())).collect();
+            validation::mean(&figures)
+        };
+        let own = |exam: &Exam, quantiles: ArrayView3<f64>| {
+            exam.accuracy(quantiles.index_axis_move(Axis(2), position(0.5)))
+        };
         let coverage = |&level: &f64| {
             let [lower, upper] = tails(level).map(position);
-            (level, exam.coverage(quantiles.view(), lower, upper))
+            (level, mean(&|exam, quantiles| exam.coverage(quantiles, lower, upper)))
         };
+        let is_positive = exams.iter().all(|(exam, _)| exam.is_positive);
         Some(HoldoutScore {
-            series: chosen.len(),
-            horizon: self.shape.horizon,
-            mase: own.mase,
-            mase_seasonal_naive: exam.naive.mase,
-            smape: exam.is_positive.then_some(own.smape),
-            smape_seasonal_naive: exam.is_positive.then_some(exam.naive.smape),
+            series: latest.series.len(),
+            horizon,
+            origins: exams.len(),
+            mase: mean(&|exam, quantiles| own(exam, quantiles).mase),
+            mase_seasonal_naive: mean(&|exam, _| exam.naive.mase),
+            smape: is_positive.then(|| mean(&|exam, quantiles| own(exam, quantiles).smape)),
+            smape_seasonal_naive: is_positive.then(|| mean(&|exam, _| exam.naive.smape)),
             coverage: self.spec.levels().iter().map(coverage).collect(),
         })
     }

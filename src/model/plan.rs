@@ -41,6 +41,8 @@ pub struct Plan {
     pub recipe: Recipe,
     /// Validation origins per series, one horizon apart, before the tail that is held back for the score.
     pub validation_origins: usize,
+    /// Origins in the tail that is kept for the score, one horizon apart; none if there is nothing to validate on.
+    pub tail_origins: usize,
     /// Whether many series teach one network, which the gate then trusts more readily.
     pub is_panel: bool,
 }
@@ -86,14 +88,16 @@ impl Plan {
                 patience: 3,
             },
         };
-        Plan { members, recipe, validation_origins: validation_origins(shape), is_panel }
+        let validation_origins = validation_origins(shape);
+        let tail_origins = if validation_origins > 0 { tail_origins(shape) } else { 0 };
+        Plan { members, recipe, validation_origins, tail_origins, is_panel }
     }
 }
 
 /// Up to three origins, or a dozen where few series give few forecasts each, that leave at least half of a typical
 /// series and two seasons for training; one origin if only the seasons are missing; none if the series is too short.
 fn validation_origins(shape: &Shape) -> usize {
-    let held = |origins: usize| (origins + 1) * shape.horizon;
+    let held = |origins: usize| (origins + tail_origins(shape)) * shape.horizon;
     let leaves_half = |origins: &usize| 2 * held(*origins) <= shape.length;
     let leaves_seasons = |origins: &usize| shape.length >= held(*origins) + 2 * shape.season + shape.horizon;
     let leaves_most = |origins: &usize| 4 * held(*origins) <= shape.length;
@@ -101,6 +105,12 @@ fn validation_origins(shape: &Shape) -> usize {
     many.or_else(|| (1..=3).rev().filter(leaves_half).find(leaves_seasons))
         .or_else(|| Some(1).filter(leaves_half))
         .unwrap_or(0)
+}
+
+/// One forecast of each of many series is a fair sample; few series are scored on up to a week of forecasts, as far as
+/// that takes no more than a twentieth of their length.
+fn tail_origins(shape: &Shape) -> usize {
+    if shape.series >= PANEL_SERIES { 1 } else { (shape.length / (20 * shape.horizon)).clamp(1, 7) }
 }
 
 /// Lookbacks and patches by season length.
@@ -124,7 +134,7 @@ fn members(shape: &Shape) -> Vec<MemberPlan> {
         }
     };
     // Windows are padded on the left, so a lookback may be most of what selection sees of a typical series.
-    let held = (validation_origins(shape) + 1) * shape.horizon;
+    let held = (validation_origins(shape) + tail_origins(shape)) * shape.horizon;
     let visible = shape.length.saturating_sub(held);
     let holds_a_season = visible >= season + shape.horizon;
     let limit = |patch: usize| {
@@ -200,6 +210,13 @@ mod tests {
         assert_eq!(Plan::new(&shape(1, 20, 12, 12)).validation_origins, 0);
         assert!(Plan::new(&shape(1, 6, 12, 4)).members.is_empty());
         assert_eq!(Plan::new(&shape(1, 144, 12, 12)).members.len(), 2);
+    }
+
+    #[test]
+    fn few_long_series_are_scored_on_several_forecasts() {
+        let origins = |series, length| Plan::new(&shape(series, length, 24, 24)).tail_origins;
+        assert_eq!((origins(2, 50_000), origins(2, 1_500), origins(414, 50_000)), (7, 3, 1));
+        assert_eq!(origins(2, 40), 0);
     }
 
     #[test]

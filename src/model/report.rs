@@ -16,8 +16,10 @@ pub struct Progress {
 pub struct HoldoutScore {
     /// Series scored.
     pub series: usize,
-    /// Steps held back per series.
+    /// Steps of each forecast.
     pub horizon: usize,
+    /// Forecasts scored per series, one horizon apart; all of them were held back.
+    pub origins: usize,
     /// Mean absolute scaled error of the forecaster (scale: seasonal naive in sample), mean over series.
     pub mase: f64,
     /// The same of seasonal naive.
