@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Crate, and the only layers that may name it.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("polars", &["ingest", "publish"]),
+    ("polars", &["ingest"]),
     ("tokio", &["schedule", "serve", "cli"]),
     ("anyhow", &["cli"]),
     ("miette", &["cli", "config"]),

@@ -232,10 +232,10 @@ pub(super) struct DataShow {
     pub source: SourceArgs,
     /// Id columns; repeat the flag or separate by commas (default: found by their values)
     #[arg(long, env = "S4CAST_ID", value_name = "COLUMN", value_delimiter = ',', help_heading = "Source")]
-    pub id_column: Vec<String>,
+    pub id: Vec<String>,
     /// The series to show, by its unique_id (default: the first one)
-    #[arg(long, env = "S4CAST_SERIES", value_name = "ID")]
-    pub id: Option<String>,
+    #[arg(long, env = "S4CAST_SERIES", value_name = "UNIQUE_ID")]
+    pub series: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -76,11 +76,11 @@ fn page(ingested: &Ingested, accepted: bool) -> String {
 pub(super) fn show(args: &DataShow, terminal: &Terminal) -> Result<Exit, CliError> {
     let mut settings = launch::settings(args.source.config.as_deref())?;
     args.source.apply(&mut settings);
-    settings.flag(Key::Id, args.id_column.clone());
+    settings.flag(Key::Id, args.id.clone());
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
     let ingested = ingest::read(&launch.source)?;
-    let series = find(&ingested, args.id.as_deref())?;
+    let series = find(&ingested, args.series.as_deref())?;
     terminal.result(|| document(series), || portrait(series, ingested.panel.series.len()))?;
     Ok(Exit::Ok)
 }

@@ -31,10 +31,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Sets a value by flag, which replaces what the file says; nothing where the flag was not given.
+    /// Sets a value by flag or environment variable, which replaces what the file says; nothing where neither was given.
+    ///
+    /// An empty value is none: `S4CAST_TZ=` in an environment file means that no zone is set. Blanks around a value,
+    /// as in `--id "a, b"`, are no part of it.
     pub fn flag<T: Into<String>>(&mut self, key: Key, values: impl IntoIterator<Item = T>) {
+        let texts = values.into_iter().map(|value| value.into().trim().to_owned());
         let items: Vec<Item> =
-            values.into_iter().map(|value| Item { text: value.into(), span: None }).collect();
+            texts.filter(|text| !text.is_empty()).map(|text| Item { text, span: None }).collect();
         if !items.is_empty() {
             self.values.insert(key, items);
         }

@@ -219,3 +219,17 @@ fn brackets_in_the_folder_are_no_pattern() {
     let inputs = source(&settings).expect("valid").source.inputs;
     assert_eq!(inputs, ["a[[]1[]]/*.csv", "a[1]/a.csv", "https://host/x.csv", "/data/b.csv"]);
 }
+
+#[test]
+fn an_empty_flag_or_variable_sets_nothing_and_blanks_do_not_count() {
+    let mut settings = parse(GOOD);
+    settings.flag(Key::Tz, [""]);
+    settings.flag(Key::Horizon, [" 12 "]);
+    settings.flag(Key::Id, ["a", " b"]);
+    let job = job(&settings).expect("valid").job;
+    assert_eq!(
+        job.source.zone.and_then(|zone| zone.iana_name().map(str::to_owned)).as_deref(),
+        Some("Europe/Berlin")
+    );
+    assert_eq!((job.model.horizon(), job.source.id), (12, vec!["a".to_owned(), "b".to_owned()]));
+}

@@ -65,7 +65,7 @@ pub enum JobError {
 /// Runs a job; `watch` hears of the progress. Everything that can be refused is refused before training.
 ///
 /// # Errors
-/// See [`JobError`]; nothing is published then.
+/// See [`JobError`]; no forecast is published then.
 pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Result<JobReport, JobError> {
     let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
     let mut clock = StopWatch::start();

@@ -143,12 +143,12 @@ fn one_bad_series_is_left_out_and_strict_says_so() {
 fn a_series_is_shown_by_its_id() {
     let place = Place::new();
     let input = dataset("missing_stretches.csv");
-    let shown = place.run(&format!("data show {input} --id meter_1 --json")).expect(0).json();
+    let shown = place.run(&format!("data show {input} --series meter_1 --json")).expect(0).json();
     assert_eq!((shown["steps"].as_u64(), shown["missing"].as_u64()), (Some(360), Some(30)));
     assert_eq!(shown["head"].as_array().map(Vec::len), Some(5));
-    let run = place.run(&format!("data show {input} --id meter_1")).expect(0);
+    let run = place.run(&format!("data show {input} --series meter_1")).expect(0);
     assert!(run.stdout.contains("330 observed, 30 missing"), "{}", run.stdout);
-    let run = place.run(&format!("data show {input} --id meter1")).expect(2);
+    let run = place.run(&format!("data show {input} --series meter1")).expect(2);
     assert!(run.stderr.contains("did you mean 'meter_1'?"), "{}", run.stderr);
 }
 

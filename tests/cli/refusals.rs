@@ -41,7 +41,7 @@ fn requests_that_make_no_sense() {
     }
     refused(weekly(9), "forecast in.csv -H -3 -o out.parquet", 2, "'-3' is not a whole number");
     refused(weekly(9), "forecast in.csv -H 3 -o out.csv", 2, "write for example out.parquet");
-    refused(weekly(9), "data show in.csv --id nope", 2, "the series are 'series'");
+    refused(weekly(9), "data show in.csv --series nope", 2, "the series are 'series'");
     refused(weekly(9), "demo in.csv", 73, "name another folder");
     refused(weekly(9), "forecast in.csv -H 0 -o out.parquet", 2, "horizon 0 is not in 1..=10000");
     refused(
