@@ -1,6 +1,7 @@
 //! Which files an input names: paths, globs, directories, Hive partitions; what is left out, and why.
 
 use super::spec::{IngestError, IngestErrorKind};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ pub(super) fn find(inputs: &[String]) -> Result<Found, IngestError> {
     for input in inputs {
         add_input(input, &mut found)?;
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     found.files.retain(|file| seen.insert(file.path.canonicalize().unwrap_or_else(|_| file.path.clone())));
     if found.files.is_empty() {
         let mut problems = vec![format!("{}: no CSV or Parquet file to read", inputs.join(", "))];
@@ -70,7 +71,7 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             let mut paths = Vec::new();
-            walk(path, &mut paths)?;
+            walk(path, &mut HashSet::new(), &mut paths)?;
             paths.sort();
             add_many(paths, false, found)
         }
@@ -102,16 +103,23 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
     }
 }
 
-/// All files below a directory. Links to directories are followed no deeper than any sane tree.
-fn walk(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<(), IngestError> {
-    if directory.components().count() > 100 {
+/// All files below a directory. Links to directories are followed, but no folder is entered twice.
+fn walk(
+    directory: &Path,
+    visited: &mut HashSet<PathBuf>,
+    paths: &mut Vec<PathBuf>,
+) -> Result<(), IngestError> {
+    if !visited.insert(directory.canonicalize().map_err(|error| io_error(directory, &error))?) {
         return Ok(());
     }
-    for entry in std::fs::read_dir(directory).map_err(|error| io_error(directory, &error))? {
-        let path = entry.map_err(|error| io_error(directory, &error))?.path();
+    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| io_error(directory, &error))?;
+    let mut entries: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
         match path.is_dir() {
             true if hidden(&path) => {}
-            true => walk(&path, paths)?,
+            true => walk(&path, visited, paths)?,
             false => paths.push(path),
         }
     }
@@ -337,6 +345,17 @@ mod tests {
         let found = find(&[folder.path().display().to_string()]).unwrap();
         assert_eq!(names(&found, &folder), ["/a.csv", "/b/2.csv"]);
         assert_eq!(found.skipped.len(), 4, "{:?}", found.skipped);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_back_end_the_search() {
+        let folder = folder(&[("l/x.csv", b"x")]);
+        for link in ["l/a", "l/b"] {
+            std::os::unix::fs::symlink(".", folder.path().join(link)).unwrap();
+        }
+        let found = find(&[folder.path().display().to_string()]).unwrap();
+        assert_eq!(names(&found, &folder), ["/l/x.csv"]);
     }
 
     #[test]
