@@ -4,7 +4,7 @@ use super::spec::{IngestError, IngestErrorKind};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,13 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
             })?;
             let mut paths: Vec<PathBuf> =
                 matches.collect::<Result<_, _>>().map_err(|error| io_error(error.path(), error.error()))?;
-            paths.retain(|path| path.is_file());
+            // A folder that the pattern spells out is wanted, whatever its name.
+            let spelt: Vec<Component<'_>> = path.components().collect();
+            let wanted = |folder: &Path| {
+                let last = folder.components().next_back();
+                !set_aside(folder) || last.is_some_and(|last| spelt.contains(&last))
+            };
+            paths.retain(|path| path.is_file() && path.ancestors().skip(1).all(wanted));
             if paths.is_empty() {
                 let problem = format!("{input}: the pattern matches no file{}", similar(path));
                 return Err(IngestError::new(IngestErrorKind::InputMissing, vec![problem]));
@@ -118,7 +124,7 @@ fn walk(
     entries.sort();
     for path in entries {
         match path.is_dir() {
-            true if hidden(&path) => {}
+            true if set_aside(&path) => {}
             true => walk(&path, visited, paths)?,
             false => paths.push(path),
         }
@@ -234,6 +240,13 @@ fn hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
+/// Whether other programs set a folder aside by its name: `.git`, Spark's `_temporary`, Delta's `_delta_log`. A Hive key
+/// may begin with `_`.
+fn set_aside(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
+}
+
 fn extension(path: &Path) -> String {
     path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
@@ -345,6 +358,23 @@ mod tests {
         let found = find(&[folder.path().display().to_string()]).unwrap();
         assert_eq!(names(&found, &folder), ["/a.csv", "/b/2.csv"]);
         assert_eq!(found.skipped.len(), 4, "{:?}", found.skipped);
+    }
+
+    #[test]
+    fn folders_that_other_programs_set_aside_are_not_searched() {
+        let files: [(&str, &[u8]); 4] = [
+            ("t/_temporary/0/task_1/part-1.csv", b"x"),
+            ("t/_delta_log/0.csv", b"x"),
+            ("t/_id=a/p.csv", b"x"),
+            ("t/part-0.csv", b"x"),
+        ];
+        let folder = folder(&files);
+        let root = folder.path().display();
+        for input in [root.to_string(), format!("{root}/**/*.csv")] {
+            assert_eq!(names(&find(&[input]).unwrap(), &folder), ["/t/_id=a/p.csv", "/t/part-0.csv"]);
+        }
+        let spelt = find(&[format!("{root}/*/_delta_log/*.csv")]).unwrap();
+        assert_eq!(names(&spelt, &folder), ["/t/_delta_log/0.csv"]);
     }
 
     #[cfg(unix)]
