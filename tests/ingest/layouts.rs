@@ -87,6 +87,23 @@ fn without_an_id_column_there_is_one_series() {
 }
 
 #[test]
+fn folders_by_time_are_no_series_unless_asked_for() {
+    for key in ["year", "Event_Date"] {
+        let mut folder = Folder::new();
+        for year in 2020..2023 {
+            let rows = format!("ds,y\n{year}-01-01,1\n{year}-07-01,2\n");
+            folder = folder.file(&format!("hy/{key}={year}/x.csv"), rows);
+        }
+        let read = folder.read(&["hy"]).unwrap();
+        assert_eq!(read.panel.series[0].times.len(), 6, "{key}");
+        let mut spec = folder.spec(&["hy"]);
+        spec.id = vec![key.to_owned()];
+        spec.frequency = Some("6MS".parse().unwrap());
+        assert_eq!(s4cast::ingest::read(&spec).unwrap().panel.series.len(), 3, "{key}");
+    }
+}
+
+#[test]
 fn an_unknown_flag_is_corrected_with_the_list_of_columns() {
     let error = read_csv(LONG, |spec| spec.target = Some("Yy".into())).unwrap_err();
     assert_eq!(error.kind(), IngestErrorKind::Usage);
