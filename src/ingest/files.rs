@@ -1,4 +1,7 @@
 //! Which files an input names: paths, globs, directories, Hive partitions; what is left out, and why.
+//!
+//! `key=value` folders count below a named directory and below the part of a glob that has no wildcard; of a named file
+//! they count as its path is written. Where the program is started from plays no part.
 
 use super::spec::{IngestError, IngestErrorKind};
 use std::collections::HashSet;
@@ -73,13 +76,13 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
             let mut paths = Vec::new();
             walk(path, &mut HashSet::new(), &mut paths)?;
             paths.sort();
-            add_many(paths, false, found)
+            add_many(paths, path, false, found)
         }
         Ok(metadata) if !metadata.is_file() => {
             Err(usage(format!("{input}: a pipe or a device, which cannot be read twice; name a file")))
         }
         Ok(_) => {
-            found.files.push(source_file(path, true)?);
+            found.files.push(source_file(path, Path::new(""), true)?);
             Ok(())
         }
         Err(_) if input == "-" => {
@@ -103,7 +106,10 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
                 return Err(IngestError::new(IngestErrorKind::InputMissing, vec![problem]));
             }
             paths.sort();
-            add_many(paths, true, found)
+            let is_fixed =
+                |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+            let root: PathBuf = path.components().take_while(is_fixed).collect();
+            add_many(paths, &root, true, found)
         }
         Err(error) => Err(io_error(path, &error)),
     }
@@ -133,7 +139,12 @@ fn walk(
 }
 
 /// Adds the files of a directory or glob. A glob that matches files of other kinds says so; a directory may hold them.
-fn add_many(paths: Vec<PathBuf>, tell_foreign: bool, found: &mut Found) -> Result<(), IngestError> {
+fn add_many(
+    paths: Vec<PathBuf>,
+    root: &Path,
+    tell_foreign: bool,
+    found: &mut Found,
+) -> Result<(), IngestError> {
     for path in paths {
         match refuse(&path)? {
             Refusal::Foreign(reason) if tell_foreign => {
@@ -141,7 +152,7 @@ fn add_many(paths: Vec<PathBuf>, tell_foreign: bool, found: &mut Found) -> Resul
             }
             Refusal::Foreign(_) => {}
             Refusal::Because(reason) => found.skipped.push(format!("{}: {reason}", path.display())),
-            Refusal::None => found.files.push(source_file(&path, false)?),
+            Refusal::None => found.files.push(source_file(&path, root, false)?),
         }
     }
     Ok(())
@@ -176,7 +187,8 @@ fn refuse(path: &Path) -> Result<Refusal, IngestError> {
     })
 }
 
-fn source_file(path: &Path, named: bool) -> Result<SourceFile, IngestError> {
+/// The file of a path; its `key=value` folders count below `root`.
+fn source_file(path: &Path, root: &Path, named: bool) -> Result<SourceFile, IngestError> {
     let name = path.display().to_string();
     let extension = extension(path);
     if named && PACKED_EXTENSIONS.contains(&extension.as_str()) {
@@ -200,7 +212,8 @@ fn source_file(path: &Path, named: bool) -> Result<SourceFile, IngestError> {
             "{name}: no Parquet footer: half written or damaged; write the file again"
         )));
     }
-    Ok(SourceFile { path: path.to_owned(), name, format, hive: hive_columns(path), named })
+    let hive = hive_columns(path.strip_prefix(root).unwrap_or(path));
+    Ok(SourceFile { path: path.to_owned(), name, format, hive, named })
 }
 
 /// `key=value` folders of a path.
@@ -394,6 +407,20 @@ mod tests {
         let found = find(&[format!("{}/**/*.csv", folder.path().display())]).unwrap();
         let expected = vec![("region".to_owned(), Some("north sea".to_owned())), ("k".to_owned(), None)];
         assert_eq!(found.files[0].hive, expected);
+    }
+
+    #[test]
+    fn hive_folders_above_the_input_do_not_count() {
+        let folder = folder(&[("env=prod/k=a/p.csv", b"x")]);
+        let root = folder.path().join("env=prod").display().to_string();
+        let keys = |input: String| -> Vec<String> {
+            find(&[input]).unwrap().files[0].hive.iter().map(|(key, _)| key.clone()).collect()
+        };
+        assert_eq!(keys(root.clone()), ["k"]);
+        assert_eq!(keys(format!("{root}/*/p.csv")), ["k"]);
+        assert_eq!(keys(format!("{root}/k=[a]/p.csv")), ["k"]);
+        assert_eq!(keys(format!("{root}/k=a/*.csv")), [""; 0]);
+        assert_eq!(keys(format!("{root}/k=a/p.csv")), ["env", "k"], "a named file counts as written");
     }
 
     #[test]
