@@ -81,10 +81,20 @@ impl Rows {
 
     /// File and row of a row, as messages write it.
     pub(super) fn place(&self, row: u32) -> String {
+        let piece = self.piece(row);
         let row = row as usize;
-        let piece = &self.pieces[self.pieces.partition_point(|piece| piece.start <= row).saturating_sub(1)];
         let (file, word) = &self.files[piece.file];
         format!("{file}: {word} {}", piece.number(row - piece.start))
+    }
+
+    /// Index of the file of a row.
+    pub(super) fn file(&self, row: u32) -> usize {
+        self.piece(row).file
+    }
+
+    fn piece(&self, row: u32) -> &Piece {
+        let after = self.pieces.partition_point(|piece| piece.start <= row as usize);
+        &self.pieces[after.saturating_sub(1)]
     }
 
     /// The first file, for problems of all files together.

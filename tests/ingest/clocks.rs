@@ -1,6 +1,6 @@
 //! Time zones, clock changes and calendar grids.
 
-use super::{assert_holds, at, read_csv, reasons, shown};
+use super::{Folder, assert_holds, at, read_csv, reasons, shown};
 use jiff::tz::TimeZone;
 use s4cast::ingest::SourceSpec;
 
@@ -36,6 +36,31 @@ fn hours_in_reverse_order_are_the_same() {
     lines[1..].reverse();
     let reversed = read_csv(&lines.join("\n"), berlin).unwrap();
     assert_eq!(reversed.fingerprint, read_csv(&text, berlin).unwrap().fingerprint);
+}
+
+#[test]
+fn repeated_hours_are_told_apart_whatever_the_order_of_files_and_rows() {
+    let text = hourly("2024-10-25T22:00:00Z", 72);
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    let expected = read_csv(&text, berlin).unwrap().fingerprint;
+    let file = |rows: &[&str], newest_first: bool| {
+        let mut rows = rows.to_vec();
+        if newest_first {
+            rows.reverse();
+        }
+        format!("ds,y\n{}\n", rows.join("\n"))
+    };
+    // Row 27 is the second 02:00 of that night.
+    for cut in [20, 26, 27, 28, 40] {
+        for newest_first in [false, true] {
+            let folder = Folder::with("d/9.csv", file(&rows[..cut], newest_first))
+                .file("d/10.csv", file(&rows[cut..], newest_first));
+            let mut spec = folder.spec(&["d"]);
+            berlin(&mut spec);
+            let read = s4cast::ingest::read(&spec).unwrap();
+            assert_eq!(read.fingerprint, expected, "{cut} {newest_first}");
+        }
+    }
 }
 
 #[test]
