@@ -105,6 +105,15 @@ fn zones_are_assumed_aloud_and_offsets_are_respected() {
 }
 
 #[test]
+fn the_unit_of_whole_numbers_is_said() {
+    for (zeros, unit) in [("", " seconds"), ("000", "milliseconds"), ("000000", "microseconds")] {
+        let text = format!("ds,y\n1704067200{zeros},1\n1704070800{zeros},2\n");
+        let read = read_csv(&text, |_| {}).unwrap();
+        assert!(read.notes.iter().any(|note| note.0.contains(unit)), "{:?}", read.notes);
+    }
+}
+
+#[test]
 fn calendar_grids_are_recognised_and_hold_only_valid_dates() {
     let cases = [
         ("2024-01-31,1\n2024-02-29,2\n2024-03-31,3\n2024-05-31,5\n", "ME", 5),
