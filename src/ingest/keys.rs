@@ -113,6 +113,12 @@ impl Keys {
         tuple.iter().zip(&self.parts).map(|(&value, part)| part.values[value as usize].to_string()).collect()
     }
 
+    /// Length of the composed id.
+    pub(super) fn bytes(&self, code: usize) -> usize {
+        let tuple = self.tuples[code].iter().zip(&self.parts);
+        tuple.map(|(&value, part)| part.values[value as usize].len() + 1).sum::<usize>().saturating_sub(1)
+    }
+
     /// The composed id: its values joined by `/`; `series` where there is no id column.
     pub(super) fn unique_id(&self, code: u32) -> String {
         match self.values(code) {
