@@ -45,6 +45,7 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         rows: &rows,
         decoded,
         zone: &zone,
+        zone_given: spec.zone.is_some(),
         clock: &clock,
         duplicates: spec.duplicates,
         order: spec.order,

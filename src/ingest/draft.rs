@@ -6,7 +6,7 @@ use super::spec::{Duplicates, Order};
 use super::text_of_instant;
 use super::timeline::{Decoded, NO_TIME};
 use crate::series::Frequency;
-use crate::series::civil::{Instants, LocalClock};
+use crate::series::civil::{DAY, Instants, LocalClock};
 use crate::series::infer::{anchored, infer};
 use jiff::tz::TimeZone;
 
@@ -15,6 +15,8 @@ pub(super) struct Context<'a> {
     pub(super) rows: &'a Rows,
     pub(super) decoded: Decoded,
     pub(super) zone: &'a TimeZone,
+    /// Whether the zone was named, not assumed.
+    pub(super) zone_given: bool,
     pub(super) clock: &'a LocalClock,
     pub(super) duplicates: Duplicates,
     pub(super) order: Order,
@@ -168,7 +170,12 @@ impl Draft {
             true => "",
             false => "; if these are several series, name their column with --id",
         };
-        format!("{count}{place} and {other} both stand at {time}; remove one, or {repair}{several}")
+        let below_a_day = || self.times.windows(2).any(|pair| (1..DAY).contains(&(pair[1] - pair[0])));
+        let clocks = match context.decoded.local && !context.zone_given && below_a_day() {
+            true => ", or, if these are local times over a change of the clocks, give --tz",
+            false => "",
+        };
+        format!("{count}{place} and {other} both stand at {time}; remove one, or {repair}{clocks}{several}")
     }
 
     fn judge_values(&mut self, context: &Context<'_>) {

@@ -93,6 +93,14 @@ fn hours_that_the_zone_skips_are_explained() {
 }
 
 #[test]
+fn the_repeated_hour_of_local_times_asks_for_the_zone() {
+    let error = read_csv(&hourly("2024-10-26T22:00:00Z", 24), |_| {}).unwrap_err().to_string();
+    assert_holds(&error, &["line 4 and line 5", "duplicates", "change of the clocks, give --tz"]);
+    let days = read_csv("ds,y\n2024-01-01,1\n2024-01-01,1\n2024-01-02,1\n", |_| {}).unwrap_err();
+    assert!(!days.to_string().contains("--tz"), "{days}");
+}
+
+#[test]
 fn zones_are_assumed_aloud_and_offsets_are_respected() {
     let dates = read_csv("ds,y\n2024-01-01,1\n2024-01-02,1\n", |_| {}).unwrap();
     assert!(dates.notes.is_empty(), "a date is a date anywhere: {:?}", dates.notes);
