@@ -212,8 +212,14 @@ fn source_file(path: &Path, root: &Path, named: bool) -> Result<SourceFile, Inge
             "{name}: no Parquet footer: half written or damaged; write the file again"
         )));
     }
-    let hive = hive_columns(path.strip_prefix(root).unwrap_or(path));
+    let hive = hive_columns(below(path, root));
     Ok(SourceFile { path: path.to_owned(), name, format, hive, named })
+}
+
+/// The part of a path below a folder; matches of a glob lack the `./` that it may begin with.
+fn below<'a>(path: &'a Path, root: &Path) -> &'a Path {
+    let path = path.strip_prefix(".").unwrap_or(path);
+    path.strip_prefix(root.strip_prefix(".").unwrap_or(root)).unwrap_or(path)
 }
 
 /// `key=value` folders of a path.
@@ -416,6 +422,8 @@ mod tests {
         let keys = |input: String| -> Vec<String> {
             find(&[input]).unwrap().files[0].hive.iter().map(|(key, _)| key.clone()).collect()
         };
+        let (path, rest) = (Path::new("env=prod/k=a/p.csv"), Path::new("k=a/p.csv"));
+        assert_eq!((below(path, Path::new("./env=prod")), below(path, Path::new("."))), (rest, path));
         assert_eq!(keys(root.clone()), ["k"]);
         assert_eq!(keys(format!("{root}/*/p.csv")), ["k"]);
         assert_eq!(keys(format!("{root}/k=[a]/p.csv")), ["k"]);
