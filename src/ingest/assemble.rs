@@ -31,6 +31,9 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
     judge_ids(&rows)?;
     let known = || rows.times.iter().map(|&raw| decoded.micros(raw)).filter(|&time| time != NO_TIME);
     let mut notes = Vec::new();
+    if let Some(unit) = decoded.epoch_words() {
+        notes.push(format!("the whole numbers of column {} are read as {unit}", roles.time));
+    }
     let has_hours = || known().any(|time| time.rem_euclid(DAY) != 0);
     let zone = zone(&rows, decoded.local, has_hours, spec, &mut notes);
     let (first, last) =
@@ -42,6 +45,7 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         rows: &rows,
         decoded,
         zone: &zone,
+        zone_given: spec.zone.is_some(),
         clock: &clock,
         duplicates: spec.duplicates,
         order: spec.order,

@@ -48,6 +48,30 @@ pub(super) const ID_NAMES: [&str; 14] = [
 pub(super) const TARGET_NAMES: [&str; 9] =
     ["y", "target", "value", "values", "val", "demand", "sales", "load", "quantity"];
 
+/// Last words of partition keys that cut a file by time and tell no series apart.
+const CALENDAR_WORDS: [&str; 20] = [
+    "year",
+    "yyyy",
+    "yr",
+    "quarter",
+    "qtr",
+    "month",
+    "mon",
+    "mm",
+    "week",
+    "date",
+    "day",
+    "dd",
+    "dt",
+    "ds",
+    "hour",
+    "hr",
+    "hh",
+    "minute",
+    "time",
+    "timestamp",
+];
+
 /// What a column holds, as far as a sample tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -56,6 +80,8 @@ pub(super) enum Kind {
     Text,
     /// Booleans: numbers if asked for, but no series of their own.
     Flag,
+    /// A part of the path such as `year=2024`: an id only if asked for.
+    Calendar,
     /// Nothing in the sample.
     Empty,
     /// A list, a struct, binary data.
@@ -70,6 +96,7 @@ impl Kind {
             Kind::Time => "time",
             Kind::Text => "text",
             Kind::Flag => "yes/no",
+            Kind::Calendar => "calendar part of the path",
             Kind::Empty => "empty",
             Kind::Other(what) => what,
         }
@@ -104,7 +131,9 @@ impl Candidate {
 
     /// A column of the path: text that does not change within a file.
     pub(super) fn of_path(name: &str) -> Candidate {
-        Candidate { name: name.to_owned(), kind: Kind::Text, constant: true, whole: false }
+        let last = name.rsplit(['_', '-', ' ']).next().unwrap_or(name).to_lowercase();
+        let kind = if CALENDAR_WORDS.contains(&last.as_str()) { Kind::Calendar } else { Kind::Text };
+        Candidate { name: name.to_owned(), kind, constant: true, whole: false }
     }
 
     /// A column of a type that no part can have.

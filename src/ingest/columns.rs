@@ -6,6 +6,7 @@ use super::source::{ColumnType, Source};
 use super::spec::{IngestError, Layout, Roles, SourceSpec};
 use super::time;
 use polars::prelude::DataFrame;
+use std::collections::HashSet;
 
 /// The roles, the layout and what the reader should know about how they were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,33 @@ pub(super) fn assign(sources: &[Source], spec: &SourceSpec) -> Result<Assignment
         }
     }
     let (source, sample) = first.expect("there is a source, or reading would have ended before");
-    Search::new(source, &sample).assign(spec)
+    let mut assignment = Search::new(source, &sample).assign(spec)?;
+    if assignment.layout == Layout::Wide {
+        assignment.notes.extend(unshared(source, sources));
+    }
+    Ok(assignment)
+}
+
+/// What to say of columns that other wide files have beyond those of the first: each would be a series.
+fn unshared(first: &Source, sources: &[Source]) -> Option<String> {
+    let known: HashSet<&str> = first.columns.iter().map(|(name, _)| name.as_str()).collect();
+    let extra = |source: &Source| -> Vec<String> {
+        let names = source.columns.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| !name.is_empty() && !known.contains(name)).map(str::to_owned).collect()
+    };
+    let mut files =
+        sources.iter().map(|source| (source, extra(source))).filter(|(_, extra)| !extra.is_empty());
+    let (source, names) = files.next()?;
+    let more = match files.count() {
+        0 => String::new(),
+        count => format!(" (and so for {count} more files)"),
+    };
+    Some(format!(
+        "{}: columns that {} does not have are not used: {}{more}; give wide files the same columns",
+        source.file.name,
+        first.file.name,
+        shortened(&names)
+    ))
 }
 
 struct Search {

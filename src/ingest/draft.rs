@@ -6,7 +6,7 @@ use super::spec::{Duplicates, Order};
 use super::text_of_instant;
 use super::timeline::{Decoded, NO_TIME};
 use crate::series::Frequency;
-use crate::series::civil::{Instants, LocalClock};
+use crate::series::civil::{DAY, Instants, LocalClock};
 use crate::series::infer::{anchored, infer};
 use jiff::tz::TimeZone;
 
@@ -15,6 +15,8 @@ pub(super) struct Context<'a> {
     pub(super) rows: &'a Rows,
     pub(super) decoded: Decoded,
     pub(super) zone: &'a TimeZone,
+    /// Whether the zone was named, not assumed.
+    pub(super) zone_given: bool,
     pub(super) clock: &'a LocalClock,
     pub(super) duplicates: Duplicates,
     pub(super) order: Order,
@@ -69,7 +71,7 @@ impl Draft {
         let mut times: Vec<(i64, u32)> =
             rows.iter().map(|&row| (context.raw(row), row)).filter(|&(time, _)| time != NO_TIME).collect();
         if context.decoded.local {
-            self.shifted = to_instants(&mut times, context.clock);
+            self.shifted = to_instants(&mut times, context.clock, |row| context.rows.file(row));
         }
         if let Some(as_of) = context.as_of {
             times.retain(|&(time, _)| time <= as_of);
@@ -168,7 +170,12 @@ impl Draft {
             true => "",
             false => "; if these are several series, name their column with --id",
         };
-        format!("{count}{place} and {other} both stand at {time}; remove one, or {repair}{several}")
+        let below_a_day = || self.times.windows(2).any(|pair| (1..DAY).contains(&(pair[1] - pair[0])));
+        let clocks = match context.decoded.local && !context.zone_given && below_a_day() {
+            true => ", or, if these are local times over a change of the clocks, give --tz",
+            false => "",
+        };
+        format!("{count}{place} and {other} both stand at {time}; remove one, or {repair}{clocks}{several}")
     }
 
     fn judge_values(&mut self, context: &Context<'_>) {
@@ -219,9 +226,8 @@ fn merged(values: &[f64], policy: Duplicates) -> f64 {
 /// Turns wall-clock times, in input order, into instants; counts those that the clock skips.
 ///
 /// A time that the clock shows twice is the earlier instant where it first occurs and the later one where it occurs
-/// again. Input that runs backwards is read backwards for that.
-fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock) -> usize {
-    let backwards = times.len() > 1 && times[0].0 > times[times.len() - 1].0;
+/// again. Which comes first is decided hour by hour, see [`Neighbours::in_time`].
+fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) -> usize) -> usize {
     let mut shifted = 0;
     let mut twice = Vec::new();
     for (at, (time, _)) in times.iter_mut().enumerate() {
@@ -237,12 +243,72 @@ fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock) -> usize {
             }
         }
     }
-    twice.sort_by_key(|&(earlier, _, at)| (earlier, if backwards { usize::MAX - at } else { at }));
-    for pair in twice.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
-        let (_, later, at) = pair[1];
-        times[at].0 = later;
+    twice.sort_by_key(|&(earlier, _, at)| (earlier, at));
+    for group in twice.chunk_by(|one, two| one.0 == two.0).filter(|group| group.len() > 1) {
+        let places = group.iter().map(|&(_, _, at)| at).collect();
+        let ordered = Neighbours { times, clock, file: &file }.in_time(places);
+        for at in &ordered[1..] {
+            times[*at].0 = group[0].1;
+        }
     }
     shifted
+}
+
+/// Rows of a series in input order, and the file of each.
+struct Neighbours<'a, F> {
+    times: &'a [(i64, u32)],
+    clock: &'a LocalClock,
+    file: &'a F,
+}
+
+impl<F: Fn(u32) -> usize> Neighbours<'_, F> {
+    /// Rows with one wall-clock time, given in input order, as they follow each other in time: within a file as the
+    /// rows around them run, and the file whose rows are earlier before the other.
+    fn in_time(&self, places: Vec<usize>) -> Vec<usize> {
+        let mut ordered = Vec::with_capacity(places.len());
+        let mut files: Vec<&[usize]> =
+            places.chunk_by(|&one, &two| self.file(one) == self.file(two)).collect();
+        if files.len() > 1 {
+            files.sort_by_cached_key(|group| self.middle(group[0]));
+        }
+        for group in files {
+            ordered.extend(group);
+            if group.len() > 1 && self.runs_backwards(group[0], group[group.len() - 1]) {
+                let from = ordered.len() - group.len();
+                ordered[from..].reverse();
+            }
+        }
+        ordered
+    }
+
+    fn file(&self, at: usize) -> usize {
+        (self.file)(self.times[at].1)
+    }
+
+    fn wall(&self, at: usize) -> i64 {
+        self.clock.local(self.times[at].0)
+    }
+
+    /// Whether the rows around two with the same wall-clock time go back in time: the row before the first tells, else
+    /// the row after the last, else those between.
+    fn runs_backwards(&self, first: usize, last: usize) -> bool {
+        let wall = self.wall(first);
+        let other = |at: &usize| self.wall(*at) != wall;
+        let same_file = |at: &usize| self.file(*at) == self.file(first);
+        let before = (0..first).rev().take_while(same_file).find(other).map(|at| self.wall(at) > wall);
+        let after =
+            || (last + 1..self.times.len()).take_while(same_file).find(other).map(|at| self.wall(at) < wall);
+        let between = || (first + 1..last).find(other).map(|at| self.wall(at) < wall);
+        before.or_else(after).or_else(between).unwrap_or(false)
+    }
+
+    /// Twice the middle of the span that the file of a row covers.
+    fn middle(&self, at: usize) -> i64 {
+        let same_file = |other: &usize| self.file(*other) == self.file(at);
+        let (down, up) = ((0..=at).rev().take_while(same_file), (at..self.times.len()).take_while(same_file));
+        let walls = || down.clone().chain(up.clone()).map(|other| self.wall(other));
+        walls().min().unwrap_or_default() + walls().max().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -265,7 +331,7 @@ mod tests {
                 instants.reverse();
             }
             let mut times = local(&instants);
-            assert_eq!(to_instants(&mut times, &clock), 0);
+            assert_eq!(to_instants(&mut times, &clock, |_| 0), 0);
             assert_eq!(times.into_iter().map(|(time, _)| time).collect::<Vec<_>>(), instants);
         }
     }

@@ -1,9 +1,13 @@
 //! Which files an input names: paths, globs, directories, Hive partitions; what is left out, and why.
+//!
+//! `key=value` folders count below a named directory and below the part of a glob that has no wildcard; of a named file
+//! they count as its path is written. Where the program is started from plays no part.
 
 use super::spec::{IngestError, IngestErrorKind};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +52,7 @@ pub(super) fn find(inputs: &[String]) -> Result<Found, IngestError> {
     for input in inputs {
         add_input(input, &mut found)?;
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     found.files.retain(|file| seen.insert(file.path.canonicalize().unwrap_or_else(|_| file.path.clone())));
     if found.files.is_empty() {
         let mut problems = vec![format!("{}: no CSV or Parquet file to read", inputs.join(", "))];
@@ -70,15 +74,15 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             let mut paths = Vec::new();
-            walk(path, &mut paths)?;
+            walk(path, &mut HashSet::new(), &mut paths)?;
             paths.sort();
-            add_many(paths, false, found)
+            add_many(paths, path, false, found)
         }
         Ok(metadata) if !metadata.is_file() => {
             Err(usage(format!("{input}: a pipe or a device, which cannot be read twice; name a file")))
         }
         Ok(_) => {
-            found.files.push(source_file(path, true)?);
+            found.files.push(source_file(path, Path::new(""), true)?);
             Ok(())
         }
         Err(_) if input == "-" => {
@@ -90,28 +94,44 @@ fn add_input(input: &str, found: &mut Found) -> Result<(), IngestError> {
             })?;
             let mut paths: Vec<PathBuf> =
                 matches.collect::<Result<_, _>>().map_err(|error| io_error(error.path(), error.error()))?;
-            paths.retain(|path| path.is_file());
+            // A folder that the pattern spells out is wanted, whatever its name.
+            let spelt: Vec<Component<'_>> = path.components().collect();
+            let wanted = |folder: &Path| {
+                let last = folder.components().next_back();
+                !set_aside(folder) || last.is_some_and(|last| spelt.contains(&last))
+            };
+            paths.retain(|path| path.is_file() && path.ancestors().skip(1).all(wanted));
             if paths.is_empty() {
                 let problem = format!("{input}: the pattern matches no file{}", similar(path));
                 return Err(IngestError::new(IngestErrorKind::InputMissing, vec![problem]));
             }
             paths.sort();
-            add_many(paths, true, found)
+            let is_fixed =
+                |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+            let root: PathBuf = path.components().take_while(is_fixed).collect();
+            add_many(paths, &root, true, found)
         }
         Err(error) => Err(io_error(path, &error)),
     }
 }
 
-/// All files below a directory. Links to directories are followed no deeper than any sane tree.
-fn walk(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<(), IngestError> {
-    if directory.components().count() > 100 {
+/// All files below a directory. Links to directories are followed, but no folder is entered twice.
+fn walk(
+    directory: &Path,
+    visited: &mut HashSet<PathBuf>,
+    paths: &mut Vec<PathBuf>,
+) -> Result<(), IngestError> {
+    if !visited.insert(directory.canonicalize().map_err(|error| io_error(directory, &error))?) {
         return Ok(());
     }
-    for entry in std::fs::read_dir(directory).map_err(|error| io_error(directory, &error))? {
-        let path = entry.map_err(|error| io_error(directory, &error))?.path();
+    let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| io_error(directory, &error))?;
+    let mut entries: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
         match path.is_dir() {
-            true if hidden(&path) => {}
-            true => walk(&path, paths)?,
+            true if set_aside(&path) => {}
+            true => walk(&path, visited, paths)?,
             false => paths.push(path),
         }
     }
@@ -119,7 +139,12 @@ fn walk(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<(), IngestError> {
 }
 
 /// Adds the files of a directory or glob. A glob that matches files of other kinds says so; a directory may hold them.
-fn add_many(paths: Vec<PathBuf>, tell_foreign: bool, found: &mut Found) -> Result<(), IngestError> {
+fn add_many(
+    paths: Vec<PathBuf>,
+    root: &Path,
+    tell_foreign: bool,
+    found: &mut Found,
+) -> Result<(), IngestError> {
     for path in paths {
         match refuse(&path)? {
             Refusal::Foreign(reason) if tell_foreign => {
@@ -127,7 +152,7 @@ fn add_many(paths: Vec<PathBuf>, tell_foreign: bool, found: &mut Found) -> Resul
             }
             Refusal::Foreign(_) => {}
             Refusal::Because(reason) => found.skipped.push(format!("{}: {reason}", path.display())),
-            Refusal::None => found.files.push(source_file(&path, false)?),
+            Refusal::None => found.files.push(source_file(&path, root, false)?),
         }
     }
     Ok(())
@@ -162,7 +187,8 @@ fn refuse(path: &Path) -> Result<Refusal, IngestError> {
     })
 }
 
-fn source_file(path: &Path, named: bool) -> Result<SourceFile, IngestError> {
+/// The file of a path; its `key=value` folders count below `root`.
+fn source_file(path: &Path, root: &Path, named: bool) -> Result<SourceFile, IngestError> {
     let name = path.display().to_string();
     let extension = extension(path);
     if named && PACKED_EXTENSIONS.contains(&extension.as_str()) {
@@ -186,7 +212,14 @@ fn source_file(path: &Path, named: bool) -> Result<SourceFile, IngestError> {
             "{name}: no Parquet footer: half written or damaged; write the file again"
         )));
     }
-    Ok(SourceFile { path: path.to_owned(), name, format, hive: hive_columns(path), named })
+    let hive = hive_columns(below(path, root));
+    Ok(SourceFile { path: path.to_owned(), name, format, hive, named })
+}
+
+/// The part of a path below a folder; matches of a glob lack the `./` that it may begin with.
+fn below<'a>(path: &'a Path, root: &Path) -> &'a Path {
+    let path = path.strip_prefix(".").unwrap_or(path);
+    path.strip_prefix(root.strip_prefix(".").unwrap_or(root)).unwrap_or(path)
 }
 
 /// `key=value` folders of a path.
@@ -224,6 +257,13 @@ fn percent_decoded(text: &str) -> String {
 
 fn hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// Whether other programs set a folder aside by its name: `.git`, Spark's `_temporary`, Delta's `_delta_log`. A Hive key
+/// may begin with `_`.
+fn set_aside(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
 }
 
 fn extension(path: &Path) -> String {
@@ -340,11 +380,55 @@ mod tests {
     }
 
     #[test]
+    fn folders_that_other_programs_set_aside_are_not_searched() {
+        let files: [(&str, &[u8]); 4] = [
+            ("t/_temporary/0/task_1/part-1.csv", b"x"),
+            ("t/_delta_log/0.csv", b"x"),
+            ("t/_id=a/p.csv", b"x"),
+            ("t/part-0.csv", b"x"),
+        ];
+        let folder = folder(&files);
+        let root = folder.path().display();
+        for input in [root.to_string(), format!("{root}/**/*.csv")] {
+            assert_eq!(names(&find(&[input]).unwrap(), &folder), ["/t/_id=a/p.csv", "/t/part-0.csv"]);
+        }
+        let spelt = find(&[format!("{root}/*/_delta_log/*.csv")]).unwrap();
+        assert_eq!(names(&spelt, &folder), ["/t/_delta_log/0.csv"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_back_end_the_search() {
+        let folder = folder(&[("l/x.csv", b"x")]);
+        for link in ["l/a", "l/b"] {
+            std::os::unix::fs::symlink(".", folder.path().join(link)).unwrap();
+        }
+        let found = find(&[folder.path().display().to_string()]).unwrap();
+        assert_eq!(names(&found, &folder), ["/l/x.csv"]);
+    }
+
+    #[test]
     fn hive_folders_become_columns() {
         let folder = folder(&[("region=north%20sea/k=__HIVE_DEFAULT_PARTITION__/p.csv", b"x")]);
         let found = find(&[format!("{}/**/*.csv", folder.path().display())]).unwrap();
         let expected = vec![("region".to_owned(), Some("north sea".to_owned())), ("k".to_owned(), None)];
         assert_eq!(found.files[0].hive, expected);
+    }
+
+    #[test]
+    fn hive_folders_above_the_input_do_not_count() {
+        let folder = folder(&[("env=prod/k=a/p.csv", b"x")]);
+        let root = folder.path().join("env=prod").display().to_string();
+        let keys = |input: String| -> Vec<String> {
+            find(&[input]).unwrap().files[0].hive.iter().map(|(key, _)| key.clone()).collect()
+        };
+        let (path, rest) = (Path::new("env=prod/k=a/p.csv"), Path::new("k=a/p.csv"));
+        assert_eq!((below(path, Path::new("./env=prod")), below(path, Path::new("."))), (rest, path));
+        assert_eq!(keys(root.clone()), ["k"]);
+        assert_eq!(keys(format!("{root}/*/p.csv")), ["k"]);
+        assert_eq!(keys(format!("{root}/k=[a]/p.csv")), ["k"]);
+        assert_eq!(keys(format!("{root}/k=a/*.csv")), [""; 0]);
+        assert_eq!(keys(format!("{root}/k=a/p.csv")), ["env", "k"], "a named file counts as written");
     }
 
     #[test]

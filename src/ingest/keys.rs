@@ -113,6 +113,12 @@ impl Keys {
         tuple.iter().zip(&self.parts).map(|(&value, part)| part.values[value as usize].to_string()).collect()
     }
 
+    /// Length of the composed id.
+    pub(super) fn bytes(&self, code: usize) -> usize {
+        let tuple = self.tuples[code].iter().zip(&self.parts);
+        tuple.map(|(&value, part)| part.values[value as usize].len() + 1).sum::<usize>().saturating_sub(1)
+    }
+
     /// The composed id: its values joined by `/`; `series` where there is no id column.
     pub(super) fn unique_id(&self, code: u32) -> String {
         match self.values(code) {
@@ -132,10 +138,15 @@ fn part_codes(part: &Part<'_>, interner: &mut Interner, rows: usize) -> Vec<u32>
 
 fn column_codes(series: &Series, interner: &mut Interner) -> Vec<u32> {
     if let Ok(text) = series.str() {
-        return coded(text.iter(), interner, |text, interner| match text.is_empty() {
-            true => NO_CODE,
-            false => interner.code(text),
+        return coded(text.iter().map(|text| text.map(str::trim)), interner, |text, interner| {
+            match text.is_empty() {
+                true => NO_CODE,
+                false => interner.code(text),
+            }
         });
+    }
+    if let Ok(numbers) = series.u64() {
+        return coded(numbers.iter(), interner, |number, interner| interner.code(&number.to_string()));
     }
     let physical = series.to_physical_repr();
     let dtype = series.dtype().clone();
@@ -188,6 +199,13 @@ mod tests {
         assert_eq!(codes, [0, 1, NO_CODE, NO_CODE]);
         assert_eq!(keys.unique_id(0), "x/1");
         assert_eq!(keys.values(1), ["x", "2.5"]);
+        let large = Series::new("d".into(), [u64::MAX]);
+        let mut keys = Keys::new(1);
+        assert_eq!(keys.encode(&[Part::Column(&large)], 1), [0]);
+        assert_eq!(keys.unique_id(0), "18446744073709551615");
+        let spaced = Series::new("e".into(), [" x", "x ", " "]);
+        let mut keys = Keys::new(1);
+        assert_eq!(keys.encode(&[Part::Column(&spaced)], 3), [0, 0, NO_CODE]);
         let days = Series::new("c".into(), [0i32]).cast(&DataType::Date).unwrap();
         let mut keys = Keys::new(1);
         keys.encode(&[Part::Column(&days)], 1);

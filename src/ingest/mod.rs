@@ -75,12 +75,14 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
 }
 
 /// Opens all files. One that cannot be read is an error if the user named it, and left out if a directory or glob
-/// did: another program may be writing it.
+/// did: another program may be writing it. So is a file that this program wrote next to its input.
 fn open(files: Vec<files::SourceFile>, skipped: &mut Vec<String>) -> Result<Vec<Source>, IngestError> {
     let mut sources = Vec::new();
     for file in files {
         let (named, parquet) = (file.named, file.format == files::Format::Parquet);
         match Source::open(file) {
+            Ok(source) if source.own && !named => skipped
+                .push(format!("{}: a forecast or quality report of s4cast, not its input", source.file.name)),
             Ok(source) => sources.push(source),
             Err(error) if !named && parquet && error.kind() == IngestErrorKind::Data => {
                 skipped.extend(error.problems().iter().cloned());

@@ -10,8 +10,9 @@ use polars::prelude::{ArrowDataType, ArrowField, ArrowSchema, DataType, PolarsEr
 use std::fs::File;
 use std::sync::Arc;
 
-/// Columns with their types, the footer, and the scale of every column that is a decimal.
-type Opened = (Vec<(String, ColumnType)>, FileMetadataRef, Vec<Option<i32>>);
+/// Columns with their types, the footer, the scale of every column that is a decimal, and whether this program wrote the
+/// file.
+type Opened = (Vec<(String, ColumnType)>, FileMetadataRef, Vec<Option<i32>>, bool);
 
 /// Reads and checks the footer of a file.
 pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
@@ -30,6 +31,7 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
         if !is_consistent(&metadata) {
             return Err(polars_error("its footer contradicts itself"));
         }
+        let own = is_own(&metadata);
         let decimals = decimal::scales(&metadata);
         let mut readable = schema.clone();
         let dictionary = |field: &ArrowField| matches!(field.dtype, ArrowDataType::Dictionary(..));
@@ -45,7 +47,7 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
         for ((_, kind), _) in columns.iter_mut().zip(&decimals).filter(|(_, scale)| scale.is_some()) {
             *kind = ColumnType::Known(DataType::Float64, None);
         }
-        Ok((columns, metadata, decimals))
+        Ok((columns, metadata, decimals, own))
     });
     opened.map_err(|problem| data(format!("{}: damaged Parquet: {problem}; write the file again", file.name)))
 }
@@ -54,6 +56,12 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
 fn is_consistent(metadata: &FileMetadata) -> bool {
     let mut groups = metadata.row_groups.iter().map(|group| group.num_rows());
     groups.try_fold(0usize, usize::checked_add) == Some(metadata.num_rows)
+}
+
+/// Whether the metadata has the version of a forecast file or of a quality report.
+fn is_own(metadata: &FileMetadata) -> bool {
+    const KEYS: [&str; 2] = ["s4cast.schema_version", "s4cast.quality_schema_version"];
+    metadata.key_value_metadata.iter().flatten().any(|pair| KEYS.contains(&pair.key.as_str()))
 }
 
 fn polars_error(problem: &'static str) -> PolarsError {

@@ -15,6 +15,9 @@ use polars::prelude::{DataFrame, DataType, Series, TimeUnit};
 /// How many bad cells are described; more are only counted.
 const DESCRIBED: usize = 20_000;
 
+/// Longest id: longer ones are text in the wrong column, and a table of forecasts repeats the id in every row.
+const ID_BYTES_MAX: usize = 10_000;
+
 /// Rows with the same origin.
 #[derive(Debug)]
 struct Piece {
@@ -81,10 +84,20 @@ impl Rows {
 
     /// File and row of a row, as messages write it.
     pub(super) fn place(&self, row: u32) -> String {
+        let piece = self.piece(row);
         let row = row as usize;
-        let piece = &self.pieces[self.pieces.partition_point(|piece| piece.start <= row).saturating_sub(1)];
         let (file, word) = &self.files[piece.file];
         format!("{file}: {word} {}", piece.number(row - piece.start))
+    }
+
+    /// Index of the file of a row.
+    pub(super) fn file(&self, row: u32) -> usize {
+        self.piece(row).file
+    }
+
+    fn piece(&self, row: u32) -> &Piece {
+        let after = self.pieces.partition_point(|piece| piece.start <= row as usize);
+        &self.pieces[after.saturating_sub(1)]
     }
 
     /// The first file, for problems of all files together.
@@ -159,10 +172,21 @@ impl Rows {
             Place::Frame(at) => Part::Column(column(frame, at)),
             Place::Path(at) => Part::Constant(source.file.hive[at].1.as_deref()),
         };
+        let known = self.keys.len();
         let codes = self.keys.encode(&wanted.id.iter().map(part).collect::<Vec<_>>(), frame.height());
         for (at, _) in codes.iter().enumerate().filter(|(_, code)| **code == NO_CODE) {
             let place = self.place_in(file, piece, at);
             self.unplaced[1].push_with(|| format!("{place}: the id is empty; fill it in or remove the row"));
+        }
+        let long = |code: &usize| self.keys.bytes(*code) > ID_BYTES_MAX;
+        for code in (known..self.keys.len()).filter(long).collect::<Vec<_>>() {
+            let Some(at) = codes.iter().position(|&other| other as usize == code) else { continue };
+            let (place, bytes) = (self.place_in(file, piece, at), self.keys.bytes(code));
+            self.unplaced[1].push_with(|| {
+                format!(
+                    "{place}: the id has {bytes} bytes, at most {ID_BYTES_MAX} are read; choose another --id"
+                )
+            });
         }
         codes
     }

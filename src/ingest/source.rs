@@ -39,6 +39,8 @@ pub(super) struct Source {
     pub(super) file: SourceFile,
     /// Columns in file order, with polars' types; everything is text in CSV.
     pub(super) columns: Vec<(String, ColumnType)>,
+    /// Written by this program: a forecast or a quality report.
+    pub(super) own: bool,
     body: Body,
 }
 
@@ -60,14 +62,17 @@ enum Body {
 impl Source {
     /// Opens a file and reads its header or footer.
     pub(super) fn open(file: SourceFile) -> Result<Source, IngestError> {
-        let (columns, body) = match file.format {
-            Format::Csv(separator) => open_csv(&file, separator)?,
+        let (columns, body, own) = match file.format {
+            Format::Csv(separator) => {
+                let (columns, body) = open_csv(&file, separator)?;
+                (columns, body, false)
+            }
             Format::Parquet => {
-                let (columns, metadata, decimals) = parquet::open(&file)?;
-                (columns, Body::Parquet { metadata, decimals })
+                let (columns, metadata, decimals, own) = parquet::open(&file)?;
+                (columns, Body::Parquet { metadata, decimals }, own)
             }
         };
-        Ok(Source { file, columns, body })
+        Ok(Source { file, columns, own, body })
     }
 
     /// `line` or `row`: what messages count.

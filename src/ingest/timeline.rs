@@ -9,6 +9,9 @@ pub(super) const NO_TIME: i64 = i64::MIN;
 /// 0001-01-01 and the end of 9999-12-31, microseconds.
 const YEARS: std::ops::Range<i64> = -62_135_596_800 * SECOND..253_402_300_800 * SECOND;
 
+/// 2200-01-01: a whole number beyond it was hardly written in the unit that its size suggests.
+const EPOCH_END: i64 = 7_258_118_400 * SECOND;
+
 /// What is wrong with a time, and how to repair it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unfit {
@@ -178,25 +181,46 @@ impl Timeline {
 impl Integers {
     fn unit(&self) -> Result<Unit, String> {
         let magnitude = self.largest.unsigned_abs().max(self.smallest.unsigned_abs());
-        let epoch = |multiplier, divisor| Ok(Unit::Epoch { multiplier, divisor });
-        match magnitude {
-            _ if self.years => Ok(Unit::Year),
-            _ if self.days => Ok(Unit::Day),
-            _ if self.months => Ok(Unit::Month),
-            0..100_000_000 => Err(format!(
-                "whole numbers from {} to {} are neither years nor seconds since 1970; write times as \
-                 2024-01-31T23:00:00",
-                self.smallest, self.largest
-            )),
-            100_000_000..100_000_000_000 => epoch(SECOND, 1),
-            100_000_000_000..100_000_000_000_000 => epoch(1000, 1),
-            100_000_000_000_000..100_000_000_000_000_000 => epoch(1, 1),
-            _ => epoch(1, 1000),
+        let (multiplier, divisor) = match magnitude {
+            _ if self.years => return Ok(Unit::Year),
+            _ if self.days => return Ok(Unit::Day),
+            _ if self.months => return Ok(Unit::Month),
+            0..100_000_000 => {
+                return Err(format!(
+                    "whole numbers from {} to {} are neither years nor seconds since 1970; write times as \
+                     2024-01-31T23:00:00",
+                    self.smallest, self.largest
+                ));
+            }
+            100_000_000..100_000_000_000 => (SECOND, 1),
+            100_000_000_000..100_000_000_000_000 => (1000, 1),
+            100_000_000_000_000..100_000_000_000_000_000 => (1, 1),
+            _ => (1, 1000),
+        };
+        let decoded = Decoded { unit: Unit::Epoch { multiplier, divisor }, local: false };
+        if decoded.micros(self.largest) >= EPOCH_END {
+            return Err(format!(
+                "{} would lie beyond the year 2200 in {}; correct it, or write times as 2024-01-31T23:00:00",
+                self.largest,
+                decoded.epoch_words().unwrap_or_default()
+            ));
         }
+        Ok(decoded.unit)
     }
 }
 
 impl Decoded {
+    /// The unit in which whole numbers count from 1970; `None` for other times.
+    pub(super) fn epoch_words(&self) -> Option<&'static str> {
+        match self.unit {
+            Unit::Epoch { multiplier: SECOND, .. } => Some("seconds since 1970"),
+            Unit::Epoch { multiplier: 1000, .. } => Some("milliseconds since 1970"),
+            Unit::Epoch { divisor: 1, .. } => Some("microseconds since 1970"),
+            Unit::Epoch { .. } => Some("nanoseconds since 1970"),
+            _ => None,
+        }
+    }
+
     /// Microseconds of a raw time: local or UTC, as [`Decoded::local`] says. [`NO_TIME`] where there is none.
     pub(super) fn micros(&self, raw: i64) -> i64 {
         if raw == NO_TIME {
@@ -280,6 +304,8 @@ mod tests {
         assert_eq!(decode(&["1999", "2000"]).unwrap()[1], wall("2000-01-01T00:00:00"));
         assert_eq!(decode(&["20231114"]).unwrap()[0], wall("2023-11-14T00:00:00"));
         assert_eq!(decode(&["202311"]).unwrap()[0], wall("2023-11-01T00:00:00"));
+        let beyond = decode(&["1700000000", "9999999999"]).unwrap_err();
+        assert!(beyond.contains("9999999999") && beyond.contains("2200 in seconds"), "{beyond}");
         assert!(decode(&["0", "1", "2"]).unwrap_err().contains("0 to 2"));
     }
 

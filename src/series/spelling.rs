@@ -74,7 +74,8 @@ fn parse(text: &str) -> Option<Frequency> {
         "M" | "ME" => return months(1, MonthAnchor::End),
         "MS" => return months(1, start),
         "B" if count == 1 => return Some(Frequency::BusinessDays),
-        unit if unit.starts_with("W-") => return days(7),
+        // The day itself is that of the data.
+        "W-MON" | "W-TUE" | "W-WED" | "W-THU" | "W-FRI" | "W-SAT" | "W-SUN" => return days(7),
         _ => {}
     }
     if let Some((unit, day)) = unit.split_once("S@") {
@@ -139,9 +140,19 @@ mod tests {
 
     #[test]
     fn a_wrong_word_is_named_with_the_remedy() {
-        for word in
-            ["", "0h", "-1h", "5x", "2B", "MS@32", "99999999999999999999d", "9223372036854775807h", "1.5h"]
-        {
+        for word in [
+            "",
+            "W-FOO",
+            "W-",
+            "0h",
+            "-1h",
+            "5x",
+            "2B",
+            "MS@32",
+            "99999999999999999999d",
+            "9223372036854775807h",
+            "1.5h",
+        ] {
             let error = word.parse::<Frequency>().unwrap_err().to_string();
             assert!(error.contains(&format!("'{word}'")) && error.contains("15m"), "{error}");
         }

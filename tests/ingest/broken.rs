@@ -5,6 +5,19 @@ use proptest::prelude::*;
 use s4cast::ingest::{BadSeriesLimit, IngestErrorKind};
 
 #[test]
+fn an_endless_id_is_refused_with_its_row() {
+    let rows = |bytes: usize| {
+        let id = "x".repeat(bytes);
+        format!("id,ds,y\na,2024-01-01,1\na,2024-01-02,1\n{id},2024-01-01,1\n{id},2024-01-02,1\n")
+    };
+    assert!(read_csv(&rows(10_000), |_| {}).is_ok());
+    let error = read_csv(&rows(10_001), |_| {}).unwrap_err();
+    assert_eq!(error.kind(), IngestErrorKind::Data);
+    assert_holds(&error.to_string(), &["a.csv: line 4", "10001 bytes", "--id"]);
+    assert!(error.to_string().len() < 1000);
+}
+
+#[test]
 fn broken_files_are_refused_with_place_value_and_remedy() {
     let cases: &[(&str, &[&str])] = &[
         (

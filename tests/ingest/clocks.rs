@@ -1,6 +1,6 @@
 //! Time zones, clock changes and calendar grids.
 
-use super::{assert_holds, at, read_csv, reasons, shown};
+use super::{Folder, assert_holds, at, read_csv, reasons, shown};
 use jiff::tz::TimeZone;
 use s4cast::ingest::SourceSpec;
 
@@ -39,6 +39,31 @@ fn hours_in_reverse_order_are_the_same() {
 }
 
 #[test]
+fn repeated_hours_are_told_apart_whatever_the_order_of_files_and_rows() {
+    let text = hourly("2024-10-25T22:00:00Z", 72);
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    let expected = read_csv(&text, berlin).unwrap().fingerprint;
+    let file = |rows: &[&str], newest_first: bool| {
+        let mut rows = rows.to_vec();
+        if newest_first {
+            rows.reverse();
+        }
+        format!("ds,y\n{}\n", rows.join("\n"))
+    };
+    // Row 27 is the second 02:00 of that night.
+    for cut in [20, 26, 27, 28, 40] {
+        for newest_first in [false, true] {
+            let folder = Folder::with("d/9.csv", file(&rows[..cut], newest_first))
+                .file("d/10.csv", file(&rows[cut..], newest_first));
+            let mut spec = folder.spec(&["d"]);
+            berlin(&mut spec);
+            let read = s4cast::ingest::read(&spec).unwrap();
+            assert_eq!(read.fingerprint, expected, "{cut} {newest_first}");
+        }
+    }
+}
+
+#[test]
 fn days_over_both_clock_changes_are_civil() {
     let rows = |month: u8| (20..=30).map(|day| format!("2024-{month:02}-{day},{day}\n")).collect::<String>();
     let autumn = read_csv(&format!("ds,y\n{}2024-10-31,1\n", rows(10)), berlin).unwrap();
@@ -68,6 +93,14 @@ fn hours_that_the_zone_skips_are_explained() {
 }
 
 #[test]
+fn the_repeated_hour_of_local_times_asks_for_the_zone() {
+    let error = read_csv(&hourly("2024-10-26T22:00:00Z", 24), |_| {}).unwrap_err().to_string();
+    assert_holds(&error, &["line 4 and line 5", "duplicates", "change of the clocks, give --tz"]);
+    let days = read_csv("ds,y\n2024-01-01,1\n2024-01-01,1\n2024-01-02,1\n", |_| {}).unwrap_err();
+    assert!(!days.to_string().contains("--tz"), "{days}");
+}
+
+#[test]
 fn zones_are_assumed_aloud_and_offsets_are_respected() {
     let dates = read_csv("ds,y\n2024-01-01,1\n2024-01-02,1\n", |_| {}).unwrap();
     assert!(dates.notes.is_empty(), "a date is a date anywhere: {:?}", dates.notes);
@@ -77,6 +110,15 @@ fn zones_are_assumed_aloud_and_offsets_are_respected() {
     let read = read_csv(offsets, berlin).unwrap();
     assert_eq!(shown(&read.panel.series[0].times)[0], "2023-12-31T23:00:00Z");
     assert!(!read.notes.iter().any(|note| note.0.contains("UTC")));
+}
+
+#[test]
+fn the_unit_of_whole_numbers_is_said() {
+    for (zeros, unit) in [("", " seconds"), ("000", "milliseconds"), ("000000", "microseconds")] {
+        let text = format!("ds,y\n1704067200{zeros},1\n1704070800{zeros},2\n");
+        let read = read_csv(&text, |_| {}).unwrap();
+        assert!(read.notes.iter().any(|note| note.0.contains(unit)), "{:?}", read.notes);
+    }
 }
 
 #[test]

@@ -60,6 +60,16 @@ fn a_wide_file_needs_no_flag_and_says_so() {
 }
 
 #[test]
+fn a_column_that_only_a_later_wide_file_has_is_named() {
+    let folder = Folder::with("a.csv", "ds,a,b\n2024-01-01,1,2\n2024-01-02,1,2\n")
+        .file("b.csv", "ds,a,b,c\n2024-01-03,1,2,3\n2024-01-04,1,2,3\n");
+    let read = folder.read(&["a.csv", "b.csv"]).unwrap();
+    assert_eq!(read.panel.series.len(), 2);
+    let notes: Vec<&str> = read.notes.iter().map(|note| note.0.as_str()).collect();
+    assert_holds(&notes.join("\n"), &["b.csv", "a.csv does not have", "used: c;"]);
+}
+
+#[test]
 fn covariates_of_a_long_file_are_left_aside_with_a_note() {
     let text = "series_id,ts,y,temp,weather,holiday\nbikes,2011-01-01 00:00,16,9.8,clear,true\nbikes,2011-01-01 01:00,40,9.0,rain,false\n";
     let long = read_csv(text, |_| {}).unwrap();
@@ -84,6 +94,23 @@ fn without_an_id_column_there_is_one_series() {
     let read = read_csv("Date,Sales\n2024-01-01,1\n2024-02-01,2\n2024-03-01,3\n", |_| {}).unwrap();
     assert_eq!(read.panel.series[0].unique_id, "series");
     assert_eq!(read.panel.series[0].frequency.to_string(), "MS");
+}
+
+#[test]
+fn folders_by_time_are_no_series_unless_asked_for() {
+    for key in ["year", "Event_Date"] {
+        let mut folder = Folder::new();
+        for year in 2020..2023 {
+            let rows = format!("ds,y\n{year}-01-01,1\n{year}-07-01,2\n");
+            folder = folder.file(&format!("hy/{key}={year}/x.csv"), rows);
+        }
+        let read = folder.read(&["hy"]).unwrap();
+        assert_eq!(read.panel.series[0].times.len(), 6, "{key}");
+        let mut spec = folder.spec(&["hy"]);
+        spec.id = vec![key.to_owned()];
+        spec.frequency = Some("6MS".parse().unwrap());
+        assert_eq!(s4cast::ingest::read(&spec).unwrap().panel.series.len(), 3, "{key}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use arrow_array::{
     TimestampNanosecondArray, TimestampSecondArray, types::Int32Type,
 };
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
 use proptest::prelude::*;
 use s4cast::ingest::IngestErrorKind;
 use std::sync::{Arc, LazyLock};
@@ -61,6 +62,27 @@ fn times_of_any_unit_and_type_are_the_same_instants() {
     }
     fingerprints.dedup();
     assert_eq!(fingerprints.len(), 1);
+}
+
+#[test]
+fn files_of_this_program_are_read_only_if_named() {
+    for key in ["s4cast.schema_version", "s4cast.quality_schema_version"] {
+        let hours = column(Int64Array::from(scaled(1)));
+        let batch = RecordBatch::try_from_iter(vec![("ds", hours), ("yhat", y().1)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.append_key_value_metadata(KeyValue::new(key.to_owned(), "1".to_owned()));
+        writer.close().unwrap();
+        let folder = Folder::with("d/out.parquet", bytes)
+            .file("d/in.csv", "ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,2\n");
+        for input in ["d", "d/*"] {
+            let read = folder.read(&[input]).unwrap();
+            assert_eq!(read.files.len(), 1);
+            assert_holds(&read.skipped_files.join(""), &["out.parquet", "s4cast"]);
+        }
+        assert_eq!(folder.read(&["d/out.parquet"]).unwrap().rows, 3);
+    }
 }
 
 #[test]
