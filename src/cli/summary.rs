@@ -108,6 +108,9 @@ fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
             Some("the network passed its exam narrowly and corrects the linear base by half")
         }
         ModelKind::Auto => Some("the network passed its exam and corrects the linear base in full"),
+        ModelKind::S4d if fit.gate <= 0.0 => {
+            Some("no network improved on the linear base, so the base forecasts alone")
+        }
         ModelKind::S4d => Some("the network corrects the linear base, as asked for with --model s4d"),
         ModelKind::Ridge | ModelKind::SeasonalNaive | ModelKind::Naive => None,
     }

@@ -1,7 +1,7 @@
 //! CSV and Parquet files to a [`Panel`](crate::series::Panel): column roles, readers, grids, and every way that a file
 //! can be wrong.
 //!
-//! With [`crate::publish`] the only user of polars. [`read`] looks at every row of every series and reports all
+//! The only user of polars. [`read`] looks at every row of every series and reports all
 //! problems at once.
 //!
 //! ```text

@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use crate::model::work::fill;
+
 /// Errors needed before the empirical quantiles of a lag are trusted.
 const ERRORS_MIN: usize = 20;
 
@@ -12,7 +14,7 @@ const ERRORS_MIN: usize = 20;
 /// same lag made in the history, or those of one season times √seasons where there are too few. All zeros without any
 /// observation. Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2 and 5.5.
 pub fn seasonal_naive(values: &[f64], season: usize, horizon: usize, levels: &[f64]) -> Array2<f64> {
-    let filled = fill_forward(values, season);
+    let filled = fill(values, season);
     // A history shorter than a season repeats its last value.
     let season = if filled.len() >= season { season } else { 1 };
     let one_season = errors(values, season);
@@ -38,15 +40,12 @@ pub fn seasonal_naive(values: &[f64], season: usize, horizon: usize, levels: &[f
     forecast
 }
 
-/// Fills missing values with those of one season earlier, else the last known one; leading ones with the first.
-fn fill_forward(values: &[f64], season: usize) -> Vec<f64> {
-    let first = values.iter().copied().find(|y| !y.is_nan()).unwrap_or(0.0);
-    let mut filled: Vec<f64> = Vec::with_capacity(values.len());
-    for (t, &y) in values.iter().enumerate() {
-        let guess = if t >= season { filled[t - season] } else { filled.last().copied().unwrap_or(first) };
-        filled.push(if y.is_nan() { guess } else { y });
-    }
-    filled
+/// Point forecasts (T) of [`seasonal_naive`], which are its medians.
+pub fn seasonal_naive_point(values: &[f64], season: usize, horizon: usize) -> Vec<f64> {
+    let filled = fill(values, season);
+    let season = if filled.len() >= season { season } else { 1 };
+    let last = filled.len().saturating_sub(season);
+    (0..horizon).map(|step| filled.get(last + step % season).copied().unwrap_or(0.0)).collect()
 }
 
 /// Sorted errors of the forecast `lag` steps ahead.
@@ -84,6 +83,7 @@ mod tests {
     fn the_median_repeats_the_season_and_the_quantiles_widen() {
         let values: Vec<f64> = (0..40).map(|t| [10.0, 20.0][t % 2] + (t * t % 7) as f64).collect();
         let forecast = seasonal_naive(&values, 2, 4, &[0.1, 0.5, 0.9]);
+        assert_eq!(forecast.column(1).to_vec(), seasonal_naive_point(&values, 2, 4));
         assert_eq!(forecast.column(1).to_vec(), [values[38], values[39], values[38], values[39]]);
         assert!(forecast.outer_iter().all(|row| row[0] <= row[1] && row[1] <= row[2]));
     }

@@ -60,7 +60,7 @@ impl Ensemble {
                 row.sort_by(f64::total_cmp);
                 let middle = row[median];
                 for value in row {
-                    *value = self.space.invert(middle + self.width * (*value - middle), series.unit);
+                    *value = series.in_units(self.space, middle + self.width * (*value - middle));
                 }
             }
         }
@@ -80,6 +80,11 @@ impl Ensemble {
     /// Position of the median among the levels.
     pub fn median(&self) -> usize {
         self.levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels")
+    }
+
+    /// Whether any member has a network.
+    pub fn has_network(&self) -> bool {
+        self.members.iter().any(|(member, _)| member.network.is_some())
     }
 
     /// Longest lookback.

@@ -41,7 +41,8 @@ impl Exam {
         for (row, (&index, &origin)) in chosen.iter().zip(&origins).enumerate() {
             let (history, future) = all[index].values.split_at(origin);
             actual.row_mut(row).iter_mut().zip(future).for_each(|(to, from)| *to = *from);
-            naive.row_mut(row).assign(&baseline::seasonal_naive(history, season, horizon, &[0.5]).column(0));
+            let point = baseline::seasonal_naive_point(history, season, horizon);
+            naive.row_mut(row).assign(&ndarray::ArrayView1::from(&point));
             scales.push(scale(history, season));
         }
         let is_positive =
@@ -63,6 +64,11 @@ impl Exam {
             metric::smape(&actual, &predicted).into_iter().for_each(|error| smape.add(error));
         }
         Accuracy { mase: mase.value(), smape: smape.value() }
+    }
+
+    /// Whether there is anything to hold forecasts against.
+    pub fn has_actuals(&self) -> bool {
+        self.actual.iter().any(|actual| !actual.is_nan())
     }
 
     /// The examined ones of all series in work space.
@@ -90,7 +96,7 @@ impl Exam {
     pub fn coverage(&self, quantiles: ArrayView3<f64>, lower: usize, upper: usize) -> f64 {
         let mut mean = Mean::default();
         for ((series, step), actual) in self.actual.indexed_iter().filter(|(_, actual)| !actual.is_nan()) {
-            let slack = COVERAGE_SLACK * actual.abs();
+            let slack = COVERAGE_SLACK * self.scales[series];
             let interval =
                 quantiles[[series, step, lower]] - slack..=quantiles[[series, step, upper]] + slack;
             mean.add(f64::from(u8::from(interval.contains(actual))));
@@ -107,8 +113,8 @@ impl Exam {
     }
 }
 
-/// Share of an actual by which an interval may miss it: models compute in single precision, and where a series repeats
-/// itself exactly, intervals have no width to absorb that.
+/// Share of a series' scale by which an interval may miss an actual: models compute in single precision, and where a
+/// series repeats itself exactly, intervals have no width to absorb that.
 const COVERAGE_SLACK: f64 = 1e-6;
 
 /// In-sample error of seasonal naive; of naive where that is 0; the size of the values where they are constant; 1 for
@@ -116,11 +122,14 @@ const COVERAGE_SLACK: f64 = 1e-6;
 fn scale(history: &[f64], season: usize) -> f64 {
     let sizes: Vec<f64> = history.iter().map(|y| y.abs()).filter(|size| !size.is_nan()).collect();
     let size = sizes.iter().map(|size| size / sizes.len() as f64).sum::<f64>();
-    let is_usable = |scale: &f64| *scale > 0.0;
-    metric::scale(history, season)
-        .or_else(|| metric::scale(history, 1))
-        .or(Some(size).filter(is_usable))
-        .unwrap_or(1.0)
+    // Below that, differences are the rounding of a constant.
+    let is_usable = |scale: &f64| *scale > 1e-9 * size;
+    let in_sample = metric::scale(history, season).filter(is_usable);
+    in_sample.or_else(|| metric::scale(history, 1).filter(is_usable)).unwrap_or(if size > 0.0 {
+        size
+    } else {
+        1.0
+    })
 }
 
 #[derive(Default)]

@@ -141,29 +141,28 @@ impl<'a> Fit<'a> {
         let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
             judged.forecast(&exam.pick(&early.work), &exam.origins)
         });
-        let (served, is_cut) = self.serve(&choice, &explored, share, &judged);
+        let (served, refit_notes) = self.serve(&choice, &explored, share, &judged);
+        let is_refitted = refit_notes.is_empty();
 
         let mut notes: Vec<String> =
             explored.iter().flat_map(|learnt| learnt.notes.iter().cloned()).collect();
-        if is_cut {
-            notes.push(format!(
-                "the budget ended before the last {} steps of each series were learnt",
-                self.held
-            ));
-        }
+        notes.extend(refit_notes);
+        // A network may have been thrown away for its best step was the first, or for it diverged.
+        let has_network = served.has_network();
         let history_min = served.history_min();
         let report = FitReport {
             lookbacks: choice.ridges.iter().map(|ridge| ridge.geometry.lookback).collect(),
             log_space: choice.space == Space::Log,
             parameters: served.parameters(),
-            steps: if share > 0.0 { explored.iter().map(|learnt| learnt.steps).sum() } else { 0 },
+            steps: if has_network { explored.iter().map(|learnt| learnt.steps).sum() } else { 0 },
             steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum(),
-            gate: share,
+            gate: if has_network { share } else { 0.0 },
             fallbacks: self.series.iter().filter(|series| series.values.len() < history_min).count(),
             notes,
-            budget_exhausted: is_cut || explored.iter().any(|learnt| learnt.is_cut),
+            budget_exhausted: !is_refitted && self.conditions.is_over()
+                || explored.iter().any(|learnt| learnt.is_cut),
             holdout,
-            ..self.report(if share > 0.0 { "s4d" } else { "ridge" })
+            ..self.report(if has_network { "s4d" } else { "ridge" })
         };
         (self.group(Served::Ensemble(Box::new(served)), report.model_id), report)
     }
@@ -223,10 +222,18 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// The judged ensemble trained again on everything, and whether the budget prevented that.
-    fn serve(&self, choice: &Choice, explored: &[Learnt], share: f64, judged: &Ensemble) -> (Ensemble, bool) {
+    /// The judged ensemble trained again on everything, or as it is with the reasons that prevented that.
+    fn serve(
+        &self,
+        choice: &Choice,
+        explored: &[Learnt],
+        share: f64,
+        judged: &Ensemble,
+    ) -> (Ensemble, Vec<String>) {
+        let out_of_time =
+            || format!("the budget ended before the last {} steps of each series were learnt", self.held);
         let Some(full) = (!self.conditions.is_over()).then(|| self.stage(choice, 0)).flatten() else {
-            return (judged.clone(), true);
+            return (judged.clone(), vec![out_of_time()]);
         };
         let mut learnt = Vec::new();
         if share > 0.0 {
@@ -238,9 +245,12 @@ impl<'a> Fit<'a> {
             );
         }
         if learnt.iter().any(|learnt| learnt.is_cut) {
-            return (judged.clone(), true);
+            return (judged.clone(), vec![out_of_time()]);
         }
-        (Ensemble { width: judged.width, ..mix(&full, &learnt, share) }, false)
+        if learnt.iter().zip(explored).any(|(learnt, explored)| learnt.steps < explored.steps) {
+            return (judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect());
+        }
+        (Ensemble { width: judged.width, ..mix(&full, &learnt, share) }, Vec::new())
     }
 
     fn lesson<'b>(
@@ -307,6 +317,7 @@ impl<'a> Fit<'a> {
             .map(|back| (back, long_enough(self.series, back + history)))
             .filter(|(_, chosen)| !chosen.is_empty())
             .map(|(back, chosen)| Exam::new(self.series, &chosen, back, horizon, season))
+            .filter(Exam::has_actuals)
             .map(|exam| {
                 let quantiles = forecast(&exam);
                 (exam, quantiles)

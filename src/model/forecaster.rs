@@ -117,7 +117,7 @@ impl Forecaster {
                         self.spec.quantile_levels(),
                     ),
                     naive_status,
-                    if season > 1 { "seasonal_naive" } else { "naive" },
+                    if (2..=series.values.len()).contains(&season) { "seasonal_naive" } else { "naive" },
                 ),
             };
             let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);

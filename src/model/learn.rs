@@ -74,7 +74,8 @@ impl Lesson<'_> {
                 return true;
             }
             let error = self.error(member, validation);
-            if error < best.0 {
+            // With nothing to judge by, the last step is the best guess.
+            if error < best.0 || validation.is_empty() {
                 best = (error, step, member.clone());
             }
             step < best.1 + recipe.patience * recipe.evaluate_every
@@ -103,8 +104,14 @@ impl Lesson<'_> {
         let origins = Origins::new(self.work, &ridge.geometry, self.held);
         let weights = loss_weights(self.work);
         let seed = self.seed.wrapping_add(index as u64 + 1);
-        let task =
-            Task { series: self.work, origins: &origins, weights: &weights, levels: self.levels, seed };
+        let task = Task {
+            series: self.work,
+            origins: &origins,
+            weights: &weights,
+            levels: self.levels,
+            trains_ridge: self.recipe.skip_learning_rate > 0.0,
+            seed,
+        };
         let mut recipe = self.recipe;
         let mut notes = Vec::new();
         let start = self.with_network(ridge, index, seed);
@@ -248,7 +255,7 @@ mod tests {
 
     fn wave(index: usize) -> WorkSeries {
         let values: Vec<f32> = (0..60).map(|t| ((t + index) as f32 * 0.9).sin()).collect();
-        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0 }
+        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0, level: 0.0 }
     }
 
     #[test]

@@ -107,11 +107,14 @@ fn validation_origins(shape: &Shape) -> usize {
         .unwrap_or(0)
 }
 
-/// One forecast of each of many series is a fair sample; few series are scored on up to a week of forecasts, as far as
+/// One forecast of each of many series is a fair sample; few series are scored on up to seven forecasts, as far as
 /// that takes no more than a twentieth of their length.
 fn tail_origins(shape: &Shape) -> usize {
     if shape.series >= PANEL_SERIES { 1 } else { (shape.length / (20 * shape.horizon)).clamp(1, 7) }
 }
+
+/// The normal equations of the base cost the square of the lookback in memory and its cube in time.
+const LOOKBACK_MAX: usize = 2_048;
 
 /// Lookbacks and patches by season length.
 fn members(shape: &Shape) -> Vec<MemberPlan> {
@@ -139,7 +142,8 @@ fn members(shape: &Shape) -> Vec<MemberPlan> {
     let holds_a_season = visible >= season + shape.horizon;
     let limit = |patch: usize| {
         let most = visible * 3 / 4 / patch * patch;
-        if holds_a_season { most.max(season.next_multiple_of(patch)) } else { most }
+        let wanted = if holds_a_season { most.max(season.next_multiple_of(patch)) } else { most };
+        wanted.min(LOOKBACK_MAX / patch * patch)
     };
     let mut members: Vec<MemberPlan> = wanted
         .into_iter()

@@ -98,7 +98,8 @@ impl Design {
                 .map(|(p, y)| p.iter().zip(y).map(|(p, y)| f64::from((p - y).abs())).sum::<f64>())
                 .map(|sum| sum / predicted.ncols() as f64)
                 .collect();
-            let floor = 0.3 * median(errors.clone());
+            let mean = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
+            let floor = (0.3 * median(errors.clone())).max(1e-3 * mean);
             let reweighted: Vec<f64> = self
                 .weights
                 .iter()

@@ -26,13 +26,15 @@ pub fn detect(series: &[&Series], candidates: &[usize]) -> usize {
             .iter()
             .step_by(stride)
             .filter(|series| series.values.len() > 2 * season)
-            .filter_map(|series| Correlation::of(&series.values, season))
+            .filter_map(|series| Correlation::of(latest(&series.values, season), season))
             .collect();
-        let total = Correlation::of(&total(series), season);
+        let total = (series.len() >= POOL_MIN)
+            .then(|| Correlation::of(latest(&total(series), season), season))
+            .flatten();
         let yes = correlations.iter().filter(|correlation| correlation.is_significant()).count();
         if 2 * yes > correlations.len()
             || is_pooled_peak(&correlations)
-            || series.len() >= POOL_MIN && total.is_some_and(|total| total.is_significant())
+            || total.is_some_and(|total| total.is_significant())
         {
             return season;
         }
@@ -40,7 +42,12 @@ pub fn detect(series: &[&Series], candidates: &[usize]) -> usize {
     1
 }
 
-/// Sum of all series, each divided by its mean step, aligned at their ends and as long as the shortest.
+/// The last values of a series, as many as looking for the season in one series may cost.
+fn latest(values: &[f64], season: usize) -> &[f64] {
+    &values[values.len().saturating_sub((PRODUCTS_MAX / season).max(4 * season))..]
+}
+
+/// Sum of all series, each divided by the sum of its steps, aligned at their ends and as long as the shortest.
 fn total(series: &[&Series]) -> Vec<f64> {
     let len = series.iter().map(|series| series.values.len()).min().unwrap_or(0);
     let mut total = vec![0.0; len];

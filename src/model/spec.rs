@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum ModelKind {
     /// Ridge base with a gated S4D residual; falls back where a series is too short.
     Auto,
-    /// As [`ModelKind::Auto`], but without the gate: the network always serves.
+    /// As [`ModelKind::Auto`], but without the gate: the network serves if training improved on the ridge map at all.
     S4d,
     /// The closed-form ridge base alone.
     Ridge,
@@ -83,7 +83,7 @@ pub enum SpecError {
     /// No level at all.
     #[error("no coverage level given; write for example 80,95")]
     NoLevel,
-    /// A season shorter than two steps.
+    /// A season that is no number of steps.
     #[error("season length {0} is not in 1..=100000")]
     SeasonLength(usize),
 }
@@ -102,7 +102,7 @@ impl TryFrom<RawModelSpec> for ModelSpec {
         if raw.levels.is_empty() {
             return Err(SpecError::NoLevel);
         }
-        if let Some(&level) = raw.levels.iter().find(|level| !(**level > 0.0 && **level < 100.0)) {
+        if let Some(&level) = raw.levels.iter().find(|level| !(**level > 0.0 && tails(**level)[0] > 0.0)) {
             return Err(SpecError::Level(level));
         }
         if let Some(season) = raw.season_length.filter(|season| !(1..=100_000).contains(season)) {
@@ -125,14 +125,15 @@ fn quantile_levels(levels: &[f64]) -> Vec<f64> {
     let tails = levels.iter().flat_map(|&level| tails(level));
     let mut all: Vec<f64> = DECILES.into_iter().chain(tails).collect();
     all.sort_by(f64::total_cmp);
-    all.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
+    all.dedup();
     all
 }
 
-/// Lower and upper quantile level of a central interval of `level` percent, rounded to 1e-9.
+/// Lower and upper quantile level of a central interval of `level` percent, rounded to 1e-6: levels that differ by less
+/// share their tails.
 pub fn tails(level: f64) -> [f64; 2] {
-    let tail = ((100.0 - level) / 200.0 * 1e9).round() / 1e9;
-    [tail, ((1.0 - tail) * 1e9).round() / 1e9]
+    let tail = ((100.0 - level) / 200.0 * 1e6).round() / 1e6;
+    [tail, ((1.0 - tail) * 1e6).round() / 1e6]
 }
 
 impl ModelSpec {
@@ -195,11 +196,22 @@ mod tests {
     }
 
     #[test]
+    fn levels_too_close_to_tell_apart_share_their_tails() {
+        let spec =
+            ModelSpec::try_from(RawModelSpec { levels: vec![80.0, 79.999_999_8], ..raw() }).expect("valid");
+        for level in spec.levels() {
+            assert!(tails(*level).iter().all(|tail| spec.quantile_levels().contains(tail)));
+        }
+    }
+
+    #[test]
     fn wrong_settings_are_named() {
         let kind = RawModelSpec { kind: "arima".into(), ..raw() };
         assert_eq!(ModelSpec::try_from(kind).err(), Some(SpecError::Kind("arima".into())));
         let level = RawModelSpec { levels: vec![80.0, 100.0], ..raw() };
         assert_eq!(ModelSpec::try_from(level).err(), Some(SpecError::Level(100.0)));
+        let nearly_all = RawModelSpec { levels: vec![99.99999999], ..raw() };
+        assert!(ModelSpec::try_from(nearly_all).is_err());
         let horizon = RawModelSpec { horizon: 0, ..raw() };
         assert_eq!(ModelSpec::try_from(horizon).err(), Some(SpecError::Horizon(0)));
     }

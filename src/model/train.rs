@@ -74,6 +74,8 @@ pub struct Task<'a> {
     pub weights: &'a [f32],
     /// Quantile levels (Q).
     pub levels: &'a [f64],
+    /// Whether the ridge map is trained, too; a gradient that moves nothing must not count in the clipped norm.
+    pub trains_ridge: bool,
     /// Seed of this member.
     pub seed: u64,
 }
@@ -209,7 +211,9 @@ fn slice_gradient(
     };
     // forecast = z W + spread (offset + o): dW = zᵀ Σ_q d, do = spread d.
     let d_base = d_forecast.sum_axis(Axis(2));
-    ndarray::linalg::general_mat_mul(1.0, &batch.inputs.t(), &d_base, 1.0, &mut gradient.skip);
+    if task.trains_ridge {
+        ndarray::linalg::general_mat_mul(1.0, &batch.inputs.t(), &d_base, 1.0, &mut gradient.skip);
+    }
     for (mut sample, &spread) in d_forecast.outer_iter_mut().zip(&batch.spreads) {
         sample *= spread;
     }
@@ -224,7 +228,8 @@ fn slice_gradient(
 /// Generator of one (seed, step, slice): counter-based, so no draw depends on another slice's.
 fn generator(seed: u64, step: usize, slice: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(((step as u64) << 16) | slice as u64);
+    // Stream 0 drew the initial weights.
+    rng.set_stream(((step as u64 + 1) << 16) | slice as u64);
     rng
 }
 
@@ -278,7 +283,7 @@ mod tests {
     fn work(index: usize) -> WorkSeries {
         let values: Vec<f32> =
             (0..60).map(|t| (t as f32 * 0.9).sin() + (index * t % 5) as f32 * 0.1).collect();
-        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0 }
+        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0, level: 0.0 }
     }
 
     /// A member whose every parameter is random, the head included, so that no gradient is zero by construction.
@@ -307,7 +312,14 @@ mod tests {
     fn with_task<T>(work: &[WorkSeries], run: impl FnOnce(&Task) -> T) -> T {
         let origins = Origins::new(work, &member().geometry, 0);
         let weights = vec![1.0; work.len()];
-        run(&Task { series: work, origins: &origins, weights: &weights, levels: &LEVELS, seed: 7 })
+        run(&Task {
+            series: work,
+            origins: &origins,
+            weights: &weights,
+            levels: &LEVELS,
+            trains_ridge: true,
+            seed: 7,
+        })
     }
 
     /// The layers are checked scalar by scalar in f64; here the whole member, in the f32 that it trains in, is checked

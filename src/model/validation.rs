@@ -25,11 +25,12 @@ impl Validation {
         season: usize,
         history_min: usize,
     ) -> Validation {
+        // The same series in every fold: those that training sees something of.
+        let chosen = sample(long_enough(series, tail + origins * horizon + history_min));
         let folds: Vec<Exam> = (1..=origins)
             .map(|fold| tail + fold * horizon)
-            .map(|back| (back, sample(long_enough(series, back + history_min))))
-            .map(|(back, chosen)| Exam::new(series, &chosen, back, horizon, season))
-            .filter(|exam| !exam.series.is_empty())
+            .map(|back| Exam::new(series, &chosen, back, horizon, season))
+            .filter(Exam::has_actuals)
             .collect();
         let mean =
             |of: fn(&Accuracy) -> f64| mean(&folds.iter().map(|exam| of(&exam.naive)).collect::<Vec<_>>());

@@ -21,7 +21,7 @@ impl Space {
     }
 
     /// Work space to target. Log values are capped where `exp` would overflow.
-    pub fn invert(self, work: f64, unit: f64) -> f64 {
+    fn invert(self, work: f64, unit: f64) -> f64 {
         match self {
             Space::Log => work.min(700.0).exp(),
             Space::Scaled => (work * unit).clamp(-f64::MAX, f64::MAX),
@@ -39,6 +39,9 @@ pub struct WorkSeries {
     pub noise: f64,
     /// Target units per unit of work space (1 in log space).
     pub unit: f64,
+    /// First observed value in work space, which all others are measured from: single precision is then spent on how
+    /// the series moves and not on how high it stands.
+    pub level: f64,
 }
 
 impl WorkSeries {
@@ -50,18 +53,26 @@ impl WorkSeries {
             Space::Log => 1.0,
             Space::Scaled => noise(&values[..known], season),
         };
-        let target: Vec<f64> = values.iter().map(|&y| space.apply(y, unit)).collect();
-        let filled = fill(&target, season);
+        let mut target: Vec<f64> = values.iter().map(|&y| space.apply(y, unit)).collect();
         let noise = match space {
             Space::Log => noise(&target[..known], season),
             Space::Scaled => 1.0,
         };
+        let level = target.iter().copied().find(|y| y.is_finite()).unwrap_or(0.0);
+        target.iter_mut().for_each(|y| *y -= level);
+        let filled = fill(&target, season);
         WorkSeries {
             filled: filled.iter().map(|&y| y as f32).collect(),
             target: target.iter().map(|&y| y as f32).collect(),
             noise,
             unit,
+            level,
         }
+    }
+
+    /// A forecast in work space, in units of the target.
+    pub fn in_units(&self, space: Space, work: f64) -> f64 {
+        space.invert(work + self.level, self.unit)
     }
 
     /// Visible steps.
@@ -98,7 +109,8 @@ fn noise(values: &[f64], season: usize) -> f64 {
         self::mean(&spread),
         self::mean(&size),
     ];
-    let floor = candidates[2] * 1e-6;
+    // Below that, differences are the rounding of a constant.
+    let floor = candidates[2] * 1e-9;
     candidates.into_iter().find(|c| c.is_finite() && *c > floor && *c > 1e-300).unwrap_or(1.0)
 }
 
@@ -108,8 +120,9 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().map(|value| value / count).sum()
 }
 
-/// Fills missing values from the past: one season earlier where known, else the last known value.
-fn fill(values: &[f64], season: usize) -> Vec<f64> {
+/// Fills missing values from the past: one season earlier where known, else the last known value; before the first
+/// observation, with that.
+pub fn fill(values: &[f64], season: usize) -> Vec<f64> {
     let first = values.iter().copied().find(|y| !y.is_nan()).unwrap_or(0.0);
     let mut filled: Vec<f64> = Vec::with_capacity(values.len());
     for (t, &y) in values.iter().enumerate() {
@@ -137,7 +150,8 @@ mod tests {
     #[test]
     fn missing_values_come_from_one_season_earlier_never_from_later() {
         let work = WorkSeries::new(&series(&[1.0, 2.0, f64::NAN, 4.0, f64::NAN]), 5, 5, Space::Log, 2);
-        let back: Vec<f32> = work.filled.iter().map(|w| w.exp().round()).collect();
+        let back: Vec<f64> =
+            work.filled.iter().map(|&w| work.in_units(Space::Log, f64::from(w)).round()).collect();
         assert_eq!(back, [1.0, 2.0, 1.0, 4.0, 1.0]);
         assert!(work.target[2].is_nan() && work.target[4].is_nan());
     }
@@ -161,7 +175,14 @@ mod tests {
         let work = WorkSeries::new(&series(&[2.0, 3.0, 5.0]), 3, 3, Space::Scaled, 1);
         let mut out = [0.0; 4];
         work.input(2, &mut out);
-        let unit = work.unit as f32;
-        assert_eq!(out.map(|w| w * unit), [2.0, 2.0, 2.0, 3.0]);
+        assert_eq!(out.map(|w| work.in_units(Space::Scaled, f64::from(w)).round()), [2.0, 2.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn a_high_level_costs_no_precision() {
+        let values: Vec<f64> = (0..40).map(|t| [1.0, 2.0, 4.0][t % 3]).collect();
+        let high: Vec<f64> = values.iter().map(|y| y + 1e9).collect();
+        let low = WorkSeries::new(&series(&values), 40, 40, Space::Scaled, 1);
+        assert_eq!(WorkSeries::new(&series(&high), 40, 40, Space::Scaled, 1).filled, low.filled);
     }
 }
