@@ -113,8 +113,9 @@ fn tail_origins(shape: &Shape) -> usize {
     if shape.series >= PANEL_SERIES { 1 } else { (shape.length / (20 * shape.horizon)).clamp(1, 7) }
 }
 
-/// The normal equations of the base cost the square of the lookback in memory and its cube in time.
-const LOOKBACK_MAX: usize = 2_048;
+/// The normal equations of the base cost the square of the lookback in memory and its cube in time; a day of minutes
+/// still fits.
+const LOOKBACK_MAX: usize = 1_536;
 
 /// Lookbacks and patches by season length.
 fn members(shape: &Shape) -> Vec<MemberPlan> {
