@@ -10,6 +10,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use rayon::prelude::*;
 
+use crate::model::baseline::quantile;
 use crate::model::windows::{Geometry, Origins};
 use crate::model::work::WorkSeries;
 
@@ -172,24 +173,15 @@ impl Design {
         }
         let mut quantiles = Array2::zeros((errors.ncols(), levels.len()));
         for (column, mut quantiles) in errors.axis_iter(Axis(1)).zip(quantiles.outer_iter_mut()) {
-            let mut sorted: Vec<f32> = column.iter().copied().filter(|error| !error.is_nan()).collect();
-            sorted.sort_by(f32::total_cmp);
-            for (quantile, level) in quantiles.iter_mut().zip(levels) {
-                *quantile = interpolate(&sorted, *level);
+            let observed = column.iter().copied().filter(|error| !error.is_nan());
+            let mut sorted: Vec<f64> = observed.map(f64::from).collect();
+            sorted.sort_by(f64::total_cmp);
+            for (to, level) in quantiles.iter_mut().zip(levels) {
+                *to = quantile(&sorted, *level);
             }
         }
         quantiles
     }
-}
-
-/// Empirical quantile of sorted values by linear interpolation; 0 of none.
-fn interpolate(sorted: &[f32], level: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let position = level * last as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(last);
-    let share = position - below as f64;
-    f64::from(sorted[below]) * (1.0 - share) + f64::from(sorted[above]) * share
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
