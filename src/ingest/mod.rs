@@ -31,8 +31,8 @@ mod value;
 mod wanted;
 
 pub use spec::{
-    BadSeriesLimit, Duplicates, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LimitError, Order,
-    PolicyError, Roles, SourceSpec,
+    BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LimitError,
+    Order, PolicyError, Roles, SourceSpec, Stale, SuspectAction,
 };
 
 use crate::series::Note;

@@ -28,6 +28,45 @@ pub struct SourceSpec {
     pub max_bad_series: BadSeriesLimit,
     /// Rows after this instant (microseconds UTC) are not read.
     pub as_of: Option<i64>,
+    /// How long after its end a period is complete; `None` takes every row for complete.
+    ///
+    /// A period that begins at `ds` and lasts one step of the frequency is used once `ds + step + latency_offset` has
+    /// passed at `as_of`; younger ones are left out.
+    pub latency_offset: Option<jiff::SignedDuration>,
+    /// When a series is stale, and what then.
+    pub stale: Option<Stale>,
+    /// When a series is flat, and what then.
+    pub flat: Option<Flat>,
+}
+
+/// A series whose last value is older than `after` at `as_of` is stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// Age of the last value.
+    pub after: jiff::SignedDuration,
+    /// What then.
+    pub action: SuspectAction,
+}
+
+/// A series whose last `steps` values are equal is flat: a frozen meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flat {
+    /// Number of equal values, at least two.
+    pub steps: usize,
+    /// What then.
+    pub action: SuspectAction,
+}
+
+/// What becomes of a series that looks wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SuspectAction {
+    /// A note; it is forecast as usual.
+    #[default]
+    Warn,
+    /// It is left out with the reason, and counts as bad.
+    Quarantine,
+    /// Seasonal naive forecasts it, with status `fallback`.
+    Fallback,
 }
 
 impl SourceSpec {
@@ -45,6 +84,9 @@ impl SourceSpec {
             order: Order::default(),
             max_bad_series: BadSeriesLimit::default(),
             as_of: None,
+            latency_offset: None,
+            stale: None,
+            flat: None,
         }
     }
 }
@@ -156,6 +198,19 @@ fn choose<T: Copy>(policy: &'static str, words: &[(&'static str, T)], word: &str
     words.iter().find(|(name, _)| *name == word.trim()).map(|(_, choice)| *choice).ok_or_else(|| {
         PolicyError { policy, word: word.into(), choices: words.iter().map(|(name, _)| *name).collect() }
     })
+}
+
+impl std::str::FromStr for SuspectAction {
+    type Err = PolicyError;
+
+    fn from_str(word: &str) -> Result<SuspectAction, PolicyError> {
+        let words = [
+            ("warn", SuspectAction::Warn),
+            ("quarantine", SuspectAction::Quarantine),
+            ("fallback", SuspectAction::Fallback),
+        ];
+        choose("suspect series", &words, word)
+    }
 }
 
 impl std::str::FromStr for BadSeriesLimit {

@@ -1,7 +1,9 @@
 //! One forecast job, straight down: read, train, forecast, publish. The only place that knows the order.
 
+mod job;
 mod report;
 
+pub use job::{Fallback, JobSpec};
 pub use report::{JobReport, SourceReport};
 
 use crate::ingest::{self, IngestError, SourceSpec};

@@ -7,6 +7,7 @@ mod bytes;
 mod forecasts;
 mod names;
 mod quality;
+mod sink;
 mod store;
 mod verify;
 
@@ -14,6 +15,7 @@ pub use bytes::write_bytes;
 pub use forecasts::write_forecasts;
 pub use names::{id_names, quantile_name};
 pub use quality::write_quality;
+pub use sink::{Format, Naming, SinkSpec};
 pub use store::probe;
 
 use std::path::PathBuf;

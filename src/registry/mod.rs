@@ -1,0 +1,1 @@
+//! Model versions: immutable, atomic, verified; which one serves, and the way back.
