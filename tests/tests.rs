@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod cli;
+mod daemon;
 mod forecaster;
 mod golden;
 mod golden_training;
