@@ -1,5 +1,6 @@
 //! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
 
+use crate::cli::args_daemon::{Run, RunsCommand, ScheduleCommand, Serve};
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
@@ -64,6 +65,18 @@ pub(super) enum Command {
     /// Look at data before forecasting it
     #[command(subcommand)]
     Data(DataCommand),
+    /// Run the daemon: train and forecast on schedule, account for every slot
+    #[command(after_help = exit::help())]
+    Serve(Serve),
+    /// Work one slot of a job now
+    #[command(after_help = exit::help())]
+    Run(Run),
+    /// When what is due
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// What became of every slot
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Write small example series with known truth, and commands to try
     #[command(after_help = exit::help())]
     Demo(Demo),

@@ -6,6 +6,8 @@ use crate::ingest::{IngestError, IngestErrorKind};
 use crate::model::forecaster::ModelError;
 use crate::pipeline::JobError;
 use crate::publish::PublishError;
+use crate::schedule::ledger::LedgerError;
+use crate::schedule::lock::LockError;
 use miette::Diagnostic;
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -25,6 +27,18 @@ pub(super) enum CliError {
     /// A flag asks for something that is not there.
     #[error("{message}")]
     Request { message: String, help: Option<String> },
+    /// Another process has the state directory, or it cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {reason}; stop what has it, or set another listen under [http]")]
+    Listen { address: std::net::SocketAddr, reason: std::io::Error },
+    /// The operating system gives no threads or signals.
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
     /// Stdout does not take the result.
     #[error("cannot write to stdout: {0}")]
     Stdout(std::io::Error),
@@ -67,6 +81,12 @@ impl CliError {
                 PublishError::Verify { .. } => Exit::Internal,
             },
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
+            CliError::Lock(LockError::Held { .. }) => Exit::TryLater,
+            CliError::Lock(LockError::Unusable { .. }) => Exit::CannotCreate,
+            CliError::Ledger(LedgerError::Missing(_)) => Exit::NoInput,
+            CliError::Ledger(LedgerError::Format { .. }) => Exit::Data,
+            CliError::Ledger(LedgerError::Database { .. }) | CliError::Runtime(_) => Exit::Io,
+            CliError::Listen { .. } => Exit::Unavailable,
             CliError::Stdout(_) => Exit::Io,
             CliError::Bug(_) => Exit::Internal,
         }

@@ -4,7 +4,9 @@
 //! module prints either once and picks the exit code.
 
 mod args;
+mod args_daemon;
 mod clock;
+mod daemon;
 mod data;
 mod demo;
 mod error;
@@ -12,6 +14,10 @@ mod exit;
 mod forecast;
 mod json;
 mod launch;
+mod notify;
+mod run;
+mod runs;
+mod schedule;
 mod summary;
 mod terminal;
 
@@ -68,6 +74,10 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Forecast(command) => forecast::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
+        Command::Serve(command) => daemon::serve(command),
+        Command::Run(command) => run::run(command, terminal),
+        Command::Schedule(command) => schedule::dispatch(command, terminal),
+        Command::Runs(command) => runs::dispatch(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
     }
 }

@@ -1,10 +1,20 @@
 //! One forecast job, straight down: read, train, forecast, publish. The only place that knows the order.
 
+mod forecast;
 mod job;
 mod report;
+mod score;
+mod sources;
+mod stage;
+mod train;
 
+pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec};
 pub use report::{JobReport, SourceReport};
+pub use score::{Scored, score};
+pub use sources::{Reading, Sources};
+pub use stage::{Context, StageError};
+pub use train::{SourceRead, Trained, train};
 
 use crate::ingest::{self, IngestError, SourceSpec};
 use crate::model::forecaster::{Forecaster, ModelError};

@@ -7,6 +7,7 @@ mod bytes;
 mod forecasts;
 mod names;
 mod quality;
+mod runs;
 mod sink;
 mod store;
 mod verify;
@@ -15,6 +16,7 @@ pub use bytes::write_bytes;
 pub use forecasts::write_forecasts;
 pub use names::{id_names, quantile_name};
 pub use quality::write_quality;
+pub use runs::{RunRow, write_runs};
 pub use sink::{Format, Naming, SinkSpec};
 pub use store::probe;
 

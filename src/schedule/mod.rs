@@ -14,5 +14,6 @@ mod run_id;
 pub mod scheduler;
 pub mod spec;
 pub mod status;
+pub mod work;
 
 pub use run_id::run_id;
