@@ -11,4 +11,5 @@ mod gradients;
 mod ingest;
 mod layering;
 mod properties;
+mod publish;
 mod support;

@@ -77,7 +77,7 @@ impl CliError {
             CliError::Job(JobError::Publish(error)) => match error {
                 PublishError::CannotCreate { .. } => Exit::CannotCreate,
                 PublishError::Permission { .. } => Exit::Permission,
-                PublishError::Io { .. } => Exit::Io,
+                PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                 PublishError::Verify { .. } => Exit::Internal,
             },
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,

@@ -183,6 +183,7 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         created_at: moment.created_at,
         model_version: 1,
         primary_level: job.model.levels()[0],
+        levels: job.model.levels().to_vec(),
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

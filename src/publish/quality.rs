@@ -1,6 +1,6 @@
 //! The quality report: one row per series, the quarantined ones included.
 
-use crate::publish::forecasts::timestamp;
+use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published, store};
 use crate::series::{Quality, Verdict};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};

@@ -1,159 +1,195 @@
-//! The ledger as Parquet, for whoever queries runs beside forecasts.
+//! Publishing a run: its part file, its commit, then `latest`.
+//!
+//! A run counts once `_commit.json` stands in its folder. Up to then the part file is complete, verified and harmless,
+//! and [`crate::publish::recover`] or the next attempt clears it away.
 
-use crate::publish::forecasts::timestamp;
-use crate::publish::{PublishError, Published, store};
-use arrow_array::{
-    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
+use crate::publish::commit::{COMMIT_FILE, Commit, part_name};
+use crate::publish::layout::{self, JobFolders, RunKey};
+use crate::publish::store::{self, Failure};
+use crate::publish::table::Table;
+use crate::publish::{
+    Format, Provenance, PublishError, SCHEMA_VERSION, SinkSpec, csv, forecasts, latest, verify,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
-use std::path::Path;
-use std::sync::Arc;
+use crate::series::Forecasts;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
 
-/// Rows written at once.
-const CHUNK_ROWS: usize = 65_536;
-
-/// One slot of the ledger; all instants in microseconds UTC.
-#[derive(Clone, Debug)]
-pub struct RunRow {
-    /// Number in the ledger.
-    pub id: i64,
-    /// Name of the job.
-    pub job: String,
-    /// What it does.
-    pub stage: String,
-    /// Nominal instant.
-    pub slot: i64,
-    /// Why it was planned.
-    pub trigger: String,
-    /// When it was written.
-    pub planned_at: i64,
-    /// When its last attempt began.
-    pub started_at: Option<i64>,
-    /// When it ended.
-    pub ended_at: Option<i64>,
-    /// How it ended; `None` while it waits or runs.
-    pub outcome: Option<String>,
-    /// Whether its time had passed unseen.
-    pub is_late: bool,
-    /// Attempts begun.
-    pub attempts: u32,
-    /// UUIDv7 of its run.
-    pub run_id: String,
-    /// Why it ended as it did, one line each.
-    pub reasons: String,
-    /// What it did, as JSON.
-    pub detail: String,
+/// A run that stands in its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedRun {
+    /// Rows of the run.
+    pub rows: usize,
+    /// Size of the part file.
+    pub bytes: u64,
+    /// The part file.
+    pub path: PathBuf,
+    /// SHA-256 of the part file, lower-case hex.
+    pub sha256: String,
 }
 
-/// Writes slots as Parquet, atomically.
+/// Publishes a run, and lets `latest` show it unless a newer one stands there.
+///
+/// A repetition of a run replaces its file; one that has the same forecasts leaves the file alone, with its first
+/// `created_at`. The run id and the instant of `key` take the place of those in `provenance`.
 ///
 /// # Errors
-/// See [`PublishError`].
-pub fn write_runs(path: &Path, runs: &[RunRow]) -> Result<Published, PublishError> {
-    let schema = Arc::new(schema());
-    let bytes = store::publish(
-        path,
-        |file| {
-            let zstd = Compression::ZSTD(ZstdLevel::try_new(3)?);
-            let properties = WriterProperties::builder().set_compression(zstd).build();
-            let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
-            for chunk in runs.chunks(CHUNK_ROWS) {
-                writer.write(&batch(&schema, chunk)?)?;
-            }
-            Ok(writer.close().map(drop)?)
-        },
-        |file| {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
-            match reader.metadata().file_metadata().num_rows() {
-                rows if rows == runs.len() as i64 => Ok(()),
-                rows => Err(format!("{rows} rows instead of {}", runs.len())),
-            }
-        },
-    )?;
-    Ok(Published { rows: runs.len(), bytes, path: path.into() })
-}
-
-fn schema() -> Schema {
-    let field = |name: &str, kind: DataType| Field::new(name, kind, false);
-    Schema::new(vec![
-        field("id", DataType::Int64),
-        field("job", DataType::Utf8),
-        field("stage", DataType::Utf8),
-        field("slot", timestamp()),
-        field("trigger", DataType::Utf8),
-        field("planned_at", timestamp()),
-        Field::new("started_at", timestamp(), true),
-        Field::new("ended_at", timestamp(), true),
-        Field::new("outcome", DataType::Utf8, true),
-        field("late", DataType::Boolean),
-        field("attempts", DataType::UInt32),
-        field("run_id", DataType::Utf8),
-        field("reasons", DataType::Utf8),
-        field("detail", DataType::Utf8),
-    ])
-}
-
-fn batch(schema: &Arc<Schema>, runs: &[RunRow]) -> Result<RecordBatch, ArrowError> {
-    let text = |of: fn(&RunRow) -> Option<&str>| -> ArrayRef {
-        Arc::new(StringArray::from_iter(runs.iter().map(of)))
+/// See [`PublishError`]; the files that stood there are untouched then, or the run is committed and only `latest` still
+/// shows the one before. Repeating the call completes it in both cases.
+pub fn publish_run(
+    sink: &SinkSpec,
+    key: &RunKey,
+    forecasts: &Forecasts,
+    id_columns: &[String],
+    provenance: &Provenance,
+) -> Result<PublishedRun, PublishError> {
+    let folders = JobFolders::of(&sink.path, &key.job)?;
+    let folder = folders.run(key)?;
+    store::create_folder(&folders.history)?;
+    let _lock = folders.lock();
+    settle(&folder)?;
+    let run = Run { sink, key, folder: &folder, forecasts, id_columns };
+    let provenance = run.provenance(provenance);
+    let commit = match run.unchanged(&provenance)? {
+        Some(commit) => commit,
+        None => run.write(&provenance).inspect_err(|_| layout::remove_empty(&folder, &folders.history))?,
     };
-    let time = |of: fn(&RunRow) -> Option<i64>| -> ArrayRef {
-        let values = TimestampMicrosecondArray::from_iter(runs.iter().map(of));
-        Arc::new(values.with_timezone("UTC"))
-    };
-    let columns = vec![
-        Arc::new(Int64Array::from_iter_values(runs.iter().map(|run| run.id))) as ArrayRef,
-        text(|run| Some(&run.job)),
-        text(|run| Some(&run.stage)),
-        time(|run| Some(run.slot)),
-        text(|run| Some(&run.trigger)),
-        time(|run| Some(run.planned_at)),
-        time(|run| run.started_at),
-        time(|run| run.ended_at),
-        text(|run| run.outcome.as_deref()),
-        Arc::new(BooleanArray::from_iter(runs.iter().map(|run| Some(run.is_late)))),
-        Arc::new(UInt32Array::from_iter_values(runs.iter().map(|run| run.attempts))),
-        text(|run| Some(&run.run_id)),
-        text(|run| Some(&run.reasons)),
-        text(|run| Some(&run.detail)),
-    ];
-    RecordBatch::try_new(schema.clone(), columns)
+    latest::update(&folders)?;
+    Ok(PublishedRun { rows: commit.rows, bytes: commit.bytes, path: commit.path(), sha256: commit.sha256 })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The run, if it is committed: what to ask after a crash.
+///
+/// # Errors
+/// If the sink cannot be read or the key is no name.
+pub fn find_run(sink: &SinkSpec, key: &RunKey) -> Result<Option<Commit>, PublishError> {
+    Commit::read(&JobFolders::of(&sink.path, &key.job)?.run(key)?)
+}
 
-    #[test]
-    fn a_ledger_is_read_back_as_it_was() {
-        let run = |id: i64, outcome: Option<&str>| RunRow {
-            id,
-            job: "load".into(),
-            stage: "forecast".into(),
-            slot: id * 1_000_000,
-            trigger: "schedule".into(),
-            planned_at: 1,
-            started_at: outcome.map(|_| 2),
-            ended_at: outcome.map(|_| 3),
-            outcome: outcome.map(Into::into),
-            is_late: id == 2,
-            attempts: 1,
-            run_id: "r".into(),
-            reasons: String::new(),
-            detail: "null".into(),
+/// All committed runs of a job, newest first.
+///
+/// # Errors
+/// If the sink cannot be read or the job is misnamed.
+pub fn runs(sink_path: &Path, job: &str) -> Result<Vec<Commit>, PublishError> {
+    let mut all = Vec::new();
+    for day in JobFolders::of(sink_path, job)?.days()? {
+        all.extend(layout::commits(&day)?);
+    }
+    all.sort_by(|a, b| b.age().cmp(&a.age()));
+    Ok(all)
+}
+
+/// Completes or clears away what an interrupted publication left in the folder of a run.
+///
+/// The commit is written before the part file takes its name, so a part file without its commit has it beside it.
+pub(super) fn settle(folder: &Path) -> Result<usize, PublishError> {
+    for path in store::leftovers(folder) {
+        // A commit is small; what else is left here are forecasts.
+        let is_small = path.metadata().is_ok_and(|found| found.len() < 1 << 20);
+        let text = if is_small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+        let Ok(commit) = Commit::from_json(&text, folder) else { continue };
+        let hash = File::open(commit.path()).and_then(latest::sha256);
+        if hash.is_ok_and(|hash| hash == commit.sha256) {
+            let target = folder.join(COMMIT_FILE);
+            std::fs::rename(&path, &target).map_err(|error| store::sort_out(&target, &error))?;
+            store::sync_folder(folder);
+        }
+    }
+    Ok(store::remove_leftovers(folder))
+}
+
+/// What is to be published, and where.
+struct Run<'a> {
+    sink: &'a SinkSpec,
+    key: &'a RunKey,
+    folder: &'a Path,
+    forecasts: &'a Forecasts,
+    id_columns: &'a [String],
+}
+
+impl Run<'_> {
+    fn part(&self) -> PathBuf {
+        self.folder.join(part_name(self.sink.format))
+    }
+
+    fn provenance(&self, given: &Provenance) -> Provenance {
+        let mut provenance = given.clone();
+        provenance.run_id = self.key.run_id.clone();
+        provenance.issued_at = self.key.issued_at;
+        provenance.metadata.insert(0, ("job".into(), self.key.job.clone()));
+        provenance
+    }
+
+    fn table<'a>(&'a self, provenance: &'a Provenance) -> Result<Table<'a>, PublishError> {
+        Table::new(self.forecasts, self.id_columns, provenance, self.sink.naming)
+            .map_err(|reason| PublishError::Verify { path: self.part(), reason })
+    }
+
+    /// The commit that stands there, if writing the run again would give the same file but for the wall clock.
+    fn unchanged(&self, provenance: &Provenance) -> Result<Option<Commit>, PublishError> {
+        let Some(commit) = Commit::read(self.folder)? else { return Ok(None) };
+        if commit.format != self.sink.format || commit.naming != self.sink.naming {
+            return Ok(None);
+        }
+        let provenance = Provenance { created_at: commit.created_at, ..provenance.clone() };
+        let table = self.table(&provenance)?;
+        let mut hash = Sha256::new();
+        let written = write(self.sink.format, &table, &mut hash);
+        let stands = File::open(commit.path()).and_then(latest::sha256);
+        let is_same = written.is_ok()
+            && latest::hex(hash) == commit.sha256
+            && stands.is_ok_and(|hash| hash == commit.sha256);
+        Ok(is_same.then_some(commit))
+    }
+
+    /// Writes and verifies both files under hidden names, then renames one right after the other.
+    fn write(&self, provenance: &Provenance) -> Result<Commit, PublishError> {
+        let table = self.table(provenance)?;
+        store::create_folder(self.folder)?;
+        let (part, sha256) = store::prepare(
+            &self.part(),
+            |file| write(self.sink.format, &table, file),
+            |mut file| {
+                let hash = file.try_clone().and_then(latest::sha256).map_err(|error| error.to_string())?;
+                file.rewind().map_err(|error| error.to_string())?;
+                match self.sink.format {
+                    Format::Parquet => verify::parquet(file, &table.schema, &table.quantiles, table.rows)?,
+                    Format::Csv => csv::verify(file, &table)?,
+                }
+                Ok(hash)
+            },
+        )?;
+        let commit = Commit {
+            job: self.key.job.clone(),
+            run_id: self.key.run_id.clone(),
+            issued_at: self.key.issued_at,
+            created_at: provenance.created_at,
+            rows: table.rows,
+            bytes: part.bytes,
+            sha256,
+            schema_version: SCHEMA_VERSION,
+            naming: self.sink.naming,
+            format: self.sink.format,
+            metadata: table.metadata().into_iter().collect(),
+            folder: self.folder.into(),
         };
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("runs.parquet");
-        assert_eq!(write_runs(&path, &[run(1, Some("ok")), run(2, None)]).expect("written").rows, 2);
-        let file = std::fs::File::open(&path).expect("there");
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("reader");
-        let batch = reader.into_iter().next().expect("one batch").expect("readable");
-        assert_eq!(batch.schema().fields(), schema().fields());
-        assert_eq!((batch.num_rows(), batch.column(8).null_count()), (2, 1));
-        assert_eq!(write_runs(&path, &[]).expect("an empty ledger").rows, 0);
+        let path = self.folder.join(COMMIT_FILE);
+        let text = commit.to_json().map_err(|reason| PublishError::Verify { path: path.clone(), reason })?;
+        let same = |file: File| {
+            Commit::from_json(&std::io::read_to_string(file).unwrap_or_default().into_bytes(), self.folder)
+        };
+        let (committed, _) = store::prepare(&path, |mut file| Ok(file.write_all(&text)?), same)?;
+        part.persist()?;
+        committed.persist()?;
+        latest::remove_other_formats(self.folder, self.sink.format);
+        Ok(commit)
+    }
+}
+
+fn write(format: Format, table: &Table<'_>, sink: impl Write + Send) -> Result<(), Failure> {
+    match format {
+        Format::Parquet => forecasts::write(table, sink),
+        Format::Csv => csv::write(table, sink),
     }
 }
