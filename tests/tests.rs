@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod artifact;
 mod cli;
 mod forecaster;
 mod golden;
@@ -10,4 +11,6 @@ mod gradients;
 mod ingest;
 mod layering;
 mod properties;
+mod registry;
+mod resume;
 mod support;

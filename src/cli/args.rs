@@ -1,5 +1,6 @@
 //! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
 
+use crate::cli::args_models::ModelsCommand;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
@@ -64,6 +65,9 @@ pub(super) enum Command {
     /// Look at data before forecasting it
     #[command(subcommand)]
     Data(DataCommand),
+    /// Look at trained models, and choose which one serves
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Write small example series with known truth, and commands to try
     #[command(after_help = exit::help())]
     Demo(Demo),

@@ -4,6 +4,7 @@
 //! module prints either once and picks the exit code.
 
 mod args;
+mod args_models;
 mod clock;
 mod data;
 mod demo;
@@ -12,6 +13,7 @@ mod exit;
 mod forecast;
 mod json;
 mod launch;
+mod models;
 mod summary;
 mod terminal;
 
@@ -68,6 +70,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Forecast(command) => forecast::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
+        Command::Models(command) => models::run(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
     }
 }

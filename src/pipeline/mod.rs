@@ -7,7 +7,7 @@ pub use job::{Fallback, JobSpec};
 pub use report::{JobReport, SourceReport};
 
 use crate::ingest::{self, IngestError, SourceSpec};
-use crate::model::forecaster::{Forecaster, ModelError};
+use crate::model::forecaster::{Control, Forecaster, ModelError};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::publish::{self, Provenance, PublishError};
@@ -83,7 +83,8 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     }
     clock.lap("read");
 
-    let fitted = Forecaster::fit(&ingested.panel, &job.model, deadline, watch)?;
+    let fitted =
+        Forecaster::fit(&ingested.panel, &job.model, &Control { deadline, ..Control::watched(watch) })?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
     if let Some(path) = &job.save_model {
         publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
