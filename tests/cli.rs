@@ -3,6 +3,7 @@
 mod broken;
 mod config;
 mod forecast;
+mod models;
 mod outputs;
 mod program;
 mod refusals;

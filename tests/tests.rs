@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod artifact;
 mod cli;
 mod daemon;
 mod forecaster;
@@ -12,4 +13,6 @@ mod ingest;
 mod layering;
 mod properties;
 mod publish;
+mod registry;
+mod resume;
 mod support;

@@ -1,6 +1,7 @@
 //! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
 
 use crate::cli::args_daemon::{Run, RunsCommand, ScheduleCommand, Serve};
+use crate::cli::args_models::ModelsCommand;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
@@ -77,6 +78,9 @@ pub(super) enum Command {
     /// What became of every slot
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Look at trained models, and choose which one serves
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Write small example series with known truth, and commands to try
     #[command(after_help = exit::help())]
     Demo(Demo),

@@ -46,6 +46,12 @@ pub(super) fn moment(as_of: Option<i64>) -> Moment {
     }
 }
 
+/// The wall clock, microseconds UTC.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time enters the program")]
+pub(super) fn now() -> i64 {
+    Timestamp::now().as_microsecond()
+}
+
 /// A timestamp (microseconds UTC) as people read it.
 pub(super) fn shown(micros: i64) -> String {
     Timestamp::from_microsecond(micros).map_or_else(|_| format!("{micros} µs"), |stamp| stamp.to_string())

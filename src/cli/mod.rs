@@ -5,6 +5,7 @@
 
 mod args;
 mod args_daemon;
+mod args_models;
 mod clock;
 mod daemon;
 mod data;
@@ -18,6 +19,7 @@ mod notify;
 mod run;
 mod runs;
 mod schedule;
+mod models;
 mod summary;
 mod terminal;
 
@@ -78,6 +80,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Run(command) => run::run(command, terminal),
         Command::Schedule(command) => schedule::dispatch(command, terminal),
         Command::Runs(command) => runs::dispatch(command, terminal),
+        Command::Models(command) => models::run(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
     }
 }

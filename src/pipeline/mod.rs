@@ -17,7 +17,7 @@ pub use stage::{Context, StageError};
 pub use train::{SourceRead, Trained, train};
 
 use crate::ingest::{self, IngestError, SourceSpec};
-use crate::model::forecaster::{Forecaster, ModelError};
+use crate::model::forecaster::{Control, Forecaster, ModelError};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::publish::{self, Provenance, PublishError};
@@ -93,7 +93,8 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     }
     clock.lap("read");
 
-    let fitted = Forecaster::fit(&ingested.panel, &job.model, deadline, watch)?;
+    let fitted =
+        Forecaster::fit(&ingested.panel, &job.model, &Control { deadline, ..Control::watched(watch) })?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
     if let Some(path) = &job.save_model {
         publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
