@@ -7,12 +7,6 @@ use crate::schedule::clock::Clock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// The time, microseconds UTC.
-#[expect(clippy::disallowed_methods, reason = "the command line is where time enters the program")]
-pub(super) fn now() -> i64 {
-    Timestamp::now().as_microsecond()
-}
-
 /// The clock that a person asks for: `system`, or `sim:START..END`.
 pub(super) fn parse(text: &str) -> Result<Clock, CliError> {
     let request = |message: String| CliError::Request {

@@ -6,14 +6,14 @@ use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::train::{SourceRead, Trained, train};
 use crate::pipeline::{Fallback, JobSpec, SourceReport, StopWatch, report};
-use crate::publish::{self, Commit, Provenance, RunKey};
+use crate::publish::{self, Provenance, PublishedRun, RunKey};
 use crate::registry::Manifest;
 use crate::series::{Forecasts, Status};
 
 /// What a forecast did.
 pub struct Forecasted {
     /// The run.
-    pub commit: Commit,
+    pub run: PublishedRun,
     /// Whether the run was there already, from an attempt that did not get to its end.
     pub was_there: bool,
     /// The version that forecast; `None` for the stand-in.
@@ -24,6 +24,8 @@ pub struct Forecasted {
     pub statuses: Vec<(Status, usize)>,
     /// The training before it, where the job has no schedule for one.
     pub trained: Option<Trained>,
+    /// Its nominal instant, microseconds UTC.
+    pub issued_at: i64,
     /// Last timestamp of any series, microseconds UTC.
     pub latest: Option<i64>,
     /// Why the result is less than what was asked for, one line each.
@@ -47,12 +49,18 @@ pub fn forecast(
     let key = RunKey { job: job.name.clone(), run_id: moment.run_id.clone(), issued_at: moment.issued_at };
     if is_resumed && let Some(commit) = publish::find_run(&job.sink, &key)? {
         return Ok(Forecasted {
-            commit,
+            run: PublishedRun {
+                rows: commit.rows,
+                bytes: commit.bytes,
+                path: commit.path(),
+                sha256: commit.sha256,
+            },
             was_there: true,
             version: None,
             source: None,
             statuses: Vec::new(),
             trained: None,
+            issued_at: moment.issued_at,
             latest: None,
             shortfalls: Vec::new(),
             seconds: Vec::new(),
@@ -64,8 +72,8 @@ pub fn forecast(
     let ingested = &reading.ingested;
     let source = SourceReport::of(ingested);
     if reading.bytes_read > 0 {
-        let folder = context.state.join("quality");
-        publish::write_quality_in(&folder, &job.name, &ingested.quality)?;
+        let path = context.state.join("quality").join(format!("{}.parquet", job.name));
+        publish::write_quality(&path, &ingested.quality)?;
     }
     clock.lap("read");
 
@@ -74,7 +82,7 @@ pub fn forecast(
     clock.lap("predict");
 
     let provenance = provenance(job, context, &source, champion.manifest.as_ref());
-    let published = publish::publish_run(&job.sink, &key, &forecasts, &ingested.panel.id_columns, &provenance)?;
+    let run = publish::publish_run(&job.sink, &key, &forecasts, &ingested.panel.id_columns, &provenance)?;
     publish::prune(&job.sink, &job.name, moment.created_at)?;
     clock.lap("publish");
 
@@ -87,12 +95,13 @@ pub fn forecast(
     let latest = source.span.map(|(_, last)| last);
     let source = SourceRead { report: source, bytes_read: reading.bytes_read, stamps: reading.stamps };
     Ok(Forecasted {
-        commit: published.commit,
+        run,
         was_there: false,
         version: champion.manifest.map(|manifest| manifest.version),
         source: Some(source),
         statuses,
         trained,
+        issued_at: moment.issued_at,
         latest,
         shortfalls,
         seconds: clock.laps,

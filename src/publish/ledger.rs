@@ -1,6 +1,6 @@
 //! The ledger as Parquet, for whoever queries runs beside forecasts.
 
-use crate::publish::forecasts::timestamp;
+use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published, store};
 use arrow_array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,

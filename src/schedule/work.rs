@@ -103,8 +103,6 @@ impl Workshop {
         let result = if trained.held_back.is_some() { "held_back" } else { "promoted" };
         self.metrics.promotion(result);
         self.steps(job, Stage::Train, &trained.seconds);
-        let steps = trained.fits.iter().map(|fit| fit.steps_tried).sum::<usize>();
-        self.metrics.training_steps(steps as u64);
         let mut reasons: Vec<String> = trained.held_back.iter().cloned().collect();
         let shortfalls = trained.shortfalls();
         let is_short = !shortfalls.is_empty() || trained.held_back.is_some();
@@ -123,18 +121,19 @@ impl Workshop {
 
     fn forecasted(&self, job: &JobSpec, done: &Forecasted) -> (Ending, Option<Files>) {
         if done.was_there {
-            let detail = json!({ "rows": done.commit.rows, "bytes": done.commit.bytes });
+            let detail = json!({ "rows": done.run.rows, "bytes": done.run.bytes });
             return (ending(false, vec!["published by an earlier attempt".into()], detail), None);
         }
         self.steps(job, Stage::Forecast, &done.seconds);
-        self.metrics.published(done.commit.rows as u64);
-        let age = (self.clock.now() - done.commit.issued_at) as f64 / 1e6;
-        let lag = done.latest.map(|latest| (self.clock.now() - latest) as f64 / 1e6);
+        self.metrics.published(done.run.rows);
+        let now = self.clock.now();
+        let since = |instant: i64| (now - instant) as f64 / 1e6;
         let figures = JobFigures {
-            interval_s: None,
-            forecast_age_s: Some(age),
-            data_lag_s: lag,
+            interval_s: 0.0,
+            forecast_age_s: Some(since(done.issued_at)),
+            data_lag_s: done.latest.map(since),
             series: &done.statuses,
+            quarantined: done.source.as_ref().map_or(0, |source| source.report.quarantined.len()),
         };
         self.metrics.job(&job.name, &figures);
         let files = done.source.as_ref().map(|source| self.source(source));
@@ -142,9 +141,9 @@ impl Workshop {
             done.statuses.iter().map(|(status, count)| (status.as_str().into(), json!(count))).collect();
         let detail = json!({
             "model_version": done.version,
-            "rows": done.commit.rows,
-            "bytes": done.commit.bytes,
-            "sha256": done.commit.sha256,
+            "rows": done.run.rows,
+            "bytes": done.run.bytes,
+            "sha256": done.run.sha256,
             "statuses": statuses,
             "trained_version": done.trained.as_ref().map(|trained| trained.manifest.version),
             "source": done.source.as_ref().map(source),
@@ -179,8 +178,8 @@ impl Workshop {
     /// Counts what was read; returns the files for the ledger.
     fn source(&self, source: &SourceRead) -> Files {
         if source.bytes_read > 0 {
-            let rows = source.report.rows as u64;
-            self.metrics.ingest(rows, source.bytes_read, source.report.skipped_files.len() as u64);
+            let report = &source.report;
+            self.metrics.ingest(report.rows, source.bytes_read, &[("unusable", report.skipped_files.len())]);
         }
         let stamp = |file: &FileStamp| serde_json::to_string(file).map(|text| (file.path.clone(), text)).ok();
         source.stamps.files.iter().filter_map(stamp).collect()

@@ -114,7 +114,7 @@ pub fn simulate(spec: DaemonSpec, from: i64, until: i64, work: Arc<Work>) -> Vec
         scheduler: Scheduler::new(ledger, &spec, true, from).unwrap(),
         clock,
         registry: Registry::at(state.join("models")),
-        metrics: Arc::new(Metrics::default()),
+        metrics: Arc::new(Metrics::new()),
         shared: Shared::default(),
         host: Host {
             work,
