@@ -13,6 +13,7 @@ mod demo;
 mod error;
 mod exit;
 mod forecast;
+mod init;
 mod json;
 mod launch;
 mod notify;
@@ -20,8 +21,10 @@ mod run;
 mod runs;
 mod schedule;
 mod models;
+mod schema;
 mod summary;
 mod terminal;
+mod validate;
 
 pub use exit::Exit;
 
@@ -82,5 +85,8 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Runs(command) => runs::dispatch(command, terminal),
         Command::Models(command) => models::run(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
+        Command::Init(command) => init::run(command, terminal),
+        Command::Validate(command) => validate::run(command, terminal),
+        Command::Schema => schema::run(terminal),
     }
 }
