@@ -8,7 +8,6 @@ use crate::config::{self, Daemon as Config};
 use crate::pipeline::Sources;
 use crate::publish;
 use crate::registry::Registry;
-use crate::schedule::clock::Clock;
 use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Signal};
 use crate::schedule::ledger::{Durability, Ending, Ledger};
 use crate::schedule::lock::StateLock;
@@ -35,7 +34,7 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, CliError> {
     let clock = clock::parse(&args.clock)?;
     let _lock = StateLock::take(&config.spec.state)?;
     let registry = Registry::at(config.spec.state.join("models"));
-    registry.sweep();
+    registry.sweep()?;
     let metrics = Arc::new(Metrics::new());
     if !args.dry_run {
         recover_sinks(&config.spec);
@@ -137,9 +136,9 @@ fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
     for (kind, meaning) in kinds {
         let mut stream = signal(kind)?;
         let sender = sender.clone();
-        tokio::spawn(async move {
-            while stream.recv().await.is_some() && sender.send(meaning).await.is_ok() {}
-        });
+        tokio::spawn(
+            async move { while stream.recv().await.is_some() && sender.send(meaning).await.is_ok() {} },
+        );
     }
     Ok(())
 }
@@ -203,7 +202,9 @@ fn announcer(notifier: Notifier) -> impl FnMut(&Status) {
 fn next_slot(status: &Status) -> String {
     let lines = status.jobs.iter().flat_map(|job| job.lines.iter().map(move |line| (line.next, job, line)));
     match lines.filter_map(|(next, job, line)| Some((next?, job, line))).min_by_key(|(next, ..)| *next) {
-        Some((next, job, line)) => format!("next: {} {} at {}", line.stage.as_str(), job.name, clock::shown(next)),
+        Some((next, job, line)) => {
+            format!("next: {} {} at {}", line.stage.as_str(), job.name, clock::shown(next))
+        }
         None => "no slot to come".into(),
     }
 }

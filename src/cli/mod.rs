@@ -29,11 +29,12 @@ mod validate;
 pub use exit::Exit;
 
 use args::{Args, Command, DataCommand};
+use args_daemon::LogFormat;
 use clap::Parser;
 use error::CliError;
 use std::ffi::OsString;
 use std::process::ExitCode;
-use terminal::Terminal;
+use terminal::{Log, Terminal};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -43,7 +44,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(args) => args,
         Err(refusal) => return refused(&refusal, json).into(),
     };
-    let terminal = Terminal::new(&args.global);
+    let terminal = Terminal::new(&args.global, log(&args.command));
     let outcome = launch::caught(|| dispatch(&args, &terminal));
     match outcome {
         Ok(exit) => exit.into(),
@@ -72,6 +73,13 @@ fn refused(refusal: &clap::Error, json: bool) -> Exit {
         terminal::error_document(Exit::Usage, &[line.into()]);
     }
     Exit::Usage
+}
+
+fn log(command: &Command) -> Log {
+    match command {
+        Command::Serve(serve) => Log { is_daemon: true, is_json: serve.log_format == LogFormat::Json },
+        _ => Log::default(),
+    }
 }
 
 fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {

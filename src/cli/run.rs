@@ -73,7 +73,8 @@ fn ask_or_work(
     let lock = match StateLock::take(state) {
         Ok(lock) => lock,
         Err(LockError::Held { holder, .. }) => {
-            inbox::leave(state, command).map_err(|reason| LockError::Unusable { state: state.clone(), reason })?;
+            inbox::leave(state, command)
+                .map_err(|reason| LockError::Unusable { state: state.clone(), reason })?;
             let run_id = run_id(job, stage, slot);
             let document = serde_json::json!({ "asked": holder, "run_id": run_id });
             let text = format!(
@@ -105,7 +106,7 @@ fn work(
 ) -> Result<SlotRow, CliError> {
     let state = &config.spec.state;
     let registry = Registry::at(state.join("models"));
-    registry.sweep();
+    registry.sweep()?;
     publish::recover(&plan.job.sink, job)?;
     let mut ledger = Ledger::open(state, Durability::Full)?;
     let known = ledger.files(&plan.job.source_name)?;

@@ -74,8 +74,7 @@ fn ls(args: &RunsLs, terminal: &Terminal) -> Result<Exit, CliError> {
         offset: 0,
     };
     let rows = LedgerReader::open(&state(&args.state)?)?.slots(&query)?;
-    terminal
-        .result(|| json!({ "runs": rows.iter().map(document).collect::<Vec<_>>() }), || table(&rows))?;
+    terminal.result(|| json!({ "runs": rows.iter().map(document).collect::<Vec<_>>() }), || table(&rows))?;
     Ok(Exit::Ok)
 }
 
@@ -144,7 +143,10 @@ pub(super) fn page(row: &SlotRow) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:<11}{}", plain(&value));
     };
-    line("Slot", format!("{} of {}, {} ({})", shown(row.slot), row.job, row.stage.as_str(), row.trigger.as_str()));
+    line(
+        "Slot",
+        format!("{} of {}, {} ({})", shown(row.slot), row.job, row.stage.as_str(), row.trigger.as_str()),
+    );
     line("Outcome", outcome(row).into());
     for reason in &row.reasons {
         line("", reason.clone());

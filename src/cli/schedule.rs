@@ -31,10 +31,13 @@ fn next(args: &ScheduleNext, terminal: &Terminal) -> Result<Exit, CliError> {
     let request = |message: String| CliError::Request { message, help: None };
     let zone = args.tz.as_deref().map(config::zone).transpose().map_err(request)?;
     let read_in = zone.clone().unwrap_or(TimeZone::UTC);
-    let from = args.from.as_deref().map(|text| config::instant(text, &read_in)).transpose().map_err(request)?;
+    let from =
+        args.from.as_deref().map(|text| config::instant(text, &read_in)).transpose().map_err(request)?;
     let from = from.unwrap_or_else(clock::now);
     let lines = match (&args.cron, &args.every, &args.config) {
-        (Some(cron), ..) => vec![alone(Rule::cron(cron, read_in).map_err(|error| request(error.to_string()))?)],
+        (Some(cron), ..) => {
+            vec![alone(Rule::cron(cron, read_in).map_err(|error| request(error.to_string()))?)]
+        }
         (_, Some(every), _) => {
             let every = config::duration(every).map_err(request)?;
             vec![alone(Rule::every(every).map_err(|error| request(error.to_string()))?)]
@@ -61,7 +64,8 @@ fn next(args: &ScheduleNext, terminal: &Terminal) -> Result<Exit, CliError> {
     };
     let summary = || {
         let row = |(instant, line): &(i64, &Line)| {
-            let name = line.job.as_ref().zip(line.stage).map(|(job, stage)| format!("  {job} {}", stage.as_str()));
+            let name =
+                line.job.as_ref().zip(line.stage).map(|(job, stage)| format!("  {job} {}", stage.as_str()));
             format!("{}  {}{}\n", clock::shown(*instant), shown(line, *instant), name.unwrap_or_default())
         };
         slots.iter().map(row).collect()

@@ -72,8 +72,10 @@ pub fn forecast(
     let ingested = &reading.ingested;
     let source = SourceReport::of(ingested);
     if reading.bytes_read > 0 {
-        let path = context.state.join("quality").join(format!("{}.parquet", job.name));
-        publish::write_quality(&path, &ingested.quality)?;
+        let folder = context.state.join("quality");
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| StageError::State { path: folder.clone(), source })?;
+        publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
     }
     clock.lap("read");
 
@@ -178,6 +180,7 @@ fn provenance(
         created_at: context.moment.created_at,
         model_version: version,
         primary_level: job.model.levels()[0],
+        levels: job.model.levels().to_vec(),
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

@@ -81,7 +81,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("a.csv");
         let rows: Vec<String> = (0..8).map(|hour| format!("1970-01-01T{hour:02}:00:00Z,{hour}")).collect();
-        let write = |rows: &[String]| std::fs::write(&file, format!("ds,y\n{}\n", rows.join("\n"))).expect("written");
+        let write =
+            |rows: &[String]| std::fs::write(&file, format!("ds,y\n{}\n", rows.join("\n"))).expect("written");
         write(&rows[..6]);
         let bytes = std::fs::metadata(&file).expect("there").len();
         let spec = SourceSpec::new(vec![file.display().to_string()]);

@@ -6,7 +6,7 @@ use crate::model::report::Progress;
 use crate::pipeline::{Moment, Sources};
 use crate::publish::PublishError;
 use crate::registry::{Registry, RegistryError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// What a stage works with.
@@ -42,6 +42,14 @@ pub enum StageError {
     /// The run cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The state directory refuses a folder.
+    #[error("cannot create {path}: {source}")]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
     /// There is nothing to forecast with.
     #[error("no model serves and fallback = \"none\"; train the job first: s4cast run {0} --stage train")]
     NoModel(String),
@@ -56,6 +64,7 @@ impl StageError {
             }
             StageError::Publish(error) => error.is_retryable(),
             StageError::Registry(error) => error.is_retryable(),
+            StageError::State { .. } => true,
             StageError::Model(_) | StageError::NoModel(_) => false,
         }
     }

@@ -150,7 +150,8 @@ mod tests {
         let path = folder.path().join("runs.parquet");
         assert_eq!(write_runs(&path, &[run(1, Some("ok")), run(2, None)]).expect("written").rows, 2);
         let file = std::fs::File::open(&path).expect("there");
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("reader");
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("reader");
         let batch = reader.into_iter().next().expect("one batch").expect("readable");
         assert_eq!(batch.schema().fields(), schema().fields());
         assert_eq!((batch.num_rows(), batch.column(8).null_count()), (2, 1));

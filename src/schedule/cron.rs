@@ -144,7 +144,10 @@ mod tests {
     #[test]
     fn intervals_keep_their_phase_and_six_fields_have_seconds() {
         let quarter = Rule::every(SignedDuration::from_mins(15)).expect("rule");
-        assert_eq!(slots(&quarter, "2026-01-01T00:07:01Z", 2), ["2026-01-01T00:15:00Z", "2026-01-01T00:30:00Z"]);
+        assert_eq!(
+            slots(&quarter, "2026-01-01T00:07:01Z", 2),
+            ["2026-01-01T00:15:00Z", "2026-01-01T00:30:00Z"]
+        );
         assert_eq!(slots(&quarter, "2026-01-01T00:15:00Z", 1), ["2026-01-01T00:30:00Z"]);
         assert_eq!(slots(&berlin("5 0 12 * * MON"), "2026-01-01T00:00:00Z", 1), ["2026-01-05T11:00:05Z"]);
         assert_eq!(slots(&berlin("@daily"), "2026-01-01T00:00:00Z", 1), ["2026-01-01T23:00:00Z"]);
@@ -155,7 +158,10 @@ mod tests {
         for text in ["", "often", "61 * * * *", "* * * *", "0 0 0 1 1 * 2026"] {
             assert!(matches!(Rule::cron(text, TimeZone::UTC), Err(RuleError::Cron { .. })), "{text}");
         }
-        assert_eq!(Rule::cron("0 0 30 2 *", TimeZone::UTC).err(), Some(RuleError::Never("0 0 30 2 *".into())));
+        assert_eq!(
+            Rule::cron("0 0 30 2 *", TimeZone::UTC).err(),
+            Some(RuleError::Never("0 0 30 2 *".into()))
+        );
         assert!(Rule::every(SignedDuration::from_millis(1500)).is_err());
         assert!(Rule::every(SignedDuration::ZERO).is_err());
     }

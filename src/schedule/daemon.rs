@@ -251,15 +251,13 @@ impl Daemon {
         let files = self.parts.scheduler.ledger().files(&task.job.source_name)?;
         let (work, sender) = (self.parts.host.work.clone(), self.sender.clone());
         let metrics = self.parts.metrics.clone();
-        tracing::info!(
-            run_id = task.row.run_id,
-            job = task.row.job,
-            stage = task.row.stage.as_str(),
-            slot = shown(task.row.slot),
-            attempt = task.row.attempts,
-            "slot started"
-        );
+        let (run_id, job, stage) = (&task.row.run_id, &task.row.job, task.row.stage.as_str());
+        let span = tracing::info_span!("slot", run_id, job, stage);
+        span.in_scope(|| {
+            tracing::info!(slot = shown(task.row.slot), attempt = task.row.attempts, "slot started");
+        });
         tokio::task::spawn_blocking(move || {
+            let _entered = span.entered();
             let done = catch_unwind(AssertUnwindSafe(|| work(&task, &files))).unwrap_or_else(|panic| {
                 metrics.worker_restarted();
                 Done { verdict: Verdict::Ended(panicked(panic.as_ref())), files: None }

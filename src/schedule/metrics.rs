@@ -293,10 +293,7 @@ fn set(gauges: &GaugeVec, labels: &[&str], value: Option<f64>) {
     }
 }
 
-fn remove_where<T: MetricVecBuilder>(
-    metrics: &MetricVec<T>,
-    matches: impl Fn(&HashMap<&str, &str>) -> bool,
-) {
+fn remove_where<T: MetricVecBuilder>(metrics: &MetricVec<T>, matches: impl Fn(&HashMap<&str, &str>) -> bool) {
     for family in metrics.collect() {
         for metric in family.get_metric() {
             let labels = metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
@@ -347,13 +344,7 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
     made(registry, IntCounterVec::new(opts(name, help), labels))
 }
 
-fn histograms(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-    buckets: &[f64],
-) -> HistogramVec {
+fn histograms(registry: &Registry, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
     let opts = HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec());
     made(registry, HistogramVec::new(opts, labels))
 }
@@ -383,8 +374,16 @@ mod tests {
         assert_eq!(sample(&metrics, last), Some(300.0));
         let late = "s4cast_slot_lateness_seconds";
         let labels = "{job=\"load\",stage=\"forecast\"}";
-        assert_eq!(sample(&metrics, &format!("{late}_count{labels}")), Some(2.0), "a missed slot never started");
-        assert_eq!(sample(&metrics, &format!("{late}_sum{labels}")), Some(2.0), "an early start is no lateness");
+        assert_eq!(
+            sample(&metrics, &format!("{late}_count{labels}")),
+            Some(2.0),
+            "a missed slot never started"
+        );
+        assert_eq!(
+            sample(&metrics, &format!("{late}_sum{labels}")),
+            Some(2.0),
+            "an early start is no lateness"
+        );
     }
 
     #[test]
@@ -399,7 +398,8 @@ mod tests {
     #[test]
     fn a_figure_that_is_gone_is_not_shown_and_levels_follow_the_config() {
         let metrics = Metrics::new();
-        let figures = JobFigures { data_lag_s: Some(60.0), series: &[(Status::Ok, 3)], ..JobFigures::default() };
+        let figures =
+            JobFigures { data_lag_s: Some(60.0), series: &[(Status::Ok, 3)], ..JobFigures::default() };
         metrics.job("load", &figures);
         assert_eq!(sample(&metrics, "s4cast_data_lag_seconds{job=\"load\"}"), Some(60.0));
         assert_eq!(sample(&metrics, "s4cast_series{job=\"load\",status=\"ok\"}"), Some(3.0));

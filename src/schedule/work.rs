@@ -42,16 +42,11 @@ impl Workshop {
     }
 
     fn run(&self, task: &Task, seen: &[SeenFile]) -> Done {
-        self.run_watched(task, seen, &|progress| log(task, progress))
+        self.run_watched(task, seen, &log)
     }
 
     /// A slot from its task to its ending; `watch` hears of the progress.
-    pub fn run_watched(
-        &self,
-        task: &Task,
-        seen: &[SeenFile],
-        watch: &(dyn Fn(Progress) + Sync),
-    ) -> Done {
+    pub fn run_watched(&self, task: &Task, seen: &[SeenFile], watch: &(dyn Fn(Progress) + Sync)) -> Done {
         let known = stamps(seen);
         let moment = Moment {
             issued_at: task.row.slot,
@@ -212,14 +207,8 @@ fn ending(is_short: bool, reasons: Vec<String>, detail: Value) -> Ending {
     Ending { outcome, reasons, detail }
 }
 
-fn log(task: &Task, progress: Progress) {
-    tracing::debug!(
-        run_id = task.row.run_id,
-        stage = progress.stage,
-        done = progress.done,
-        total = progress.total,
-        "progress"
-    );
+fn log(progress: Progress) {
+    tracing::debug!(step = progress.stage, done = progress.done, total = progress.total, "progress");
 }
 
 fn seconds(laps: &[(&'static str, f64)]) -> Value {
