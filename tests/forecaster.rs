@@ -30,7 +30,7 @@ pub fn panel(all: Vec<Vec<f64>>) -> Panel {
         times: (0..values.len() as i64).map(|t| t * DAY).collect(),
         values,
     });
-    Panel { id_columns: vec![], series: series.collect(), zone: TimeZone::UTC }
+    Panel { id_columns: vec![], series: series.collect(), zone: TimeZone::UTC, marks: Default::default() }
 }
 
 /// Weekly waves of different size with noise on ±0.5.

@@ -127,7 +127,7 @@ pub(super) struct SourceArgs {
     /// Time zone of times without an offset, and of civil days (default: UTC)
     #[arg(long, env = "S4CAST_TZ", value_name = "ZONE")]
     pub tz: Option<String>,
-    /// Repeated timestamps: error, first, last, mean, sum [default: error]
+    /// Repeated timestamps: error, first, last, latest, mean, sum [default: error]
     #[arg(long, env = "S4CAST_DUPLICATES", value_name = "POLICY")]
     pub duplicates: Option<String>,
     /// Holes in the time grid: mask, error, zero [default: mask]

@@ -121,12 +121,14 @@ pub(super) fn check(ingested: &Ingested, accepted: bool) -> Value {
 fn quality(quality: &Quality) -> Value {
     let (verdict, reasons): (_, &[String]) = match &quality.verdict {
         Verdict::Ok => ("ok", &[]),
+        Verdict::Fallback(reasons) => ("fallback", reasons),
         Verdict::Quarantined(reasons) => ("quarantined", reasons),
     };
     json!({
         "unique_id": quality.unique_id,
         "verdict": verdict,
         "reasons": reasons,
+        "warnings": quality.warnings,
         "rows": quality.rows,
         "missing": quality.missing,
         "gaps": quality.gaps,

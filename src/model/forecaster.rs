@@ -111,7 +111,7 @@ impl Forecaster {
     /// Forecasts every series of the panel from its own end.
     ///
     /// A series that the model cannot forecast (too short, or of a frequency it was not trained on) gets seasonal
-    /// naive, and its status says so.
+    /// naive, and its status says so. So does one that the panel marks as looking wrong.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
@@ -141,8 +141,10 @@ impl Forecaster {
         let mut forecasts = Vec::with_capacity(series.len());
         for (index, series) in series.iter().enumerate() {
             let Some(cutoff) = series.cutoff() else { continue };
-            let (quantiles, status, model_id) = match learnt.as_ref().and_then(|learnt| learnt[index].clone())
-            {
+            let mark = panel.marks.get(&series.unique_id);
+            let is_suspect = mark == Some(&Status::Fallback);
+            let own = learnt.as_ref().and_then(|learnt| learnt[index].clone()).filter(|_| !is_suspect);
+            let (quantiles, status, model_id) = match own {
                 Some((quantiles, status)) => {
                     (quantiles, status, group.map_or("ridge", |group| group.model_id))
                 }
@@ -153,12 +155,12 @@ impl Forecaster {
                         self.spec.horizon(),
                         self.spec.quantile_levels(),
                     ),
-                    naive_status,
+                    if is_suspect { Status::Fallback } else { naive_status },
                     if (2..=series.values.len()).contains(&season) { "seasonal_naive" } else { "naive" },
                 ),
             };
             let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
-            let is_stale = times.last().copied() <= end;
+            let is_stale = mark == Some(&Status::Stale) || times.last().copied() <= end;
             let status = if is_stale && status == Status::Ok { Status::Stale } else { status };
             forecasts.push(self.series_forecast(series, cutoff, times, quantiles, status, model_id));
         }

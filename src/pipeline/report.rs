@@ -37,7 +37,7 @@ impl SourceReport {
     /// The report of what was read.
     pub fn of(ingested: &Ingested) -> SourceReport {
         let quarantined = ingested.quality.iter().filter_map(|quality| match &quality.verdict {
-            Verdict::Ok => None,
+            Verdict::Ok | Verdict::Fallback(_) => None,
             Verdict::Quarantined(reasons) => Some((quality.unique_id.clone(), reasons.clone())),
         });
         let series = &ingested.panel.series;
