@@ -8,8 +8,8 @@ use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
 use super::rows::Rows;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
-use super::{suspect, text_of_instant};
 use super::timeline::NO_TIME;
+use super::{suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::{Panel, Quality, Series};
 use jiff::tz::TimeZone;
@@ -104,7 +104,8 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
     let stale_from = placed.iter().filter_map(|placed| placed.stale_from).min();
     left_out.changes_at = left_out.changes_at.min(stale_from.unwrap_or(i64::MAX));
     let marks = placed.iter().filter(|placed| placed.series.is_some());
-    let marks = marks.map(Placed::look).filter_map(|(id, found)| Some((id.to_owned(), suspect::mark(found)?)));
+    let marks =
+        marks.map(Placed::look).filter_map(|(id, found)| Some((id.to_owned(), suspect::mark(found)?)));
     let marks = marks.collect();
     let (quality, series): (Vec<Quality>, Vec<Option<Series>>) =
         placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();

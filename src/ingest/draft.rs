@@ -93,9 +93,8 @@ impl Draft {
     fn judge_cells(&mut self, faults: &[u32], limited: bool, context: &Context<'_>) {
         let faults = faults.iter().map(|&at| &context.rows.faults[at as usize]);
         // A bad value in a row that is not read is nobody's problem. The rows still stand in input order here.
-        let read = |row: u32| {
-            !limited || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok()
-        };
+        let read =
+            |row: u32| !limited || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok();
         let faults = faults.filter(|fault| read(fault.row));
         let mut alike: Vec<(&str, Vec<&Fault>)> = Vec::new();
         for fault in faults {

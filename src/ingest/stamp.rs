@@ -185,7 +185,12 @@ mod tests {
         assert_eq!((again.bytes_hashed, again.changes.len()), (0, 0), "unchanged files are not read");
 
         write(folder.path(), "a.csv", "ds,y\n2024-01-01,2\n");
-        File::options().write(true).open(folder.path().join("b.csv")).expect("b").set_modified(UNIX_EPOCH).expect("set");
+        File::options()
+            .write(true)
+            .open(folder.path().join("b.csv"))
+            .expect("b")
+            .set_modified(UNIX_EPOCH)
+            .expect("set");
         std::fs::remove_file(folder.path().join("c.csv")).expect("removed");
         write(folder.path(), "d.csv", "ds,y\n2024-01-04,1\n");
         let changed = stamp(&spec, &first.files).expect("readable");

@@ -47,7 +47,10 @@ impl Rules {
         (as_of - last > micros(stale.after)).then(|| {
             let age = SignedDuration::from_secs((as_of - last) / 1_000_000);
             let (last, as_of) = (text_of_instant(last, zone), text_of_instant(as_of, zone));
-            let text = format!("stale: the last value is of {last}, {age:#} before {as_of}, more than {:#}", stale.after);
+            let text = format!(
+                "stale: the last value is of {last}, {age:#} before {as_of}, more than {:#}",
+                stale.after
+            );
             Suspicion { look: Look::Stale, action: stale.action, text }
         })
     }
@@ -134,7 +137,10 @@ mod tests {
         assert_eq!(mark(&stale), Some(Status::Stale));
         assert!(stale[0].text.starts_with("stale: the last value is of 1970-01-01T03:00:00Z, 2h 1s before"));
         let flat = judge(4 * HOUR, &[2.0, 2.0, f64::NAN, 2.0]);
-        assert_eq!(texts(&flat, SuspectAction::Fallback), ["flatline: the last 3 values are all 2, 3 are too many"]);
+        assert_eq!(
+            texts(&flat, SuspectAction::Fallback),
+            ["flatline: the last 3 values are all 2, 3 are too many"]
+        );
         assert_eq!(mark(&flat), Some(Status::Fallback));
     }
 

@@ -3,6 +3,7 @@
 mod forecast;
 mod job;
 mod report;
+mod review;
 mod score;
 mod sources;
 mod stage;
@@ -11,7 +12,8 @@ mod train;
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec};
 pub use report::{JobReport, SourceReport};
-pub use score::{Scored, score};
+pub use review::{Scored, score};
+pub use score::{Score, Scorer};
 pub use sources::{Reading, Sources};
 pub use stage::{Context, StageError};
 pub use train::{SourceRead, Trained, train};

@@ -12,6 +12,7 @@
 //! ```
 
 mod bytes;
+mod columns;
 mod commit;
 mod csv;
 mod forecasts;
@@ -30,6 +31,7 @@ mod table;
 mod verify;
 
 pub use bytes::write_bytes;
+pub use columns::{RunColumns, read_columns};
 pub use commit::Commit;
 pub use forecasts::write_forecasts;
 pub use latest::latest;

@@ -129,8 +129,7 @@ mod tests {
             ..good.clone()
         };
         let frozen = vec!["flatline: all alike".to_string()];
-        let suspect =
-            Quality { unique_id: "c".into(), verdict: Verdict::Fallback(frozen), ..bad.clone() };
+        let suspect = Quality { unique_id: "c".into(), verdict: Verdict::Fallback(frozen), ..bad.clone() };
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("q.parquet");
         assert_eq!(write_quality(&path, &[good, bad, suspect]).expect("published").rows, 3);
