@@ -117,6 +117,9 @@ impl Journal {
     /// Writes a checkpoint. Training goes on where that fails.
     pub fn save(&mut self, current: Option<(&str, &Run)>) {
         let Some(place) = &mut self.place else { return };
+        if current.is_none() && self.memory.is_empty() {
+            return;
+        }
         self.memory.seconds = place.seconds_before + place.begun.elapsed().as_secs_f64();
         let bytes = self.memory.to_bytes(current);
         if let Err(error) = write(&place.folder, &bytes) {
@@ -175,12 +178,14 @@ mod tests {
     use super::*;
     use crate::engine::network::{Network, NetworkSpec, Readout};
     use crate::engine::s4d::{Discretization, Init};
+    use crate::model::artifact::sha256;
+    use crate::model::learn::Best;
     use crate::model::member::Member;
     use crate::model::spec::RawModelSpec;
     use crate::model::train::State;
     use crate::model::windows::{Anchor, Geometry};
     use ndarray::Array2;
-    use rand::SeedableRng;
+    use rand::{RngExt, SeedableRng};
 
     fn journal(folder: &Path, seed: u64) -> Journal {
         let raw = RawModelSpec {
@@ -233,6 +238,33 @@ mod tests {
         assert_eq!((found.steps, found.notes), (40, vec!["a note".to_owned()]));
         assert!(journal(folder.path(), 2).resume("1h training 0").is_none(), "another fit");
         assert!(!folder.path().join(FILE).exists());
+    }
+
+    /// With the right digest, so that the content is looked at.
+    #[test]
+    fn no_forged_content_does_harm() {
+        let mut run = run();
+        let (member, error) = (run.state.member.clone(), f64::INFINITY);
+        run.best = Some(Best { error, step: 0, member: Member { network: None, ..member } });
+        let good = Snapshot::default().to_bytes(Some(("1h training 0", &run)));
+        let found = Snapshot::read(&good).expect("as written").current.and_then(|(_, run)| run.best);
+        assert_eq!(found.map(|best| best.error), Some(error));
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
+        let body = &good[65..];
+        let header = 8 + usize::from(u16::from_le_bytes([body[0], body[1]]));
+        let mut refused = 0;
+        for case in 0..4_000 {
+            let mut body = body.to_vec();
+            let at = rng.random_range(0..if case % 4 == 0 { body.len() } else { header });
+            match case % 3 {
+                0 => body[at] ^= 1 << rng.random_range(0..8),
+                1 => body[at] = rng.random_range(b'0'..=b'9'),
+                _ => body.truncate(at),
+            }
+            let bytes = [sha256(&body).as_bytes(), b"\n", &body].concat();
+            refused += usize::from(Snapshot::read(&bytes).is_err());
+        }
+        assert!(refused > 2_000, "{refused}");
     }
 
     #[test]

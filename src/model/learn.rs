@@ -175,10 +175,9 @@ impl Lesson<'_> {
             }
             let recipe = self.recipe_of(run);
             if let Err(diverged) = run.state.advance(task, &recipe) {
-                let name = self.names[diverged.series];
+                let (step, series) = (diverged.step, self.names[diverged.series]);
                 run.notes.push(format!(
-                    "training diverged at step {} on series {name}; trying again at a third of the learning rate",
-                    diverged.step
+                    "training diverged at step {step} on series {series}; trying again at a third of the learning rate"
                 ));
                 if run.notes.len() > RETRIES {
                     run.notes.push("training diverged at every rate; the ridge map serves alone".into());
