@@ -151,6 +151,7 @@ fn what_is_damaged_is_named_and_nothing_else_suffers() {
     flip(&place.job().join("1/weights.safetensors"));
     std::fs::write(place.job().join("2/manifest.json"), "{}").unwrap();
     std::fs::remove_file(place.job().join("3/weights.safetensors")).unwrap();
+    std::fs::create_dir_all(place.folder.path().join("models/empty")).unwrap();
     let findings = place.registry.verify(Some("load"));
     let of: Vec<Option<u32>> = findings.iter().map(|finding| finding.version).collect();
     assert_eq!(of, [Some(1), Some(2), Some(3)]);
@@ -189,7 +190,8 @@ fn a_hostile_manifest_is_an_error_of_that_version_only() {
         assert!(matches!(place.registry.load("load", 1), Err(RegistryError::Broken { .. })));
         assert!(place.registry.load("load", 2).is_ok());
     }
-    std::fs::write(place.job().join("champion.json"), "{\"format\": 1, \"current\": 7}").unwrap();
+    let contradiction = r#"{"format": 1, "current": 7, "pinned": [], "history": []}"#;
+    std::fs::write(place.job().join("champion.json"), contradiction).unwrap();
     assert!(place.registry.champion("load").is_err());
     assert_eq!(place.registry.verify(None).len(), 2);
 }
@@ -201,6 +203,7 @@ fn names_that_lead_elsewhere_are_refused() {
         let outcome = place.registry.add(job, forecaster(), &birth("run"));
         assert!(matches!(outcome, Err(RegistryError::JobName(_))), "{job}");
         assert!(matches!(place.registry.load(job, 1), Err(RegistryError::JobName(_))), "{job}");
+        assert!(place.registry.versions(Some(job)).is_empty(), "{job}");
     }
     assert_eq!(std::fs::read_dir(place.folder.path()).unwrap().count(), 0);
     assert!(place.registry.add(&"x".repeat(64), forecaster(), &birth("run")).is_ok());

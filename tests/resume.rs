@@ -159,6 +159,7 @@ fn the_choice_of_the_base_stops_too() {
     let fitted = Forecaster::fit(&two_groups(), &spec("auto", 2, 1), &control);
     assert!(matches!(fitted, Err(ModelError::Stopped)));
     assert_eq!(seen.into_inner(), 1, "nothing was begun after the stop");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "there is nothing to go on from");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn no_models(state: &Path) -> String {
 fn jobs(place: &Place) -> Result<Vec<String>, CliError> {
     match &place.job {
         Some(job) => {
-            registry(place).history(job)?;
+            registry(place).check(job)?;
             Ok(vec![job.clone()])
         }
         None => Ok(registry(place).jobs()?),

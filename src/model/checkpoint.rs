@@ -40,10 +40,9 @@ struct Place {
 }
 
 impl Journal {
-    /// The journal of a fit that keeps checkpoints in a folder, with what an interrupted fit of the same left there.
-    /// What another fit left is removed.
-    pub fn open(folder: &Path, panel: &Panel, spec: &ModelSpec) -> Journal {
-        let key = key(panel, spec);
+    /// The journal of a fit that keeps checkpoints in a folder, with what an interrupted fit of the same [`key`] left
+    /// there. What another fit left is removed.
+    pub fn open(folder: &Path, key: String) -> Journal {
         let file = folder.join(FILE);
         let memory = match fs::read(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -117,6 +116,9 @@ impl Journal {
     /// Writes a checkpoint. Training goes on where that fails.
     pub fn save(&mut self, current: Option<(&str, &Run)>) {
         let Some(place) = &mut self.place else { return };
+        if current.is_none() && self.memory.is_empty() {
+            return;
+        }
         self.memory.seconds = place.seconds_before + place.begun.elapsed().as_secs_f64();
         let bytes = self.memory.to_bytes(current);
         if let Err(error) = write(&place.folder, &bytes) {
@@ -134,7 +136,7 @@ impl Journal {
 }
 
 /// SHA-256 of all that decides the result: code, settings, and every series with its frequency and values.
-fn key(panel: &Panel, spec: &ModelSpec) -> String {
+pub(super) fn key(panel: &Panel, spec: &ModelSpec) -> String {
     let mut hash = Sha256::new();
     hash.update(crate::CODE_SHA256);
     hash.update(format!("{spec:?}"));
@@ -175,25 +177,13 @@ mod tests {
     use super::*;
     use crate::engine::network::{Network, NetworkSpec, Readout};
     use crate::engine::s4d::{Discretization, Init};
+    use crate::model::artifact::sha256;
+    use crate::model::learn::Best;
     use crate::model::member::Member;
-    use crate::model::spec::RawModelSpec;
     use crate::model::train::State;
     use crate::model::windows::{Anchor, Geometry};
     use ndarray::Array2;
-    use rand::SeedableRng;
-
-    fn journal(folder: &Path, seed: u64) -> Journal {
-        let raw = RawModelSpec {
-            kind: "s4d".into(),
-            horizon: 3,
-            levels: vec![80.0],
-            season_length: None,
-            seed,
-            budget: None,
-        };
-        let panel = Panel { id_columns: vec![], series: vec![], zone: jiff::tz::TimeZone::UTC };
-        Journal::open(folder, &panel, &ModelSpec::try_from(raw).expect("valid"))
-    }
+    use rand::{RngExt, SeedableRng};
 
     fn run() -> Run {
         let spec = NetworkSpec {
@@ -220,19 +210,49 @@ mod tests {
     #[test]
     fn a_run_is_written_every_so_often_and_found_by_the_next_fit() {
         let folder = tempfile::tempdir().expect("folder");
-        let mut killed = journal(folder.path(), 1);
+        let mut killed = Journal::open(folder.path(), "key".into());
         killed.save_if_due("1h training 0", &run());
         assert!(!folder.path().join(FILE).exists(), "not before it is due");
         let place = killed.place.as_mut().expect("it keeps checkpoints");
         place.saved = place.saved.checked_sub(EVERY).expect("the machine has run for longer");
         killed.save_if_due("1h training 0", &run());
         drop(killed);
-        let mut next = journal(folder.path(), 1);
+        let mut next = Journal::open(folder.path(), "key".into());
         assert!(next.used() > Duration::ZERO && next.resume("1h training 1").is_none());
         let found = next.resume("1h training 0").expect("it was written");
         assert_eq!((found.steps, found.notes), (40, vec!["a note".to_owned()]));
-        assert!(journal(folder.path(), 2).resume("1h training 0").is_none(), "another fit");
+        assert!(
+            Journal::open(folder.path(), "other".into()).resume("1h training 0").is_none(),
+            "another fit"
+        );
         assert!(!folder.path().join(FILE).exists());
+    }
+
+    /// With the right digest, so that the content is looked at.
+    #[test]
+    fn no_forged_content_does_harm() {
+        let mut run = run();
+        let (member, error) = (run.state.member.clone(), f64::INFINITY);
+        run.best = Some(Best { error, step: 0, member: Member { network: None, ..member } });
+        let good = Snapshot::default().to_bytes(Some(("1h training 0", &run)));
+        let found = Snapshot::read(&good).expect("as written").current.and_then(|(_, run)| run.best);
+        assert_eq!(found.map(|best| best.error), Some(error));
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
+        let body = &good[65..];
+        let header = 8 + usize::from(u16::from_le_bytes([body[0], body[1]]));
+        let mut refused = 0;
+        for case in 0..4_000 {
+            let mut body = body.to_vec();
+            let at = rng.random_range(0..if case % 4 == 0 { body.len() } else { header });
+            match case % 3 {
+                0 => body[at] ^= 1 << rng.random_range(0..8),
+                1 => body[at] = rng.random_range(b'0'..=b'9'),
+                _ => body.truncate(at),
+            }
+            let bytes = [sha256(&body).as_bytes(), b"\n", &body].concat();
+            refused += usize::from(Snapshot::read(&bytes).is_err());
+        }
+        assert!(refused > 2_000, "{refused}");
     }
 
     #[test]
@@ -240,7 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("file");
         fs::write(&file, "no folder").expect("written");
-        let mut journal = journal(&file.join("below"), 1);
+        let mut journal = Journal::open(&file.join("below"), "key".into());
         journal.save(Some(("1h training 0", &run())));
         journal.close();
         assert_eq!(fs::read_to_string(&file).expect("read"), "no folder");

@@ -8,7 +8,7 @@ use ndarray::Array2;
 
 use crate::model::artifact;
 use crate::model::baseline;
-use crate::model::checkpoint::Journal;
+use crate::model::checkpoint::{self, Journal};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::fit;
@@ -70,7 +70,7 @@ impl Forecaster {
         if by_frequency.is_empty() {
             return Err(ModelError::EmptyPanel);
         }
-        let journal = control.checkpoints.map(|folder| Journal::open(folder, panel, spec));
+        let journal = control.checkpoints.map(|folder| Journal::open(folder, checkpoint::key(panel, spec)));
         let journal = RefCell::new(journal.unwrap_or_default());
         let used = journal.borrow().used();
         let deadline = control.deadline.map(|end| end.checked_sub(used).unwrap_or_else(Instant::now));

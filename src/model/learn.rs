@@ -175,10 +175,9 @@ impl Lesson<'_> {
             }
             let recipe = self.recipe_of(run);
             if let Err(diverged) = run.state.advance(task, &recipe) {
-                let name = self.names[diverged.series];
+                let (step, series) = (diverged.step, self.names[diverged.series]);
                 run.notes.push(format!(
-                    "training diverged at step {} on series {name}; trying again at a third of the learning rate",
-                    diverged.step
+                    "training diverged at step {step} on series {series}; trying again at a third of the learning rate"
                 ));
                 if run.notes.len() > RETRIES {
                     run.notes.push("training diverged at every rate; the ridge map serves alone".into());
@@ -336,10 +335,8 @@ mod tests {
     use super::*;
     use crate::model::checkpoint::Journal;
     use crate::model::select::fit_ridge;
-    use crate::model::spec::{ModelSpec, RawModelSpec};
     use crate::model::windows::{Anchor, Geometry};
     use crate::model::work::Space;
-    use crate::series::Panel;
     use std::cell::RefCell;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -418,23 +415,13 @@ mod tests {
     /// With a ridge map that is trained, too.
     #[test]
     fn a_run_goes_on_from_any_step() {
-        let raw = RawModelSpec {
-            kind: "s4d".into(),
-            horizon: 3,
-            levels: vec![80.0],
-            season_length: None,
-            seed: 1,
-            budget: None,
-        };
-        let spec = ModelSpec::try_from(raw).expect("valid");
-        let panel = Panel { id_columns: vec![], series: vec![], zone: jiff::tz::TimeZone::UTC };
         let work: Vec<WorkSeries> = (0..3).map(wave).collect();
         let recipe = Recipe { skip_learning_rate: 1e-3, ..RECIPE };
         let folder = tempfile::tempdir().expect("folder");
         let run = |stop_at: usize| {
             let stop = AtomicBool::new(false);
             let watch = |progress: Progress| stop.store(progress.done == stop_at, Ordering::Relaxed);
-            let journal = RefCell::new(Journal::open(folder.path(), &panel, &spec));
+            let journal = RefCell::new(Journal::open(folder.path(), "key".into()));
             let conditions = Conditions { deadline: None, watch: &watch, stop: &stop, journal: &journal };
             repeat(&work, recipe, &conditions)
         };
@@ -448,7 +435,7 @@ mod tests {
             stops.iter().for_each(|&at| assert!(run(at).is_err(), "stopped at {at}"));
             let resumed = run(0).expect("nobody stops it");
             assert_eq!(bits(&resumed), bits(&whole), "{stops:?}");
-            Journal::open(folder.path(), &panel, &spec).close();
+            Journal::open(folder.path(), "key".into()).close();
         }
         assert_ne!(ridge(&whole), ridge(&learn(&work, None)), "the ridge map is trained");
     }

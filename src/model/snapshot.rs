@@ -76,6 +76,11 @@ struct StoredBest {
 const DIGEST: usize = 64;
 
 impl Snapshot {
+    /// Whether nothing has been done that is worth a file.
+    pub fn is_empty(&self) -> bool {
+        self.choices.is_empty() && self.finished.is_empty() && self.current.is_none()
+    }
+
     /// The bytes of a file; `current` is the run under way, in place of the snapshot's own.
     pub fn to_bytes(&self, current: Option<(&str, &Run)>) -> Vec<u8> {
         let mut weights = Vec::new();

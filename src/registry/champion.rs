@@ -66,7 +66,15 @@ impl Champion {
             Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Champion { format: FORMAT, current: None, pinned: BTreeSet::new(), history: Vec::new() })
             }
-            bytes => folder::parse(&path, &bytes?, FORMAT),
+            bytes => {
+                let champion: Champion = folder::parse(&path, &bytes?, FORMAT)?;
+                match champion.current == champion.history.last().map(|event| event.version) {
+                    true => Ok(champion),
+                    false => {
+                        Err(RegistryError::broken(&path, "the history does not end with the current version"))
+                    }
+                }
+            }
         }
     }
 

@@ -144,6 +144,16 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, RegistryError
     }
 }
 
+/// The content of a file that has to be there.
+pub(super) fn read_part(path: &Path, bytes_max: u64) -> Result<Vec<u8>, RegistryError> {
+    match read(path, bytes_max) {
+        Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(RegistryError::broken(path, "it is missing"))
+        }
+        bytes => bytes,
+    }
+}
+
 /// A JSON file of that format, strictly.
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8], format: u32) -> Result<T, RegistryError> {
     #[derive(Deserialize)]

@@ -107,7 +107,7 @@ impl Registry {
     /// # Errors
     /// If something cannot be removed.
     pub fn sweep(&self) -> Result<(), RegistryError> {
-        for job in self.jobs()? {
+        for job in self.folders()? {
             let folder = self.folder(&job);
             let _lock = Lock::of(&folder)?;
             folder::sweep(&folder)?;

@@ -107,7 +107,7 @@ impl Manifest {
     /// The manifest in the folder of that version.
     pub(super) fn read(folder: &Path, job: &str, version: u32) -> Result<Manifest, RegistryError> {
         let path = folder.join(FILE);
-        let bytes = folder::read(&path, BYTES_MAX)?;
+        let bytes = folder::read_part(&path, BYTES_MAX)?;
         let manifest: Manifest = folder::parse(&path, &bytes, FORMAT)?;
         if (manifest.job.as_str(), manifest.version) != (job, version) {
             let reason = format!("it is that of version {} of job '{}'", manifest.version, manifest.job);

@@ -7,7 +7,6 @@ use crate::registry::champion::{Champion, Event, Promotion};
 use crate::registry::error::RegistryError;
 use crate::registry::folder::{self, Lock};
 use crate::registry::manifest::{self, Manifest};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the weights in a version's folder.
@@ -194,7 +193,8 @@ impl Registry {
     /// All versions of a job, or of all jobs: ascending by job, then by number. What cannot be read at all is logged
     /// and left out.
     pub fn versions(&self, job: Option<&str>) -> Vec<Version> {
-        let jobs = job.map_or_else(|| self.jobs(), |job| Ok(vec![job.to_owned()]));
+        let only = |job: &str| folder::check_job(job).map(|()| vec![job.to_owned()]);
+        let jobs = job.map_or_else(|| self.jobs(), only);
         let mut versions = Vec::new();
         for job in logged(jobs) {
             let folder = self.folder(&job);
@@ -224,13 +224,29 @@ impl Registry {
         Ok(Champion::read(&self.known(job)?)?.history)
     }
 
-    /// Names of the jobs that have a folder, ascending.
+    /// Names of the jobs that have versions, ascending.
     ///
     /// # Errors
     /// If the registry cannot be read.
     pub fn jobs(&self) -> Result<Vec<String>, RegistryError> {
-        let names = folder::names(&self.root)?;
-        Ok(names.into_iter().filter(|name| folder::check_job(name).is_ok()).collect())
+        let mut jobs = self.folders()?;
+        jobs.retain(|job| numbers(&self.folder(job)).is_ok_and(|numbers| !numbers.is_empty()));
+        Ok(jobs)
+    }
+
+    /// Whether a job has versions.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn check(&self, job: &str) -> Result<(), RegistryError> {
+        self.known(job).map(drop)
+    }
+
+    /// Names of the jobs that have a folder, ascending.
+    pub(super) fn folders(&self) -> Result<Vec<String>, RegistryError> {
+        let mut names = folder::names(&self.root)?;
+        names.retain(|name| folder::check_job(name).is_ok());
+        Ok(names)
     }
 
     /// The folder of a job.
@@ -286,12 +302,7 @@ pub(super) fn numbers(folder: &Path) -> Result<Vec<u32>, RegistryError> {
 pub(super) fn weights_of(folder: &Path, manifest: &Manifest) -> Result<Forecaster, RegistryError> {
     let path = folder.join(WEIGHTS);
     let broken = |reason: String| RegistryError::broken(&path, reason);
-    let bytes = match folder::read(&path, manifest.weights_bytes.min(WEIGHTS_MAX)) {
-        Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Err(broken("it is missing".into()));
-        }
-        bytes => bytes?,
-    };
+    let bytes = folder::read_part(&path, manifest.weights_bytes.min(WEIGHTS_MAX))?;
     let found = sha256(&bytes);
     if found != manifest.weights_sha256 {
         let wanted = &manifest.weights_sha256;

@@ -75,6 +75,9 @@ fn a_flipped_byte_is_found() {
     let found = place.run("models verify --json").expect(65).json();
     assert_eq!((&found["versions"], &found["findings"][0]["version"]), (&4.into(), &3.into()));
     assert!(place.run("models verify").expect(65).stdout.starts_with("load/3: "));
+    place.put("state/models/sales/champion.json", "{}");
+    let sales = place.run("models verify --job sales").expect(65).stdout;
+    assert!(sales.starts_with("sales: ") && sales.contains("champion.json is damaged"), "{sales}");
     let refused = place.run("models promote 3 --job load").expect(65);
     assert!(refused.stderr.contains("damaged") && refused.stderr.contains("roll back"), "{}", refused.stderr);
 }
