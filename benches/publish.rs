@@ -1,4 +1,4 @@
-//! How many runs of how many series are published a second.
+//! How many runs of how many series are published a second, and how long one series of a run takes to read.
 //!
 //! `cargo bench --bench publish -- [FOLDER [RUNS [SERIES]]]`; without a folder, a temporary one. Results with machine and
 //! date are kept in RESULTS.md. `publish_readers.py` reads the folder meanwhile and counts what goes wrong.
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use ndarray::Array2;
-use s4cast::publish::{self, Format, Naming, Provenance, RunKey, SinkSpec};
+use s4cast::publish::{self, Filter, Format, Naming, Provenance, RunKey, SinkSpec};
 use s4cast::series::{Forecasts, SeriesForecast, Status};
 
 /// Quantile levels of the intervals of 80 and 95 percent, and the deciles.
@@ -44,6 +44,13 @@ fn main() {
         bytes += published.bytes;
     }
     let seconds = began.elapsed().as_secs_f64();
+    let last = publish::latest(&sink.path, "bench").expect("readable").expect("a run");
+    let one = Filter { unique_ids: vec![format!("s{:07}", series / 2)], ..Filter::default() };
+    let began = Instant::now();
+    let read = publish::read_run(&last.path(), &one).expect("readable");
+    let milliseconds = began.elapsed().as_secs_f64() * 1e3;
+    assert!(!read.is_empty(), "the series is there");
+    println!("one series of the last run ({} rows) read in {milliseconds:.2} ms", last.rows);
     println!(
         "{runs} runs of {series} series: {:.1} runs/s, {:.0} rows/s, {:.1} KiB a run",
         runs as f64 / seconds,

@@ -26,26 +26,22 @@ SQL = (
 )
 
 
-def counts_of(ids):
-    return collections.Counter(ids)
-
-
 def readers(folder):
     latest = f"{folder}/latest/**/*.parquet"
     runs = f"{folder}/job=*/**/*.parquet"
     file = lambda: glob.glob(latest, recursive=True)[0]  # noqa: E731
     connection = duckdb.connect()
     sql = lambda pattern: {row[0]: row[1] for row in connection.execute(SQL.format(pattern)).fetchall()}  # noqa: E731
-    arrow = lambda table: counts_of(table["run_id"].to_pylist())  # noqa: E731
+    arrow = lambda table: collections.Counter(table["run_id"].to_pylist())  # noqa: E731
     files = lambda: ds.dataset(glob.glob(runs, recursive=True), format="parquet")  # noqa: E731
     return {
         "duckdb latest": lambda: sql(latest),
         "pyarrow latest read_table": lambda: arrow(pq.read_table(file(), columns=COLUMNS)),
         "pyarrow latest dataset": lambda: arrow(ds.dataset(f"{folder}/latest", format="parquet").to_table(columns=COLUMNS)),
         "pyarrow latest ParquetFile": lambda: arrow(pq.ParquetFile(file()).read(columns=COLUMNS)),
-        "pandas latest": lambda: counts_of(pd.read_parquet(file(), columns=COLUMNS)["run_id"]),
-        "polars latest scan": lambda: counts_of(pl.scan_parquet(latest).select(COLUMNS).collect()["run_id"]),
-        "polars latest read": lambda: counts_of(pl.read_parquet(file(), columns=COLUMNS)["run_id"]),
+        "pandas latest": lambda: collections.Counter(pd.read_parquet(file(), columns=COLUMNS)["run_id"]),
+        "polars latest scan": lambda: collections.Counter(pl.scan_parquet(latest).select(COLUMNS).collect()["run_id"]),
+        "polars latest read": lambda: collections.Counter(pl.read_parquet(file(), columns=COLUMNS)["run_id"]),
         "duckdb runs": lambda: sql(runs),
         "pyarrow runs dataset": lambda: arrow(files().to_table(columns=COLUMNS)),
     }

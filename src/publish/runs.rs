@@ -13,7 +13,7 @@ use crate::publish::{
 use crate::series::Forecasts;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A run that stands in its folder.
@@ -94,6 +94,7 @@ pub(super) fn settle(folder: &Path) -> Result<usize, PublishError> {
             let target = folder.join(COMMIT_FILE);
             std::fs::rename(&path, &target).map_err(|error| store::sort_out(&target, &error))?;
             store::sync_folder(folder);
+            latest::remove_other_formats(folder, commit.format);
         }
     }
     Ok(store::remove_leftovers(folder))
@@ -176,10 +177,12 @@ impl Run<'_> {
         };
         let path = self.folder.join(COMMIT_FILE);
         let text = commit.to_json().map_err(|reason| PublishError::Verify { path: path.clone(), reason })?;
-        let same = |file: File| {
-            Commit::from_json(&std::io::read_to_string(file).unwrap_or_default().into_bytes(), self.folder)
+        let same = |mut file: File| {
+            let mut found = Vec::new();
+            file.read_to_end(&mut found).map_err(|error| error.to_string())?;
+            (found == text).then_some(()).ok_or_else(|| "the bytes on disk are others".to_string())
         };
-        let (committed, _) = store::prepare(&path, |mut file| Ok(file.write_all(&text)?), same)?;
+        let (committed, ()) = store::prepare(&path, |mut file| Ok(file.write_all(&text)?), same)?;
         part.persist()?;
         committed.persist()?;
         latest::remove_other_formats(self.folder, self.sink.format);

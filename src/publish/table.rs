@@ -241,7 +241,10 @@ fn nixtla(levels: &[f64], provenance: &Provenance) -> Result<Columns, String> {
         ("s4cast".to_string(), Content::Point),
     ];
     let mut ends: Vec<(usize, String)> = Vec::new();
-    for &level in &provenance.levels {
+    for (place, &level) in provenance.levels.iter().enumerate() {
+        if provenance.levels[..place].contains(&level) {
+            continue;
+        }
         let both = interval(levels, level)?.into_iter().zip(["lo", "hi"]);
         ends.extend(both.map(|(quantile, end)| (quantile, format!("s4cast-{end}-{level}"))));
     }
@@ -250,12 +253,26 @@ fn nixtla(levels: &[f64], provenance: &Provenance) -> Result<Columns, String> {
     Ok((columns, ends.into_iter().map(|(_, name)| name).collect()))
 }
 
-/// Indices of the quantiles that bound a central interval of `level` percent.
+/// Indices of the quantiles that bound a central interval of `level` percent; quantile levels are rounded to 1e-6.
 fn interval(levels: &[f64], level: f64) -> Result<[usize; 2], String> {
     let tail = (100.0 - level) / 200.0;
     let index = |wanted: f64| {
-        let found = levels.iter().position(|have| (have - wanted).abs() < 1e-8);
+        let found = levels.iter().position(|have| (have - wanted).abs() < 5.1e-7);
         found.ok_or_else(|| format!("quantile {wanted} of the {level} % interval was not forecast"))
     };
     Ok([index(tail)?, index(1.0 - tail)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::spec::tails;
+
+    #[test]
+    fn every_level_finds_its_rounded_tails() {
+        for level in [80.0, 79.999_999_8, 33.333_333_3, 99.99] {
+            assert_eq!(interval(&tails(level), level), Ok([0, 1]));
+        }
+        assert!(interval(&[0.1, 0.9], 79.9998).is_err());
+    }
 }
