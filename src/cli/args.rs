@@ -3,7 +3,7 @@
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum, value_parser};
 use std::path::PathBuf;
 
 /// Time-series forecasting: CSV and Parquet in, forecasts with intervals out, as Parquet.
@@ -67,6 +67,15 @@ pub(super) enum Command {
     /// Write small example series with known truth, and commands to try
     #[command(after_help = exit::help())]
     Demo(Demo),
+    /// Print a commented daemon config for some data
+    #[command(after_help = exit::help())]
+    Init(Box<Init>),
+    /// Check a config file: what is wrong, where, and what would do; exit code 78 if anything is
+    #[command(after_help = exit::help())]
+    Validate(Validate),
+    /// Print the JSON Schema of the config files
+    #[command(after_help = exit::help())]
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]
@@ -243,4 +252,39 @@ pub(super) struct Demo {
     /// Folder for the files; it is created if need be
     #[arg(value_name = "DIR", default_value = "s4cast-demo")]
     pub dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Init {
+    /// CSV or Parquet files, globs or folders
+    #[arg(long = "from", value_name = "DATA", required = true, num_args = 1..)]
+    pub from: Vec<String>,
+    /// Steps to forecast (default: one season, or a usual number of steps)
+    #[arg(short = 'H', long, env = "S4CAST_HORIZON", value_name = "STEPS", value_parser = value_parser!(u32).range(1..=10_000))]
+    pub horizon: Option<u32>,
+    /// Id columns; repeat the flag or separate by commas (default: found by their values)
+    #[arg(long, env = "S4CAST_ID", value_name = "COLUMN", value_delimiter = ',')]
+    pub id: Vec<String>,
+    /// Time column (default: found by its values)
+    #[arg(long, env = "S4CAST_TIME", value_name = "COLUMN")]
+    pub time: Option<String>,
+    /// Target column (default: found by its values)
+    #[arg(long, env = "S4CAST_TARGET", value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// Time zone of times without an offset, and of civil days (default: UTC)
+    #[arg(long, env = "S4CAST_TZ", value_name = "ZONE")]
+    pub tz: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Validate {
+    /// Config file, one-shot or daemon
+    #[arg(short, long, env = "S4CAST_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Look at the file alone: not at inputs, folders, free space and secrets
+    #[arg(long, env = "S4CAST_NO_ENVIRONMENT", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub no_environment: bool,
+    /// Take warnings for problems
+    #[arg(long, env = "S4CAST_DENY_WARNINGS", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub deny_warnings: bool,
 }

@@ -10,10 +10,13 @@ mod demo;
 mod error;
 mod exit;
 mod forecast;
+mod init;
 mod json;
 mod launch;
+mod schema;
 mod summary;
 mod terminal;
+mod validate;
 
 pub use exit::Exit;
 
@@ -69,5 +72,8 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
+        Command::Init(command) => init::run(command, terminal),
+        Command::Validate(command) => validate::run(command, terminal),
+        Command::Schema => schema::run(terminal),
     }
 }

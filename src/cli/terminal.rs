@@ -5,7 +5,7 @@ use crate::cli::args::{Color, Global};
 use crate::cli::error::{CliError, rendered};
 use crate::model::report::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use miette::{GraphicalReportHandler, GraphicalTheme};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -65,19 +65,24 @@ impl Terminal {
 
     /// Prints an error once: for people on stderr, and as the document with `--json`.
     pub fn report(&self, error: &CliError) {
-        let theme = if self.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
         for diagnostic in rendered(error) {
-            let mut text = String::new();
-            if handler.render_report(&mut text, diagnostic.as_ref()).is_err() {
-                text = diagnostic.to_string();
-            }
-            // Where stderr is gone there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+            self.diagnostic(diagnostic.as_ref());
         }
         if self.json {
             error_document(error.exit(), &error.problems());
         }
+    }
+
+    /// Prints a problem for people, on stderr.
+    pub fn diagnostic(&self, diagnostic: &dyn Diagnostic) {
+        let theme = if self.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_links(false);
+        let mut text = String::new();
+        if handler.render_report(&mut text, diagnostic).is_err() {
+            text = diagnostic.to_string();
+        }
+        // Where stderr is gone there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
     }
 
     /// A progress bar, visible where a person can see it.

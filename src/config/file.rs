@@ -1,25 +1,34 @@
-//! A TOML file to settings: every table and key is known, every value has the right shape, or it is a problem.
+//! A TOML file to settings: which of the two kinds it is, and its tables.
 
-use crate::config::expand::expand;
-use crate::config::key::{Shape, TABLES};
+use crate::config::document::Document;
+use crate::config::key::{FileKind, Table};
 use crate::config::problem::ConfigText;
-use crate::config::settings::Item;
-use crate::config::{Key, Problem, Settings, nearest};
+use crate::config::reader::{Reader, integer, kind_of};
+use crate::config::redact::redacted;
+use crate::config::{Problem, Settings};
 use miette::NamedSource;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 /// Version of the config format.
-const SCHEMA_VERSION: &str = "1";
+pub(super) const SCHEMA_VERSION: &str = "1";
 
 /// Environment variables, as a value.
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A file as read.
+pub(super) enum ConfigFile {
+    /// It is no TOML: only the problems can be told.
+    Broken(Settings),
+    OneShot(Settings),
+    Daemon(Document),
+}
 
 impl Settings {
-    /// Reads a config file. Problems of its content are kept for the check, so that all are reported together.
+    /// Reads the config file of a one-shot job. Problems of its content are kept for the check, so that all are reported
+    /// together.
     ///
     /// # Errors
     /// If the file cannot be read at all.
@@ -30,169 +39,105 @@ impl Settings {
         Ok(Settings { path: Some(path.into()), ..settings })
     }
 
-    /// Reads the text of a config file that stands in `folder`.
+    /// Reads the text of a one-shot config file that stands in `folder`.
     pub fn parse(name: &str, text: &str, folder: PathBuf, env: Env<'_>) -> Settings {
-        let file: ConfigText = Arc::new(NamedSource::new(name, text.to_string()));
-        let (document, errors) = DeTable::parse_recoverable(text);
-        let settings = Settings { file: Some(file.clone()), folder, ..Settings::default() };
-        let mut reader = Reader { settings, file, env };
-        for error in errors {
-            reader.settings.misread = true;
-            reader.problem(error.span().unwrap_or(0..0), error.message().into(), None);
-        }
-        // After a syntax error the tables are guesses; what they lack would only distract.
-        if reader.settings.problems.is_empty() {
-            reader.document(document.get_ref());
-        }
-        reader.settings
-    }
-}
-
-struct Reader<'a> {
-    settings: Settings,
-    file: ConfigText,
-    env: Env<'a>,
-}
-
-impl Reader<'_> {
-    fn problem(&mut self, span: Range<usize>, message: String, help: Option<String>) {
-        self.settings.problems.push(Problem::in_file(&self.file, span, message, help));
-    }
-
-    fn document(&mut self, document: &DeTable<'_>) {
-        for (name, value) in document {
-            match (name.get_ref().as_ref(), value.get_ref()) {
-                ("schema_version", DeValue::Integer(version)) if integer(version) == SCHEMA_VERSION => {}
-                ("schema_version", _) => {
-                    let help = Some(format!("this program reads schema_version = {SCHEMA_VERSION}"));
-                    self.problem(value.span(), "unknown version of the config format".into(), help);
+        match parse(name, text, folder, env) {
+            ConfigFile::Broken(settings) | ConfigFile::OneShot(settings) => settings,
+            ConfigFile::Daemon(document) => {
+                let message = "this file is for the daemon: its tables have names".to_string();
+                let help =
+                    "give the file to `s4cast serve`; a one-shot file has [source], [model] and [output]";
+                let problem = Problem::in_file(&document.file, 0..0, message, Some(help.into()));
+                Settings {
+                    file: Some(document.file),
+                    misread: true,
+                    problems: vec![problem],
+                    ..Settings::default()
                 }
-                (table, DeValue::Table(keys)) if TABLES.contains(&table) => self.table(table, keys),
-                (table, other) if TABLES.contains(&table) => {
-                    let message = format!("{table} must be a table, not {}", kind(other));
-                    self.settings.misread = true;
-                    self.problem(
-                        value.span(),
-                        message,
-                        Some(format!("write [{table}] on a line of its own")),
-                    );
-                }
-                (unknown, _) => self.unknown_name(unknown, name.span()),
             }
         }
     }
+}
 
-    /// A name on the top level that is no table; it may be a key that lost its table.
-    fn unknown_name(&mut self, name: &str, span: Range<usize>) {
-        let help = home(name).or_else(|| did_you_mean(name, TABLES.into_iter().chain(["schema_version"])));
-        self.settings.misread = true;
-        self.problem(span, format!("unknown table or key '{name}'"), help);
-    }
-
-    fn table(&mut self, table: &str, keys: &DeTable<'_>) {
-        for (name, value) in keys {
-            let known = Key::ALL.into_iter().find(|key| key.table() == table && key.name() == name.get_ref());
-            match known {
-                Some(key) => self.value(key, value),
-                None => self.unknown_key(table, name.get_ref(), name.span()),
-            }
-        }
-    }
-
-    fn unknown_key(&mut self, table: &str, name: &str, span: Range<usize>) {
-        let here = Key::ALL.into_iter().filter(|key| key.table() == table).map(Key::name);
-        let help = home(name).or_else(|| did_you_mean(name, here));
-        self.settings.misread = true;
-        self.problem(span, format!("unknown key '{name}' in [{table}]"), help);
-    }
-
-    fn value(&mut self, key: Key, value: &Spanned<DeValue<'_>>) {
-        let shape = key.shape();
-        let many = matches!(shape, Shape::Texts | Shape::Paths | Shape::Numbers);
-        let items: Vec<Item> = match value.get_ref() {
-            DeValue::Array(values) if many => values.iter().filter_map(|one| self.item(key, one)).collect(),
-            _ => self.item(key, value).into_iter().collect(),
+/// Reads the text of a config file that stands in `folder`.
+pub(super) fn parse(name: &str, text: &str, folder: PathBuf, env: Env<'_>) -> ConfigFile {
+    let file: ConfigText = Arc::new(NamedSource::new(name, redacted(text)));
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let root = document.get_ref();
+    // After a syntax error the tables are guesses; what they lack would only distract.
+    if !errors.is_empty() {
+        let problem = |error: toml::de::Error| {
+            Problem::in_file(&file, error.span().unwrap_or(0..0), error.message().into(), None)
         };
-        self.settings.values.insert(key, items);
+        let problems = errors.into_iter().map(problem).collect();
+        return ConfigFile::Broken(Settings {
+            file: Some(file.clone()),
+            misread: true,
+            problems,
+            ..Settings::default()
+        });
     }
+    match kind(root) {
+        FileKind::OneShot => {
+            ConfigFile::OneShot(one_shot(&Reader { kind: FileKind::OneShot, file, folder, env }, root))
+        }
+        FileKind::Daemon => {
+            let reader = Reader { kind: FileKind::Daemon, file, folder, env };
+            ConfigFile::Daemon(Document::of(&reader, root, text))
+        }
+    }
+}
 
-    fn item(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Option<Item> {
-        let (shape, span) = (key.shape(), value.span());
-        let text = match (value.get_ref(), shape) {
-            // A number may come from the environment: seed = "${SEED:-1}".
-            (DeValue::String(text), Shape::Integer | Shape::Numbers) if text.contains("${") => {
-                text.to_string()
+/// A file is for the daemon if it has a table of the daemon, or a source or model with a name.
+fn kind(root: &DeTable<'_>) -> FileKind {
+    let is_daemon = |(name, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+        let name = name.get_ref().as_ref();
+        match (Table::of(name, FileKind::OneShot), value.get_ref()) {
+            (Some(table), DeValue::Table(keys)) => keys.iter().any(|(name, value)| {
+                let is_key = table.keys(FileKind::OneShot).any(|key| key.name() == name.get_ref());
+                value.get_ref().is_table() && !is_key
+            }),
+            (Some(_), _) => false,
+            (None, value) => Table::of(name, FileKind::Daemon).is_some() && value.is_table(),
+        }
+    };
+    if root.iter().any(is_daemon) { FileKind::Daemon } else { FileKind::OneShot }
+}
+
+fn one_shot(reader: &Reader<'_>, root: &DeTable<'_>) -> Settings {
+    let mut settings = Settings { file: Some(reader.file.clone()), ..Settings::default() };
+    for (name, value) in root {
+        let table = Table::of(name.get_ref(), FileKind::OneShot);
+        match (name.get_ref().as_ref(), value.get_ref(), table) {
+            ("schema_version", ..) => settings.problems.extend(version(reader, value)),
+            (_, DeValue::Table(keys), Some(table)) => {
+                let part = reader.table(table, None, keys);
+                settings.values.extend(part.values);
+                settings.problems.extend(part.problems);
+                settings.misread |= part.misread;
             }
-            (DeValue::String(_), Shape::Integer | Shape::Numbers) => return self.wrong_shape(key, value),
-            (DeValue::String(text), _) => text.to_string(),
-            (DeValue::Integer(number), Shape::Integer | Shape::Numbers | Shape::IntegerOrText) => {
-                integer(number)
+            (name, other, Some(_)) => {
+                let message = format!("{name} must be a table, not {}", kind_of(other));
+                let help = Some(format!("write [{name}] on a line of its own"));
+                settings.problems.push(reader.problem(value.span(), message, help));
+                settings.misread = true;
             }
-            (DeValue::Float(number), Shape::Numbers) => number.as_str().into(),
-            (DeValue::Datetime(instant), Shape::Instant) => instant.to_string(),
-            _ => return self.wrong_shape(key, value),
-        };
-        match expand(&text, self.env) {
-            Ok(text) if matches!(shape, Shape::Path | Shape::Paths) => {
-                Some(Item { text: self.relative_to_file(&text), span: Some(span) })
-            }
-            Ok(text) => Some(Item { text, span: Some(span) }),
-            Err(wrong) => {
-                self.problem(span, wrong.message, wrong.help);
-                None
+            (unknown, _, None) => {
+                settings.problems.push(reader.unknown_name(unknown, name.span()));
+                settings.misread = true;
             }
         }
     }
+    settings
+}
 
-    fn wrong_shape(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Option<Item> {
-        let message =
-            format!("{} must be {}, not {}", key.name(), key.shape().wanted(), kind(value.get_ref()));
-        self.problem(value.span(), message, None);
-        None
-    }
-
-    /// A relative path starts at the config file; a URL does not.
-    fn relative_to_file(&self, path: &str) -> String {
-        let folder = self.settings.folder.to_string_lossy();
-        if folder.is_empty() || path.is_empty() || path.contains("://") || Path::new(path).is_absolute() {
-            return path.into();
+/// The problem of a version that this program does not read.
+pub(super) fn version(reader: &Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Problem> {
+    match value.get_ref() {
+        DeValue::Integer(version) if integer(version) == SCHEMA_VERSION => None,
+        _ => {
+            let help = Some(format!("this program reads schema_version = {SCHEMA_VERSION}"));
+            Some(reader.problem(value.span(), "unknown version of the config format".into(), help))
         }
-        // Brackets in the folder's own name are no pattern.
-        let folder =
-            if path.contains(['*', '?', '[']) { glob::Pattern::escape(&folder) } else { folder.into() };
-        Path::new(&folder).join(path).to_string_lossy().into_owned()
-    }
-}
-
-/// Where a key belongs that stands elsewhere or is written as its flag.
-fn home(name: &str) -> Option<String> {
-    let flag = format!("--{}", name.replace('_', "-"));
-    let named = Key::ALL.into_iter().find(|key| key.name() == name);
-    if let Some(key) = named {
-        return Some(format!("'{name}' belongs under [{}]", key.table()));
-    }
-    let key = Key::ALL.into_iter().find(|key| key.flag() == flag)?;
-    Some(format!("write {flag} as '{}' under [{}]", key.name(), key.table()))
-}
-
-fn did_you_mean<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(word, words).map(|nearest| format!("did you mean '{nearest}'?"))
-}
-
-/// In decimal, whatever the notation.
-fn integer(number: &DeInteger<'_>) -> String {
-    i128::from_str_radix(number.as_str(), number.radix())
-        .map_or_else(|_| number.to_string(), |number| number.to_string())
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a decimal number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -1,4 +1,6 @@
-//! Every setting: its place in a config file, its flag, the shape of its value.
+//! Every setting and every table of a config file; what is said about each stands in `describe`.
+
+use crate::config::describe::{ROWS, Row};
 
 /// A setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +27,16 @@ pub enum Key {
     MaxBadSeries,
     /// Instant after which nothing is known.
     AsOf,
+    /// How long after its end a period is complete.
+    LatencyOffset,
+    /// Age of the last value from which on a series is stale.
+    StaleAfter,
+    /// What becomes of a stale series.
+    OnStale,
+    /// Equal values from which on a series is flat.
+    FlatSteps,
+    /// What becomes of a flat series.
+    OnFlat,
     /// Name of the model.
     Kind,
     /// Steps to forecast.
@@ -37,14 +49,201 @@ pub enum Key {
     Seed,
     /// Wall-clock limit of training.
     Budget,
-    /// Worker threads.
+    /// Worker threads of a one-shot job.
     Threads,
-    /// Where the forecasts go.
+    /// Where the forecasts of a one-shot job go.
     Output,
     /// Where the weights go.
     SaveModel,
     /// Where the quality report goes.
     Quality,
+    /// State folder of the daemon.
+    State,
+    /// Slots that run at a time.
+    Workers,
+    /// Worker threads of the daemon.
+    DaemonThreads,
+    /// How long a shutdown waits.
+    DrainLimit,
+    /// How often the config file is looked at.
+    Reload,
+    /// How long ended slots stay in the ledger.
+    LedgerRetention,
+    /// Address to listen on.
+    Listen,
+    /// Bearer token.
+    Token,
+    /// Environment variable that holds a secret.
+    SecretEnv,
+    /// File that holds a secret.
+    SecretFile,
+    /// Name of the schedule that an inline one stands for.
+    ScheduleName,
+    /// Cron expression.
+    Cron,
+    /// Interval.
+    Every,
+    /// Zone of the cron expression.
+    ScheduleTz,
+    /// Policy for slots that passed unseen.
+    Missed,
+    /// Lateness from which on a slot is missed.
+    MaxLateness,
+    /// Policy for slots that meet a running one.
+    Overlap,
+    /// Largest delay of a start.
+    Jitter,
+    /// Attempts in all.
+    Attempts,
+    /// Wait before the second attempt.
+    Backoff,
+    /// Root folder of a sink.
+    SinkPath,
+    /// File format of a sink.
+    Format,
+    /// Column names of a sink.
+    Columns,
+    /// Age from which on runs are removed.
+    Retention,
+    /// How long a superseded run stays readable.
+    Grace,
+    /// Name of the source of a job.
+    JobSource,
+    /// Name of the model of a job.
+    JobModel,
+    /// Name of the sink of a job.
+    JobSink,
+    /// When to train.
+    Train,
+    /// When to forecast.
+    Forecast,
+    /// When to score.
+    Score,
+    /// What stands in for a model.
+    Fallback,
+    /// Whether new files start a forecast.
+    OnNewData,
+    /// Versions to keep.
+    KeepVersions,
+    /// How many bad series end a slot of the job.
+    JobMaxBadSeries,
+}
+
+/// The two kinds of config file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// For `s4cast forecast`: one source, one model, one output.
+    OneShot,
+    /// For the daemon: named tables that jobs refer to.
+    Daemon,
+}
+
+/// A table of a config file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// The daemon itself.
+    Daemon,
+    /// Where to listen.
+    Http,
+    /// What to read.
+    Source,
+    /// What to fit.
+    Model,
+    /// When something happens.
+    Schedule,
+    /// Where runs go.
+    Sink,
+    /// What is forecast: source, model, sink and schedules.
+    Job,
+    /// Where the forecasts of a one-shot job go.
+    Output,
+    /// Where a secret stands; only inline.
+    Secret,
+}
+
+impl Table {
+    /// All tables that a file may have, in the order in which people read them.
+    pub(super) const ALL: [Table; 8] = [
+        Table::Daemon,
+        Table::Http,
+        Table::Source,
+        Table::Model,
+        Table::Schedule,
+        Table::Sink,
+        Table::Job,
+        Table::Output,
+    ];
+
+    /// Name in a config file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Daemon => "daemon",
+            Table::Http => "http",
+            Table::Source => "source",
+            Table::Model => "model",
+            Table::Schedule => "schedule",
+            Table::Sink => "sink",
+            Table::Job => "job",
+            Table::Output => "output",
+            Table::Secret => "secret",
+        }
+    }
+
+    /// What it is for, in a line.
+    pub(super) fn doc(self) -> &'static str {
+        match self {
+            Table::Daemon => "The daemon itself.",
+            Table::Http => {
+                "Health, metrics and forecasts over HTTP; without this table there is no socket at all."
+            }
+            Table::Source => "What to read.",
+            Table::Model => "How to forecast.",
+            Table::Schedule => "When something happens.",
+            Table::Sink => {
+                "Where the runs go: job=J/issued_date=D/run_id=R/ below the path, the newest one also to latest/."
+            }
+            Table::Job => "What is forecast: a source, a model and a sink by their names, and when.",
+            Table::Output => "Where the forecasts of a one-shot job go.",
+            Table::Secret => "Where a secret stands: an environment variable or a file.",
+        }
+    }
+
+    /// The table of that name in a file of that kind.
+    pub(super) fn of(name: &str, kind: FileKind) -> Option<Table> {
+        Table::ALL.into_iter().find(|table| table.name() == name && table.is_in(kind))
+    }
+
+    /// Whether a file of that kind may have the table.
+    pub(super) fn is_in(self, kind: FileKind) -> bool {
+        match kind {
+            FileKind::OneShot => matches!(self, Table::Source | Table::Model | Table::Output),
+            FileKind::Daemon => self != Table::Output,
+        }
+    }
+
+    /// Whether a daemon file has several of them, each with a name.
+    pub(super) fn is_named(self) -> bool {
+        matches!(self, Table::Source | Table::Model | Table::Schedule | Table::Sink | Table::Job)
+    }
+
+    /// Its header in a file of that kind.
+    pub(super) fn header(self, kind: FileKind) -> String {
+        match kind == FileKind::Daemon && self.is_named() {
+            true => format!("[{}.NAME]", self.name()),
+            false => format!("[{}]", self.name()),
+        }
+    }
+
+    /// Its keys in a file of that kind; those that only an inline table may have are left out.
+    pub(super) fn keys(self, kind: FileKind) -> impl Iterator<Item = Key> {
+        self.all_keys(kind).filter(|key| *key != Key::ScheduleName)
+    }
+
+    /// Its keys in a file of that kind, as an inline table has them.
+    pub(super) fn all_keys(self, kind: FileKind) -> impl Iterator<Item = Key> {
+        let here = move |key: &Key| key.table() == self && self.is_in(kind);
+        Key::all().filter(here).filter(move |key| kind == FileKind::OneShot || *key != Key::Threads)
+    }
 }
 
 /// What a value looks like in a config file.
@@ -58,6 +257,12 @@ pub(super) enum Shape {
     Path,
     /// A path or a list of paths.
     Paths,
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// A length of time, as a string with a unit.
+    Duration,
+    /// A length of time, or a word that stands for none.
+    DurationOr(&'static str),
     /// A whole number.
     Integer,
     /// A number or a list of numbers.
@@ -66,99 +271,110 @@ pub(super) enum Shape {
     IntegerOrText,
     /// A date, a time or a string.
     Instant,
+    /// True or false.
+    Flag,
+    /// The name of a table of that kind.
+    Name(Table),
+    /// An inline schedule, or the name of one.
+    Timing,
+    /// Where a secret stands, never the secret.
+    Secret,
 }
 
 impl Shape {
     /// In words.
     pub(super) fn wanted(self) -> &'static str {
         match self {
-            Shape::Text | Shape::Path => "a string",
+            Shape::Text | Shape::Path | Shape::Choice(_) | Shape::Name(_) => "a string",
             Shape::Texts | Shape::Paths => "a string or a list of strings",
+            Shape::Duration | Shape::DurationOr(_) => "a string such as \"15m\"",
             Shape::Integer => "a whole number",
             Shape::Numbers => "a number or a list of numbers",
             Shape::IntegerOrText => "a whole number or a string",
             Shape::Instant => "a date, a time or a string",
+            Shape::Flag => "true or false",
+            Shape::Timing => "a table such as { every = \"15m\" } or { schedule = \"NAME\" }",
+            Shape::Secret => "a table such as { env = \"S4CAST_TOKEN\" } or { file = \"PATH\" }",
+        }
+    }
+
+    /// The table whose keys an inline value has.
+    pub(super) fn inline(self) -> Option<Table> {
+        match self {
+            Shape::Timing => Some(Table::Schedule),
+            Shape::Secret => Some(Table::Secret),
+            _ => None,
         }
     }
 }
 
-/// The tables of a config file.
-pub(super) const TABLES: [&str; 3] = ["source", "model", "output"];
-
 impl Key {
     /// All settings.
-    pub const ALL: [Key; 21] = [
-        Key::Inputs,
-        Key::Id,
-        Key::Time,
-        Key::Target,
-        Key::Freq,
-        Key::Tz,
-        Key::Duplicates,
-        Key::Gaps,
-        Key::Order,
-        Key::MaxBadSeries,
-        Key::AsOf,
-        Key::Kind,
-        Key::Horizon,
-        Key::Levels,
-        Key::SeasonLength,
-        Key::Seed,
-        Key::Budget,
-        Key::Threads,
-        Key::Output,
-        Key::SaveModel,
-        Key::Quality,
-    ];
+    pub fn all() -> impl Iterator<Item = Key> {
+        ROWS.iter().map(|row| row.key)
+    }
 
-    /// Table, name in the table, flag, shape.
-    fn row(self) -> (&'static str, &'static str, &'static str, Shape) {
-        match self {
-            Key::Inputs => ("source", "inputs", "INPUT", Shape::Paths),
-            Key::Id => ("source", "id", "--id", Shape::Texts),
-            Key::Time => ("source", "time", "--time", Shape::Text),
-            Key::Target => ("source", "target", "--target", Shape::Text),
-            Key::Freq => ("source", "freq", "--freq", Shape::Text),
-            Key::Tz => ("source", "tz", "--tz", Shape::Text),
-            Key::Duplicates => ("source", "duplicates", "--duplicates", Shape::Text),
-            Key::Gaps => ("source", "gaps", "--gaps", Shape::Text),
-            Key::Order => ("source", "order", "--order", Shape::Text),
-            Key::MaxBadSeries => ("source", "max_bad_series", "--max-bad-series", Shape::IntegerOrText),
-            Key::AsOf => ("source", "as_of", "--as-of", Shape::Instant),
-            Key::Kind => ("model", "kind", "--model", Shape::Text),
-            Key::Horizon => ("model", "horizon", "--horizon", Shape::Integer),
-            Key::Levels => ("model", "levels", "--levels", Shape::Numbers),
-            Key::SeasonLength => ("model", "season_length", "--season-length", Shape::Integer),
-            Key::Seed => ("model", "seed", "--seed", Shape::Integer),
-            Key::Budget => ("model", "budget", "--budget", Shape::Text),
-            Key::Threads => ("model", "threads", "--threads", Shape::Integer),
-            Key::Output => ("output", "path", "--output", Shape::Path),
-            Key::SaveModel => ("output", "save_model", "--save-model", Shape::Path),
-            Key::Quality => ("output", "quality", "--quality", Shape::Path),
-        }
+    /// What is said about it.
+    pub(super) fn row(self) -> &'static Row {
+        &ROWS[self as usize]
     }
 
     /// Table in a config file.
-    pub fn table(self) -> &'static str {
-        self.row().0
+    pub fn table(self) -> Table {
+        self.row().table
     }
 
     /// Name in that table.
     pub fn name(self) -> &'static str {
-        self.row().1
+        self.row().name
     }
 
-    /// Flag on the command line.
+    /// Flag on the command line; empty where there is none.
     pub fn flag(self) -> &'static str {
-        self.row().2
+        self.row().flag
     }
 
     pub(super) fn shape(self) -> Shape {
-        self.row().3
+        self.row().shape
     }
 
-    /// Whether the setting decides what is forecast; paths and threads do not.
+    /// The words to choose from; none where anything may be written.
+    pub(super) fn choices(self) -> &'static [&'static str] {
+        match self.shape() {
+            Shape::Choice(words) => words,
+            _ => &[],
+        }
+    }
+
+    /// Whether the setting decides what is forecast; paths, threads, schedules and sinks do not.
     pub(super) fn decides_result(self) -> bool {
-        !matches!(self, Key::Inputs | Key::Threads | Key::Output | Key::SaveModel | Key::Quality)
+        match self.table() {
+            Table::Source => self != Key::Inputs,
+            Table::Model => self != Key::Threads,
+            _ => self == Key::Fallback,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_stands_at_its_own_row_once() {
+        for (place, row) in ROWS.iter().enumerate() {
+            assert_eq!(row.key as usize, place, "{:?}", row.key);
+            let same = |other: &&Row| other.table == row.table && other.name == row.name;
+            assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
+        }
+        assert_eq!(ROWS.len(), Key::JobMaxBadSeries as usize + 1);
+    }
+
+    #[test]
+    fn defaults_are_among_the_choices() {
+        for key in Key::all().filter(|key| !key.choices().is_empty()) {
+            let default = key.row().default.trim_matches('"');
+            assert!(key.choices().contains(&default), "{}: {default}", key.name());
+        }
     }
 }

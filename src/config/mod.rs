@@ -1,21 +1,51 @@
-//! TOML job files and command-line flags to checked specs; no layer below sees TOML.
+//! TOML files and command-line flags to checked specs; no layer below sees TOML.
 //!
-//! Both spell the same [`Settings`]: text per [`Key`], with where it was written. Flags win. One check then turns the
-//! text into specs and reports every problem at once, each at its place in the file.
+//! There are two kinds of file: one-shot, for `s4cast forecast`, and daemon, whose tables have names. Flags and both kinds
+//! spell the same [`Settings`]: text per [`Key`], with where it was written. A check then turns the text into specs and
+//! reports every problem at once, each at its place in the file.
+//!
+//! ```text
+//! describe (what is said about every key) ─▶ reader ─▶ Settings ─▶ check ─▶ specs
+//!                     └─▶ schema, render (JSON Schema; comments of `s4cast init`)
+//! ```
 
 mod check;
+mod daemon;
+mod describe;
+mod document;
+mod environment;
 mod expand;
 mod file;
+mod http;
 mod key;
+mod model;
+mod one_shot;
+mod paths;
+mod plan;
 mod problem;
+mod reader;
+mod redact;
+mod render;
+mod schedule;
+mod schema;
 mod settings;
+mod source;
+mod validate;
 mod words;
 
-pub use check::{Launch, SourceLaunch, job, source};
-pub use key::Key;
-pub use problem::{Problem, Problems};
+pub use daemon::{Daemon, daemon};
+pub use file::Env;
+pub use key::{FileKind, Key, Table};
+pub use one_shot::{Launch, SourceLaunch, job, source};
+pub use problem::{Place, Problem, Problems};
+pub use reader::relative_to;
+pub use render::{quoted, table};
+pub use schema::schema;
 pub use settings::Settings;
+pub use validate::{Verdict, validate};
 pub use words::nearest;
 
+#[cfg(test)]
+mod daemon_tests;
 #[cfg(test)]
 mod tests;

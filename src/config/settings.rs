@@ -15,15 +15,17 @@ pub(super) struct Item {
     pub span: Option<Range<usize>>,
 }
 
-/// Settings as written: nothing is checked yet.
+/// Settings as written: nothing is checked yet. All of a one-shot job, or one table of a daemon file.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub(super) values: BTreeMap<Key, Vec<Item>>,
+    /// Inline tables.
+    pub(super) inline: BTreeMap<Key, Settings>,
+    /// Header of the table in a daemon file, as in `source.load`, and where it stands.
+    pub(super) header: Option<(String, Range<usize>)>,
     pub(super) file: Option<ConfigText>,
     /// The config file itself.
     pub(super) path: Option<PathBuf>,
-    /// Folder of the config file: where its relative paths start.
-    pub(super) folder: PathBuf,
     /// Whether a part of the file could not be understood, so that what seems to be missing may stand there.
     pub(super) misread: bool,
     /// What is wrong with the shape of the file.
@@ -49,13 +51,30 @@ impl Settings {
         self.values.get(&key).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether something is written for a setting, right or wrong.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.values.contains_key(&key) || self.inline.contains_key(&key)
+    }
+
+    /// Where a setting, or else the table, stands in the file.
+    pub(super) fn place(&self, key: Key) -> Option<Range<usize>> {
+        let inline = self.inline.get(&key).and_then(|table| table.header.as_ref());
+        let item = self.get(key).first().and_then(|item| item.span.clone());
+        item.or(inline.or(self.header.as_ref()).map(|(_, span)| span.clone()))
+    }
+
     /// SHA-256 over the settings that decide the result, lower-case hex.
     pub fn sha256(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut text = String::new();
         for (key, items) in self.values.iter().filter(|(key, _)| key.decides_result()) {
             let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
-            hash.update(format!("{}.{} = {texts:?}\n", key.table(), key.name()));
+            text.push_str(&format!("{}.{} = {texts:?}\n", key.table().name(), key.name()));
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(&text)
     }
+}
+
+/// SHA-256 of a text, lower-case hex.
+pub(super) fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

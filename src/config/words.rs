@@ -2,7 +2,7 @@
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Zoned};
 use std::time::Duration;
 
 /// Why a written value will not do, and what would.
@@ -51,11 +51,31 @@ pub(super) fn number(text: &str) -> Result<f64, Wrong> {
     text.trim().parse().map_err(|_| Wrong { message: format!("'{text}' is not a number"), help: None })
 }
 
-/// A positive duration with a unit.
+/// A length of time of zero or more, with a unit: a day is 24 hours, a week seven of them.
+pub(super) fn span(text: &str) -> Result<SignedDuration, Wrong> {
+    let wrong =
+        || Wrong::new(format!("'{text}' is not a duration"), "write for example 90s, 15m, 1h30m or 7d");
+    let exact = text.trim().parse::<SignedDuration>();
+    let civil = || text.trim().parse::<Span>()?.to_duration(SpanRelativeTo::days_are_24_hours());
+    let span = exact.or_else(|_| civil()).map_err(|_| wrong())?;
+    match span.is_negative() {
+        true => Err(Wrong::new(format!("'{text}' is negative"), "write a duration of zero or more")),
+        false => Ok(span),
+    }
+}
+
+/// A length of time above zero.
+pub(super) fn positive_span(text: &str) -> Result<SignedDuration, Wrong> {
+    let span = span(text)?;
+    match span.is_zero() {
+        true => Err(Wrong::new(format!("'{text}' is no time at all"), "write a duration above zero")),
+        false => Ok(span),
+    }
+}
+
+/// A length of time above zero, for a stop watch.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
-    let wrong = || Wrong::new(format!("'{text}' is not a duration"), "write for example 90s, 15m or 1h30m");
-    let parsed: SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-    Duration::try_from(parsed).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+    Ok(Duration::try_from(positive_span(text)?)?)
 }
 
 /// A time zone of the IANA database.
@@ -86,6 +106,10 @@ mod tests {
     fn durations_need_a_unit() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(span("2d"), Ok(SignedDuration::from_hours(48)));
+        assert_eq!(span("1w 1d 12h"), Ok(SignedDuration::from_hours(8 * 24 + 12)));
+        assert_eq!(span("0s"), Ok(SignedDuration::ZERO));
+        assert!(span("1 month").is_err() && span("-1d").is_err() && span("99999999999w").is_err());
         for text in ["", "60", "soon", "-5s", "0s"] {
             assert!(duration(text).is_err(), "{text}");
         }

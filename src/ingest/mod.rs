@@ -74,6 +74,30 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
     })
 }
 
+/// What can be told of a source without reading its rows.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Files that would be read.
+    pub files: Vec<String>,
+    /// Which column plays which part.
+    pub roles: Roles,
+}
+
+/// Finds the files of a source and the parts of their columns; no row is read but a sample.
+///
+/// # Errors
+/// If no file can be read, or if the columns are not there.
+pub fn look(spec: &SourceSpec) -> Result<Look, IngestError> {
+    let found = files::find(&spec.inputs)?;
+    let sources = open(found.files, &mut found.skipped.clone())?;
+    let assignment = columns::assign(&sources, spec)?;
+    for source in &sources {
+        wanted::Wanted::new(source, &assignment)?;
+    }
+    let files = sources.into_iter().map(|source| source.file.name).collect();
+    Ok(Look { files, roles: assignment.roles })
+}
+
 /// Opens all files. One that cannot be read is an error if the user named it, and left out if a directory or glob
 /// did: another program may be writing it. So is a file that this program wrote next to its input.
 fn open(files: Vec<files::SourceFile>, skipped: &mut Vec<String>) -> Result<Vec<Source>, IngestError> {

@@ -1,0 +1,124 @@
+//! What is said about every setting, once: reading, suggestions, the JSON Schema and the comments of `s4cast init` follow
+//! from it.
+
+use crate::config::key::{Key, Shape, Table};
+
+/// What is said about a setting.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub key: Key,
+    pub table: Table,
+    /// Name in the table.
+    pub name: &'static str,
+    /// Flag on the command line; empty where there is none.
+    pub flag: &'static str,
+    pub shape: Shape,
+    /// What it means, in a line without a full stop.
+    pub doc: &'static str,
+    /// What holds where nothing is written, as TOML; empty where the doc line says it.
+    pub default: &'static str,
+    /// A value, as TOML; the default where there is one.
+    pub example: &'static str,
+    /// Whether the table of a daemon file is nothing without it.
+    pub required: bool,
+}
+
+/// A row that is filled in below.
+const fn row(key: Key, table: Table, name: &'static str, shape: Shape, doc: &'static str) -> Row {
+    Row { key, table, name, flag: "", shape, doc, default: "", example: "", required: false }
+}
+
+impl Row {
+    const fn flag(self, flag: &'static str) -> Row {
+        Row { flag, ..self }
+    }
+
+    const fn default(self, default: &'static str) -> Row {
+        Row { default, example: default, ..self }
+    }
+
+    const fn example(self, example: &'static str) -> Row {
+        Row { example, ..self }
+    }
+
+    const fn required(self) -> Row {
+        Row { required: true, ..self }
+    }
+}
+
+const DUPLICATES: Shape = Shape::Choice(&["error", "first", "last", "mean", "sum"]);
+const GAPS: Shape = Shape::Choice(&["mask", "error", "zero"]);
+const ORDER: Shape = Shape::Choice(&["sort", "error"]);
+const SUSPECT: Shape = Shape::Choice(&["warn", "quarantine", "fallback"]);
+const KINDS: Shape = Shape::Choice(&["auto", "s4d", "ridge", "seasonal_naive", "naive"]);
+const MISSED: Shape = Shape::Choice(&["skip", "once", "all"]);
+const OVERLAP: Shape = Shape::Choice(&["forbid", "queue", "replace"]);
+const FORMATS: Shape = Shape::Choice(&["parquet", "csv"]);
+const COLUMNS: Shape = Shape::Choice(&["v1", "nixtla"]);
+const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
+
+// One row a setting, in the order of `Key`: it is a table.
+#[rustfmt::skip]
+pub(super) static ROWS: [Row; 61] = [
+    row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
+    row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
+    row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
+    row(Key::Target, Table::Source, "target", Shape::Text, "Target column; left out, it is found by its values").flag("--target").example("\"y\""),
+    row(Key::Freq, Table::Source, "freq", Shape::Text, "Frequency, such as 15m, 1h, 1d, 1w, B, MS, ME; left out, it is inferred per series").flag("--freq").example("\"1h\""),
+    row(Key::Tz, Table::Source, "tz", Shape::Text, "Zone of times without an offset, and of civil days").flag("--tz").default("\"UTC\""),
+    row(Key::Duplicates, Table::Source, "duplicates", DUPLICATES, "Repeated timestamps of a series").flag("--duplicates").default("\"error\""),
+    row(Key::Gaps, Table::Source, "gaps", GAPS, "Holes in the time grid").flag("--gaps").default("\"mask\""),
+    row(Key::Order, Table::Source, "order", ORDER, "Rows out of order").flag("--order").default("\"sort\""),
+    row(Key::MaxBadSeries, Table::Source, "max_bad_series", Shape::IntegerOrText, "Bad series that are left out before the job fails: a share or a number").flag("--max-bad-series").default("\"25%\""),
+    row(Key::AsOf, Table::Source, "as_of", Shape::Instant, "Pretends that it is this time, for one-shot jobs: later rows are not read").flag("--as-of").example("2024-01-31T00:00:00Z"),
+    row(Key::LatencyOffset, Table::Source, "latency_offset", Shape::Duration, "How long after its end a period is complete; left out, every row counts").example("\"30m\""),
+    row(Key::StaleAfter, Table::Source, "stale_after", Shape::Duration, "Age of its last value from which on a series is stale; left out, none is").example("\"2d\""),
+    row(Key::OnStale, Table::Source, "on_stale", SUSPECT, "What becomes of a stale series").default("\"warn\""),
+    row(Key::FlatSteps, Table::Source, "flat_steps", Shape::Integer, "Equal values at its end from which on a series is flat; left out, none is").example("48"),
+    row(Key::OnFlat, Table::Source, "on_flat", SUSPECT, "What becomes of a flat series").default("\"warn\""),
+    row(Key::Kind, Table::Model, "kind", KINDS, "Forecaster").flag("--model").default("\"auto\""),
+    row(Key::Horizon, Table::Model, "horizon", Shape::Integer, "Steps to forecast").flag("--horizon").example("24").required(),
+    row(Key::Levels, Table::Model, "levels", Shape::Numbers, "Coverage of the intervals in percent; the first one is that of yhat_lower and yhat_upper").flag("--levels").default("[80, 95]"),
+    row(Key::SeasonLength, Table::Model, "season_length", Shape::Integer, "Season length in steps; left out, it is detected").flag("--season-length").example("24"),
+    row(Key::Seed, Table::Model, "seed", Shape::Integer, "Seed of every random number").flag("--seed").default("1"),
+    row(Key::Budget, Table::Model, "budget", Shape::Duration, "Wall-clock limit of training: the best model so far is used; left out, there is none").flag("--budget").example("\"60s\""),
+    row(Key::Threads, Table::Model, "threads", Shape::Integer, "Worker threads; left out, one per core").flag("--threads").example("2"),
+    row(Key::Output, Table::Output, "path", Shape::Path, "Where the forecasts go, as Parquet").flag("--output").example("\"forecast.parquet\""),
+    row(Key::SaveModel, Table::Output, "save_model", Shape::Path, "Where the trained weights go").flag("--save-model").example("\"model.safetensors\""),
+    row(Key::Quality, Table::Output, "quality", Shape::Path, "Where the quality report of every series goes").flag("--quality").example("\"quality.parquet\""),
+    row(Key::State, Table::Daemon, "state", Shape::Path, "State folder: the ledger, the models, the lock").default("\"state\""),
+    row(Key::Workers, Table::Daemon, "workers", Shape::Integer, "Forecast and score slots that run at a time; one training runs beside them").default("2"),
+    row(Key::DaemonThreads, Table::Daemon, "threads", Shape::Integer, "Worker threads; left out, one per core").example("2"),
+    row(Key::DrainLimit, Table::Daemon, "drain_limit", Shape::Duration, "How long a shutdown waits for running slots").default("\"60s\""),
+    row(Key::Reload, Table::Daemon, "reload", Shape::DurationOr("off"), "How often this file is looked at; \"off\" waits for SIGHUP").default("\"30s\""),
+    row(Key::LedgerRetention, Table::Daemon, "ledger_retention", Shape::Duration, "How long ended slots stay in the ledger; left out, for ever").example("\"400d\""),
+    row(Key::Listen, Table::Http, "listen", Shape::Text, "Address and port; one that others can reach needs a token").default("\"127.0.0.1:8091\""),
+    row(Key::Token, Table::Http, "token", Shape::Secret, "Where the token stands that a request has to show; left out, nobody may write").example("{ env = \"S4CAST_TOKEN\" }"),
+    row(Key::SecretEnv, Table::Secret, "env", Shape::Text, "Environment variable that holds it").example("\"S4CAST_TOKEN\""),
+    row(Key::SecretFile, Table::Secret, "file", Shape::Path, "File that holds it").example("\"/run/secrets/token\""),
+    row(Key::ScheduleName, Table::Schedule, "schedule", Shape::Name(Table::Schedule), "Name of a schedule, in place of all other keys").example("\"nightly\""),
+    row(Key::Cron, Table::Schedule, "cron", Shape::Text, "Minute, hour, day, month, weekday (seconds may stand first), or @daily and the like").example("\"30 2 * * *\""),
+    row(Key::Every, Table::Schedule, "every", Shape::Duration, "Interval, in place of cron").example("\"15m\""),
+    row(Key::ScheduleTz, Table::Schedule, "tz", Shape::Text, "Zone of the cron expression").default("\"UTC\""),
+    row(Key::Missed, Table::Schedule, "missed", MISSED, "Slots that passed while the daemon was down: none of them runs, the latest one, or all").default("\"once\""),
+    row(Key::MaxLateness, Table::Schedule, "max_lateness", Shape::Duration, "Lateness from which on a slot counts as missed; left out, there is no limit").example("\"6h\""),
+    row(Key::Overlap, Table::Schedule, "overlap", OVERLAP, "A slot that is due while the one before still runs: skipped, waiting, or in its place").default("\"forbid\""),
+    row(Key::Jitter, Table::Schedule, "jitter", Shape::Duration, "Largest delay of a start, the same every time").default("\"0s\""),
+    row(Key::Attempts, Table::Schedule, "attempts", Shape::Integer, "Attempts in all; only failures that may pass by themselves are tried again").default("3"),
+    row(Key::Backoff, Table::Schedule, "backoff", Shape::Duration, "Wait before the second attempt; it doubles with each further one").default("\"30s\""),
+    row(Key::SinkPath, Table::Sink, "path", Shape::Path, "Folder").example("\"out\"").required(),
+    row(Key::Format, Table::Sink, "format", FORMATS, "File format").default("\"parquet\""),
+    row(Key::Columns, Table::Sink, "columns", COLUMNS, "Names of the columns: schema v1, or as Nixtla's libraries write them").default("\"v1\""),
+    row(Key::Retention, Table::Sink, "retention", Shape::Duration, "Age from which on runs are removed; left out, all are kept").example("\"400d\""),
+    row(Key::Grace, Table::Sink, "grace", Shape::Duration, "How long a run that is to be removed stays readable after it was superseded").default("\"1h\""),
+    row(Key::JobSource, Table::Job, "source", Shape::Name(Table::Source), "Name of the source").example("\"load\"").required(),
+    row(Key::JobModel, Table::Job, "model", Shape::Name(Table::Model), "Name of the model").example("\"day\"").required(),
+    row(Key::JobSink, Table::Job, "sink", Shape::Name(Table::Sink), "Name of the sink").example("\"lake\"").required(),
+    row(Key::Train, Table::Job, "train", Shape::Timing, "When to fit a model; left out, every forecast slot fits one").example("{ schedule = \"nightly\" }"),
+    row(Key::Forecast, Table::Job, "forecast", Shape::Timing, "When to forecast").example("{ every = \"15m\" }").required(),
+    row(Key::Score, Table::Job, "score", Shape::Timing, "When to compare forecasts with what came true; left out, never").example("{ cron = \"0 6 * * *\" }"),
+    row(Key::Fallback, Table::Job, "fallback", FALLBACKS, "What stands in where no trained model serves; with \"none\" the slot fails").default("\"seasonal_naive\""),
+    row(Key::OnNewData, Table::Job, "on_new_data", Shape::Flag, "Whether new or changed files start a forecast between slots").default("false"),
+    row(Key::KeepVersions, Table::Job, "keep_versions", Shape::Integer, "Model versions to keep beside the one that serves and the pinned ones").default("10"),
+    row(Key::JobMaxBadSeries, Table::Job, "max_bad_series", Shape::IntegerOrText, "Bad series that are left out before a slot fails; wins over the source's").example("\"5%\""),
+];

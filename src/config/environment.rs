@@ -1,0 +1,155 @@
+//! Whether the machine has what a config file asks for: inputs with their columns, folders that can be written, space.
+
+use crate::config::document::Document;
+use crate::config::key::Table;
+use crate::config::{Key, Problem, Settings};
+use crate::ingest::{self, SourceSpec};
+use crate::pipeline::Job;
+use crate::publish;
+use crate::schedule::spec::DaemonSpec;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+/// Free space below which a run would soon fail, in bytes.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub problems: Vec<Problem>,
+    pub facts: Vec<String>,
+}
+
+/// Looks at what a one-shot job reads and writes.
+pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
+    let mut found = Found::default();
+    found.inputs(settings, &job.source, "the input");
+    let outputs = [
+        (Key::Output, Some(&job.output)),
+        (Key::SaveModel, job.save_model.as_ref()),
+        (Key::Quality, job.quality.as_ref()),
+    ];
+    for (key, path) in outputs.into_iter().filter_map(|(key, path)| Some((key, path?))) {
+        if let Err(error) = publish::probe(path) {
+            found.problem(settings, settings.place(key), error.to_string(), None);
+        }
+    }
+    found
+}
+
+/// Looks at what a daemon reads and writes.
+pub(super) fn daemon(document: &Document, spec: &DaemonSpec) -> Found {
+    let mut found = Found::default();
+    let sources: BTreeMap<&str, &SourceSpec> =
+        spec.jobs.iter().map(|plan| (plan.job.source_name.as_str(), &plan.job.source)).collect();
+    let table = |table: Table, name: &str| document.named.get(&table).and_then(|all| all.get(name));
+    for (name, source) in sources {
+        if let Some(settings) = table(Table::Source, name) {
+            found.inputs(settings, source, &format!("[source.{name}]"));
+        }
+    }
+    let sinks: BTreeMap<&str, &Path> =
+        spec.jobs.iter().map(|plan| (plan.job.sink.name.as_str(), plan.job.sink.path.as_path())).collect();
+    for (name, path) in sinks {
+        if let Some(settings) = table(Table::Sink, name) {
+            found.folder(settings, Key::SinkPath, path);
+        }
+    }
+    let nothing = Settings { file: Some(document.file.clone()), ..Settings::default() };
+    found.folder(document.daemon.as_ref().unwrap_or(&nothing), Key::State, &spec.state);
+    found
+}
+
+impl Found {
+    fn problem(
+        &mut self,
+        settings: &Settings,
+        place: Option<Range<usize>>,
+        message: String,
+        help: Option<&str>,
+    ) {
+        self.problems.push(match &settings.file {
+            Some(file) => Problem::in_file(file, place.unwrap_or(0..0), message, help.map(str::to_owned)),
+            None => Problem::of_flag(message, help.map(str::to_owned)),
+        });
+    }
+
+    /// The files exist and have the columns; no row is read.
+    fn inputs(&mut self, settings: &Settings, source: &SourceSpec, name: &str) {
+        match ingest::look(source) {
+            Ok(look) => {
+                let id = if look.roles.id.is_empty() {
+                    String::new()
+                } else {
+                    format!(", id {}", look.roles.id.join(" + "))
+                };
+                let targets = look.roles.targets.len();
+                let target =
+                    if targets == 1 { look.roles.targets[0].clone() } else { format!("{targets} columns") };
+                let files = look.files.len();
+                let plural = if files == 1 { "" } else { "s" };
+                self.facts.push(format!(
+                    "{name}: {files} file{plural}, time {}{id}, target {target}",
+                    look.roles.time
+                ));
+            }
+            Err(error) => {
+                for line in error.problems() {
+                    let place = named(settings, line).or_else(|| settings.place(Key::Inputs));
+                    self.problem(settings, place, line.clone(), None);
+                }
+            }
+        }
+    }
+
+    /// The folder exists or can be made, can be written and has room.
+    fn folder(&mut self, settings: &Settings, key: Key, path: &Path) {
+        let Some(folder) = path.ancestors().map(or_here).find(|folder| folder.exists()) else { return };
+        let shown = path.display();
+        let refusal = match tempfile::tempfile_in(folder) {
+            _ if !folder.is_dir() => {
+                Some((format!("{} is not a folder", folder.display()), "choose another path"))
+            }
+            Err(error) => Some((
+                format!("{shown} cannot be written: {}", error.kind()),
+                "let this user write there, or choose another path",
+            )),
+            Ok(_) => None,
+        };
+        if let Some((message, help)) = refusal {
+            return self.problem(settings, settings.place(key), message, Some(help));
+        }
+        let Some(free) = free_bytes(folder) else { return };
+        let megabytes = free >> 20;
+        if free < FREE_BYTES_MIN {
+            let message = format!("{shown} has only {megabytes} MiB of free space");
+            self.problem(settings, settings.place(key), message, Some("make room, or choose another path"));
+        } else {
+            self.facts.push(format!("{shown}: writable, {megabytes} MiB free"));
+        }
+    }
+}
+
+/// The setting whose text a message quotes.
+fn named(settings: &Settings, message: &str) -> Option<Range<usize>> {
+    let keys = [Key::Time, Key::Target, Key::Id];
+    let mut items = keys.into_iter().flat_map(|key| settings.get(key));
+    items.find(|item| message.contains(&format!("column '{}'", item.text)))?.span.clone()
+}
+
+/// The empty path is the folder that the program was started in.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+#[cfg(unix)]
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(folder).ok()?;
+    space.f_bavail.checked_mul(space.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_: &Path) -> Option<u64> {
+    None
+}

@@ -1,0 +1,67 @@
+//! The settings of a one-shot job, from flags and file.
+
+use crate::config::check::{Check, parquet};
+use crate::config::{Key, Problems, Settings};
+use crate::ingest::SourceSpec;
+use crate::pipeline::Job;
+use std::path::PathBuf;
+
+/// A job, and what is not part of it.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// What to do.
+    pub job: Job,
+    /// Worker threads; `None` takes one per core.
+    pub threads: Option<usize>,
+}
+
+/// A source, and what is not part of it.
+#[derive(Clone, Debug)]
+pub struct SourceLaunch {
+    /// What to read.
+    pub source: SourceSpec,
+    /// Whether the limit of bad series was asked for.
+    pub limit_given: bool,
+    /// Where the quality report goes.
+    pub quality: Option<PathBuf>,
+    /// The job file, if there is one.
+    pub config_file: Option<PathBuf>,
+    /// Worker threads; `None` takes one per core.
+    pub threads: Option<usize>,
+}
+
+/// The job that the settings describe.
+///
+/// # Errors
+/// Every problem of the file and of the flags.
+pub fn job(settings: &Settings) -> Result<Launch, Problems> {
+    let mut check = Check::new(settings);
+    let source = check.source();
+    let model = check.model();
+    check.demand(Key::Output, "no output: give -o OUT.parquet, or path under [output]");
+    let output = check.one(Key::Output, parquet);
+    let save_model = check.text(Key::SaveModel).map(PathBuf::from);
+    let quality = check.one(Key::Quality, parquet);
+    let threads = check.threads(Key::Threads);
+    Problems::none_of(check.problems)?;
+    let (Some(model), Some(output)) = (model, output) else {
+        unreachable!("a missing value is a problem");
+    };
+    let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
+    let job = Job { source, model, output, save_model, quality, config_file, config_sha256 };
+    Ok(Launch { job, threads })
+}
+
+/// The source that the settings describe; model and output are not looked at.
+///
+/// # Errors
+/// Every problem of the file and of the flags, as far as the source is concerned.
+pub fn source(settings: &Settings) -> Result<SourceLaunch, Problems> {
+    let mut check = Check::new(settings);
+    let source = check.source();
+    let quality = check.one(Key::Quality, parquet);
+    let threads = check.threads(Key::Threads);
+    Problems::none_of(check.problems)?;
+    let limit_given = !settings.get(Key::MaxBadSeries).is_empty();
+    Ok(SourceLaunch { source, limit_given, quality, config_file: settings.path.clone(), threads })
+}

@@ -1,0 +1,116 @@
+//! Sinks and jobs, checked: names become what they refer to.
+
+use crate::config::check::{Check, written};
+use crate::config::daemon::{Checked, Parts};
+use crate::config::key::Shape;
+use crate::config::reader::did_you_mean;
+use crate::config::settings::sha256;
+use crate::config::words::{self, Wrong};
+use crate::config::{Key, Settings};
+use crate::pipeline::{Fallback, JobSpec};
+use crate::publish::{Format, Naming, SinkSpec};
+use crate::schedule::spec::{JobPlan, ScheduleSpec};
+use jiff::SignedDuration;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Grace of a sink where nothing is written.
+const GRACE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Versions to keep where nothing is written.
+const KEEP_VERSIONS: usize = 10;
+
+impl Check<'_> {
+    pub(super) fn sink(&mut self, name: &str) -> Option<SinkSpec> {
+        self.demand(Key::SinkPath, "");
+        let path = self.one(Key::SinkPath, written).map(PathBuf::from);
+        let format = self.choice(Key::Format, &[Format::Parquet, Format::Csv]);
+        let naming = self.choice(Key::Columns, &[Naming::V1, Naming::Nixtla]);
+        let retention = self.one(Key::Retention, words::positive_span);
+        let grace = self.one(Key::Grace, words::span).unwrap_or(GRACE);
+        Some(SinkSpec { name: name.into(), path: path?, format, naming, retention, grace })
+    }
+
+    pub(super) fn plan(&mut self, name: &str, parts: &Parts<'_>) -> Option<JobPlan> {
+        let source = self.refer(Key::JobSource, &parts.sources);
+        let model = self.refer(Key::JobModel, &parts.models);
+        let sink = self.refer(Key::JobSink, &parts.sinks);
+        let limit = self.one(Key::JobMaxBadSeries, |text| Ok(text.parse()?));
+        let fallback = self.choice(Key::Fallback, &[Fallback::SeasonalNaive, Fallback::None]);
+        let keep_versions = self.between(Key::KeepVersions, 1, 1_000_000).unwrap_or(KEEP_VERSIONS);
+        let on_new_data = self.one(Key::OnNewData, flag).unwrap_or(false);
+        self.demand(Key::Forecast, "");
+        let train = self.timing(Key::Train, &parts.schedules);
+        let forecast = self.timing(Key::Forecast, &parts.schedules);
+        let score = self.timing(Key::Score, &parts.schedules);
+        let (mut source, model, sink, forecast) = (source?, model?, sink?, forecast?);
+        source.max_bad_series = limit.unwrap_or(source.max_bad_series);
+        let job = JobSpec {
+            name: name.into(),
+            source_name: self.written(Key::JobSource),
+            source,
+            model_name: self.written(Key::JobModel),
+            model,
+            sink,
+            fallback,
+            keep_versions,
+            config_sha256: self.deciding(parts).sha256(),
+        };
+        let fingerprint = fingerprint(&job, [&train, &Some(forecast.clone()), &score], on_new_data);
+        Some(JobPlan { job: Arc::new(job), train, forecast, score, on_new_data, fingerprint })
+    }
+
+    fn written(&self, key: Key) -> String {
+        self.settings.get(key).first().map(|item| item.text.clone()).unwrap_or_default()
+    }
+
+    /// What is written about source, model and job, as a one-shot job would have it.
+    fn deciding(&self, parts: &Parts<'_>) -> Settings {
+        let mut deciding = Settings::default();
+        for key in [Key::JobSource, Key::JobModel] {
+            let Shape::Name(table) = key.shape() else { continue };
+            let settings = parts.document.named.get(&table).and_then(|all| all.get(&self.written(key)));
+            deciding.values.extend(settings.into_iter().flat_map(|settings| settings.values.clone()));
+        }
+        // The slots of a daemon know their own time.
+        deciding.values.remove(&Key::AsOf);
+        deciding.values.extend(self.settings.values.clone());
+        if let Some(limit) = deciding.values.remove(&Key::JobMaxBadSeries) {
+            deciding.values.insert(Key::MaxBadSeries, limit);
+        }
+        deciding
+    }
+
+    /// What the name in a setting refers to; a name without a table is noted, one whose table is wrong is a problem already.
+    pub(super) fn refer<T: Clone>(&mut self, key: Key, known: &Checked<T>) -> Option<T> {
+        let Shape::Name(table) = key.shape() else { return None };
+        self.demand(key, "");
+        let item = self.settings.get(key).first()?;
+        if let Some(found) = known.get(&item.text) {
+            return found.clone();
+        }
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let help =
+            did_you_mean(&item.text, names.iter().copied()).unwrap_or_else(|| match names.as_slice() {
+                [] => format!(
+                    "there is no {} at all: write a table {}",
+                    table.name(),
+                    table.header(super::key::FileKind::Daemon)
+                ),
+                names => format!("the names are {}", names.join(", ")),
+            });
+        self.problem(key, item, Wrong::new(format!("there is no [{}.{}]", table.name(), item.text), &help));
+        None
+    }
+}
+
+/// SHA-256 over everything that is known of a job. `Debug` shows every field of a spec, so that none can be forgotten.
+fn fingerprint(job: &JobSpec, schedules: [&Option<ScheduleSpec>; 3], on_new_data: bool) -> String {
+    sha256(&format!("{job:?} {schedules:?} {on_new_data}"))
+}
+
+fn flag(text: &str) -> Result<bool, Wrong> {
+    text.trim()
+        .parse()
+        .map_err(|_| Wrong::new(format!("'{text}' is not true or false"), "write true or false"))
+}

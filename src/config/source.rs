@@ -1,0 +1,66 @@
+//! What to read, checked.
+
+use crate::config::Key;
+use crate::config::check::{Check, policy, whole};
+use crate::config::words::{self, Wrong};
+use crate::ingest::{Flat, SourceSpec, Stale, SuspectAction};
+use jiff::tz::TimeZone;
+
+impl Check<'_> {
+    pub(super) fn source(&mut self) -> SourceSpec {
+        self.demand(
+            Key::Inputs,
+            "no input: name a CSV or Parquet file, a glob or a folder, or inputs under [source]",
+        );
+        let texts = |text: &str| Ok(text.to_string());
+        let zone = self.one(Key::Tz, words::zone);
+        let civil = zone.clone().unwrap_or(TimeZone::UTC);
+        SourceSpec {
+            id: self.many(Key::Id, texts),
+            time: self.text(Key::Time),
+            target: self.text(Key::Target),
+            frequency: self.one(Key::Freq, |text| Ok(text.parse()?)),
+            duplicates: self.one(Key::Duplicates, policy).unwrap_or_default(),
+            gaps: self.one(Key::Gaps, policy).unwrap_or_default(),
+            order: self.one(Key::Order, policy).unwrap_or_default(),
+            max_bad_series: self.one(Key::MaxBadSeries, |text| Ok(text.parse()?)).unwrap_or_default(),
+            as_of: self.one(Key::AsOf, |text| words::instant(text, &civil)),
+            zone,
+            latency_offset: self.one(Key::LatencyOffset, words::span),
+            stale: self.stale(),
+            flat: self.flat(),
+            ..SourceSpec::new(self.many(Key::Inputs, texts))
+        }
+    }
+
+    fn stale(&mut self) -> Option<Stale> {
+        let after = self.one(Key::StaleAfter, words::positive_span);
+        let action = self.action(Key::OnStale, Key::StaleAfter);
+        Some(Stale { after: after?, action })
+    }
+
+    fn flat(&mut self) -> Option<Flat> {
+        let steps = self.one(Key::FlatSteps, |text| match whole(text)? {
+            steps @ 2.. => Ok(steps),
+            steps => {
+                let message = format!("flat_steps {steps} would call every series flat");
+                Err(Wrong::new(message, "write 2 or more"))
+            }
+        });
+        let action = self.action(Key::OnFlat, Key::FlatSteps);
+        Some(Flat { steps: steps?, action })
+    }
+
+    /// What becomes of suspect series; it means nothing without the key that says which ones are suspect.
+    fn action(&mut self, key: Key, condition: Key) -> SuspectAction {
+        if let Some(item) = self.settings.get(key).first()
+            && !self.settings.has(condition)
+        {
+            let message = format!("{} without {}", key.name(), condition.name());
+            let help = format!("write for example {} = {}", condition.name(), condition.row().example);
+            self.problem(key, item, Wrong::new(message, &help));
+        }
+        let values = [SuspectAction::Warn, SuspectAction::Quarantine, SuspectAction::Fallback];
+        self.choice(key, &values)
+    }
+}
