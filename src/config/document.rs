@@ -89,7 +89,6 @@ impl Document {
             }
             let header = Some((format!("{}.{word}", table.name()), span));
             let settings = reader.table(table, header, keys);
-            self.misread |= settings.misread && table == Table::Job;
             self.named.entry(table).or_default().insert(word.into(), settings);
         }
     }
