@@ -100,7 +100,7 @@ fn is_name(name: &str) -> bool {
     (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(fits)
 }
 
-/// A key that stands directly under [source], as in a one-shot file.
+/// A key that stands directly under `[source]`, as in a one-shot file.
 fn nameless(reader: &Reader<'_>, table: Table, word: &str, span: Range<usize>) -> Problem {
     let message = format!("'{word}' stands in [{}], which has no name", table.name());
     let help =
