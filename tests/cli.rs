@@ -4,6 +4,7 @@ mod broken;
 mod config;
 mod daemon_config;
 mod forecast;
+mod models;
 mod outputs;
 mod program;
 mod refusals;

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use s4cast::model::forecaster::{Fitted, Forecaster, ModelError};
+use s4cast::model::forecaster::{Control, Fitted, Forecaster, ModelError};
 use s4cast::model::spec::{ModelSpec, RawModelSpec};
 use s4cast::series::{Forecasts, Frequency, Panel, Series, Status};
 
 const DAY: i64 = 86_400_000_000;
 
-fn spec(kind: &str, horizon: usize, seed: u64) -> ModelSpec {
+pub fn spec(kind: &str, horizon: usize, seed: u64) -> ModelSpec {
     let raw = RawModelSpec {
         kind: kind.into(),
         horizon,
@@ -22,7 +22,7 @@ fn spec(kind: &str, horizon: usize, seed: u64) -> ModelSpec {
     ModelSpec::try_from(raw).unwrap()
 }
 
-fn panel(all: Vec<Vec<f64>>) -> Panel {
+pub fn panel(all: Vec<Vec<f64>>) -> Panel {
     let series = all.into_iter().enumerate().map(|(index, values)| Series {
         unique_id: format!("s{index:03}"),
         keys: vec![],
@@ -30,11 +30,11 @@ fn panel(all: Vec<Vec<f64>>) -> Panel {
         times: (0..values.len() as i64).map(|t| t * DAY).collect(),
         values,
     });
-    Panel { id_columns: vec![], series: series.collect(), zone: TimeZone::UTC }
+    Panel { id_columns: vec![], series: series.collect(), zone: TimeZone::UTC, marks: Default::default() }
 }
 
 /// Weekly waves of different size with noise on ±0.5.
-fn waves(series: usize, len: usize) -> Vec<Vec<f64>> {
+pub fn waves(series: usize, len: usize) -> Vec<Vec<f64>> {
     let noise = |i: usize, t: usize| {
         let x = ((i * 7919 + t) as f64 * 12.9898).sin() * 43_758.547;
         x - x.floor() - 0.5
@@ -46,11 +46,20 @@ fn waves(series: usize, len: usize) -> Vec<Vec<f64>> {
     (0..series).map(|i| (0..len).map(|t| value(i, t)).collect()).collect()
 }
 
-fn fit(panel: &Panel, spec: &ModelSpec) -> Fitted {
-    Forecaster::fit(panel, spec, None, &|_| {}).unwrap()
+/// Chaotic series, which a network learns better than a linear map.
+pub fn orbits(series: usize, len: usize) -> Vec<Vec<f64>> {
+    let orbit = |index: usize| {
+        let orbit = std::iter::successors(Some(0.1 + 0.07 * index as f64), |x| Some(3.9 * x * (1.0 - x)));
+        orbit.take(len).map(|x| 20.0 + 10.0 * x).collect()
+    };
+    (0..series).map(orbit).collect()
 }
 
-fn bits(forecasts: &Forecasts) -> Vec<u64> {
+pub fn fit(panel: &Panel, spec: &ModelSpec) -> Fitted {
+    Forecaster::fit(panel, spec, &Control::watched(&|_| {})).unwrap()
+}
+
+pub fn bits(forecasts: &Forecasts) -> Vec<u64> {
     forecasts.series.iter().flat_map(|series| &series.quantiles).map(|value| value.to_bits()).collect()
 }
 
@@ -142,14 +151,15 @@ fn a_series_that_ends_early_is_stale_and_one_of_holes_is_degraded() {
 #[test]
 fn a_budget_already_spent_still_yields_a_model() {
     let panel = panel(waves(5, 140));
-    let fitted = Forecaster::fit(&panel, &spec("auto", 7, 1), Some(Instant::now()), &|_| {}).unwrap();
+    let control = Control { deadline: Some(Instant::now()), ..Control::watched(&|_| {}) };
+    let fitted = Forecaster::fit(&panel, &spec("auto", 7, 1), &control).unwrap();
     assert!(fitted.reports[0].budget_exhausted);
     assert_eq!(fitted.forecaster.predict(&panel).series.len(), 5);
 }
 
 #[test]
 fn an_empty_panel_is_refused() {
-    let error = Forecaster::fit(&panel(vec![]), &spec("auto", 7, 1), None, &|_| {});
+    let error = Forecaster::fit(&panel(vec![]), &spec("auto", 7, 1), &Control::watched(&|_| {}));
     assert!(matches!(error, Err(ModelError::EmptyPanel)));
 }
 

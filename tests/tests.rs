@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod artifact;
 mod cli;
+mod daemon;
 mod forecaster;
 mod golden;
 mod golden_training;
@@ -10,4 +12,7 @@ mod gradients;
 mod ingest;
 mod layering;
 mod properties;
+mod publish;
+mod registry;
+mod resume;
 mod support;

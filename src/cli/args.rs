@@ -1,5 +1,7 @@
 //! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
 
+use crate::cli::args_daemon::{Run, RunsCommand, ScheduleCommand, Serve};
+use crate::cli::args_models::ModelsCommand;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
@@ -64,6 +66,21 @@ pub(super) enum Command {
     /// Look at data before forecasting it
     #[command(subcommand)]
     Data(DataCommand),
+    /// Run the daemon: train and forecast on schedule, account for every slot
+    #[command(after_help = exit::help())]
+    Serve(Serve),
+    /// Work one slot of a job now
+    #[command(after_help = exit::help())]
+    Run(Run),
+    /// When what is due
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// What became of every slot
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Look at trained models, and choose which one serves
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Write small example series with known truth, and commands to try
     #[command(after_help = exit::help())]
     Demo(Demo),
@@ -110,7 +127,7 @@ pub(super) struct SourceArgs {
     /// Time zone of times without an offset, and of civil days (default: UTC)
     #[arg(long, env = "S4CAST_TZ", value_name = "ZONE")]
     pub tz: Option<String>,
-    /// Repeated timestamps: error, first, last, mean, sum [default: error]
+    /// Repeated timestamps: error, first, last, latest, mean, sum [default: error]
     #[arg(long, env = "S4CAST_DUPLICATES", value_name = "POLICY")]
     pub duplicates: Option<String>,
     /// Holes in the time grid: mask, error, zero [default: mask]

@@ -1,7 +1,30 @@
 //! The only place that reads the wall clock.
 
+use crate::cli::error::CliError;
+use crate::config;
 use crate::pipeline::Moment;
+use crate::schedule::clock::Clock;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// The clock that a person asks for: `system`, or `sim:START..END`.
+pub(super) fn parse(text: &str) -> Result<Clock, CliError> {
+    let request = |message: String| CliError::Request {
+        message,
+        help: Some("write system, or for example sim:2026-01-01..2026-02-01".into()),
+    };
+    if text == "system" {
+        return Ok(Clock::System(now));
+    }
+    let span = text.strip_prefix("sim:").and_then(|span| span.split_once(".."));
+    let Some((start, end)) = span else { return Err(request(format!("'{text}' is no clock"))) };
+    let instant = |text: &str| config::instant(text, &TimeZone::UTC).map_err(request);
+    let (start, end) = (instant(start)?, instant(end)?);
+    match start < end {
+        true => Ok(Clock::simulated(start, end)),
+        false => Err(request(format!("'{text}' ends before it begins"))),
+    }
+}
 
 /// The moment of a run that starts now; `as_of` (microseconds UTC) is its nominal instant where one is given.
 #[expect(clippy::disallowed_methods, reason = "the command line is where time enters the program")]
@@ -15,6 +38,12 @@ pub(super) fn moment(as_of: Option<i64>) -> Moment {
         created_at: now.as_microsecond(),
         run_id: uuid::Uuid::new_v7(stamp).to_string(),
     }
+}
+
+/// The wall clock, microseconds UTC.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time enters the program")]
+pub(super) fn now() -> i64 {
+    Timestamp::now().as_microsecond()
 }
 
 /// A timestamp (microseconds UTC) as people read it.

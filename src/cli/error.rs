@@ -1,13 +1,17 @@
 //! What ends a command, as a person reads it, and the exit code that it deserves.
 
 use crate::cli::Exit;
-use crate::config::Problems;
+use crate::config::{Problems, nearest};
 use crate::ingest::{IngestError, IngestErrorKind};
 use crate::model::forecaster::ModelError;
 use crate::pipeline::JobError;
 use crate::publish::PublishError;
+use crate::registry::RegistryError;
+use crate::schedule::ledger::LedgerError;
+use crate::schedule::lock::LockError;
 use miette::Diagnostic;
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Why a command gave no result.
@@ -22,9 +26,27 @@ pub(super) enum CliError {
     /// The job failed.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// The models on disk cannot be read or changed like that.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A flag asks for something that is not there.
     #[error("{message}")]
     Request { message: String, help: Option<String> },
+    /// Another process has the state directory, or it cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {reason}; stop what has it, or set another listen under [http]")]
+    Listen { address: std::net::SocketAddr, reason: std::io::Error },
+    /// The operating system gives no threads or signals.
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+    /// What a command needs is not there.
+    #[error("{0}")]
+    Missing(String),
     /// Stdout does not take the result.
     #[error("cannot write to stdout: {0}")]
     Stdout(std::io::Error),
@@ -60,13 +82,35 @@ impl CliError {
                 IngestErrorKind::Usage => Exit::Usage,
             },
             CliError::Job(JobError::Model(ModelError::EmptyPanel)) => Exit::Data,
-            CliError::Job(JobError::Publish(error)) => match error {
-                PublishError::CannotCreate { .. } => Exit::CannotCreate,
-                PublishError::Permission { .. } => Exit::Permission,
-                PublishError::Io { .. } => Exit::Io,
-                PublishError::Verify { .. } => Exit::Internal,
+            CliError::Lock(LockError::Held { .. }) => Exit::TryLater,
+            CliError::Lock(LockError::Unusable { .. }) => Exit::CannotCreate,
+            CliError::Ledger(LedgerError::Missing(_)) => Exit::NoInput,
+            CliError::Ledger(LedgerError::Format { .. }) => Exit::Data,
+            CliError::Ledger(LedgerError::Database { .. }) | CliError::Runtime(_) => Exit::Io,
+            CliError::Listen { .. } => Exit::Unavailable,
+            // No command sets the flag.
+            CliError::Job(JobError::Model(ModelError::Stopped)) => Exit::Internal,
+            CliError::Job(JobError::Publish(error)) | CliError::Registry(RegistryError::Publish(error)) => {
+                match error {
+                    PublishError::CannotCreate { .. } => Exit::CannotCreate,
+                    PublishError::Permission { .. } => Exit::Permission,
+                    PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
+                    PublishError::Verify { .. } => Exit::Internal,
+                }
+            }
+            CliError::Registry(error) => match error {
+                RegistryError::UnknownJob { .. }
+                | RegistryError::UnknownVersion { .. }
+                | RegistryError::NothingBefore(_) => Exit::NoInput,
+                RegistryError::Broken { .. } => Exit::Data,
+                RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                    Exit::Permission
+                }
+                RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
+                RegistryError::JobName(_) | RegistryError::Pinned { .. } => Exit::Usage,
             },
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
+            CliError::Missing(_) => Exit::NoInput,
             CliError::Stdout(_) => Exit::Io,
             CliError::Bug(_) => Exit::Internal,
         }
@@ -98,11 +142,34 @@ pub(super) fn rendered(error: &CliError) -> Vec<Box<dyn Diagnostic + Send + Sync
             .collect(),
         CliError::Job(JobError::Ingest(error)) => message(shortened(error.problems()), None),
         CliError::Request { message: text, help } => message(text.clone(), help.clone()),
+        CliError::Registry(error) => message(error.to_string(), known_models(error)),
         CliError::Bug(_) => {
             let help = "please report this line with the command that you ran; nothing was published";
             message(error.to_string(), Some(help.into()))
         }
         other => message(other.to_string(), None),
+    }
+}
+
+/// What a wrong job or version may have been meant to be.
+fn known_models(error: &RegistryError) -> Option<String> {
+    match error {
+        RegistryError::UnknownJob { known, .. } if known.is_empty() => {
+            Some("there are no models at all; --state names the state directory".into())
+        }
+        RegistryError::UnknownJob { job, known } => {
+            let meant = nearest(job, known.iter().map(String::as_str));
+            let meant = meant.map_or(String::new(), |meant| format!("did you mean '{meant}'? "));
+            Some(format!("{meant}the jobs are {}", known.join(", ")))
+        }
+        RegistryError::UnknownVersion { known, .. } => {
+            let known: Vec<String> = known.iter().map(u32::to_string).collect();
+            Some(format!("the versions are {}", known.join(", ")))
+        }
+        RegistryError::Broken { .. } => {
+            Some("roll back, promote another version or train again; s4cast models verify lists all".into())
+        }
+        _ => None,
     }
 }
 

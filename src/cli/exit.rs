@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Ok,
+    /// What was asked for was tried and did not succeed.
+    Failed,
     /// The command line is wrong.
     Usage,
     /// Done, but with less than what was asked for (`--strict`).
@@ -16,12 +18,16 @@ pub enum Exit {
     Data,
     /// The input does not exist.
     NoInput,
+    /// An address or a source cannot be had.
+    Unavailable,
     /// A bug.
     Internal,
     /// The output cannot be created.
     CannotCreate,
     /// Reading or writing failed.
     Io,
+    /// Somebody else has it now; later it may work.
+    TryLater,
     /// Not allowed.
     Permission,
     /// The config file is wrong.
@@ -30,15 +36,18 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, ascending by code.
-    pub const ALL: [Exit; 10] = [
+    pub const ALL: [Exit; 13] = [
         Exit::Ok,
+        Exit::Failed,
         Exit::Usage,
         Exit::Degraded,
         Exit::Data,
         Exit::NoInput,
+        Exit::Unavailable,
         Exit::Internal,
         Exit::CannotCreate,
         Exit::Io,
+        Exit::TryLater,
         Exit::Permission,
         Exit::Config,
     ];
@@ -47,13 +56,16 @@ impl Exit {
     fn row(self) -> (u8, &'static str) {
         match self {
             Exit::Ok => (0, "done"),
+            Exit::Failed => (1, "tried, and failed"),
             Exit::Usage => (2, "wrong command line"),
             Exit::Degraded => (3, "done, but with less than what was asked for (only with --strict)"),
             Exit::Data => (65, "the data cannot be used"),
             Exit::NoInput => (66, "input missing"),
+            Exit::Unavailable => (69, "an address or a source cannot be had"),
             Exit::Internal => (70, "a bug in s4cast"),
             Exit::CannotCreate => (73, "output cannot be created"),
             Exit::Io => (74, "reading or writing failed"),
+            Exit::TryLater => (75, "in use by another process; try later"),
             Exit::Permission => (77, "no permission"),
             Exit::Config => (78, "wrong config file"),
         }

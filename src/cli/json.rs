@@ -6,6 +6,7 @@ use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
 use crate::pipeline::{JobReport, SourceReport};
 use crate::publish::SCHEMA_VERSION;
+use crate::registry::{Event, Manifest, Version};
 use crate::series::{Quality, Verdict};
 use serde_json::{Map, Value, json};
 
@@ -120,12 +121,14 @@ pub(super) fn check(ingested: &Ingested, accepted: bool) -> Value {
 fn quality(quality: &Quality) -> Value {
     let (verdict, reasons): (_, &[String]) = match &quality.verdict {
         Verdict::Ok => ("ok", &[]),
+        Verdict::Fallback(reasons) => ("fallback", reasons),
         Verdict::Quarantined(reasons) => ("quarantined", reasons),
     };
     json!({
         "unique_id": quality.unique_id,
         "verdict": verdict,
         "reasons": reasons,
+        "warnings": quality.warnings,
         "rows": quality.rows,
         "missing": quality.missing,
         "gaps": quality.gaps,
@@ -135,4 +138,52 @@ fn quality(quality: &Quality) -> Value {
         "last_ds": quality.last_ds.map(shown),
         "freq": quality.frequency.map(|frequency| frequency.to_string()),
     })
+}
+
+/// One line of the list of models: a broken version has a reason instead of figures.
+pub(super) fn version(version: &Version) -> Value {
+    let mut line = json!({
+        "job": version.job,
+        "version": version.version,
+        "serves": version.is_champion,
+        "pinned": version.is_pinned,
+        "broken": version.manifest.as_ref().err().map(ToString::to_string),
+    });
+    if let (Ok(manifest), Some(line)) = (&version.manifest, line.as_object_mut()) {
+        line.insert("created_at".into(), json!(shown(manifest.created_at)));
+        line.insert("cutoff".into(), json!(shown(manifest.cutoff)));
+        line.insert("run_id".into(), json!(manifest.run_id));
+        line.insert("horizon".into(), json!(manifest.horizon));
+        line.insert("series".into(), json!(manifest.series));
+        line.insert("fits".into(), json!(manifest.fits));
+        line.insert("weights_sha256".into(), json!(manifest.weights_sha256));
+    }
+    line
+}
+
+/// All that is known of a version: its manifest with instants as text, whether it serves, and what served when.
+pub(super) fn model_version(
+    manifest: &Manifest,
+    history: &[Event],
+    is_champion: bool,
+    is_pinned: bool,
+) -> Value {
+    let mut document = json!(manifest);
+    for (key, instant) in
+        [("slot", manifest.slot), ("created_at", manifest.created_at), ("cutoff", manifest.cutoff)]
+    {
+        document[key] = json!(shown(instant));
+    }
+    document["serves"] = json!(is_champion);
+    document["pinned"] = json!(is_pinned);
+    let event = |event: &Event| {
+        json!({
+            "version": event.version,
+            "at": shown(event.at),
+            "rollback": event.is_rollback,
+            "reason": event.reason,
+        })
+    };
+    document["history"] = history.iter().map(event).collect();
+    document
 }

@@ -1,7 +1,7 @@
 //! What happens around a command: settings, threads, bugs.
 
 use crate::cli::error::CliError;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::Command;
@@ -19,6 +19,12 @@ pub(super) fn settings(config: Option<&Path>) -> Result<Settings, CliError> {
             Settings::read(path, &env).map_err(|reason| CliError::ConfigFile { path: path.into(), reason })
         }
     }
+}
+
+/// The daemon's config, fully checked.
+pub(super) fn daemon(path: &Path) -> Result<config::Daemon, CliError> {
+    let env = |name: &str| std::env::var(name).ok();
+    Ok(config::daemon(path, &env)?)
 }
 
 /// Bounds the worker threads, those of the file readers included.

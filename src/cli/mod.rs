@@ -4,7 +4,10 @@
 //! module prints either once and picks the exit code.
 
 mod args;
+mod args_daemon;
+mod args_models;
 mod clock;
+mod daemon;
 mod data;
 mod demo;
 mod error;
@@ -13,6 +16,11 @@ mod forecast;
 mod init;
 mod json;
 mod launch;
+mod notify;
+mod run;
+mod runs;
+mod schedule;
+mod models;
 mod schema;
 mod summary;
 mod terminal;
@@ -21,11 +29,12 @@ mod validate;
 pub use exit::Exit;
 
 use args::{Args, Command, DataCommand};
+use args_daemon::LogFormat;
 use clap::Parser;
 use error::CliError;
 use std::ffi::OsString;
 use std::process::ExitCode;
-use terminal::Terminal;
+use terminal::{Log, Terminal};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -35,7 +44,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(args) => args,
         Err(refusal) => return refused(&refusal, json).into(),
     };
-    let terminal = Terminal::new(&args.global);
+    let terminal = Terminal::new(&args.global, log(&args.command));
     let outcome = launch::caught(|| dispatch(&args, &terminal));
     match outcome {
         Ok(exit) => exit.into(),
@@ -66,11 +75,23 @@ fn refused(refusal: &clap::Error, json: bool) -> Exit {
     Exit::Usage
 }
 
+fn log(command: &Command) -> Log {
+    match command {
+        Command::Serve(serve) => Log { is_daemon: true, is_json: serve.log_format == LogFormat::Json },
+        _ => Log::default(),
+    }
+}
+
 fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
         Command::Forecast(command) => forecast::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
+        Command::Serve(command) => daemon::serve(command),
+        Command::Run(command) => run::run(command, terminal),
+        Command::Schedule(command) => schedule::dispatch(command, terminal),
+        Command::Runs(command) => runs::dispatch(command, terminal),
+        Command::Models(command) => models::run(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
         Command::Init(command) => init::run(command, terminal),
         Command::Validate(command) => validate::run(command, terminal),

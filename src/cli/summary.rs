@@ -184,6 +184,11 @@ impl Page {
         self.text.push_str(&format!("{heading:<10}{}\n", plain(&line)));
     }
 
+    /// Adds a line without room for a heading.
+    pub fn row(&mut self, line: impl Display) {
+        self.text.push_str(&format!("{}\n", plain(line.to_string().trim_end())));
+    }
+
     fn rest(&mut self, heading: &str, all: usize, what: &str) {
         if all > SHOWN {
             self.line(heading, format!("and {} more {what}; --json lists all", all - SHOWN));

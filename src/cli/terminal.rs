@@ -20,9 +20,18 @@ pub(super) struct Terminal {
     progress: bool,
 }
 
+/// What kind of log a command wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Log {
+    /// A daemon tells what it does; a command tells what goes wrong.
+    pub is_daemon: bool,
+    /// One JSON object a line.
+    pub is_json: bool,
+}
+
 impl Terminal {
     /// Settles colour and progress, and starts the log.
-    pub fn new(global: &Global) -> Terminal {
+    pub fn new(global: &Global, log: Log) -> Terminal {
         let is_terminal = std::io::stderr().is_terminal();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let color = match global.color {
@@ -32,19 +41,23 @@ impl Terminal {
         };
         let level = match (global.quiet, global.verbose) {
             (true, _) => "error",
+            (false, 0) if log.is_daemon => "s4cast=info,warn",
             (false, 0) => "warn",
             (false, 1) => "s4cast=info,warn",
             (false, 2) => "s4cast=debug,info",
             (false, _) => "trace",
         };
         let filter = std::env::var("S4CAST_LOG").unwrap_or_else(|_| level.into());
-        // A second run in one process keeps the log of the first.
-        let _ = tracing_subscriber::fmt()
+        let lines = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(filter))
             .with_writer(std::io::stderr)
             .with_ansi(color)
-            .with_target(false)
-            .try_init();
+            .with_target(false);
+        // A second run in one process keeps the log of the first.
+        let _ = match log.is_json {
+            true => lines.json().flatten_event(true).with_span_list(false).try_init(),
+            false => lines.try_init(),
+        };
         // Log lines and a moving bar would overwrite each other.
         let progress = is_terminal && !global.no_progress && !global.quiet && global.verbose == 0;
         Terminal { color, json: global.json, quiet: global.quiet, progress }

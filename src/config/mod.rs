@@ -31,6 +31,7 @@ mod schema;
 mod settings;
 mod source;
 mod validate;
+mod values;
 mod words;
 
 pub use daemon::{Daemon, daemon};
@@ -43,6 +44,7 @@ pub use render::{quoted, table};
 pub use schema::schema;
 pub use settings::Settings;
 pub use validate::{Verdict, validate};
+pub use values::{duration, instant, sha256, zone};
 pub use words::nearest;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::activation::dropout_factors;
 use crate::engine::block::{
@@ -19,7 +20,8 @@ use crate::engine::real::Real;
 use crate::engine::s4d::{self, Discretization, Init, S4dParams};
 
 /// Which positions the head reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Readout {
     /// The last position: head input is H.
     Last,
@@ -29,8 +31,9 @@ pub enum Readout {
     Suffix(usize),
 }
 
-/// Shape of a network.
-#[derive(Clone, Debug, PartialEq)]
+/// Shape of a network, as it also stands in model files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NetworkSpec {
     /// Values per token (P).
     pub patch: usize,
@@ -145,6 +148,17 @@ impl<F: Real> NetworkGradient<F> {
 }
 
 impl NetworkSpec {
+    /// Number of parameters, for sizes below 2³⁰, without allocating any: what a file has to hold before its network
+    /// may be made.
+    pub fn parameters(&self) -> u128 {
+        let [patch, hidden, modes, layers, outputs] =
+            [self.patch, self.hidden, self.modes, self.layers, self.outputs].map(|size| size as u128);
+        let linear = |inputs: u128, outputs: u128| (inputs + 1) * outputs;
+        let (norm, ssm) = (2 * hidden, (6 * modes + 2) * hidden);
+        let block = norm + ssm + linear(hidden, 2 * hidden);
+        linear(patch, hidden) + layers * block + norm + linear(self.head_inputs() as u128, outputs)
+    }
+
     /// Inputs of the head.
     fn head_inputs(&self) -> usize {
         match self.readout {
@@ -306,4 +320,31 @@ fn scatter_rows<F: Real>(readout: Readout, d_rows: Array2<F>, batch: usize, posi
     let mut dx = Array3::zeros((batch, positions, d_read.dim().2));
     dx.slice_mut(s![.., start.., ..]).assign(&d_read);
     dx
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_parameters_is_that_of_the_tensors() {
+        for readout in [Readout::Last, Readout::Flatten] {
+            let spec = NetworkSpec {
+                patch: 4,
+                tokens: 3,
+                hidden: 6,
+                modes: 2,
+                layers: 2,
+                outputs: 9,
+                readout,
+                init: Init::Lin,
+                discretization: Discretization::ZeroOrderHold,
+                dt: (0.01, 0.5),
+                dropout: 0.1,
+            };
+            let mut params = NetworkParams::<f32>::zeros(&spec);
+            let held: usize = params.tensors().iter().map(|tensor| tensor.values.len()).sum();
+            assert_eq!(spec.parameters(), held as u128);
+        }
+    }
 }

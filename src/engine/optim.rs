@@ -34,6 +34,30 @@ impl<F: Real> AdamW<F> {
         AdamW { steps: 0, first: zeros(), second: zeros() }
     }
 
+    /// Number of steps done, and all first and all second moments, tensor after tensor: what a checkpoint keeps.
+    pub fn moments(&self) -> (i32, Vec<F>, Vec<F>) {
+        (self.steps, self.first.concat(), self.second.concat())
+    }
+
+    /// The optimiser that [`AdamW::moments`] describes, for tensors of these sizes.
+    ///
+    /// # Panics
+    /// If there are fewer or more moments than the sizes add up to.
+    pub fn resume(sizes: &[usize], steps: i32, first: &[F], second: &[F]) -> AdamW<F> {
+        let mut optimizer = AdamW::new(sizes);
+        optimizer.steps = steps;
+        for (to, from) in [(&mut optimizer.first, first), (&mut optimizer.second, second)] {
+            let mut rest = from;
+            for tensor in to {
+                let (values, after) = rest.split_at(tensor.len());
+                tensor.copy_from_slice(values);
+                rest = after;
+            }
+            assert!(rest.is_empty(), "{} moments too many", rest.len());
+        }
+        optimizer
+    }
+
     // m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  both divided by 1 − β^t because they started at zero;
     // θ ← θ (1 − lr wd),  θ ← θ − lr m̂ / (√v̂ + ε).
 
@@ -142,6 +166,21 @@ mod tests {
         optimizer.step(&mut [&mut a, &mut b], &[&[4.0, -5.0], &[6.0]], &groups, 1.0);
         assert!((a[0] - (0.95 - 0.1)).abs() < 1e-8 && (a[1] - (1.9 + 0.1)).abs() < 1e-8);
         assert_eq!(b, [3.0]);
+    }
+
+    #[test]
+    fn an_optimizer_goes_on_from_its_moments() {
+        let groups = [Group { learning_rate: 0.1, weight_decay: 0.5 }; 2];
+        let step = |optimizer: &mut AdamW<f64>, a: &mut [f64], b: &mut [f64]| {
+            optimizer.step(&mut [a, b], &[&[4.0, -5.0], &[6.0]], &groups, 1.0);
+        };
+        let (mut whole, mut a, mut b) = (AdamW::new(&[2, 1]), [1.0, 2.0], [3.0]);
+        step(&mut whole, &mut a, &mut b);
+        let (steps, first, second) = whole.moments();
+        let (mut resumed, mut c, mut d) = (AdamW::resume(&[2, 1], steps, &first, &second), a, b);
+        step(&mut whole, &mut a, &mut b);
+        step(&mut resumed, &mut c, &mut d);
+        assert_eq!((a, b), (c, d));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Rows to series: groups by id, judges every series, and decides whether enough of them can be used.
 
+use super::complete::Gate;
 use super::draft::{self, Draft};
 use super::fingerprint::fingerprint;
 use super::grid::{self, Placed};
@@ -7,8 +8,8 @@ use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
 use super::rows::Rows;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
-use super::text_of_instant;
 use super::timeline::NO_TIME;
+use super::{suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::{Panel, Quality, Series};
 use jiff::tz::TimeZone;
@@ -21,6 +22,19 @@ pub(super) struct Assembled {
     pub(super) quality: Vec<Quality>,
     pub(super) notes: Vec<String>,
     pub(super) fingerprint: String,
+    pub(super) left_out: LeftOut,
+}
+
+/// Rows that will count at a later time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftOut {
+    /// Rows after the as-of time.
+    pub(super) after_as_of: usize,
+    /// Rows of periods that are not over, and the series that have them.
+    pub(super) incomplete: usize,
+    pub(super) incomplete_series: usize,
+    /// The first as-of time that gives another result.
+    pub(super) changes_at: i64,
 }
 
 /// Builds the panel of all rows, or says why too few series can be used.
@@ -50,18 +64,27 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         duplicates: spec.duplicates,
         order: spec.order,
         declared: spec.frequency,
-        as_of: spec.as_of,
     };
     let codes = 0..u32::try_from(rows.keys.len()).unwrap_or(NO_CODE);
-    let drafts: Vec<Draft> = codes
-        .into_par_iter()
-        .map(|code| Draft::new(code, groups.rows(code), groups.faults(code), &context))
-        // A series that only begins after the as-of time does not exist yet.
-        .filter(|draft| draft.rows_read > 0 || spec.as_of.is_none())
-        .collect();
+    let draft = |code: u32, limit: Option<i64>| {
+        Draft::new(code, groups.rows(code), groups.faults(code), limit, &context)
+    };
+    let mut drafts: Vec<Draft> = codes.into_par_iter().map(|code| draft(code, spec.as_of)).collect();
+    let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
+    let declared = spec.frequency.is_some();
+    let rules = suspect::Rules::of(spec);
+    let grid_context = grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared, rules };
+    let mut left_out = LeftOut::of(&drafts);
+    if let Some(gate) = Gate::of(spec) {
+        let cut = |one: &mut Draft| complete(one, gate, &grid_context, draft);
+        left_out.add(drafts.par_iter_mut().filter_map(cut).collect());
+        notes.extend(left_out.note(gate, &zone));
+    }
     drop(groups);
+    // A series that only begins after the as-of time does not exist yet.
+    drafts.retain(|draft| draft.rows_read > 0 || spec.as_of.is_none());
     if drafts.is_empty() && rows.unplaced() == 0 {
-        return Err(refused(vec![too_early(&rows, spec.as_of, first, decoded.local, &zone)]));
+        return Err(refused(vec![too_early(&rows, spec, first, decoded.local, &zone)]));
     }
     let shifted: usize = drafts.iter().map(|draft| draft.shifted).sum();
     if shifted > 0 {
@@ -70,21 +93,76 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         ));
     }
 
-    let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
-    let declared = spec.frequency.is_some();
-    let context = grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared };
     let mut placed: Vec<Placed> =
-        drafts.into_par_iter().map(|draft| with_keys(draft.code, draft, &context)).collect();
+        drafts.into_par_iter().map(|draft| with_keys(draft.code, draft, &grid_context)).collect();
     placed.par_sort_by(|a, b| a.quality.unique_id.cmp(&b.quality.unique_id));
     limit(&placed, &rows, spec.max_bad_series)?;
     if let (Some(majority), Some(note)) = (majority, borrowed_note(&placed)) {
         notes.push(format!("{note} the frequency {majority} of the others"));
     }
+    notes.extend(suspect::notes(placed.iter().filter(|placed| placed.series.is_some()).map(Placed::look)));
+    let stale_from = placed.iter().filter_map(|placed| placed.stale_from).min();
+    left_out.changes_at = left_out.changes_at.min(stale_from.unwrap_or(i64::MAX));
+    let marks = placed.iter().filter(|placed| placed.series.is_some());
+    let marks =
+        marks.map(Placed::look).filter_map(|(id, found)| Some((id.to_owned(), suspect::mark(found)?)));
+    let marks = marks.collect();
     let (quality, series): (Vec<Quality>, Vec<Option<Series>>) =
         placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();
     let series: Vec<Series> = series.into_iter().flatten().collect();
     let fingerprint = fingerprint(&series);
-    Ok(Assembled { panel: Panel { id_columns: roles.id.clone(), series, zone }, quality, notes, fingerprint })
+    let panel = Panel { id_columns: roles.id.clone(), series, zone, marks };
+    Ok(Assembled { panel, quality, notes, fingerprint, left_out })
+}
+
+/// Leaves out the steps of a draft that are not complete; how many rows that are, and when the first of them will be.
+///
+/// The frequency is that of the grid before the cut, for the times of a step tell it whether it is over or not.
+fn complete(
+    draft: &mut Draft,
+    gate: Gate,
+    context: &grid::Context<'_>,
+    again: impl Fn(u32, Option<i64>) -> Draft,
+) -> Option<(usize, i64)> {
+    let frequency = grid::frequency(draft, context)?;
+    let first = gate.first_incomplete(&draft.times, frequency, context.zone)?;
+    let mut whole = again(draft.code, Some(draft.times[first.at] - 1));
+    whole.frequency = Some(frequency);
+    let rows = whole.left_out - draft.left_out;
+    *draft = whole;
+    Some((rows, first.from))
+}
+
+impl LeftOut {
+    /// What the as-of time leaves out of the drafts.
+    fn of(drafts: &[Draft]) -> LeftOut {
+        LeftOut {
+            after_as_of: drafts.iter().map(|draft| draft.left_out).sum(),
+            incomplete: 0,
+            incomplete_series: 0,
+            changes_at: drafts.iter().filter_map(|draft| draft.next).min().unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Adds the incomplete rows of some series, and when the first of each will be complete.
+    fn add(&mut self, cut: Vec<(usize, i64)>) {
+        self.incomplete = cut.iter().map(|(rows, _)| rows).sum();
+        self.incomplete_series = cut.len();
+        self.changes_at = cut.iter().map(|&(_, from)| from).fold(self.changes_at, i64::min);
+    }
+
+    fn note(&self, gate: Gate, zone: &TimeZone) -> Option<String> {
+        let plural = if self.incomplete == 1 { "row is" } else { "rows are" };
+        (self.incomplete > 0).then(|| {
+            format!(
+                "{} {plural} left out of {} series: their periods were not over {:#} before {}",
+                self.incomplete,
+                self.incomplete_series,
+                gate.latency,
+                text_of_instant(gate.as_of, zone)
+            )
+        })
+    }
 }
 
 fn with_keys(code: u32, draft: Draft, context: &grid::Context<'_>) -> Placed {
@@ -108,14 +186,20 @@ fn borrowed_note(placed: &[Placed]) -> Option<String> {
     })
 }
 
-/// What to say where the as-of time comes before all rows.
-fn too_early(rows: &Rows, as_of: Option<i64>, first: i64, local: bool, zone: &TimeZone) -> String {
-    let as_of = as_of.map_or(String::new(), |as_of| text_of_instant(as_of, zone));
+/// What to say where the as-of time comes before all rows, or before any period is complete.
+fn too_early(rows: &Rows, spec: &SourceSpec, first: i64, local: bool, zone: &TimeZone) -> String {
+    let as_of = spec.as_of.map_or(String::new(), |as_of| text_of_instant(as_of, zone));
     let first = match local {
         true => text_of_instant(first, &TimeZone::UTC).trim_end_matches('Z').to_owned(),
         false => text_of_instant(first, zone),
     };
     let file = rows.first_file();
+    if let Some(latency) = spec.latency_offset {
+        return format!(
+            "{file}: no period was over {latency:#} before the as-of time {as_of}, the first begins at {first}; choose a \
+             later --as-of or a smaller latency_offset"
+        );
+    }
     format!(
         "{file}: no row stands at or before the as-of time {as_of}, the first is of {first}; choose a later --as-of"
     )

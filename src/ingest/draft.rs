@@ -21,7 +21,6 @@ pub(super) struct Context<'a> {
     pub(super) duplicates: Duplicates,
     pub(super) order: Order,
     pub(super) declared: Option<Frequency>,
-    pub(super) as_of: Option<i64>,
 }
 
 /// A series on its way.
@@ -41,15 +40,25 @@ pub(super) struct Draft {
     pub(super) reasons: Vec<Reason>,
     /// Rows whose local time the clock skips.
     pub(super) shifted: usize,
+    /// Rows after the limit, and the first of their instants.
+    pub(super) left_out: usize,
+    pub(super) next: Option<i64>,
 }
 
 impl Draft {
-    /// From the rows of one series, in input order, and the indices of its faults in [`Rows::faults`].
-    pub(super) fn new(code: u32, rows: &[u32], faults: &[u32], context: &Context<'_>) -> Draft {
+    /// From the rows of one series, in input order, and the indices of its faults in [`Rows::faults`]. Rows after the
+    /// limit do not exist.
+    pub(super) fn new(
+        code: u32,
+        rows: &[u32],
+        faults: &[u32],
+        limit: Option<i64>,
+        context: &Context<'_>,
+    ) -> Draft {
         let mut draft = Draft { code, ..Draft::default() };
-        draft.place(rows, context);
+        draft.place(rows, limit, context);
         draft.rows_read = draft.rows.len() + rows.iter().filter(|&&row| context.raw(row) == NO_TIME).count();
-        draft.judge_cells(faults, context);
+        draft.judge_cells(faults, limit.is_some(), context);
         draft.values = draft.rows.iter().map(|&row| context.rows.values[row as usize]).collect();
         draft.missing = draft.values.iter().filter(|value| value.is_nan()).count();
         draft.sort(context);
@@ -66,25 +75,26 @@ impl Draft {
         self.reasons.push(Reason { kind, text });
     }
 
-    /// Instants of the rows that have a time, in input order, those after `as_of` left out.
-    fn place(&mut self, rows: &[u32], context: &Context<'_>) {
+    /// Instants of the rows that have a time, in input order, those after the limit left out.
+    fn place(&mut self, rows: &[u32], limit: Option<i64>, context: &Context<'_>) {
         let mut times: Vec<(i64, u32)> =
             rows.iter().map(|&row| (context.raw(row), row)).filter(|&(time, _)| time != NO_TIME).collect();
         if context.decoded.local {
             self.shifted = to_instants(&mut times, context.clock, |row| context.rows.file(row));
         }
-        if let Some(as_of) = context.as_of {
-            times.retain(|&(time, _)| time <= as_of);
+        if let Some(limit) = limit {
+            let after = || times.iter().map(|&(time, _)| time).filter(|&time| time > limit);
+            (self.left_out, self.next) = (after().count(), after().min());
+            times.retain(|&(time, _)| time <= limit);
         }
         (self.times, self.rows) = times.into_iter().unzip();
     }
 
-    fn judge_cells(&mut self, faults: &[u32], context: &Context<'_>) {
+    fn judge_cells(&mut self, faults: &[u32], limited: bool, context: &Context<'_>) {
         let faults = faults.iter().map(|&at| &context.rows.faults[at as usize]);
         // A bad value in a row that is not read is nobody's problem. The rows still stand in input order here.
-        let read = |row: u32| {
-            context.as_of.is_none() || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok()
-        };
+        let read =
+            |row: u32| !limited || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok();
         let faults = faults.filter(|fault| read(fault.row));
         let mut alike: Vec<(&str, Vec<&Fault>)> = Vec::new();
         for fault in faults {
@@ -140,7 +150,13 @@ impl Draft {
         while from < self.times.len() {
             let to = from + self.times[from..].iter().take_while(|&&time| time == self.times[from]).count();
             kept.0.push(self.times[from]);
-            kept.1.push(merged(&self.values[from..to], context.duplicates));
+            kept.1.push(match context.duplicates {
+                // Of equal files the last: the rows stand in input order.
+                Duplicates::Latest => (from..to)
+                    .max_by_key(|&at| context.rows.modified(self.rows[at]))
+                    .map_or(f64::NAN, |at| self.values[at]),
+                policy => merged(&self.values[from..to], policy),
+            });
             kept.2.push(self.rows[from]);
             from = to;
         }
@@ -155,7 +171,7 @@ impl Draft {
         let time = text_of_instant(self.times[at], context.zone);
         let count =
             if repeats == 1 { String::new() } else { format!("{repeats} repeated times, the first: ") };
-        let repair = "set duplicates = first, last, mean or sum";
+        let repair = "set duplicates = first, last, latest, mean or sum";
         // Two wall-clock times become one instant only where the clock skips one of them.
         if context.decoded.local && context.raw(one) != context.raw(two) {
             let wall = text_of_instant(context.raw(one).min(context.raw(two)), &TimeZone::UTC);
@@ -210,14 +226,14 @@ impl Context<'_> {
     }
 }
 
-/// The value of several rows at one instant, in input order.
+/// The value of several rows at one instant, in input order; the latest file last.
 fn merged(values: &[f64], policy: Duplicates) -> f64 {
     let observed = || values.iter().filter(|value| !value.is_nan());
     let sum = || observed().sum::<f64>();
     match (policy, observed().count()) {
         (_, 0) => f64::NAN,
         (Duplicates::Error | Duplicates::First, _) => values[0],
-        (Duplicates::Last, _) => values[values.len() - 1],
+        (Duplicates::Last | Duplicates::Latest, _) => values[values.len() - 1],
         (Duplicates::Mean, count) => sum() / count as f64,
         (Duplicates::Sum, _) => sum(),
     }
@@ -226,7 +242,7 @@ fn merged(values: &[f64], policy: Duplicates) -> f64 {
 /// Turns wall-clock times, in input order, into instants; counts those that the clock skips.
 ///
 /// A time that the clock shows twice is the earlier instant where it first occurs and the later one where it occurs
-/// again. Which comes first is decided hour by hour, see [`Neighbours::in_time`].
+/// again. Which comes first is decided hour by hour, see [`Neighbours::later`].
 fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) -> usize) -> usize {
     let mut shifted = 0;
     let mut twice = Vec::new();
@@ -246,9 +262,8 @@ fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) 
     twice.sort_by_key(|&(earlier, _, at)| (earlier, at));
     for group in twice.chunk_by(|one, two| one.0 == two.0).filter(|group| group.len() > 1) {
         let places = group.iter().map(|&(_, _, at)| at).collect();
-        let ordered = Neighbours { times, clock, file: &file }.in_time(places);
-        for at in &ordered[1..] {
-            times[*at].0 = group[0].1;
+        for at in (Neighbours { times, clock, file: &file }).later(places) {
+            times[at].0 = group[0].1;
         }
     }
     shifted
@@ -262,23 +277,35 @@ struct Neighbours<'a, F> {
 }
 
 impl<F: Fn(u32) -> usize> Neighbours<'_, F> {
-    /// Rows with one wall-clock time, given in input order, as they follow each other in time: within a file as the
-    /// rows around them run, and the file whose rows are earlier before the other.
-    fn in_time(&self, places: Vec<usize>) -> Vec<usize> {
-        let mut ordered = Vec::with_capacity(places.len());
+    /// Those of the rows with one wall-clock time, given in input order, that stand at its later instant.
+    ///
+    /// A file that shows the time twice tells both instants, as the rows around them run, and other files repeat what it
+    /// shows. Where none does, the file whose rows are earlier shows the first instant and all others the second.
+    fn later(&self, places: Vec<usize>) -> Vec<usize> {
         let mut files: Vec<&[usize]> =
             places.chunk_by(|&one, &two| self.file(one) == self.file(two)).collect();
-        if files.len() > 1 {
-            files.sort_by_cached_key(|group| self.middle(group[0]));
+        if files.iter().all(|rows| rows.len() == 1) {
+            files.sort_by_cached_key(|rows| self.middle(rows[0]));
+            return files.concat().split_off(1);
         }
-        for group in files {
-            ordered.extend(group);
-            if group.len() > 1 && self.runs_backwards(group[0], group[group.len() - 1]) {
-                let from = ordered.len() - group.len();
-                ordered[from..].reverse();
+        let mut later = Vec::with_capacity(places.len());
+        for rows in files {
+            match rows {
+                [one] if self.starts_at(*one) => later.push(*one),
+                [_] => {}
+                [rest @ .., last] if self.runs_backwards(rows[0], *last) => later.extend(rest),
+                [_, rest @ ..] => later.extend(rest),
+                [] => {}
             }
         }
-        ordered
+        later
+    }
+
+    /// Whether the file of a row holds later wall-clock times and no earlier one: it begins in the repeated hour, and
+    /// with the second of them, or it would hold both.
+    fn starts_at(&self, at: usize) -> bool {
+        let (low, high) = self.span(at);
+        low == self.wall(at) && low < high
     }
 
     fn file(&self, at: usize) -> usize {
@@ -304,10 +331,16 @@ impl<F: Fn(u32) -> usize> Neighbours<'_, F> {
 
     /// Twice the middle of the span that the file of a row covers.
     fn middle(&self, at: usize) -> i64 {
+        let (low, high) = self.span(at);
+        low + high
+    }
+
+    /// First and last wall-clock time of the file of a row.
+    fn span(&self, at: usize) -> (i64, i64) {
         let same_file = |other: &usize| self.file(*other) == self.file(at);
         let (down, up) = ((0..=at).rev().take_while(same_file), (at..self.times.len()).take_while(same_file));
-        let walls = || down.clone().chain(up.clone()).map(|other| self.wall(other));
-        walls().min().unwrap_or_default() + walls().max().unwrap_or_default()
+        let walls = down.chain(up).map(|other| self.wall(other));
+        walls.fold((i64::MAX, i64::MIN), |(low, high), wall| (low.min(wall), high.max(wall)))
     }
 }
 

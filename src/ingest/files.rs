@@ -5,7 +5,7 @@
 
 use super::spec::{IngestError, IngestErrorKind};
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
@@ -29,6 +29,8 @@ pub(super) struct SourceFile {
     pub(super) hive: Vec<(String, Option<String>)>,
     /// Named by the user, so that it must be readable; files of a directory or glob may be left out.
     pub(super) named: bool,
+    /// Size and times, taken before the content is looked at.
+    pub(super) metadata: Metadata,
 }
 
 /// The files of all inputs, in reading order.
@@ -194,8 +196,8 @@ fn source_file(path: &Path, root: &Path, named: bool) -> Result<SourceFile, Inge
     if named && PACKED_EXTENSIONS.contains(&extension.as_str()) {
         return Err(data(format!("{name}: compressed files are not read; unpack it first")));
     }
-    let empty = std::fs::metadata(path).map_err(|error| io_error(path, &error))?.len() == 0;
-    if empty {
+    let metadata = std::fs::metadata(path).map_err(|error| io_error(path, &error))?;
+    if metadata.len() == 0 {
         return Err(data(format!("{name}: the file is empty; write a header line and at least one row")));
     }
     let format = if extension == "tsv" {
@@ -213,7 +215,7 @@ fn source_file(path: &Path, root: &Path, named: bool) -> Result<SourceFile, Inge
         )));
     }
     let hive = hive_columns(below(path, root));
-    Ok(SourceFile { path: path.to_owned(), name, format, hive, named })
+    Ok(SourceFile { path: path.to_owned(), name, format, hive, named, metadata })
 }
 
 /// The part of a path below a folder; matches of a glob lack the `./` that it may begin with.

@@ -3,7 +3,8 @@
 use super::draft::Draft;
 use super::problems::{Kind, Reason};
 use super::rows::Rows;
-use super::spec::Gaps;
+use super::spec::{Gaps, SuspectAction};
+use super::suspect::{self, Rules, Suspicion};
 use super::text_of_instant;
 use crate::series::civil::{DAY, SECOND};
 use crate::series::infer::{anchored, greatest_common_divisor, most_common};
@@ -27,6 +28,7 @@ pub(super) struct Context<'a> {
     /// Frequency of most series.
     pub(super) majority: Option<Frequency>,
     pub(super) declared: bool,
+    pub(super) rules: Rules,
 }
 
 /// A series with its quality; `series` is missing where the verdict says why.
@@ -36,6 +38,17 @@ pub(super) struct Placed {
     pub(super) reasons: Vec<Reason>,
     /// Whether the frequency is that of the other series.
     pub(super) borrowed: bool,
+    /// What looks wrong.
+    suspicions: Vec<Suspicion>,
+    /// The as-of time from which on the series will be stale, if it is not yet.
+    pub(super) stale_from: Option<i64>,
+}
+
+impl Placed {
+    /// The id, and what looks wrong.
+    pub(super) fn look(&self) -> (&str, &[Suspicion]) {
+        (&self.quality.unique_id, &self.suspicions)
+    }
 }
 
 /// Values on a complete grid.
@@ -57,6 +70,11 @@ pub(super) fn majority(drafts: &[Draft]) -> Option<Frequency> {
         counts.into_iter().min_by_key(|(frequency, count)| (std::cmp::Reverse(*count), frequency.to_string()))
     };
     most(SURE_STAMPS).or_else(|| most(0)).map(|(frequency, _)| frequency)
+}
+
+/// The frequency of the grid that a draft stands on; `None` where there is none.
+pub(super) fn frequency(draft: &Draft, context: &Context<'_>) -> Option<Frequency> {
+    if draft.times.is_empty() { None } else { fit(draft, context).ok().map(|(gridded, _)| gridded.frequency) }
 }
 
 /// Judges a draft and puts it on its grid.
@@ -92,8 +110,10 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         last_ds: draft.times.last().copied(),
         frequency: gridded.as_ref().map(|gridded| gridded.frequency).or(draft.frequency),
         verdict: Verdict::Ok,
+        warnings: Vec::new(),
     };
     let mut series = None;
+    let (mut suspicions, mut stale_from) = (Vec::new(), None);
     if let Some(mut gridded) = gridded {
         quality.longest_gap = longest_run(gridded.values.iter().map(|value| value.is_nan()));
         quality.flat_run = longest_run(gridded.values.windows(2).map(|pair| pair[0] == pair[1])) + 1;
@@ -116,12 +136,21 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
             values: gridded.values,
         });
     }
+    if draft.reasons.is_empty() {
+        suspicions = context.rules.judge(&draft.times, &draft.values, context.zone);
+        stale_from = quality.last_ds.and_then(|last| context.rules.stale_from(last));
+        quality.warnings = suspect::texts(&suspicions, SuspectAction::Warn);
+        let reasons = suspect::texts(&suspicions, SuspectAction::Fallback);
+        quality.verdict = if reasons.is_empty() { Verdict::Ok } else { Verdict::Fallback(reasons) };
+        let unfit = suspect::texts(&suspicions, SuspectAction::Quarantine).into_iter();
+        draft.reasons.extend(unfit.map(|text| Reason { kind: Kind::Suspect, text }));
+    }
     if !draft.reasons.is_empty() {
         quality.verdict =
             Verdict::Quarantined(draft.reasons.iter().map(|reason| reason.text.clone()).collect());
         series = None;
     }
-    Placed { quality, series, reasons: draft.reasons, borrowed }
+    Placed { quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
 }
 
 /// A series begins and ends with an observed value.

@@ -4,14 +4,18 @@
 //! The only user of polars. [`read`] looks at every row of every series and reports all
 //! problems at once.
 //!
+//! [`stamp`] tells without reading rows which files are new or changed since an earlier look.
+//!
 //! ```text
 //! files ─▶ source (scan: CSV records) ─▶ columns: roles ─▶ rows (keys, time, timeline, value)
-//!       ─▶ assemble: draft (one series, instants in order) ─▶ grid (regular steps, quality) ─▶ fingerprint
+//!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
+//!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ fingerprint
 //! ```
 
 mod assemble;
 mod candidate;
 mod columns;
+mod complete;
 mod decimal;
 mod draft;
 mod files;
@@ -25,6 +29,8 @@ mod rows;
 mod scan;
 mod source;
 mod spec;
+mod stamp;
+mod suspect;
 mod time;
 mod timeline;
 mod value;
@@ -34,6 +40,7 @@ pub use spec::{
     BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LimitError,
     Order, PolicyError, Roles, SourceSpec, Stale, SuspectAction,
 };
+pub use stamp::{Change, ChangeKind, FileStamp, Stamps, stamp};
 
 use crate::series::Note;
 use crate::series::civil::{DAY, date_from_days};
@@ -46,6 +53,10 @@ use source::Source;
 /// # Errors
 /// Every problem of the input that stops the job, all at once.
 pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
+    if spec.needs_time() && spec.as_of.is_none() {
+        let problem = "latency_offset and stale series need to know the time; set as_of";
+        return Err(files::usage(problem.to_owned()));
+    }
     let found = files::find(&spec.inputs)?;
     let mut skipped_files = found.skipped;
     let sources = open(found.files, &mut skipped_files)?;
@@ -66,8 +77,12 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         quality: assembled.quality,
         notes,
         skipped_files,
+        bytes: sources.iter().map(|source| source.file.metadata.len()).sum(),
         files: sources.into_iter().map(|source| source.file.name).collect(),
         rows: file_rows,
+        rows_after_as_of: assembled.left_out.after_as_of,
+        rows_incomplete: assembled.left_out.incomplete,
+        same_until: assembled.left_out.changes_at.saturating_sub(1),
         layout: assignment.layout,
         roles: assignment.roles,
         fingerprint: assembled.fingerprint,

@@ -61,6 +61,7 @@ pub(super) enum Kind {
     Empty,
     Frequency,
     Gap,
+    Suspect,
 }
 
 /// One reason to leave a series out.

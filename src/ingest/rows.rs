@@ -11,6 +11,7 @@ use super::value;
 use super::wanted::{Place, Wanted};
 use crate::series::civil::DAY;
 use polars::prelude::{DataFrame, DataType, Series, TimeUnit};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many bad cells are described; more are only counted.
 const DESCRIBED: usize = 20_000;
@@ -56,6 +57,7 @@ pub(super) struct Rows {
     pub(super) zone_name: Option<String>,
     pieces: Vec<Piece>,
     files: Vec<(String, &'static str)>,
+    modified: Vec<SystemTime>,
 }
 
 impl Rows {
@@ -68,6 +70,7 @@ impl Rows {
         };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
+            rows.modified.push(source.file.metadata.modified().unwrap_or(UNIX_EPOCH));
             let wanted = Wanted::new(source, assignment)?;
             if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());
@@ -93,6 +96,11 @@ impl Rows {
     /// Index of the file of a row.
     pub(super) fn file(&self, row: u32) -> usize {
         self.piece(row).file
+    }
+
+    /// When the file of a row was modified last.
+    pub(super) fn modified(&self, row: u32) -> SystemTime {
+        self.modified[self.file(row)]
     }
 
     fn piece(&self, row: u32) -> &Piece {

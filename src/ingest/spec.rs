@@ -31,15 +31,17 @@ pub struct SourceSpec {
     /// How long after its end a period is complete; `None` takes every row for complete.
     ///
     /// A period that begins at `ds` and lasts one step of the frequency is used once `ds + step + latency_offset` has
-    /// passed at `as_of`; younger ones are left out.
+    /// passed at `as_of`; younger ones are left out before their rows are judged in any way. Where the time names a
+    /// last day of the month or a business day, the period is over with that day, see [`Frequency::period_end`].
     pub latency_offset: Option<jiff::SignedDuration>,
-    /// When a series is stale, and what then.
+    /// When a series is stale, and what then; needs `as_of`.
     pub stale: Option<Stale>,
     /// When a series is flat, and what then.
     pub flat: Option<Flat>,
 }
 
-/// A series whose last value is older than `after` at `as_of` is stale.
+/// A series whose last observed value is older than `after` at `as_of` is stale. Age counts from the value's time, the
+/// start of its period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale {
     /// Age of the last value.
@@ -60,7 +62,7 @@ pub struct Flat {
 /// What becomes of a series that looks wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SuspectAction {
-    /// A note; it is forecast as usual.
+    /// A note; it is forecast as usual, a stale one with status `stale`.
     #[default]
     Warn,
     /// It is left out with the reason, and counts as bad.
@@ -89,6 +91,19 @@ impl SourceSpec {
             flat: None,
         }
     }
+
+    /// With `as_of` set to `now` (microseconds UTC) where a rule needs to know the time and none is given.
+    pub fn at(mut self, now: i64) -> SourceSpec {
+        if self.needs_time() {
+            self.as_of.get_or_insert(now);
+        }
+        self
+    }
+
+    /// Whether what is read depends on the time of reading.
+    pub(super) fn needs_time(&self) -> bool {
+        self.latency_offset.is_some() || self.stale.is_some()
+    }
 }
 
 /// What to do with repeated timestamps of one series.
@@ -99,8 +114,11 @@ pub enum Duplicates {
     Error,
     /// Keep the row that stands first in the input.
     First,
-    /// Keep the row that stands last.
+    /// Keep the row that stands last: of several files of one glob or folder, in the last by path.
     Last,
+    /// Keep the row of the file that was modified last, and there the last one; files as old as each other count as for
+    /// `Last`. A corrected file wins, whatever its name.
+    Latest,
     /// Average the targets.
     Mean,
     /// Add the targets.
@@ -171,6 +189,7 @@ impl std::str::FromStr for Duplicates {
             ("error", Duplicates::Error),
             ("first", Duplicates::First),
             ("last", Duplicates::Last),
+            ("latest", Duplicates::Latest),
             ("mean", Duplicates::Mean),
             ("sum", Duplicates::Sum),
         ];
@@ -284,6 +303,15 @@ pub struct Ingested {
     pub files: Vec<String>,
     /// Rows read.
     pub rows: usize,
+    /// Size of the files read, bytes.
+    pub bytes: u64,
+    /// Rows left out because they stand after `as_of`.
+    pub rows_after_as_of: usize,
+    /// Rows left out because their period was not over by `latency_offset` before `as_of`.
+    pub rows_incomplete: usize,
+    /// Reading the same files with a later `as_of` gives the same up to this instant, microseconds UTC; later, further
+    /// rows would count or a series would be stale. `i64::MAX` where nothing depends on `as_of`.
+    pub same_until: i64,
     /// Long or wide.
     pub layout: Layout,
     /// Which column plays which part.
@@ -346,6 +374,7 @@ mod tests {
     #[test]
     fn policies_are_read_from_their_words() {
         assert_eq!("mean".parse(), Ok(Duplicates::Mean));
+        assert_eq!("latest".parse(), Ok(Duplicates::Latest));
         assert_eq!("zero".parse(), Ok(Gaps::Zero));
         assert_eq!(" error ".parse(), Ok(Order::Error));
         let error = "ffill".parse::<Gaps>().unwrap_err().to_string();

@@ -99,21 +99,6 @@ impl Ensemble {
         }
     }
 
-    /// What is no tensor, as JSON.
-    pub fn description(&self) -> serde_json::Value {
-        let member = |(member, weight): &(Member, f64)| {
-            let geometry = member.geometry;
-            serde_json::json!({
-                "weight": weight,
-                "lookback": geometry.lookback,
-                "anchor": format!("{:?}", geometry.anchor),
-                "network": member.network.as_ref().map(|network| format!("{:?}", network.spec)),
-            })
-        };
-        let members: Vec<serde_json::Value> = self.members.iter().map(member).collect();
-        serde_json::json!({ "space": format!("{:?}", self.space), "width": self.width, "members": members })
-    }
-
     /// Parameters of all members.
     pub fn parameters(&self) -> usize {
         self.members.iter().map(|(member, _)| member.parameters()).sum()

@@ -115,11 +115,11 @@ impl Exam {
 
 /// Share of a series' scale by which an interval may miss an actual: models compute in single precision, and where a
 /// series repeats itself exactly, intervals have no width to absorb that.
-const COVERAGE_SLACK: f64 = 1e-6;
+pub const COVERAGE_SLACK: f64 = 1e-6;
 
 /// In-sample error of seasonal naive; of naive where that is 0; the size of the values where they are constant; 1 for
 /// zeros and nothing.
-fn scale(history: &[f64], season: usize) -> f64 {
+pub fn scale(history: &[f64], season: usize) -> f64 {
     let sizes: Vec<f64> = history.iter().map(|y| y.abs()).filter(|size| !size.is_nan()).collect();
     let size = sizes.iter().map(|size| size / sizes.len() as f64).sum::<f64>();
     // Below that, differences are the rounding of a constant.

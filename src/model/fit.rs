@@ -5,6 +5,7 @@ use std::time::Instant;
 use ndarray::{Array3, ArrayView3, Axis};
 
 use crate::model::baseline;
+use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Exam;
 use crate::model::gate;
@@ -20,20 +21,6 @@ use crate::model::validation::{self, Validation, long_enough};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::{Frequency, Series};
 
-/// Circumstances of a fit that are no property of the data or the model.
-pub struct Conditions<'a> {
-    /// When to be done.
-    pub deadline: Option<Instant>,
-    /// Hears of the progress.
-    pub watch: &'a (dyn Fn(Progress) + Sync),
-}
-
-impl Conditions<'_> {
-    fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    }
-}
-
 /// Error relative to seasonal naive up to which a model serves: on a random walk nothing is better than naive,
 /// and a model that is as good has at least learnt its intervals.
 const ERROR_MAX: f64 = 1.02;
@@ -45,15 +32,18 @@ const EXACT: f64 = 10.0;
 const CHOICE_SHARE: f64 = 0.25;
 
 /// Trains one group.
+///
+/// # Errors
+/// If the fit is to stop.
 pub fn fit(
     series: &[&Series],
     frequency: Frequency,
     spec: &ModelSpec,
     conditions: &Conditions,
-) -> (Group, FitReport) {
+) -> Result<(Group, FitReport), Stopped> {
     let fit = Fit::new(series, frequency, spec, conditions);
     match spec.kind() {
-        ModelKind::Naive | ModelKind::SeasonalNaive => fit.baseline(false, None),
+        ModelKind::Naive | ModelKind::SeasonalNaive => Ok(fit.baseline(false, None)),
         ModelKind::Auto | ModelKind::S4d | ModelKind::Ridge => fit.model(),
     }
 }
@@ -62,6 +52,8 @@ pub fn fit(
 struct Fit<'a> {
     series: &'a [&'a Series],
     frequency: Frequency,
+    /// The frequency as text: what a checkpoint calls the group.
+    name: String,
     spec: &'a ModelSpec,
     conditions: &'a Conditions<'a>,
     shape: Shape,
@@ -96,11 +88,12 @@ impl<'a> Fit<'a> {
         let plan = Plan::new(&shape);
         let tail = plan.tail_origins * shape.horizon;
         let held = tail + plan.validation_origins * shape.horizon;
-        Fit { series, frequency, spec, conditions, shape, plan, tail, held }
+        let name = frequency.to_string();
+        Fit { series, frequency, name, spec, conditions, shape, plan, tail, held }
     }
 
     /// Ridge maps, a network on each if it pays, seasonal naive if nothing does.
-    fn model(&self) -> (Group, FitReport) {
+    fn model(&self) -> Result<(Group, FitReport), Stopped> {
         let (spec, shape) = (self.spec, &self.shape);
         let history = self.history();
         let validation = Validation::new(
@@ -112,20 +105,18 @@ impl<'a> Fit<'a> {
             history,
         );
         (self.conditions.watch)(Progress { stage: "choosing the base", done: 0, total: 1 });
-        let choice = self.choose(&validation);
+        let choice = self.choose(&validation)?;
         let Some(early) = self.stage(&choice, self.held) else {
-            return self.baseline(
-                true,
-                format!(
-                    "too short to learn from: {} steps at the median for horizon {}",
-                    shape.length, shape.horizon
-                ),
-            );
+            let (length, horizon) = (shape.length, shape.horizon);
+            let reason =
+                format!("too short to learn from: {length} steps at the median for horizon {horizon}");
+            return Ok(self.baseline(true, reason));
         };
         if spec.kind() == ModelKind::Auto && validation.is_empty() {
-            return self.baseline(true, "too short to check a model against seasonal naive".to_owned());
+            let reason = "too short to check a model against seasonal naive".to_owned();
+            return Ok(self.baseline(true, reason));
         }
-        let explored = self.explore(&choice, &early, &validation);
+        let explored = self.explore(&choice, &early, &validation)?;
         let share = self.share(&early, &explored, &validation);
         let mut judged = mix(&early, &explored, share);
         let error = validation::mean(&validation.relative(&judged, &early.work));
@@ -135,13 +126,15 @@ impl<'a> Fit<'a> {
             } else {
                 format!("a trained model was {:.1} % worse than seasonal naive", 100.0 * (error - 1.0))
             };
-            return self.baseline(false, reason);
+            return Ok(self.baseline(false, reason));
         }
+        self.conditions.go_on()?;
         judged.width = validation.best_width(&judged, &early.work);
         let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
             judged.forecast(&exam.pick(&early.work), &exam.origins)
         });
-        let (served, refit_notes) = self.serve(&choice, &explored, share, &judged);
+        self.conditions.go_on()?;
+        let (served, refit_notes) = self.serve(&choice, &explored, share, &judged)?;
         let is_refitted = refit_notes.is_empty();
 
         let mut notes: Vec<String> =
@@ -164,7 +157,7 @@ impl<'a> Fit<'a> {
             holdout,
             ..self.report(if has_network { "s4d" } else { "ridge" })
         };
-        (self.group(Served::Ensemble(Box::new(served)), report.model_id), report)
+        Ok((self.group(Served::Ensemble(Box::new(served)), report.model_id), report))
     }
 
     /// Steps that a series needs before an origin to be examined there.
@@ -173,7 +166,8 @@ impl<'a> Fit<'a> {
         shortest.unwrap_or(1).max(self.shape.season)
     }
 
-    fn choose(&self, validation: &Validation) -> Choice {
+    /// The base: that of an interrupted fit if there is one, for with a budget it depends on the clock.
+    fn choose(&self, validation: &Validation) -> Result<Choice, Stopped> {
         let candidates = Candidates {
             series: self.series,
             members: &self.plan.members,
@@ -182,11 +176,20 @@ impl<'a> Fit<'a> {
             held: self.held,
             seed: self.spec.seed(),
         };
+        let known = self.conditions.journal.borrow().choice(&self.name);
+        if let Some(choice) = known.filter(|choice| candidates.allow(choice)) {
+            return Ok(choice);
+        }
         let until = self.conditions.deadline.map(|deadline| {
             let now = Instant::now();
             now + deadline.saturating_duration_since(now).mul_f64(CHOICE_SHARE)
         });
-        select::choose(&candidates, validation, &|| until.is_some_and(|until| Instant::now() >= until))
+        let is_over = || self.conditions.is_stopped() || until.is_some_and(|until| Instant::now() >= until);
+        let choice = select::choose(&candidates, validation, &is_over);
+        // A choice that was cut short is none.
+        self.conditions.go_on()?;
+        self.conditions.journal.borrow_mut().chosen(&self.name, &choice);
+        Ok(choice)
     }
 
     /// The chosen ridge maps, fitted to everything but the last `held` steps; `None` if there is nothing to fit.
@@ -200,9 +203,14 @@ impl<'a> Fit<'a> {
     }
 
     /// A network on every ridge map, stopped where it did best on the validation origins.
-    fn explore(&self, choice: &Choice, stage: &Stage, validation: &Validation) -> Vec<Learnt> {
+    fn explore(
+        &self,
+        choice: &Choice,
+        stage: &Stage,
+        validation: &Validation,
+    ) -> Result<Vec<Learnt>, Stopped> {
         if self.spec.kind() == ModelKind::Ridge {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let names = self.names();
         let lesson = self.lesson(choice, stage, &names, "training");
@@ -229,28 +237,28 @@ impl<'a> Fit<'a> {
         explored: &[Learnt],
         share: f64,
         judged: &Ensemble,
-    ) -> (Ensemble, Vec<String>) {
+    ) -> Result<(Ensemble, Vec<String>), Stopped> {
         let out_of_time =
             || format!("the budget ended before the last {} steps of each series were learnt", self.held);
         let Some(full) = (!self.conditions.is_over()).then(|| self.stage(choice, 0)).flatten() else {
-            return (judged.clone(), vec![out_of_time()]);
+            return Ok((judged.clone(), vec![out_of_time()]));
         };
         let mut learnt = Vec::new();
         if share > 0.0 {
             let names = self.names();
             let lesson = self.lesson(choice, &full, &names, "training on everything");
             let members = full.ridge.members.iter().zip(explored).enumerate();
-            learnt.extend(
-                members.map(|(index, ((member, _), explored))| lesson.repeat(member, index, explored)),
-            );
+            for (index, ((member, _), explored)) in members {
+                learnt.push(lesson.repeat(member, index, explored)?);
+            }
         }
         if learnt.iter().any(|learnt| learnt.is_cut) {
-            return (judged.clone(), vec![out_of_time()]);
+            return Ok((judged.clone(), vec![out_of_time()]));
         }
         if learnt.iter().zip(explored).any(|(learnt, explored)| learnt.steps < explored.steps) {
-            return (judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect());
+            return Ok((judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect()));
         }
-        (Ensemble { width: judged.width, ..mix(&full, &learnt, share) }, Vec::new())
+        Ok((Ensemble { width: judged.width, ..mix(&full, &learnt, share) }, Vec::new()))
     }
 
     fn lesson<'b>(
@@ -269,8 +277,8 @@ impl<'a> Fit<'a> {
             held: stage.held,
             levels: self.spec.quantile_levels(),
             seed: self.spec.seed(),
-            deadline: self.conditions.deadline,
-            watch: self.conditions.watch,
+            conditions: self.conditions,
+            group: &self.name,
             label,
         }
     }
@@ -356,7 +364,7 @@ impl<'a> Fit<'a> {
     /// A report without figures.
     fn report(&self, model_id: &'static str) -> FitReport {
         FitReport {
-            frequency: self.frequency.to_string(),
+            frequency: self.name.clone(),
             series: self.series.len(),
             season_length: self.shape.season,
             model_id,

@@ -1,5 +1,6 @@
 //! A trained forecaster of a panel: fit, predict, save.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -7,13 +8,19 @@ use ndarray::Array2;
 
 use crate::model::artifact;
 use crate::model::baseline;
+use crate::model::checkpoint::{self, Journal};
+use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
-use crate::model::fit::{self, Conditions};
+use crate::model::fit;
 use crate::model::group::{Group, Served};
-use crate::model::report::{FitReport, Progress};
+use crate::model::report::FitReport;
 use crate::model::spec::{ModelKind, ModelSpec};
+use crate::model::stored;
 use crate::model::work::{Space, WorkSeries};
 use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
+
+pub use crate::model::artifact::LoadError;
+pub use crate::model::control::Control;
 
 /// Why no forecaster could be trained.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +28,15 @@ pub enum ModelError {
     /// Nothing to learn from.
     #[error("the panel holds no series; every series was left out or the input is empty")]
     EmptyPanel,
+    /// It was told to stop.
+    #[error("training was stopped; it goes on from its checkpoint when it is started again")]
+    Stopped,
+}
+
+impl From<Stopped> for ModelError {
+    fn from(_: Stopped) -> ModelError {
+        ModelError::Stopped
+    }
 }
 
 /// A trained forecaster: one group per frequency of the panel it was trained on.
@@ -42,20 +58,22 @@ pub struct Fitted {
 const MISSING_SHARE_MAX: f64 = 0.5;
 
 impl Forecaster {
-    /// Trains on a panel; `deadline` yields the best model so far; `watch` hears of the progress.
+    /// Trains on a panel.
+    ///
+    /// With a folder for checkpoints, a fit that was stopped or killed goes on where it was, provided that data,
+    /// settings and code are the same; without a deadline it ends with the same weights as if nothing had happened.
     ///
     /// # Errors
-    /// If the panel is empty.
-    pub fn fit(
-        panel: &Panel,
-        spec: &ModelSpec,
-        deadline: Option<Instant>,
-        watch: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Fitted, ModelError> {
+    /// If the panel is empty, or the fit is told to stop.
+    pub fn fit(panel: &Panel, spec: &ModelSpec, control: &Control) -> Result<Fitted, ModelError> {
         let by_frequency = by_frequency(panel);
         if by_frequency.is_empty() {
             return Err(ModelError::EmptyPanel);
         }
+        let journal = control.checkpoints.map(|folder| Journal::open(folder, checkpoint::key(panel, spec)));
+        let journal = RefCell::new(journal.unwrap_or_default());
+        let used = journal.borrow().used();
+        let deadline = control.deadline.map(|end| end.checked_sub(used).unwrap_or_else(Instant::now));
         let (mut groups, mut reports) = (Vec::new(), Vec::new());
         let count = by_frequency.len() as u32;
         for (index, (frequency, series)) in by_frequency.into_iter().enumerate() {
@@ -64,17 +82,36 @@ impl Forecaster {
                 let now = Instant::now();
                 now + end.saturating_duration_since(now) / (count - index as u32)
             });
-            let (group, report) = fit::fit(&series, frequency, spec, &Conditions { deadline, watch });
+            let (watch, stop, journal) = (control.watch, control.stop, &journal);
+            let conditions = Conditions { deadline, watch, stop, journal };
+            conditions.go_on()?;
+            let (group, report) = fit::fit(&series, frequency, spec, &conditions)?;
             groups.push(group);
             reports.push(report);
         }
+        journal.into_inner().close();
         Ok(Fitted { forecaster: Forecaster { spec: spec.clone(), groups }, reports })
+    }
+
+    /// The forecaster that [`Forecaster::to_bytes`] wrote: it forecasts the same to the last bit. Bytes of any origin
+    /// are safe; see [`LoadError`] for what is refused. Declared season and budget of the settings are not kept.
+    ///
+    /// # Errors
+    /// If the bytes are damaged, of another format or no forecaster.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Forecaster, LoadError> {
+        let (spec, groups) = stored::read(bytes)?;
+        Ok(Forecaster { spec, groups })
+    }
+
+    /// The settings it was trained with.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
     }
 
     /// Forecasts every series of the panel from its own end.
     ///
     /// A series that the model cannot forecast (too short, or of a frequency it was not trained on) gets seasonal
-    /// naive, and its status says so.
+    /// naive, and its status says so. So does one that the panel marks as looking wrong.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
@@ -104,8 +141,10 @@ impl Forecaster {
         let mut forecasts = Vec::with_capacity(series.len());
         for (index, series) in series.iter().enumerate() {
             let Some(cutoff) = series.cutoff() else { continue };
-            let (quantiles, status, model_id) = match learnt.as_ref().and_then(|learnt| learnt[index].clone())
-            {
+            let mark = panel.marks.get(&series.unique_id);
+            let is_suspect = mark == Some(&Status::Fallback);
+            let own = learnt.as_ref().and_then(|learnt| learnt[index].clone()).filter(|_| !is_suspect);
+            let (quantiles, status, model_id) = match own {
                 Some((quantiles, status)) => {
                     (quantiles, status, group.map_or("ridge", |group| group.model_id))
                 }
@@ -116,12 +155,12 @@ impl Forecaster {
                         self.spec.horizon(),
                         self.spec.quantile_levels(),
                     ),
-                    naive_status,
+                    if is_suspect { Status::Fallback } else { naive_status },
                     if (2..=series.values.len()).contains(&season) { "seasonal_naive" } else { "naive" },
                 ),
             };
             let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
-            let is_stale = times.last().copied() <= end;
+            let is_stale = mark == Some(&Status::Stale) || times.last().copied() <= end;
             let status = if is_stale && status == Status::Ok { Status::Stale } else { status };
             forecasts.push(self.series_forecast(series, cutoff, times, quantiles, status, model_id));
         }
@@ -165,23 +204,8 @@ impl Forecaster {
                 ensemble.weights(&format!("{}.", group.frequency), &mut weights);
             }
         }
-        artifact::to_bytes(&weights, &self.description())
+        artifact::to_bytes(&weights, &stored::describe(&self.spec, &self.groups))
             .expect("names are unique and shapes fit their values")
-    }
-
-    /// What is no tensor, as JSON.
-    fn description(&self) -> String {
-        let groups: Vec<serde_json::Value> = self.groups.iter().map(Group::description).collect();
-        let spec = &self.spec;
-        serde_json::json!({
-            "format": 1,
-            "kind": spec.kind().as_str(),
-            "horizon": spec.horizon(),
-            "quantile_levels": spec.quantile_levels(),
-            "seed": spec.seed(),
-            "groups": groups,
-        })
-        .to_string()
     }
 }
 

@@ -3,6 +3,9 @@
 use crate::model::ensemble::Ensemble;
 use crate::series::Frequency;
 
+/// Published names of all forecasters.
+pub const MODEL_IDS: [&str; 4] = ["s4d", "ridge", "seasonal_naive", "naive"];
+
 /// What forecasts the series of a group.
 #[derive(Clone)]
 pub enum Served {
@@ -24,22 +27,6 @@ pub struct Group {
     pub season: usize,
     /// What forecasts it.
     pub served: Served,
-    /// Its published name.
+    /// Its published name, one of [`MODEL_IDS`].
     pub model_id: &'static str,
-}
-
-impl Group {
-    /// What is no tensor, as JSON.
-    pub fn description(&self) -> serde_json::Value {
-        let ensemble = match &self.served {
-            Served::Ensemble(ensemble) => Some(ensemble.description()),
-            Served::SeasonalNaive { .. } => None,
-        };
-        serde_json::json!({
-            "frequency": self.frequency.to_string(),
-            "season_length": self.season,
-            "model_id": self.model_id,
-            "ensemble": ensemble,
-        })
-    }
 }

@@ -5,11 +5,14 @@
 //!           └─ fit: the story of one group      season ─▶ plan ─▶ select ─▶ learn ─▶ gate ─▶ group, ensemble
 //!                └─ work, windows: work space and (lookback, horizon) windows
 //!                └─ ridge, member, train: the closed-form base, the network on it, its training loop
+//!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
+//!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
 
 pub mod spec;
 pub mod report;
+pub mod control;
 pub mod work;
 pub mod windows;
 pub mod season;
@@ -24,7 +27,10 @@ pub mod ensemble;
 pub mod validation;
 pub mod select;
 pub mod gate;
-pub mod learn;
 pub mod group;
+mod stored;
+mod snapshot;
+mod checkpoint;
+pub mod learn;
 pub mod fit;
 pub mod forecaster;

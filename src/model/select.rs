@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::model::ensemble::Ensemble;
 use crate::model::member::Member;
@@ -24,7 +25,8 @@ const WINDOWS_CHOICE: usize = 8_000;
 const WINDOWS_FIT: usize = 30_000;
 
 /// How one member's ridge map is fitted.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RidgeChoice {
     /// Lookback, horizon and anchor.
     pub geometry: Geometry,
@@ -37,7 +39,8 @@ pub struct RidgeChoice {
 }
 
 /// The choices for one group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Choice {
     /// Work space of all members.
     pub space: Space,
@@ -59,6 +62,23 @@ pub struct Candidates<'a> {
     pub held: usize,
     /// Seed of the window sample.
     pub seed: u64,
+}
+
+impl Candidates<'_> {
+    /// Whether [`choose`] could have chosen that: what is read from a file may say anything.
+    pub fn allow(&self, choice: &Choice) -> bool {
+        let is_proposed = |ridge: &RidgeChoice| {
+            let geometry = ridge.geometry;
+            let is_of = |plan: &&MemberPlan| (plan.lookback, plan.patch) == (geometry.lookback, ridge.patch);
+            let plan = self.members.iter().find(is_of);
+            plan.is_some_and(|plan| plan.anchors(self.season).contains(&geometry.anchor))
+                && geometry.horizon == self.horizon
+                && LAMBDAS.contains(&ridge.lambda)
+        };
+        spaces(self.series).contains(&choice.space)
+            && choice.ridges.len() <= self.members.len()
+            && choice.ridges.iter().all(is_proposed)
+    }
 }
 
 /// Chooses by mean error relative to seasonal naive; stops trying when `is_over` says so.

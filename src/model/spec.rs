@@ -137,6 +137,11 @@ pub fn tails(level: f64) -> [f64; 2] {
 }
 
 impl ModelSpec {
+    /// The same with other quantile levels: a saved model keeps those that it was trained for.
+    pub(super) fn with_quantile_levels(self, quantile_levels: Vec<f64>) -> ModelSpec {
+        ModelSpec { quantile_levels, ..self }
+    }
+
     /// Which forecaster to use.
     pub fn kind(&self) -> ModelKind {
         self.kind

@@ -80,40 +80,48 @@ pub struct Task<'a> {
     pub seed: u64,
 }
 
-/// Called between steps: (member with averaged weights, steps done) -> whether to go on.
-pub type Checkpoint<'a> = dyn FnMut(&Member, usize) -> bool + 'a;
+/// A training run between two steps: all that the next one depends on.
+#[derive(Clone)]
+pub struct State {
+    /// Weights that are trained: those of the network, which there must be, and of the ridge map.
+    pub member: Member,
+    /// Their running average: what is judged and served.
+    pub averaged: Member,
+    /// Moments of every weight.
+    pub optimizer: AdamW<f32>,
+    /// Steps done.
+    pub step: usize,
+}
 
-/// Trains the member's network (and its ridge map, if the recipe gives that a rate) for at most `steps` steps of the
-/// recipe's schedule; the member ends with averaged weights. Returns the steps done.
-pub fn train(
-    member: &mut Member,
-    task: &Task,
-    recipe: &Recipe,
-    steps: usize,
-    checkpoint: &mut Checkpoint,
-) -> Result<usize, Diverged> {
-    let mut averaged = member.clone();
-    let mut optimizer = AdamW::new(&sizes(member));
-    let schedule = Schedule { warmup: WARMUP, total: recipe.steps };
-    for step in 0..steps {
-        let (mut gradient, loss) = batch_gradient(member, task, recipe, step)?;
+impl State {
+    /// The start.
+    pub fn new(mut member: Member) -> State {
+        let optimizer = AdamW::new(&sizes(&mut member));
+        State { averaged: member.clone(), member, optimizer, step: 0 }
+    }
+
+    /// Trains the member's network (and its ridge map, if the recipe gives that a rate) for one more step of the
+    /// recipe's schedule.
+    ///
+    /// # Errors
+    /// If the loss is no number; nothing has changed then.
+    pub fn advance(&mut self, task: &Task, recipe: &Recipe) -> Result<(), Diverged> {
+        let State { member, averaged, optimizer, step } = self;
+        let schedule = Schedule { warmup: WARMUP, total: recipe.steps };
+        let (mut gradient, loss) = batch_gradient(member, task, recipe, *step)?;
         if !loss.is_finite() {
-            return Err(Diverged { step, series: 0 });
+            return Err(Diverged { step: *step, series: 0 });
         }
         let groups = groups(member, recipe);
         let mut grads = gradient.slices();
         optim::clip_global_norm(&mut grads, CLIP);
         let grads: Vec<&[f32]> = grads.iter().map(|slice| &**slice).collect();
-        optimizer.step(&mut slices(member), &grads, &groups, schedule.multiplier(step));
-        let decay = optim::ema_decay(step, EMA_DECAY);
-        optim::average(&mut slices(&mut averaged), &slices(member), decay);
-        if !checkpoint(&averaged, step + 1) {
-            *member = averaged;
-            return Ok(step + 1);
-        }
+        optimizer.step(&mut slices(member), &grads, &groups, schedule.multiplier(*step));
+        let decay = optim::ema_decay(*step, EMA_DECAY);
+        optim::average(&mut slices(averaged), &slices(member), decay);
+        *step += 1;
+        Ok(())
     }
-    *member = averaged;
-    Ok(steps)
 }
 
 /// Gradient of one slice or of the batch.
@@ -240,7 +248,11 @@ fn slices(member: &mut Member) -> Vec<&mut [f32]> {
     network.params.tensors().into_iter().map(|tensor| tensor.values).chain([skip]).collect()
 }
 
-fn sizes(member: &mut Member) -> Vec<usize> {
+/// Number of values of every trained tensor, in the order of the optimiser's moments.
+///
+/// # Panics
+/// If the member has no network.
+pub fn sizes(member: &mut Member) -> Vec<usize> {
     slices(member).iter().map(|slice| slice.len()).collect()
 }
 
@@ -357,11 +369,10 @@ mod tests {
     fn training_lowers_the_loss() {
         let work: Vec<WorkSeries> = (0..4).map(work).collect();
         with_task(&work, |task| {
-            let mut trained = member();
-            let before = batch_gradient(&trained, task, &RECIPE, 0).expect("finite").1;
-            let steps = train(&mut trained, task, &RECIPE, RECIPE.steps, &mut |_, _| true);
-            assert_eq!(steps, Ok(20));
-            assert!(batch_gradient(&trained, task, &RECIPE, 0).expect("finite").1 < before);
+            let before = batch_gradient(&member(), task, &RECIPE, 0).expect("finite").1;
+            let mut run = State::new(member());
+            (0..RECIPE.steps).for_each(|_| run.advance(task, &RECIPE).expect("finite"));
+            assert!(batch_gradient(&run.averaged, task, &RECIPE, 0).expect("finite").1 < before);
         });
     }
 
@@ -370,8 +381,8 @@ mod tests {
         let mut work: Vec<WorkSeries> = (0..4).map(work).collect();
         work[2].filled[30] = f32::INFINITY;
         with_task(&work, |task| {
-            let mut trained = member();
-            let error = train(&mut trained, task, &RECIPE, RECIPE.steps, &mut |_, _| true);
+            let mut run = State::new(member());
+            let error = (0..RECIPE.steps).try_for_each(|_| run.advance(task, &RECIPE));
             assert_eq!(error.map_err(|diverged| diverged.series), Err(2));
         });
     }

@@ -1,11 +1,13 @@
 //! Training windows: where they start, how they are drawn, and their anchored form.
 
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 
 use crate::model::work::WorkSeries;
 
 /// What a window's values are measured from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Anchor {
     /// Inputs and targets from the mean of this many last inputs.
     Mean(usize),
@@ -24,7 +26,8 @@ impl Anchor {
 }
 
 /// Geometry of the windows of one ensemble member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Geometry {
     /// Inputs (L).
     pub lookback: usize,

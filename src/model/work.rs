@@ -1,9 +1,12 @@
 //! Work space: what the models see of a series, and the way back to its units.
 
+use serde::{Deserialize, Serialize};
+
 use crate::series::Series;
 
 /// In which space the models work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Space {
     /// Logarithm of a positive target: errors are relative.
     Log,

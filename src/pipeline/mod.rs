@@ -1,13 +1,25 @@
 //! One forecast job, straight down: read, train, forecast, publish. The only place that knows the order.
 
+mod forecast;
 mod job;
 mod report;
+mod review;
+mod score;
+mod sources;
+mod stage;
+mod train;
 
+pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec};
 pub use report::{JobReport, SourceReport};
+pub use review::{Scored, score};
+pub use score::{Score, Scorer};
+pub use sources::{Reading, Sources};
+pub use stage::{Context, StageError};
+pub use train::{SourceRead, Trained, train};
 
 use crate::ingest::{self, IngestError, SourceSpec};
-use crate::model::forecaster::{Forecaster, ModelError};
+use crate::model::forecaster::{Control, Forecaster, ModelError};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::publish::{self, Provenance, PublishError};
@@ -83,7 +95,8 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     }
     clock.lap("read");
 
-    let fitted = Forecaster::fit(&ingested.panel, &job.model, deadline, watch)?;
+    let fitted =
+        Forecaster::fit(&ingested.panel, &job.model, &Control { deadline, ..Control::watched(watch) })?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
     if let Some(path) = &job.save_model {
         publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
@@ -173,6 +186,7 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         created_at: moment.created_at,
         model_version: 1,
         primary_level: job.model.levels()[0],
+        levels: job.model.levels().to_vec(),
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

@@ -37,7 +37,7 @@ impl SourceReport {
     /// The report of what was read.
     pub fn of(ingested: &Ingested) -> SourceReport {
         let quarantined = ingested.quality.iter().filter_map(|quality| match &quality.verdict {
-            Verdict::Ok => None,
+            Verdict::Ok | Verdict::Fallback(_) => None,
             Verdict::Quarantined(reasons) => Some((quality.unique_id.clone(), reasons.clone())),
         });
         let series = &ingested.panel.series;
@@ -88,23 +88,33 @@ pub struct JobReport {
 impl JobReport {
     /// Why the result is less than what was asked for, one line each; empty if it is not.
     pub fn degradations(&self) -> Vec<String> {
-        let quarantined = self.source.quarantined.len();
-        let skipped = self.source.skipped_files.len();
-        let mut lines = Vec::new();
-        if quarantined > 0 {
-            lines.push(format!("{quarantined} series left out"));
-        }
-        if skipped > 0 {
-            lines.push(format!("{skipped} files skipped"));
-        }
-        let statuses = self.statuses.iter().filter(|(status, _)| *status != Status::Ok);
-        lines.extend(
-            statuses.map(|(status, count)| format!("{count} series with status {}", status.as_str())),
-        );
-        if self.fits.iter().any(|fit| fit.budget_exhausted) {
-            lines.push("the budget ended training early".into());
-        }
+        let mut lines = shortfalls(&self.source, &self.statuses);
+        lines.extend(training_shortfalls(&self.fits));
         lines
+    }
+}
+
+/// What a source and the forecasts from it lack, one line each.
+pub(super) fn shortfalls(source: &SourceReport, statuses: &[(Status, usize)]) -> Vec<String> {
+    let quarantined = source.quarantined.len();
+    let skipped = source.skipped_files.len();
+    let mut lines = Vec::new();
+    if quarantined > 0 {
+        lines.push(format!("{quarantined} series left out"));
+    }
+    if skipped > 0 {
+        lines.push(format!("{skipped} files skipped"));
+    }
+    let statuses = statuses.iter().filter(|(status, _)| *status != Status::Ok);
+    lines.extend(statuses.map(|(status, count)| format!("{count} series with status {}", status.as_str())));
+    lines
+}
+
+/// What a training lacks, one line each.
+pub(super) fn training_shortfalls(fits: &[FitReport]) -> Vec<String> {
+    match fits.iter().any(|fit| fit.budget_exhausted) {
+        true => vec!["the budget ended training early".into()],
+        false => Vec::new(),
     }
 }
 

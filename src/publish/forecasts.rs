@@ -1,31 +1,12 @@
-//! Schema v1: forecasts to Parquet, in bounded chunks.
+//! Forecasts to Parquet, in bounded chunks.
 
-use crate::publish::{Provenance, PublishError, Published, SCHEMA_VERSION, names, store, verify};
-use crate::series::{Forecasts, SeriesForecast};
-use arrow_array::{
-    ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
-};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use crate::publish::store::{self, Failure};
+use crate::publish::table::Table;
+use crate::publish::{Naming, Provenance, PublishError, Published, verify};
+use crate::series::Forecasts;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
-use std::iter::repeat_n;
+use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
-
-/// Rows handed to the writer at once; series stay whole, so a chunk may exceed it by one horizon.
-const CHUNK_ROWS: usize = 16_384;
-
-/// Rows per row group: small enough to bound the writer's memory, and what DuckDB scans as one unit.
-const GROUP_ROWS: usize = 122_880;
-
-/// Type of every timestamp column: INT64 TIMESTAMP(MICROS, isAdjustedToUTC = true).
-pub(super) fn timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
 
 /// Writes forecasts in schema v1, atomically.
 ///
@@ -37,153 +18,33 @@ pub fn write_forecasts(
     id_columns: &[String],
     provenance: &Provenance,
 ) -> Result<Published, PublishError> {
-    let table = Table::new(forecasts, id_columns, provenance)
+    let table = Table::new(forecasts, id_columns, provenance, Naming::V1)
         .map_err(|reason| PublishError::Verify { path: path.into(), reason })?;
-    let mut series: Vec<&SeriesForecast> = forecasts.series.iter().collect();
-    series.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
-    let rows = series.iter().map(|one| one.times.len()).sum();
     let bytes = store::publish(
         path,
-        |file| {
-            let mut writer = ArrowWriter::try_new(file, table.schema.clone(), Some(table.properties()?))?;
-            for chunk in chunks(&series) {
-                writer.write(&table.batch(chunk)?)?;
-            }
-            Ok(writer.close().map(drop)?)
-        },
-        |file| verify::forecasts(file, &table.schema, &table.quantiles, rows),
+        |file| write(&table, file),
+        |file| verify::parquet(file, &table.schema, &table.quantiles, table.rows),
     )?;
-    Ok(Published { rows, bytes, path: path.into() })
+    Ok(Published { rows: table.rows, bytes, path: path.into() })
 }
 
-/// Runs of whole series of about [`CHUNK_ROWS`] rows.
-fn chunks<'a, 'b>(series: &'a [&'b SeriesForecast]) -> impl Iterator<Item = &'a [&'b SeriesForecast]> {
-    let mut rows = 0;
-    series.chunk_by(move |before, _| {
-        rows += before.times.len();
-        let whole = rows < CHUNK_ROWS;
-        rows = if whole { rows } else { 0 };
-        whole
-    })
-}
-
-/// The columns of one file.
-struct Table<'a> {
-    provenance: &'a Provenance,
-    schema: SchemaRef,
-    /// Id columns as published: index into a series' keys, in the order of the schema.
-    keys: Vec<usize>,
-    /// Names of the quantile columns, ascending by level.
-    quantiles: Vec<String>,
-    /// Indices of the quantiles that bound the primary interval.
-    interval: [usize; 2],
-}
-
-impl<'a> Table<'a> {
-    fn new(
-        forecasts: &Forecasts,
-        id_columns: &[String],
-        provenance: &'a Provenance,
-    ) -> Result<Table<'a>, String> {
-        let levels = &forecasts.quantile_levels;
-        let tail = (100.0 - provenance.primary_level) / 200.0;
-        let index = |level: f64| {
-            let found = levels.iter().position(|have| (have - level).abs() < 1e-8);
-            found.ok_or_else(|| format!("quantile {level} of the primary interval was not forecast"))
-        };
-        let interval = [index(tail)?, index(1.0 - tail)?];
-        let quantiles: Vec<String> = levels.iter().map(|&level| names::quantile_name(level)).collect();
-        let ids = names::id_names(id_columns);
-        let required = |name: &str, kind: DataType| Field::new(name, kind, false);
-        let mut fields = vec![required("unique_id", DataType::Utf8)];
-        fields.extend(ids.iter().map(|(_, name)| required(name, DataType::Utf8)));
-        fields.push(required("ds", timestamp()));
-        fields.push(required("horizon", DataType::Int32));
-        let interval_names = ["yhat", "yhat_lower", "yhat_upper"].into_iter();
-        let numbers = interval_names.chain(quantiles.iter().map(String::as_str));
-        fields.extend(numbers.map(|name| required(name, DataType::Float64)));
-        fields.extend(["cutoff", "issued_at", "created_at"].map(|name| required(name, timestamp())));
-        fields.push(required("run_id", DataType::Utf8));
-        fields.push(required("model_id", DataType::Utf8));
-        fields.push(required("model_version", DataType::Int32));
-        fields.push(required("status", DataType::Utf8));
-        fields.push(Field::new("scenario", DataType::Utf8, true));
-        let keys = ids.into_iter().map(|(key, _)| key).collect();
-        Ok(Table { provenance, schema: Arc::new(Schema::new(fields)), keys, quantiles, interval })
+/// Writes a table as Parquet.
+pub(super) fn write(table: &Table<'_>, sink: impl Write + Send) -> Result<(), Failure> {
+    let mut writer = ArrowWriter::try_new(sink, table.schema.clone(), Some(table.properties()?))?;
+    for batch in table.batches() {
+        writer.write(&batch?)?;
     }
-
-    fn properties(&self) -> Result<WriterProperties, ParquetError> {
-        let own = |key: &str, value: String| KeyValue::new(format!("s4cast.{key}"), value);
-        let mut metadata = vec![
-            own("schema_version", SCHEMA_VERSION.to_string()),
-            own("version", env!("CARGO_PKG_VERSION").into()),
-            own("run_id", self.provenance.run_id.clone()),
-            own("primary_level", self.provenance.primary_level.to_string()),
-        ];
-        metadata.extend(self.provenance.metadata.iter().map(|(key, value)| own(key, value.clone())));
-        let ascending = |column: usize| SortingColumn {
-            column_idx: column as i32,
-            descending: false,
-            nulls_first: false,
-        };
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-            .set_statistics_enabled(EnabledStatistics::Page)
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_sorting_columns(Some(vec![ascending(0), ascending(1 + self.keys.len())]))
-            .set_key_value_metadata(Some(metadata));
-        // Forecasts hardly ever repeat, so a dictionary of them would be built in vain.
-        for field in self.schema.fields().iter().filter(|field| *field.data_type() == DataType::Float64) {
-            properties =
-                properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
-        }
-        Ok(properties.build())
-    }
-
-    /// The rows of some series.
-    fn batch(&self, series: &[&SeriesForecast]) -> Result<RecordBatch, ArrowError> {
-        let rows = series.iter().map(|one| one.times.len()).sum();
-        let text = |value: &dyn Fn(&SeriesForecast) -> String| -> ArrayRef {
-            let values = series.iter().flat_map(|one| repeat_n(value(one), one.times.len()));
-            Arc::new(StringArray::from_iter_values(values))
-        };
-        let quantile = |q: usize| -> ArrayRef {
-            let values = series.iter().flat_map(|one| one.quantiles.column(q).into_iter().copied());
-            Arc::new(Float64Array::from_iter_values(values))
-        };
-        let instants = |values: &mut dyn Iterator<Item = i64>| -> ArrayRef {
-            Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
-        };
-        let steps = series.iter().flat_map(|one| (1..).take(one.times.len()));
-        let point = series.iter().flat_map(|one| one.point.iter().copied());
-        let mut cutoffs = series.iter().flat_map(|one| repeat_n(one.cutoff, one.times.len()));
-
-        let mut columns = vec![text(&|one| one.unique_id.clone())];
-        columns
-            .extend(self.keys.iter().map(|&key| text(&|one| one.keys.get(key).cloned().unwrap_or_default())));
-        columns.push(instants(&mut series.iter().flat_map(|one| one.times.iter().copied())));
-        columns.push(Arc::new(Int32Array::from_iter_values(steps)));
-        columns.push(Arc::new(Float64Array::from_iter_values(point)));
-        columns.extend(self.interval.map(quantile));
-        columns.extend((0..self.quantiles.len()).map(quantile));
-        columns.push(instants(&mut cutoffs));
-        columns.push(instants(&mut repeat_n(self.provenance.issued_at, rows)));
-        columns.push(instants(&mut repeat_n(self.provenance.created_at, rows)));
-        columns.push(text(&|_| self.provenance.run_id.clone()));
-        columns.push(text(&|one| one.model_id.clone()));
-        columns.push(Arc::new(Int32Array::from_value(self.provenance.model_version, rows)));
-        columns.push(text(&|one| one.status.as_str().into()));
-        columns.push(new_null_array(&DataType::Utf8, rows));
-        RecordBatch::try_new(self.schema.clone(), columns)
-    }
+    Ok(writer.close().map(drop)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::Status;
+    use crate::series::{SeriesForecast, Status};
+    use arrow_array::{Float64Array, Int32Array, StringArray};
     use ndarray::Array2;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::basic::Compression;
     use std::fs::File;
 
     const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
@@ -208,6 +69,7 @@ mod tests {
             created_at: 2,
             model_version: 1,
             primary_level: 80.0,
+            levels: vec![80.0, 95.0],
             metadata: vec![("data_sha256".into(), "abc".into())],
         }
     }

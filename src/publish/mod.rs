@@ -2,23 +2,50 @@
 //!
 //! Every file goes to a hidden temporary neighbour first, is synced, opened again and verified, and only then renamed
 //! over its path. A reader sees the whole old file or the whole new one, and a failure leaves nothing behind.
+//!
+//! The runs of a job stand below a sink, one file each, and the newest one a second time at a fixed path:
+//!
+//! ```text
+//! OUT/job=J/issued_date=2026-01-31/run_id=R/part-0.parquet     every run, until retention takes it
+//!                                           _commit.json       what makes it count
+//! OUT/latest/job=J/part-0.parquet                              the newest run, whole, at any instant
+//! ```
 
 mod bytes;
+mod columns;
+mod commit;
+mod csv;
 mod forecasts;
+mod latest;
+mod layout;
 mod names;
 mod quality;
+mod ledger;
+mod read;
+mod retention;
+mod runs;
 mod sink;
+mod splice;
 mod store;
+mod table;
 mod verify;
 
 pub use bytes::write_bytes;
+pub use columns::{RunColumns, read_columns};
+pub use commit::Commit;
 pub use forecasts::write_forecasts;
+pub use latest::latest;
+pub use layout::RunKey;
+pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
 pub use quality::write_quality;
+pub use read::{Filter, read_run};
+pub use retention::{Recovered, prune, recover};
+pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use sink::{Format, Naming, SinkSpec};
 pub use store::probe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Version of the forecast schema, in the file's metadata as `s4cast.schema_version`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -36,6 +63,8 @@ pub struct Provenance {
     pub model_version: i32,
     /// Coverage level in percent of `yhat_lower` and `yhat_upper`; both tails are among the quantile levels.
     pub primary_level: f64,
+    /// All coverage levels in percent that were asked for, in that order; their tails are among the quantile levels.
+    pub levels: Vec<f64>,
     /// Further metadata of the file: (key without the `s4cast.` prefix, value), for example config and data hashes.
     pub metadata: Vec<(String, String)>,
 }
@@ -88,4 +117,28 @@ pub enum PublishError {
         /// What differs.
         reason: String,
     },
+    /// Reading what is published failed (74).
+    #[error("reading {path} failed: {reason}")]
+    Read {
+        /// What was read.
+        path: PathBuf,
+        /// The operating system's words, or what is wrong with the file.
+        reason: String,
+    },
+}
+
+impl PublishError {
+    /// Whether the same call may succeed later, with nobody doing anything about it.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            PublishError::Io { .. } | PublishError::Read { .. } => true,
+            PublishError::CannotCreate { .. }
+            | PublishError::Permission { .. }
+            | PublishError::Verify { .. } => false,
+        }
+    }
+
+    fn read(path: &Path, error: &std::io::Error) -> PublishError {
+        PublishError::Read { path: path.into(), reason: error.to_string() }
+    }
 }

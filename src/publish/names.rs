@@ -86,7 +86,7 @@ fn taken(name: &str) -> bool {
 }
 
 /// `p`, two digits, and a fraction or nothing. A number appended to another name never makes one of these.
-fn like_quantile(name: &str) -> bool {
+pub(super) fn like_quantile(name: &str) -> bool {
     let Some(rest) = name.strip_prefix('p') else { return false };
     let (whole, fraction) = rest.split_at(rest.len().min(2));
     whole.len() == 2

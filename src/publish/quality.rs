@@ -1,6 +1,6 @@
 //! The quality report: one row per series, the quarantined ones included.
 
-use crate::publish::forecasts::timestamp;
+use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published, store};
 use crate::series::{Quality, Verdict};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// Series handed to the writer at once.
 const CHUNK_ROWS: usize = 16_384;
 
-/// Writes the quality report, atomically: counts, span, `verdict` (`ok`, `quarantined`) and `reasons` (`; ` between
-/// them, null where there are none).
+/// Writes the quality report, atomically: counts, span, `verdict` (`ok`, `fallback`, `quarantined`), `reasons` for it
+/// and `warnings` (`; ` between them, null where there are none).
 ///
 /// # Errors
 /// See [`PublishError`].
@@ -72,6 +72,7 @@ fn batch(quality: &[Quality]) -> Result<RecordBatch, arrow_schema::ArrowError> {
         ("first_ds", timestamp(), instant(|one| one.first_ds)),
         ("last_ds", timestamp(), instant(|one| one.last_ds)),
         ("freq", DataType::Utf8, text(|one| one.frequency.map(|frequency| frequency.to_string()))),
+        ("warnings", DataType::Utf8, text(|one| joined(&one.warnings))),
     ];
     let fields = columns.each_ref().map(|(name, kind, _)| Field::new(*name, kind.clone(), true));
     RecordBatch::try_new(
@@ -83,6 +84,7 @@ fn batch(quality: &[Quality]) -> Result<RecordBatch, arrow_schema::ArrowError> {
 fn verdict(quality: &Quality) -> &'static str {
     match quality.verdict {
         Verdict::Ok => "ok",
+        Verdict::Fallback(_) => "fallback",
         Verdict::Quarantined(_) => "quarantined",
     }
 }
@@ -90,8 +92,12 @@ fn verdict(quality: &Quality) -> &'static str {
 fn reasons(quality: &Quality) -> Option<String> {
     match &quality.verdict {
         Verdict::Ok => None,
-        Verdict::Quarantined(reasons) => Some(reasons.join("; ")),
+        Verdict::Fallback(reasons) | Verdict::Quarantined(reasons) => joined(reasons),
     }
+}
+
+fn joined(lines: &[String]) -> Option<String> {
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 #[cfg(test)]
@@ -113,20 +119,32 @@ mod tests {
             last_ds: Some(9),
             frequency: None,
             verdict: Verdict::Ok,
+            warnings: vec!["stale: the last value is old".into()],
         };
         let reasons = vec!["row 3: repeated".to_string(), "row 4: infinite".to_string()];
-        let bad = Quality { unique_id: "b".into(), verdict: Verdict::Quarantined(reasons), ..good.clone() };
+        let bad = Quality {
+            unique_id: "b".into(),
+            verdict: Verdict::Quarantined(reasons),
+            warnings: Vec::new(),
+            ..good.clone()
+        };
+        let frozen = vec!["flatline: all alike".to_string()];
+        let suspect = Quality { unique_id: "c".into(), verdict: Verdict::Fallback(frozen), ..bad.clone() };
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("q.parquet");
-        assert_eq!(write_quality(&path, &[good, bad]).expect("published").rows, 2);
+        assert_eq!(write_quality(&path, &[good, bad, suspect]).expect("published").rows, 3);
         let file = std::fs::File::open(&path).expect("open");
         let mut reader =
             ParquetRecordBatchReaderBuilder::try_new(file).expect("reader").build().expect("reader");
         let batch = reader.next().expect("rows").expect("batch");
         let verdicts: Vec<_> = batch["verdict"].as_string::<i32>().iter().flatten().collect();
-        assert_eq!(verdicts, ["ok", "quarantined"]);
+        assert_eq!(verdicts, ["ok", "quarantined", "fallback"]);
         let reasons = batch["reasons"].as_string::<i32>();
         assert!(reasons.is_null(0));
         assert_eq!(reasons.value(1), "row 3: repeated; row 4: infinite");
+        assert_eq!(reasons.value(2), "flatline: all alike");
+        let warnings = batch["warnings"].as_string::<i32>();
+        assert_eq!(warnings.value(0), "stale: the last value is old");
+        assert!(warnings.is_null(1));
     }
 }

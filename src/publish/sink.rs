@@ -13,6 +13,24 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// All formats.
+    pub const ALL: [Format; 2] = [Format::Parquet, Format::Csv];
+
+    /// Name in the config and in commits; also how the names of its files end.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Parquet => "parquet",
+            Format::Csv => "csv",
+        }
+    }
+
+    /// The format of that name.
+    pub fn from_name(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+}
+
 /// Names of the columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Naming {
@@ -21,6 +39,21 @@ pub enum Naming {
     V1,
     /// As Nixtla's libraries write them: `unique_id, ds, s4cast, s4cast-lo-80, s4cast-hi-80, …`
     Nixtla,
+}
+
+impl Naming {
+    /// Name in the config and in commits.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Naming::V1 => "v1",
+            Naming::Nixtla => "nixtla",
+        }
+    }
+
+    /// The naming of that name.
+    pub fn from_name(name: &str) -> Option<Naming> {
+        [Naming::V1, Naming::Nixtla].into_iter().find(|naming| naming.as_str() == name)
+    }
 }
 
 /// A folder that runs are published to.

@@ -83,8 +83,21 @@ impl Target {
     }
 }
 
-/// Removes what killed runs left in a folder: temporary files that no process holds locked.
-fn remove_leftovers(folder: &Path) {
+/// Removes what killed runs left in a folder; returns how many files.
+pub(super) fn remove_leftovers(folder: &Path) -> usize {
+    let removed = |path: &PathBuf| {
+        let removed = std::fs::remove_file(path).is_ok();
+        if removed {
+            tracing::info!(file = %path.display(), "removed what a killed run left");
+        }
+        removed
+    };
+    leftovers(folder).into_iter().filter(removed).count()
+}
+
+/// What killed runs left in a folder: temporary files that no process holds locked.
+pub(super) fn leftovers(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
@@ -93,11 +106,11 @@ fn remove_leftovers(folder: &Path) {
             // A pipe of that name would keep whoever opens it waiting.
             && entry.file_type().is_ok_and(|kind| kind.is_file())
             && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
-            && std::fs::remove_file(entry.path()).is_ok()
         {
-            tracing::info!(file = %entry.path().display(), "removed what a killed run left");
+            found.push(entry.path());
         }
     }
+    found
 }
 
 /// What a new file gets where nothing is replaced: everybody's, less the umask (temporary files are private).
@@ -114,7 +127,7 @@ fn ordinary_permissions() -> Option<Permissions> {
 }
 
 /// Which variant an error of the operating system belongs to.
-fn sort_out(path: &Path, error: &io::Error) -> PublishError {
+pub(super) fn sort_out(path: &Path, error: &io::Error) -> PublishError {
     use io::ErrorKind as Kind;
     let (path, reason) = (path.to_path_buf(), root_cause(error));
     let elsewhere = |reason: &str| format!("{reason}; choose another path");
@@ -125,6 +138,7 @@ fn sort_out(path: &Path, error: &io::Error) -> PublishError {
         Kind::NotFound
         | Kind::NotADirectory
         | Kind::IsADirectory
+        | Kind::AlreadyExists
         | Kind::InvalidInput
         | Kind::InvalidFilename => PublishError::CannotCreate { path, reason: elsewhere(&reason) },
         _ => PublishError::Io { path, reason },
@@ -153,9 +167,30 @@ pub fn probe(path: &Path) -> Result<(), PublishError> {
 /// Returns the size in bytes.
 pub(super) fn publish(
     path: &Path,
-    write: impl FnOnce(&File) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+    write: impl FnOnce(&File) -> Result<(), Failure>,
     verify: impl FnOnce(File) -> Result<(), String>,
 ) -> Result<u64, PublishError> {
+    let (prepared, ()) = prepare(path, write, verify)?;
+    prepared.persist()
+}
+
+/// Why writing failed, in the words of whatever wrote.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A file that is written, synced and verified, and that nobody sees yet. Dropped, it is gone.
+pub(super) struct Prepared {
+    target: Target,
+    partial: tempfile::NamedTempFile,
+    /// Its size.
+    pub(super) bytes: u64,
+}
+
+/// Everything of [`publish`] but the rename; also returns what `verify` found.
+pub(super) fn prepare<T>(
+    path: &Path,
+    write: impl FnOnce(&File) -> Result<(), Failure>,
+    verify: impl FnOnce(File) -> Result<T, String>,
+) -> Result<(Prepared, T), PublishError> {
     let target = Target::at(path)?;
     remove_leftovers(&target.folder);
     let partial = target.partial()?;
@@ -164,14 +199,52 @@ pub(super) fn publish(
     partial.as_file().sync_all().map_err(|error| io(root_cause(&error)))?;
     let reopened = partial.reopen().map_err(|error| io(root_cause(&error)))?;
     let bytes = reopened.metadata().map_err(|error| io(root_cause(&error)))?.len();
-    verify(reopened).map_err(|reason| PublishError::Verify { path: path.into(), reason })?;
-    partial.persist(&target.file).map_err(|error| sort_out(path, &error.error))?;
-    sync_folder(&target.folder);
-    Ok(bytes)
+    let found = verify(reopened).map_err(|reason| PublishError::Verify { path: path.into(), reason })?;
+    Ok((Prepared { target, partial, bytes }, found))
+}
+
+impl Prepared {
+    /// Renames it over its path and makes that durable; returns the size in bytes.
+    pub(super) fn persist(self) -> Result<u64, PublishError> {
+        self.partial.persist(&self.target.file).map_err(|error| sort_out(&self.target.path, &error.error))?;
+        sync_folder(&self.target.folder);
+        Ok(self.bytes)
+    }
+}
+
+/// Puts a hard link of `file` atomically at `path`; an error where the file system has none.
+pub(super) fn link(file: &Path, path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PARTIAL[0]).suffix(PARTIAL[1]);
+    let partial = builder.make_in(folder, |partial| std::fs::hard_link(file, partial))?;
+    std::fs::rename(partial.path(), path)?;
+    sync_folder(folder);
+    // A rename between two links of one file leaves both, so the temporary one is removed in any case.
+    drop(partial);
+    Ok(())
+}
+
+/// Creates a folder and what is missing above it, durably.
+pub(super) fn create_folder(folder: &Path) -> Result<(), PublishError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_folder(parent)?;
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => {
+            Err(sort_out(folder, &error))
+        }
+        _ => {
+            sync_folder(parent);
+            Ok(())
+        }
+    }
 }
 
 /// Makes the rename durable. A file system that cannot sync folders keeps the file all the same, so this only warns.
-fn sync_folder(folder: &Path) {
+pub(super) fn sync_folder(folder: &Path) {
     if cfg!(unix)
         && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())
     {

@@ -3,30 +3,44 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{Float64Array, RecordBatch};
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::File;
 
-/// Reads the whole file back: footer, schema, row count, then every value; the first violation is the error.
-pub(super) fn forecasts(
-    file: File,
-    schema: &Schema,
-    quantiles: &[String],
-    rows: usize,
-) -> Result<(), String> {
+/// Checks a whole Parquet file: footer, schema, row count, then every value; the first violation is the error.
+///
+/// `quantiles` are the columns that must not decrease from one to the next.
+pub(super) fn parquet(file: File, schema: &Schema, quantiles: &[String], rows: usize) -> Result<(), String> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
     if reader.schema().fields() != schema.fields() {
         return Err("the schema differs from what was written".into());
     }
-    let found = reader.metadata().file_metadata().num_rows();
-    if found != rows as i64 {
-        return Err(format!("{found} rows instead of {rows}"));
-    }
+    let batches = reader.build().map_err(|error| error.to_string())?;
+    batches_of(batches.map(|batch| batch.map_err(|error| error.to_string())), quantiles, rows)
+}
+
+/// Checks the rows of a file, batch by batch.
+pub(super) fn batches_of(
+    batches: impl Iterator<Item = Result<RecordBatch, String>>,
+    quantiles: &[String],
+    rows: usize,
+) -> Result<(), String> {
     let mut last = None;
-    for batch in reader.build().map_err(|error| error.to_string())? {
-        last = check(&batch.map_err(|error| error.to_string())?, quantiles, last)?;
+    let mut found = 0;
+    for batch in batches {
+        let batch = batch?;
+        found += batch.num_rows();
+        last = check(&batch, quantiles, last)?;
     }
-    Ok(())
+    match found == rows {
+        true => Ok(()),
+        false => Err(format!("{found} rows instead of {rows}")),
+    }
+}
+
+/// Where a column stands.
+pub(super) fn place(schema: &Schema, name: &str) -> Result<usize, String> {
+    schema.index_of(name).map_err(|_| format!("column {name} is missing"))
 }
 
 /// Id and time of a row: strictly ascending over the file.
@@ -34,17 +48,16 @@ type Place = (String, i64);
 
 /// Checks the rows of one batch; `last` is the place of the row before it. Returns the place of its last row.
 fn check(batch: &RecordBatch, quantiles: &[String], last: Option<Place>) -> Result<Option<Place>, String> {
-    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| format!("column {name} is missing"));
+    let column = |name: &str| place(batch.schema_ref(), name).map(|place| batch.column(place));
     let numbers = |name: &str| column(name).map(|found| found.as_primitive::<Float64Type>());
     let ids = column("unique_id")?.as_string::<i32>();
     let times = column("ds")?.as_primitive::<TimestampMicrosecondType>();
-    for name in ["yhat", "yhat_lower", "yhat_upper"] {
-        finite(name, numbers(name)?)?;
+    for field in batch.schema_ref().fields().iter().filter(|field| *field.data_type() == DataType::Float64) {
+        finite(field.name(), numbers(field.name())?)?;
     }
     let mut lower: Option<(&str, &Float64Array)> = None;
     for name in quantiles {
         let upper = numbers(name)?;
-        finite(name, upper)?;
         if let Some((below, lower)) = lower
             && let Some(row) = crossing(lower.values(), upper.values())
         {

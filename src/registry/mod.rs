@@ -1,1 +1,26 @@
 //! Model versions: immutable, atomic, verified; which one serves, and the way back.
+//!
+//! ```text
+//! STATE/models/JOB/7/weights.safetensors    a forecaster, written once
+//!                    manifest.json          how it came about, and the hash of its weights
+//!             JOB/champion.json             which version serves, which are pinned, what served before
+//!             JOB/.lock                     held by whoever changes anything here; readers take no lock
+//! ```
+//!
+//! A version appears by one rename of its whole folder and the champion changes by one rename of its file, so whatever
+//! moment a process dies at, the old champion serves and no half version is visible.
+
+mod birth;
+mod champion;
+mod error;
+mod folder;
+mod keep;
+mod manifest;
+mod versions;
+
+pub use birth::{Birth, Figures, Score};
+pub use champion::{Event, Promotion};
+pub use error::RegistryError;
+pub use keep::{Finding, Removed};
+pub use manifest::Manifest;
+pub use versions::{Registry, Version};

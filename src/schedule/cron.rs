@@ -106,3 +106,63 @@ impl std::fmt::Display for Rule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots(rule: &Rule, from: &str, number: usize) -> Vec<String> {
+        let from = from.parse::<Timestamp>().expect("instant").as_microsecond();
+        let after = |instant: &i64| rule.after(*instant);
+        let instants = std::iter::successors(rule.after(from), after).take(number);
+        instants.map(|at| Timestamp::from_microsecond(at).expect("instant").to_string()).collect()
+    }
+
+    fn berlin(text: &str) -> Rule {
+        Rule::cron(text, TimeZone::get("Europe/Berlin").expect("zone")).expect("rule")
+    }
+
+    #[test]
+    fn a_skipped_time_runs_at_the_first_instant_after_the_gap() {
+        // At 02:00 of 29 March 2026 clocks in Berlin go to 03:00.
+        let want = ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"];
+        assert_eq!(slots(&berlin("30 2 * * *"), "2026-03-27T12:00:00Z", 3), want);
+        // A step has no slot inside the gap, and none in its place.
+        let want = ["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"];
+        assert_eq!(slots(&berlin("*/30 * * * *"), "2026-03-29T00:00:00Z", 3), want);
+    }
+
+    #[test]
+    fn a_repeated_time_runs_once_and_a_repeated_step_twice() {
+        // At 03:00 of 25 October 2026 clocks in Berlin go back to 02:00.
+        let want = ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"];
+        assert_eq!(slots(&berlin("30 2 * * *"), "2026-10-24T12:00:00Z", 2), want);
+        let want = ["2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"];
+        assert_eq!(slots(&berlin("0 * * * *"), "2026-10-24T23:30:00Z", 3), want);
+    }
+
+    #[test]
+    fn intervals_keep_their_phase_and_six_fields_have_seconds() {
+        let quarter = Rule::every(SignedDuration::from_mins(15)).expect("rule");
+        assert_eq!(
+            slots(&quarter, "2026-01-01T00:07:01Z", 2),
+            ["2026-01-01T00:15:00Z", "2026-01-01T00:30:00Z"]
+        );
+        assert_eq!(slots(&quarter, "2026-01-01T00:15:00Z", 1), ["2026-01-01T00:30:00Z"]);
+        assert_eq!(slots(&berlin("5 0 12 * * MON"), "2026-01-01T00:00:00Z", 1), ["2026-01-05T11:00:05Z"]);
+        assert_eq!(slots(&berlin("@daily"), "2026-01-01T00:00:00Z", 1), ["2026-01-01T23:00:00Z"]);
+    }
+
+    #[test]
+    fn what_gives_no_instants_is_refused() {
+        for text in ["", "often", "61 * * * *", "* * * *", "0 0 0 1 1 * 2026"] {
+            assert!(matches!(Rule::cron(text, TimeZone::UTC), Err(RuleError::Cron { .. })), "{text}");
+        }
+        assert_eq!(
+            Rule::cron("0 0 30 2 *", TimeZone::UTC).err(),
+            Some(RuleError::Never("0 0 30 2 *".into()))
+        );
+        assert!(Rule::every(SignedDuration::from_millis(1500)).is_err());
+        assert!(Rule::every(SignedDuration::ZERO).is_err());
+    }
+}

@@ -1,7 +1,19 @@
 //! Cron slots, the ledger that accounts for every one of them, and the loop that works them.
 
+pub mod clock;
 pub mod command;
 pub mod cron;
+pub mod daemon;
+pub mod inbox;
+pub mod ledger;
+mod line;
+pub mod lock;
+pub mod metrics;
 pub mod outcome;
+mod run_id;
+pub mod scheduler;
 pub mod spec;
 pub mod status;
+pub mod work;
+
+pub use run_id::run_id;

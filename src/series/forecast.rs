@@ -7,7 +7,7 @@ use ndarray::Array2;
 pub enum Status {
     /// The requested model forecast this series.
     Ok,
-    /// The series could not feed the model; seasonal naive stands in.
+    /// The series could not feed the model, or looks wrong; seasonal naive stands in.
     Fallback,
     /// The model forecast it, from incomplete input.
     Degraded,

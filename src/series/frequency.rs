@@ -53,6 +53,20 @@ impl Frequency {
         (1..=steps).map(|step| walk.stamp(step)).collect()
     }
 
+    /// When the period that a grid timestamp names is over, microseconds UTC.
+    ///
+    /// The timestamp is the period's start, and the next one its end. Two kinds of period last no longer than the day of
+    /// their timestamp: a business day, also before a weekend, and the month that ends with a last day of the month.
+    pub fn period_end(self, stamp: i64, zone: &TimeZone) -> i64 {
+        let length = match self {
+            Frequency::BusinessDays | Frequency::Months { anchor: MonthAnchor::End, .. } => {
+                Frequency::Days { days: 1 }
+            }
+            own => own,
+        };
+        length.after(stamp, 1, zone)[0]
+    }
+
     /// Every grid timestamp from `first` up to and including `last`, microseconds UTC.
     ///
     /// The grid stands where `first` puts it; a month-based grid whose anchor is another day than that of `first`
@@ -219,6 +233,17 @@ pub(crate) mod tests {
         let after = |text| show(&Frequency::BusinessDays.after(at(text), 2, &TimeZone::UTC));
         assert_eq!(after("2024-03-01T00:00:00Z"), ["2024-03-04T00:00:00Z", "2024-03-05T00:00:00Z"]);
         assert_eq!(after("2024-03-03T00:00:00Z"), ["2024-03-04T00:00:00Z", "2024-03-05T00:00:00Z"]);
+    }
+
+    #[test]
+    fn periods_end_with_the_next_step_or_with_their_day() {
+        let end = |word: &str, stamp: &str| show(&[frequency(word).period_end(at(stamp), &berlin())]);
+        assert_eq!(end("1h", "2024-10-27T00:00:00Z"), ["2024-10-27T01:00:00Z"]);
+        // The day on which the clocks go back has 25 hours.
+        assert_eq!(end("1d", "2024-10-26T22:00:00Z"), ["2024-10-27T23:00:00Z"]);
+        assert_eq!(end("MS", "2024-01-31T23:00:00Z"), ["2024-02-29T23:00:00Z"]);
+        assert_eq!(end("ME", "2024-01-30T23:00:00Z"), ["2024-01-31T23:00:00Z"]);
+        assert_eq!(end("B", "2024-02-29T23:00:00Z"), ["2024-03-01T23:00:00Z"]);
     }
 
     #[test]

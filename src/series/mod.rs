@@ -16,6 +16,7 @@ pub use frequency::Frequency;
 pub use quality::{Note, Quality, Verdict};
 
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 
 /// One series on a complete regular grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,4 +54,8 @@ pub struct Panel {
     pub series: Vec<Series>,
     /// Zone in which civil time (days, months, calendar features) is read.
     pub zone: TimeZone,
+    /// Status that the data gives the forecast of a series, by `unique_id`: `Fallback` is forecast by seasonal naive,
+    /// whatever the model; `Stale` as usual. Their history is trained on like any other: a global model should not
+    /// change for all because one meter froze.
+    pub marks: BTreeMap<String, Status>,
 }

@@ -7,6 +7,8 @@ use crate::series::Frequency;
 pub enum Verdict {
     /// Usable.
     Ok,
+    /// Used, but forecast by seasonal naive: it looks wrong, for the reasons given.
+    Fallback(Vec<String>),
     /// Left out, with the reasons a person can act on.
     Quarantined(Vec<String>),
 }
@@ -34,6 +36,8 @@ pub struct Quality {
     pub frequency: Option<Frequency>,
     /// Whether the series is used.
     pub verdict: Verdict,
+    /// What looks wrong with it and stops nothing.
+    pub warnings: Vec<String>,
 }
 
 /// Something that the reader should know and that stops nothing (an assumed zone, a skipped file).

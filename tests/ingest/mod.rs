@@ -67,7 +67,7 @@ fn reasons<'a>(ingested: &'a Ingested, id: &str) -> &'a [String] {
     let quality = ingested.quality.iter().find(|quality| quality.unique_id == id).unwrap();
     match &quality.verdict {
         Verdict::Ok => &[],
-        Verdict::Quarantined(reasons) => reasons,
+        Verdict::Fallback(reasons) | Verdict::Quarantined(reasons) => reasons,
     }
 }
 

@@ -11,6 +11,7 @@ use ndarray::{Array1, Array2};
 use num_complex::Complex;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::hippo;
 use crate::engine::param::{Kind, Tensor, tensor};
@@ -20,7 +21,8 @@ use crate::engine::real::Real;
 pub type C64 = Complex<f64>;
 
 /// How the continuous system becomes a discrete one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Discretization {
     /// Zero-order hold: Ā = e^x.
     ZeroOrderHold,
@@ -29,7 +31,8 @@ pub enum Discretization {
 }
 
 /// Where A starts (S4D paper, section 4; N is the full state size, conjugates included).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Init {
     /// A_n = −1/2 + i π n.
     Lin,

@@ -1,0 +1,85 @@
+//! The clap types of `s4cast models`, nothing else.
+
+use crate::cli::exit;
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// List all versions: which serve, which are pinned, how they scored
+    #[command(after_help = exit::help())]
+    Ls(Place),
+    /// Show where a version comes from, how it scored, and what served when
+    #[command(after_help = exit::help())]
+    Show(Show),
+    /// Let a version serve from now on
+    #[command(after_help = exit::help())]
+    Promote(Promote),
+    /// Let the version serve that served before
+    #[command(after_help = exit::help())]
+    Rollback(Place),
+    /// Keep a version, and let no other one be promoted until it is unpinned
+    #[command(after_help = exit::help())]
+    Pin(Chosen),
+    /// Take a pin away
+    #[command(after_help = exit::help())]
+    Unpin(Chosen),
+    /// Read every file and check its hash; exit code 65 if one is damaged
+    #[command(after_help = exit::help())]
+    Verify(Place),
+    /// Remove old versions; the champion, the one before it and pinned ones stay
+    #[command(after_help = exit::help())]
+    Gc(Gc),
+}
+
+/// Which models.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Models")]
+pub(super) struct Place {
+    /// State directory of the daemon [default: state]
+    #[arg(long, env = "S4CAST_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Job whose models are meant (default: all of them, or the only one)
+    #[arg(long, env = "S4CAST_JOB", value_name = "JOB")]
+    pub job: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    /// Number of the version (default: the one that serves)
+    #[arg(value_name = "VERSION")]
+    pub version: Option<u32>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Promote {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Why, for whoever reads the history
+    #[arg(long, env = "S4CAST_REASON", value_name = "TEXT", default_value = "by hand")]
+    pub reason: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Chosen {
+    /// Number of the version
+    #[arg(value_name = "VERSION")]
+    pub version: u32,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Gc {
+    #[command(flatten)]
+    pub place: Place,
+    /// Versions of each job to keep beside those that always stay
+    #[arg(long, env = "S4CAST_KEEP", value_name = "N", default_value_t = 10)]
+    pub keep: usize,
+    /// Only say what would be removed
+    #[arg(long, env = "S4CAST_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub dry_run: bool,
+}

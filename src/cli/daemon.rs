@@ -1,0 +1,219 @@
+//! `s4cast serve`: the daemon with everything around its loop.
+
+use crate::cli::args_daemon::Serve;
+use crate::cli::error::CliError;
+use crate::cli::notify::Notifier;
+use crate::cli::{Exit, clock, launch};
+use crate::config::{self, Daemon as Config};
+use crate::pipeline::Sources;
+use crate::publish;
+use crate::registry::Registry;
+use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Signal};
+use crate::schedule::ledger::{Durability, Ending, Ledger};
+use crate::schedule::lock::StateLock;
+use crate::schedule::metrics::Metrics;
+use crate::schedule::outcome::Outcome;
+use crate::schedule::scheduler::{Scheduler, Verdict};
+use crate::schedule::spec::DaemonSpec;
+use crate::schedule::status::{Shared, Status};
+use crate::schedule::work::{Workshop, probe};
+use crate::serve::{self, App, ServeSpec};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that may wait for the loop.
+const REQUESTS: usize = 64;
+
+/// Runs the daemon until it is told to stop, or until its simulated time is over.
+pub(super) fn serve(args: &Serve) -> Result<Exit, CliError> {
+    let config = launch::daemon(&args.config)?;
+    launch::limit_threads(config.threads);
+    let clock = clock::parse(&args.clock)?;
+    let _lock = StateLock::take(&config.spec.state)?;
+    let registry = Registry::at(config.spec.state.join("models"));
+    registry.sweep()?;
+    let metrics = Arc::new(Metrics::new());
+    if !args.dry_run {
+        recover_sinks(&config.spec);
+    }
+    let durability = if clock.is_simulated() { Durability::Simulated } else { Durability::Full };
+    let ledger = Ledger::open(&config.spec.state, durability)?;
+    let scheduler = Scheduler::new(ledger, &config.spec, clock.is_simulated(), clock.now())?;
+    let workshop = Workshop {
+        registry: registry.clone(),
+        sources: Sources::default(),
+        state: config.spec.state.clone(),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+    };
+    let work = if args.dry_run { drill() } else { Arc::new(workshop).work() };
+    let notifier = Notifier::from_environment();
+    let shared = Shared::default();
+    let parts = Parts {
+        scheduler,
+        clock: clock.clone(),
+        registry: registry.clone(),
+        metrics: metrics.clone(),
+        shared: shared.clone(),
+        host: Host {
+            work,
+            probe: probe(),
+            reload: Box::new(reloader(args.config.clone(), config.sha256.clone(), notifier)),
+            turned: Box::new(announcer(notifier)),
+        },
+        spec: config.spec.clone(),
+        config_sha256: config.sha256.clone(),
+    };
+    let app = |token| App {
+        status: shared,
+        metrics,
+        requests: token,
+        state: config.spec.state.clone(),
+        registry,
+        token: config.http.as_ref().and_then(ServeSpec::token).cloned(),
+        now: Arc::new(move || clock.now()),
+    };
+    run(parts, config.http.as_ref(), app)
+}
+
+/// The runtime: the loop, and the server beside it if there is an address.
+fn run(
+    parts: Parts,
+    http: Option<&ServeSpec>,
+    app: impl FnOnce(mpsc::Sender<crate::schedule::command::Request>) -> App,
+) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let outcome = runtime.block_on(async {
+        let (request_sender, requests) = mpsc::channel(REQUESTS);
+        let (signal_sender, signals) = mpsc::channel(8);
+        listen_for_signals(signal_sender).map_err(CliError::Runtime)?;
+        let (done, over) = oneshot::channel::<()>();
+        let server = match http {
+            None => {
+                // Without an address nobody asks, but the loop's end of the channel has to stay open.
+                std::mem::forget(request_sender);
+                None
+            }
+            Some(spec) => {
+                let address = spec.listen();
+                let listener = TcpListener::bind(address)
+                    .await
+                    .map_err(|reason| CliError::Listen { address, reason })?;
+                tracing::info!(%address, "listening");
+                let app = app(request_sender);
+                Some(tokio::spawn(serve::run(listener, app, async move {
+                    let _ = over.await;
+                })))
+            }
+        };
+        let outcome = Daemon::new(parts).run(Inputs { signals, requests }).await;
+        let _ = done.send(());
+        if let Some(server) = server {
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(2), server).await;
+        }
+        outcome.map_err(CliError::from)
+    });
+    // What still computes is told nothing: its slot is open in the ledger, and the next start resumes it.
+    runtime.shutdown_background();
+    outcome.map(|()| Exit::Ok)
+}
+
+/// Sends signals of the operating system into the loop.
+fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
+    let kinds = [
+        (SignalKind::hangup(), Signal::Reload),
+        (SignalKind::terminate(), Signal::Stop),
+        (SignalKind::interrupt(), Signal::Stop),
+        (SignalKind::user_defined1(), Signal::Dump),
+    ];
+    for (kind, meaning) in kinds {
+        let mut stream = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(
+            async move { while stream.recv().await.is_some() && sender.send(meaning).await.is_ok() {} },
+        );
+    }
+    Ok(())
+}
+
+/// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly.
+fn recover_sinks(spec: &DaemonSpec) {
+    for plan in &spec.jobs {
+        if let Err(error) = publish::recover(&plan.job.sink, &plan.job.name) {
+            tracing::warn!(job = plan.job.name, %error, "the sink could not be put right");
+        }
+    }
+}
+
+/// Reads the config file again: always if somebody asks, otherwise only if its content has changed.
+fn reloader(
+    path: PathBuf,
+    in_force: String,
+    notifier: Notifier,
+) -> impl FnMut(bool) -> crate::schedule::daemon::Reload {
+    let mut seen = in_force;
+    move |is_asked_for| {
+        let content = content(&path)?;
+        if !is_asked_for && content == seen {
+            return Ok(None);
+        }
+        seen = content;
+        notifier.reloading();
+        let loaded = launch::daemon(&path).map_err(|error| error.problems().join("; "));
+        notifier.ready();
+        let Config { spec, sha256, .. } = loaded?;
+        Ok(Some((spec, sha256)))
+    }
+}
+
+/// SHA-256 of the file's text, which tells a changed file from an untouched one whatever its times say.
+fn content(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(config::sha256(&bytes))
+}
+
+/// Tells the service manager what every turn of the loop gives: ready, stopping, what comes next, that it turns at all.
+fn announcer(notifier: Notifier) -> impl FnMut(&Status) {
+    let (mut is_ready, mut is_draining, mut text) = (false, false, String::new());
+    move |status| {
+        if status.is_ready && !std::mem::replace(&mut is_ready, true) {
+            notifier.ready();
+        }
+        if status.is_draining && !std::mem::replace(&mut is_draining, true) {
+            notifier.stopping();
+        }
+        let now = next_slot(status);
+        if now != text {
+            notifier.status(&now);
+            text = now;
+        }
+        notifier.watchdog();
+    }
+}
+
+/// The next slot in words.
+fn next_slot(status: &Status) -> String {
+    let lines = status.jobs.iter().flat_map(|job| job.lines.iter().map(move |line| (line.next, job, line)));
+    match lines.filter_map(|(next, job, line)| Some((next?, job, line))).min_by_key(|(next, ..)| *next) {
+        Some((next, job, line)) => {
+            format!("next: {} {} at {}", line.stage.as_str(), job.name, clock::shown(next))
+        }
+        None => "no slot to come".into(),
+    }
+}
+
+/// Work that does nothing, for drills.
+fn drill() -> Arc<crate::schedule::daemon::Work> {
+    Arc::new(|_, _| {
+        let reasons = vec!["a drill: no work was done".to_owned()];
+        let ending = Ending { outcome: Outcome::Ok, reasons, detail: serde_json::Value::Null };
+        Done { verdict: Verdict::Ended(ending), files: None }
+    })
+}

@@ -1,0 +1,261 @@
+//! `s4cast models`: what is in the registry, and which version serves.
+
+use crate::cli::args_models::{Chosen, Gc, ModelsCommand, Place, Promote, Show};
+use crate::cli::clock::{self, shown};
+use crate::cli::error::CliError;
+use crate::cli::summary::{Page, count};
+use crate::cli::terminal::Terminal;
+use crate::cli::{Exit, json};
+use crate::registry::{Event, Figures, Manifest, Promotion, Registry, Version};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Changes of the serving version that `show` prints.
+const SHOWN: usize = 5;
+
+/// Runs one of the commands.
+pub(super) fn run(command: &ModelsCommand, terminal: &Terminal) -> Result<Exit, CliError> {
+    match command {
+        ModelsCommand::Ls(place) => list(place, terminal),
+        ModelsCommand::Show(show) => describe(show, terminal),
+        ModelsCommand::Promote(promote) => self::promote(promote, terminal),
+        ModelsCommand::Rollback(place) => {
+            let (registry, job) = (registry(place), job(place)?);
+            promoted(&registry.rollback(&job, clock::now())?, terminal)
+        }
+        ModelsCommand::Pin(chosen) => pin(chosen, terminal, true),
+        ModelsCommand::Unpin(chosen) => pin(chosen, terminal, false),
+        ModelsCommand::Verify(place) => verify(place, terminal),
+        ModelsCommand::Gc(gc) => collect(gc, terminal),
+    }
+}
+
+/// The state directory that flags and environment name.
+fn state(place: &Place) -> PathBuf {
+    place.state.clone().unwrap_or_else(|| PathBuf::from("state"))
+}
+
+fn registry(place: &Place) -> Registry {
+    Registry::at(state(place).join("models"))
+}
+
+/// The job that is meant: the one named, or the only one.
+fn job(place: &Place) -> Result<String, CliError> {
+    if let Some(job) = &place.job {
+        return Ok(job.clone());
+    }
+    let jobs = registry(place).jobs()?;
+    match jobs.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(CliError::Missing(no_models(&state(place)))),
+        several => Err(CliError::Request {
+            message: "there are models of several jobs".into(),
+            help: Some(format!("name one of them with --job: {}", several.join(", "))),
+        }),
+    }
+}
+
+fn no_models(state: &Path) -> String {
+    format!("there are no models in {}; --state names the state directory", state.display())
+}
+
+/// All jobs that are meant; a name must be that of a job.
+fn jobs(place: &Place) -> Result<Vec<String>, CliError> {
+    match &place.job {
+        Some(job) => {
+            registry(place).check(job)?;
+            Ok(vec![job.clone()])
+        }
+        None => Ok(registry(place).jobs()?),
+    }
+}
+
+fn list(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
+    jobs(place)?;
+    let versions = registry(place).versions(place.job.as_deref());
+    let document = || json!({ "models": versions.iter().map(json::version).collect::<Vec<_>>() });
+    let page = || match versions.is_empty() {
+        true => format!("{}\n", no_models(&state(place))),
+        false => table(&versions),
+    };
+    terminal.result(document, page)?;
+    Ok(Exit::Ok)
+}
+
+/// One line per version.
+fn table(versions: &[Version]) -> String {
+    let width = versions.iter().map(|version| version.job.len()).max().unwrap_or(0).max(3);
+    let mut page = Page::default();
+    page.row(format!("{:<width$}  {:>7}  {:<18}{:<22}{}", "JOB", "VERSION", "", "TRAINED", "MODEL"));
+    for version in versions {
+        let marks = [(version.is_champion, "serves"), (version.is_pinned, "pinned")];
+        let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+        let rest = match &version.manifest {
+            Ok(manifest) => {
+                let fits: Vec<String> = manifest.fits.iter().map(words).collect();
+                format!("{:<22}{}", seconds(manifest.created_at), fits.join("; "))
+            }
+            Err(error) => error.to_string(),
+        };
+        let (job, number, marks) = (&version.job, version.version, marks.join(", "));
+        page.row(format!("{job:<width$}  {number:>7}  {marks:<18}{rest}"));
+    }
+    page.text
+}
+
+/// An instant without its fraction of a second.
+fn seconds(micros: i64) -> String {
+    shown(micros - micros.rem_euclid(1_000_000))
+}
+
+/// One group of series in words.
+fn words(fit: &Figures) -> String {
+    let score = fit.holdout.as_ref().and_then(|score| score.mase.zip(score.mase_seasonal_naive));
+    let score = score.map_or(String::new(), |(own, naive)| format!(", MASE {own:.2} (naive {naive:.2})"));
+    format!("{} for {} of step {}{score}", fit.model_id, count(fit.series, "series"), fit.frequency)
+}
+
+fn describe(show: &Show, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (registry, job) = (registry(&show.place), job(&show.place)?);
+    let history = registry.history(&job)?;
+    let manifest = match show.version {
+        Some(version) => registry.manifest(&job, version)?,
+        None => registry.champion(&job)?.ok_or_else(|| {
+            CliError::Missing(format!("no version of job '{job}' serves; name one, or promote one"))
+        })?,
+    };
+    let versions = registry.versions(Some(&job));
+    let mut version = versions.into_iter().filter(|one| one.version == manifest.version);
+    let is_pinned = version.next().is_some_and(|version| version.is_pinned);
+    let is_champion = history.last().is_some_and(|event| event.version == manifest.version);
+    terminal.result(
+        || json::model_version(&manifest, &history, is_champion, is_pinned),
+        || portrait(&manifest, &history, is_champion, is_pinned),
+    )?;
+    Ok(Exit::Ok)
+}
+
+fn portrait(manifest: &Manifest, history: &[Event], is_champion: bool, is_pinned: bool) -> String {
+    let mut page = Page::default();
+    let serves = if is_champion { ", serves" } else { "" };
+    let pinned = if is_pinned { ", pinned" } else { "" };
+    page.line("Model", format!("version {} of job {}{serves}{pinned}", manifest.version, manifest.job));
+    let levels: Vec<String> = manifest.levels.iter().map(f64::to_string).collect();
+    let (horizon, seed) = (count(manifest.horizon, "step"), manifest.seed);
+    page.line("", format!("{}, {horizon} ahead, levels {}, seed {seed}", manifest.kind, levels.join(", ")));
+    let (series, rows) = (count(manifest.series, "series"), count(manifest.rows, "row"));
+    let cutoff = seconds(manifest.cutoff);
+    page.line(
+        "Trained",
+        format!("{} in {:.1} s, run {}", seconds(manifest.created_at), manifest.seconds, manifest.run_id),
+    );
+    page.line("", format!("on {series}, {rows}, up to {cutoff}"));
+    for fit in &manifest.fits {
+        page.line("Scored", words(fit));
+        fit.notes.iter().for_each(|note| page.line("", note));
+    }
+    page.line("Hashes", format!("weights {} ({} bytes)", manifest.weights_sha256, manifest.weights_bytes));
+    page.line("", format!("config  {}", manifest.config_sha256));
+    page.line("", format!("data    {}", manifest.data_fingerprint));
+    page.line("", format!("code    {} (s4cast {})", manifest.code_sha256, manifest.s4cast));
+    for event in history.iter().rev().take(SHOWN) {
+        let (version, reason) = (event.version, &event.reason);
+        page.line("Served", format!("version {version} since {}: {reason}", seconds(event.at)));
+    }
+    page.text
+}
+
+fn promote(promote: &Promote, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (registry, job) = (registry(&promote.chosen.place), job(&promote.chosen.place)?);
+    let promotion = registry.promote(&job, promote.chosen.version, clock::now(), &promote.reason)?;
+    promoted(&promotion, terminal)
+}
+
+fn promoted(promotion: &Promotion, terminal: &Terminal) -> Result<Exit, CliError> {
+    let Promotion { job, version, previous, is_change } = promotion;
+    terminal.result(
+        || json!({ "job": job, "version": version, "previous": previous, "changed": is_change }),
+        || match (is_change, previous) {
+            (false, _) => format!("version {version} of job {job} serves already\n"),
+            (true, None) => format!("version {version} of job {job} serves from now on\n"),
+            (true, Some(previous)) => {
+                format!("version {version} of job {job} serves from now on, in place of version {previous}\n")
+            }
+        },
+    )?;
+    Ok(Exit::Ok)
+}
+
+fn pin(chosen: &Chosen, terminal: &Terminal, is_pinned: bool) -> Result<Exit, CliError> {
+    let (registry, job, version) = (registry(&chosen.place), job(&chosen.place)?, chosen.version);
+    match is_pinned {
+        true => registry.pin(&job, version)?,
+        false => registry.unpin(&job, version)?,
+    }
+    let serves = registry.history(&job)?.last().map(|event| event.version);
+    let page = || {
+        let mut text =
+            format!("version {version} of job {job} is {}pinned\n", if is_pinned { "" } else { "not " });
+        if is_pinned && serves != Some(version) {
+            let current = serves.map_or("none".into(), |serves| format!("version {serves}"));
+            text += &format!(
+                "serving now: {current}; to change that: s4cast models promote {version} --job {job}\n"
+            );
+        }
+        text
+    };
+    terminal
+        .result(|| json!({ "job": job, "version": version, "pinned": is_pinned, "serves": serves }), page)?;
+    Ok(Exit::Ok)
+}
+
+fn verify(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
+    jobs(place)?;
+    let registry = registry(place);
+    let versions = registry.versions(place.job.as_deref()).len();
+    let findings = registry.verify(place.job.as_deref());
+    let document = || {
+        let finding = |finding: &crate::registry::Finding| json!({ "job": finding.job, "version": finding.version, "problem": finding.error.to_string() });
+        json!({ "versions": versions, "findings": findings.iter().map(finding).collect::<Vec<_>>() })
+    };
+    let page = || {
+        let mut page = Page::default();
+        for finding in &findings {
+            let version = finding.version.map_or(String::new(), |version| format!("/{version}"));
+            page.row(format!("{}{version}: {}", finding.job, finding.error));
+        }
+        page.row(format!(
+            "{} checked, {} found",
+            count(versions, "version"),
+            count(findings.len(), "problem")
+        ));
+        page.text
+    };
+    terminal.result(document, page)?;
+    Ok(if findings.is_empty() { Exit::Ok } else { Exit::Data })
+}
+
+fn collect(gc: &Gc, terminal: &Terminal) -> Result<Exit, CliError> {
+    let registry = registry(&gc.place);
+    let mut removed = Vec::new();
+    for job in jobs(&gc.place)? {
+        removed.extend(registry.gc(&job, gc.keep, gc.dry_run)?);
+    }
+    let bytes: u64 = removed.iter().map(|one| one.bytes).sum();
+    let document = || {
+        let one = |one: &crate::registry::Removed| json!({ "job": one.job, "version": one.version, "bytes": one.bytes });
+        let removed: Vec<Value> = removed.iter().map(one).collect();
+        json!({ "removed": removed, "bytes": bytes, "dry_run": gc.dry_run })
+    };
+    let page = || {
+        let verb = if gc.dry_run { "would be removed" } else { "removed" };
+        let mut page = Page::default();
+        for one in &removed {
+            page.row(format!("{}/{} {verb}, {} KiB", one.job, one.version, one.bytes.div_ceil(1024)));
+        }
+        page.row(format!("{} {verb}, {} KiB", count(removed.len(), "version"), bytes.div_ceil(1024)));
+        page.text
+    };
+    terminal.result(document, page)?;
+    Ok(Exit::Ok)
+}

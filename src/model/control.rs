@@ -1,0 +1,66 @@
+//! Circumstances of a fit that are no property of the data or the model: when to end, who listens, where to go on.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::model::checkpoint::Journal;
+use crate::model::report::Progress;
+
+/// What the caller of a fit decides.
+#[derive(Clone, Copy)]
+pub struct Control<'a> {
+    /// When to be done: the best model so far is the result then. A resumed fit has that much less time as the fit
+    /// before it had used.
+    pub deadline: Option<Instant>,
+    /// Hears of the progress.
+    pub watch: &'a (dyn Fn(Progress) + Sync),
+    /// Once true, the fit ends within one optimiser step or one evaluation, without a result.
+    pub stop: &'a AtomicBool,
+    /// Folder of the checkpoint, one fit at a time; it is created. `None` keeps none.
+    pub checkpoints: Option<&'a Path>,
+}
+
+/// The flag of fits that nobody stops.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl<'a> Control<'a> {
+    /// No deadline, no stop, no checkpoint.
+    pub fn watched(watch: &'a (dyn Fn(Progress) + Sync)) -> Control<'a> {
+        Control { deadline: None, watch, stop: &NEVER, checkpoints: None }
+    }
+}
+
+/// The same as one group of series sees it.
+pub struct Conditions<'a> {
+    pub(super) deadline: Option<Instant>,
+    pub(super) watch: &'a (dyn Fn(Progress) + Sync),
+    pub(super) stop: &'a AtomicBool,
+    pub(super) journal: &'a RefCell<Journal>,
+}
+
+/// The fit was told to stop. What it had done is in its checkpoint, if it keeps one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl Conditions<'_> {
+    /// Whether time is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Whether the fit is to stop.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Ends the fit between two pieces of work if it is to stop; what is finished is saved first.
+    pub(super) fn go_on(&self) -> Result<(), Stopped> {
+        if self.is_stopped() {
+            self.journal.borrow_mut().save(None);
+            return Err(Stopped);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,305 @@
+//! What is no tensor of a saved forecaster: its JSON description, and the checks that make a file of any origin safe.
+//!
+//! Nothing is allocated that the file does not hold itself: shapes follow from checked sizes, and the parameters that
+//! they add up to are compared with the length of the file first. Loading so takes at most three times the file, and
+//! forecasting at most about 100 MB per thread beyond that ([`ACTIVATIONS_MAX`]).
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::network::{Network, NetworkParams, NetworkSpec, Readout};
+use crate::model::artifact::{LoadError, Tensors};
+use crate::model::ensemble::Ensemble;
+use crate::model::group::{Group, MODEL_IDS, Served};
+use crate::model::member::Member;
+use crate::model::spec::{ModelSpec, RawModelSpec, tails};
+use crate::model::windows::Geometry;
+use crate::model::work::Space;
+use crate::series::Frequency;
+
+/// Version of the format that is written, and the only one so far.
+const FORMAT: u64 = 1;
+
+/// Largest sizes that are believed; what is trained today stays below a tenth of each.
+const LOOKBACK_MAX: usize = 65_536;
+const HORIZON_MAX: usize = 10_000;
+const LEVELS_MAX: usize = 1_000;
+const MEMBERS_MAX: usize = 64;
+const LAYERS_MAX: usize = 16;
+const WIDTH_MAX: usize = 1_024;
+
+/// Largest product of tokens, hidden channels and layers: activations of a slice of windows take about 400 bytes each.
+const ACTIVATIONS_MAX: usize = 1 << 18;
+
+/// The description.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    format: u64,
+    kind: String,
+    horizon: usize,
+    levels: Vec<f64>,
+    quantile_levels: Vec<f64>,
+    seed: u64,
+    groups: Vec<StoredGroup>,
+}
+
+/// The part of the description that tells whether the rest can be read.
+#[derive(Deserialize)]
+struct Version {
+    format: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredGroup {
+    frequency: String,
+    season_length: usize,
+    model_id: String,
+    served: StoredServed,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StoredServed {
+    Ensemble { space: Space, width: f64, members: Vec<Weighted> },
+    SeasonalNaive { is_fallback: bool },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Weighted {
+    weight: f64,
+    member: StoredMember,
+}
+
+/// What is no tensor of a member.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredMember {
+    geometry: Geometry,
+    network: Option<NetworkSpec>,
+}
+
+/// The description of a forecaster.
+pub(super) fn describe(spec: &ModelSpec, groups: &[Group]) -> String {
+    let description = Description {
+        format: FORMAT,
+        kind: spec.kind().as_str().into(),
+        horizon: spec.horizon(),
+        levels: spec.levels().to_vec(),
+        quantile_levels: spec.quantile_levels().to_vec(),
+        seed: spec.seed(),
+        groups: groups.iter().map(StoredGroup::of).collect(),
+    };
+    serde_json::to_string(&description).expect("a description has text keys only")
+}
+
+/// The forecaster that some bytes describe; every tensor is checked and none may be left over.
+pub(super) fn read(bytes: &[u8]) -> Result<(ModelSpec, Vec<Group>), LoadError> {
+    let (mut tensors, text) = Tensors::open(bytes)?;
+    let damaged = |error: serde_json::Error| LoadError::Description(error.to_string());
+    let Version { format } = serde_json::from_str(&text).map_err(damaged)?;
+    if format != FORMAT {
+        return Err(LoadError::Format { found: format, known: FORMAT });
+    }
+    let description: Description = serde_json::from_str(&text).map_err(damaged)?;
+    let spec = description.spec()?;
+    let groups: Vec<Group> =
+        description.groups.iter().map(|group| group.read(&spec, &mut tensors)).collect::<Result<_, _>>()?;
+    let names: Vec<String> = groups.iter().map(|group| group.frequency.to_string()).collect();
+    check("order of groups", format!("{names:?}"), "ascending", names.windows(2).all(|p| p[0] < p[1]))?;
+    tensors.finish()?;
+    Ok((spec, groups))
+}
+
+impl Description {
+    fn spec(&self) -> Result<ModelSpec, LoadError> {
+        let levels = &self.quantile_levels;
+        let is_ascending = levels.windows(2).all(|pair| pair[0] < pair[1]);
+        let is_inside = levels.iter().all(|level| 0.0 < *level && *level < 1.0);
+        let wanted = format!("at most {LEVELS_MAX}, ascending inside (0, 1), 0.5 among them");
+        let is_usable = levels.len() <= LEVELS_MAX && is_ascending && is_inside && levels.contains(&0.5);
+        check("list of quantile levels", format!("{levels:?}"), wanted, is_usable)?;
+        let has_tails =
+            self.levels.iter().all(|&level| tails(level).iter().all(|tail| levels.contains(tail)));
+        check(
+            "list of coverage levels",
+            format!("{:?}", self.levels),
+            "among the quantile levels",
+            has_tails,
+        )?;
+        let raw = RawModelSpec {
+            kind: self.kind.clone(),
+            horizon: self.horizon,
+            levels: self.levels.clone(),
+            season_length: None,
+            seed: self.seed,
+            budget: None,
+        };
+        let spec = ModelSpec::try_from(raw).map_err(|error| LoadError::Description(error.to_string()))?;
+        Ok(spec.with_quantile_levels(levels.clone()))
+    }
+}
+
+impl StoredGroup {
+    fn of(group: &Group) -> StoredGroup {
+        let served = match &group.served {
+            Served::SeasonalNaive { is_fallback } => {
+                StoredServed::SeasonalNaive { is_fallback: *is_fallback }
+            }
+            Served::Ensemble(ensemble) => {
+                let weighted = |(member, weight): &(Member, f64)| Weighted {
+                    weight: *weight,
+                    member: StoredMember::of(member),
+                };
+                let members = ensemble.members.iter().map(weighted).collect();
+                StoredServed::Ensemble { space: ensemble.space, width: ensemble.width, members }
+            }
+        };
+        StoredGroup {
+            frequency: group.frequency.to_string(),
+            season_length: group.season,
+            model_id: group.model_id.into(),
+            served,
+        }
+    }
+
+    fn read(&self, spec: &ModelSpec, tensors: &mut Tensors) -> Result<Group, LoadError> {
+        let parsed = self.frequency.parse::<Frequency>().ok();
+        let frequency = parsed.filter(|parsed| parsed.to_string() == self.frequency);
+        let wrong = |what, found: &str, wanted: &str| LoadError::Value {
+            what,
+            found: format!("'{found}'"),
+            wanted: wanted.into(),
+        };
+        let frequency =
+            frequency.ok_or_else(|| wrong("frequency", &self.frequency, "as s4cast writes it"))?;
+        let season = self.season_length;
+        check("season length", season, "in 1..=2147483647", (1..=i32::MAX as usize).contains(&season))?;
+        let model_id = MODEL_IDS.into_iter().find(|id| *id == self.model_id);
+        let model_id =
+            model_id.ok_or_else(|| wrong("model id", &self.model_id, &format!("one of {MODEL_IDS:?}")))?;
+        let served = match &self.served {
+            StoredServed::SeasonalNaive { is_fallback } => {
+                Served::SeasonalNaive { is_fallback: *is_fallback }
+            }
+            StoredServed::Ensemble { space, width, members } => {
+                check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
+                let prefix = format!("{}.", self.frequency);
+                let members = read_members(members, &prefix, spec, tensors)?;
+                let levels = spec.quantile_levels().to_vec();
+                Served::Ensemble(Box::new(Ensemble { space: *space, members, levels, width: *width }))
+            }
+        };
+        Ok(Group { frequency, season, served, model_id })
+    }
+}
+
+fn read_members(
+    members: &[Weighted],
+    prefix: &str,
+    spec: &ModelSpec,
+    tensors: &mut Tensors,
+) -> Result<Vec<(Member, f64)>, LoadError> {
+    let count = members.len();
+    check("number of members", count, format!("in 1..={MEMBERS_MAX}"), (1..=MEMBERS_MAX).contains(&count))?;
+    let sum: f64 = members.iter().map(|member| member.weight).sum();
+    let is_mean = members.iter().all(|member| member.weight > 0.0) && (sum - 1.0).abs() < 1e-6;
+    check("sum of member weights", sum, "1, of positive ones", is_mean)?;
+    let read = |(index, Weighted { weight, member }): (usize, &Weighted)| {
+        let horizon = member.geometry.horizon;
+        check("horizon of a member", horizon, format!("{}", spec.horizon()), horizon == spec.horizon())?;
+        let levels = spec.quantile_levels().len();
+        Ok((member.read(&format!("{prefix}member{index}."), levels, tensors)?, *weight))
+    };
+    members.iter().enumerate().map(read).collect()
+}
+
+impl StoredMember {
+    /// What is no tensor of that member.
+    pub fn of(member: &Member) -> StoredMember {
+        let network = member.network.as_ref().map(|network| network.spec.clone());
+        StoredMember { geometry: member.geometry, network }
+    }
+
+    /// The member, its tensors taken by the names that [`Member::weights`] gives them; `levels` is Q.
+    pub fn read(&self, prefix: &str, levels: usize, tensors: &mut Tensors) -> Result<Member, LoadError> {
+        let Geometry { lookback, horizon, anchor } = self.geometry;
+        check(
+            "lookback",
+            lookback,
+            format!("in 1..={LOOKBACK_MAX}"),
+            (1..=LOOKBACK_MAX).contains(&lookback),
+        )?;
+        check("horizon", horizon, format!("in 1..={HORIZON_MAX}"), (1..=HORIZON_MAX).contains(&horizon))?;
+        check(
+            "number of levels",
+            levels,
+            format!("in 1..={LEVELS_MAX}"),
+            (1..=LEVELS_MAX).contains(&levels),
+        )?;
+        let reach = anchor.inputs();
+        check("anchor", reach, format!("in 1..={lookback}"), (1..=lookback).contains(&reach))?;
+        let mut matrix = |name: &str, rows: usize, columns: usize| {
+            let values = tensors.take(&format!("{prefix}{name}"), &[rows, columns])?;
+            Ok(Array2::from_shape_vec((rows, columns), values).expect("the shape is that of the tensor"))
+        };
+        let skip = matrix("ridge", lookback, horizon)?;
+        let offsets = matrix("offsets", horizon, levels)?;
+        let network = match &self.network {
+            Some(spec) => Some(self.read_network(spec, prefix, levels, tensors)?),
+            None => None,
+        };
+        Ok(Member { geometry: self.geometry, skip, offsets, network })
+    }
+
+    fn read_network(
+        &self,
+        spec: &NetworkSpec,
+        prefix: &str,
+        levels: usize,
+        tensors: &mut Tensors,
+    ) -> Result<Network<f32>, LoadError> {
+        let within = |what, found: usize, most: usize| {
+            check(what, found, format!("in 1..={most}"), (1..=most).contains(&found))
+        };
+        within("patch", spec.patch, self.geometry.lookback)?;
+        within("number of tokens", spec.tokens, self.geometry.lookback)?;
+        within("number of hidden channels", spec.hidden, WIDTH_MAX)?;
+        within("number of modes", spec.modes, WIDTH_MAX)?;
+        within("number of layers", spec.layers, LAYERS_MAX)?;
+        within("activations per window", spec.tokens * spec.hidden * spec.layers, ACTIVATIONS_MAX)?;
+        let inputs = spec.tokens * spec.patch;
+        check("tokens times patch", inputs, "the lookback", inputs == self.geometry.lookback)?;
+        let outputs = self.geometry.horizon * levels;
+        check("number of outputs", spec.outputs, format!("{outputs}"), spec.outputs == outputs)?;
+        let is_known = matches!(spec.readout, Readout::Last | Readout::Flatten);
+        check("readout", format!("{:?}", spec.readout), "last or flatten", is_known)?;
+        let (least, most) = spec.dt;
+        let is_range = 0.0 < least && least < most && most.is_finite();
+        check("range of dt", format!("{least}..{most}"), "positive and ascending", is_range)?;
+        check("dropout", spec.dropout, "in 0..1", (0.0..1.0).contains(&spec.dropout))?;
+        let parameters = spec.parameters();
+        check("number of parameters", parameters, "what the file holds", tensors.could_hold(parameters))?;
+        let mut params = NetworkParams::zeros(spec);
+        for tensor in params.tensors() {
+            let values = tensors.take(&format!("{prefix}{}", tensor.name), &tensor.shape)?;
+            tensor.values.copy_from_slice(&values);
+        }
+        Ok(Network::new(spec.clone(), params))
+    }
+}
+
+fn check(
+    what: &'static str,
+    found: impl ToString,
+    wanted: impl Into<String>,
+    is_so: bool,
+) -> Result<(), LoadError> {
+    if is_so {
+        Ok(())
+    } else {
+        Err(LoadError::Value { what, found: found.to_string(), wanted: wanted.into() })
+    }
+}

@@ -1,0 +1,65 @@
+//! A published run as plain columns, for whoever compares it with what came true.
+
+use crate::publish::{Commit, Filter, Naming, PublishError, names, read_run};
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMicrosecondType};
+
+/// The columns of a run; all have one entry per row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunColumns {
+    /// Composed ids.
+    pub unique_id: Vec<String>,
+    /// Target timestamps, microseconds UTC.
+    pub ds: Vec<i64>,
+    /// Last observation used, microseconds UTC.
+    pub cutoff: Vec<i64>,
+    /// Point forecasts.
+    pub yhat: Vec<f64>,
+    /// Quantile forecasts: (level, values), in the order asked for.
+    pub quantiles: Vec<(f64, Vec<f64>)>,
+}
+
+/// Reads a run with those of some quantile levels that it has; `None` if its columns have other names than schema v1.
+///
+/// # Errors
+/// [`PublishError::Read`] if the part file is gone or damaged.
+pub fn read_columns(commit: &Commit, levels: &[f64]) -> Result<Option<RunColumns>, PublishError> {
+    if commit.naming != Naming::V1 {
+        return Ok(None);
+    }
+    let path = commit.path();
+    let mut columns = RunColumns::default();
+    for batch in read_run(&path, &Filter::default())? {
+        add(&mut columns, &batch, levels).ok_or_else(|| PublishError::Read {
+            path: path.clone(),
+            reason: "a column of schema v1 is missing or has another type".into(),
+        })?;
+    }
+    Ok(Some(columns))
+}
+
+/// Adds the rows of a batch; `None` if a column is not as it should be.
+fn add(columns: &mut RunColumns, batch: &RecordBatch, levels: &[f64]) -> Option<()> {
+    let times = |name: &str| {
+        let column = batch.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        Some(column.values().to_vec())
+    };
+    let numbers = |name: &str| {
+        let column = batch.column_by_name(name)?.as_primitive_opt::<Float64Type>()?;
+        Some(column.values().to_vec())
+    };
+    let ids = batch.column_by_name("unique_id")?.as_string_opt::<i32>()?;
+    columns.unique_id.extend(ids.iter().map(|id| id.unwrap_or_default().to_owned()));
+    columns.ds.extend(times("ds")?);
+    columns.cutoff.extend(times("cutoff")?);
+    columns.yhat.extend(numbers("yhat")?);
+    for &level in levels {
+        let Some(values) = numbers(&names::quantile_name(level)) else { continue };
+        match columns.quantiles.iter_mut().find(|(have, _)| *have == level) {
+            Some((_, all)) => all.extend(values),
+            None => columns.quantiles.push((level, values)),
+        }
+    }
+    Some(())
+}

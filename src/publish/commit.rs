@@ -1,0 +1,181 @@
+//! The commit of a run: the small file that makes it count, and says what it holds.
+
+use crate::publish::{Format, Naming, PublishError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Name of the file; engines leave out files whose names begin with `_`.
+pub(super) const COMMIT_FILE: &str = "_commit.json";
+
+/// Version of the file's form.
+const COMMIT_VERSION: u32 = 1;
+
+/// A run that is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Name of the job.
+    pub job: String,
+    /// UUIDv7 of the run.
+    pub run_id: String,
+    /// Nominal instant of the forecast, microseconds UTC.
+    pub issued_at: i64,
+    /// Wall clock at writing, microseconds UTC.
+    pub created_at: i64,
+    /// Rows of the run.
+    pub rows: usize,
+    /// Size of the part file.
+    pub bytes: u64,
+    /// SHA-256 of the part file, lower-case hex.
+    pub sha256: String,
+    /// Version of the forecast schema.
+    pub schema_version: u32,
+    /// Names of the columns.
+    pub naming: Naming,
+    /// Format of the part file.
+    pub format: Format,
+    /// Where the forecasts come from: what the metadata of a Parquet file carries.
+    pub metadata: BTreeMap<String, String>,
+    /// Folder of the run; not in the file, for trees are moved.
+    pub folder: PathBuf,
+}
+
+/// The file as it is written. Keys are only ever added; unknown ones are passed over.
+#[derive(Serialize, Deserialize)]
+struct CommitFile {
+    version: u32,
+    job: String,
+    run_id: String,
+    issued_at: String,
+    created_at: String,
+    rows: usize,
+    bytes: u64,
+    sha256: String,
+    schema_version: u32,
+    naming: String,
+    format: String,
+    files: Vec<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Commit {
+    /// The part file.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(part_name(self.format))
+    }
+
+    /// The text of the file.
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, String> {
+        let instant = |micros| jiff::Timestamp::from_microsecond(micros).map(|instant| instant.to_string());
+        let file = CommitFile {
+            version: COMMIT_VERSION,
+            job: self.job.clone(),
+            run_id: self.run_id.clone(),
+            issued_at: instant(self.issued_at).map_err(|error| error.to_string())?,
+            created_at: instant(self.created_at).map_err(|error| error.to_string())?,
+            rows: self.rows,
+            bytes: self.bytes,
+            sha256: self.sha256.clone(),
+            schema_version: self.schema_version,
+            naming: self.naming.as_str().into(),
+            format: self.format.as_str().into(),
+            files: vec![part_name(self.format)],
+            metadata: self.metadata.clone(),
+        };
+        let mut text = serde_json::to_vec_pretty(&file).map_err(|error| error.to_string())?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// The commit that a text holds, of the run in `folder`.
+    pub(super) fn from_json(text: &[u8], folder: &Path) -> Result<Commit, String> {
+        let file: CommitFile = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if file.version != COMMIT_VERSION {
+            return Err(format!("version {} is not known to this program", file.version));
+        }
+        let instant = |text: &str| match text.parse::<jiff::Timestamp>() {
+            Ok(instant) => Ok(instant.as_microsecond()),
+            Err(error) => Err(error.to_string()),
+        };
+        Ok(Commit {
+            issued_at: instant(&file.issued_at)?,
+            created_at: instant(&file.created_at)?,
+            naming: Naming::from_name(&file.naming).ok_or_else(|| format!("naming '{}'", file.naming))?,
+            format: Format::from_name(&file.format).ok_or_else(|| format!("format '{}'", file.format))?,
+            job: file.job,
+            run_id: file.run_id,
+            rows: file.rows,
+            bytes: file.bytes,
+            sha256: file.sha256,
+            schema_version: file.schema_version,
+            metadata: file.metadata,
+            folder: folder.into(),
+        })
+    }
+
+    /// The commit of the run in a folder; `None` where there is none, or where it does not fit the part file beside it.
+    pub(super) fn read(folder: &Path) -> Result<Option<Commit>, PublishError> {
+        let path = folder.join(COMMIT_FILE);
+        let text = match std::fs::read(&path) {
+            // A run that was pruned meanwhile is none.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| PublishError::read(&path, &error))?,
+        };
+        let fits = |commit: &Commit| commit.path().metadata().is_ok_and(|part| part.len() == commit.bytes);
+        match Commit::from_json(&text, folder) {
+            Ok(commit) if fits(&commit) => Ok(Some(commit)),
+            Ok(commit) => {
+                tracing::warn!(part = %commit.path().display(), "the file is not the one that was committed");
+                Ok(None)
+            }
+            Err(reason) => {
+                tracing::warn!(commit = %path.display(), reason, "this is no commit");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What orders runs: later slots first count, then later writing.
+    pub(super) fn age(&self) -> (i64, i64, &str) {
+        (self.issued_at, self.created_at, &self.run_id)
+    }
+}
+
+/// Name of the part file.
+pub(super) fn part_name(format: Format) -> String {
+    format!("part-0.{}", format.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_read_as_it_was_written_and_only_beside_its_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let commit = Commit {
+            job: "load".into(),
+            run_id: "r".into(),
+            issued_at: 1_700_000_000_000_001,
+            created_at: -5,
+            rows: 3,
+            bytes: 4,
+            sha256: "ab".into(),
+            schema_version: 1,
+            naming: Naming::Nixtla,
+            format: Format::Csv,
+            metadata: BTreeMap::from([("seed".into(), "1".into())]),
+            folder: folder.path().into(),
+        };
+        let text = commit.to_json().expect("json");
+        assert_eq!(Commit::from_json(&text, folder.path()), Ok(commit.clone()));
+        assert_eq!(Commit::read(folder.path()).expect("read"), None);
+        std::fs::write(folder.path().join(COMMIT_FILE), &text).expect("written");
+        std::fs::write(commit.path(), "123").expect("written");
+        assert_eq!(Commit::read(folder.path()).expect("read"), None);
+        std::fs::write(commit.path(), "1234").expect("written");
+        assert_eq!(Commit::read(folder.path()).expect("read"), Some(commit));
+        let newer = String::from_utf8(text).expect("text").replace("\"version\": 1", "\"version\": 2");
+        assert!(Commit::from_json(newer.as_bytes(), folder.path()).is_err());
+    }
+}

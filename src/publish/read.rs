@@ -1,0 +1,133 @@
+//! Reading a part file back, no more of it than is asked for.
+
+use crate::publish::csv::Rows;
+use crate::publish::{PublishError, verify};
+use arrow_array::cast::AsArray;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+
+/// Which rows to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Series; all of them where it is empty.
+    pub unique_ids: Vec<String>,
+    /// Rows of those series to pass over.
+    pub offset: usize,
+    /// Most rows to read after that; `None` reads all.
+    pub limit: Option<usize>,
+}
+
+/// Reads rows of a part file, in its order.
+///
+/// Of a Parquet file only the pages are read that can hold the series asked for; CSV is read from the beginning.
+///
+/// # Errors
+/// [`PublishError::Read`] if there is no such file, or it holds no forecasts.
+pub fn read_run(path: &Path, filter: &Filter) -> Result<Vec<RecordBatch>, PublishError> {
+    let failed = |reason: String| PublishError::Read { path: path.into(), reason };
+    let file = File::open(path).map_err(|error| PublishError::read(path, &error))?;
+    let ids: BTreeSet<String> = filter.unique_ids.iter().cloned().collect();
+    match path.extension().is_some_and(|extension| extension == "csv") {
+        true => read_csv(file, filter, &ids),
+        false => read_parquet(file, filter, &ids),
+    }
+    .map_err(failed)
+}
+
+fn read_parquet(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<Vec<RecordBatch>, String> {
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let mut builder =
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| text(&e))?;
+    if !ids.is_empty() {
+        let column = verify::place(builder.schema(), "unique_id")?;
+        let metadata = builder.metadata().clone();
+        let rows = usize::try_from(metadata.file_metadata().num_rows()).map_err(|e| text(&e))?;
+        let ranges = candidates(&metadata, column, ids).into_iter();
+        let mask = ProjectionMask::leaves(builder.parquet_schema(), [column]);
+        let wanted = ids.clone();
+        let holds = ArrowPredicateFn::new(mask, move |batch| one_of(&batch, &wanted));
+        builder = builder
+            .with_row_selection(RowSelection::from_consecutive_ranges(ranges, rows))
+            .with_row_filter(RowFilter::new(vec![Box::new(holds)]));
+    }
+    builder = builder.with_offset(filter.offset);
+    if let Some(limit) = filter.limit {
+        builder = builder.with_limit(limit);
+    }
+    builder.build().map_err(|e| text(&e))?.map(|batch| batch.map_err(|e| text(&e))).collect()
+}
+
+/// Which rows belong to one of the series.
+fn one_of(batch: &RecordBatch, ids: &BTreeSet<String>) -> Result<BooleanArray, ArrowError> {
+    let column = batch.column(0).as_string_opt::<i32>();
+    let column = column.ok_or_else(|| ArrowError::SchemaError("unique_id is no text".into()))?;
+    Ok(column.iter().map(|id| Some(id.is_some_and(|id| ids.contains(id)))).collect())
+}
+
+/// Ranges of rows, ascending, outside of which none of the series can be: whole pages, by their least and largest id.
+fn candidates(metadata: &ParquetMetaData, column: usize, ids: &BTreeSet<String>) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut first = 0;
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        let end = first + usize::try_from(group.num_rows()).unwrap_or(0);
+        let index = metadata.page_index_for_row_group(number);
+        match index.column_index(column).zip(index.offset_index(column)) {
+            Some((ColumnIndexMetaData::BYTE_ARRAY(bounds), pages)) => {
+                let starts =
+                    pages.page_locations().iter().map(|page| first + page.first_row_index.max(0) as usize);
+                let starts: Vec<usize> = starts.chain([end]).collect();
+                for (page, rows) in starts.windows(2).enumerate() {
+                    if may_hold(bounds.min_value(page), bounds.max_value(page), ids) {
+                        ranges.push(rows[0]..rows[1]);
+                    }
+                }
+            }
+            _ => ranges.push(first..end),
+        }
+        first = end;
+    }
+    ranges
+}
+
+/// Whether one of the series lies between the bounds of a page; they may be shortened, but never inwards.
+fn may_hold(least: Option<&[u8]>, largest: Option<&[u8]>, ids: &BTreeSet<String>) -> bool {
+    let Some((least, largest)) = least.zip(largest) else { return true };
+    ids.iter().any(|id| least <= id.as_bytes() && id.as_bytes() <= largest)
+}
+
+fn read_csv(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<Vec<RecordBatch>, String> {
+    let rows = Rows::new(file)?;
+    let column = verify::place(&rows.schema, "unique_id")?;
+    let (mut skip, mut left) = (filter.offset, filter.limit.unwrap_or(usize::MAX));
+    let mut batches = Vec::new();
+    for batch in rows {
+        let mut batch = batch?;
+        if !ids.is_empty() {
+            let key = batch.project(&[column]).map_err(|error| error.to_string())?;
+            let wanted = one_of(&key, ids).map_err(|error| error.to_string())?;
+            batch = arrow_select::filter::filter_record_batch(&batch, &wanted)
+                .map_err(|error| error.to_string())?;
+        }
+        let from = skip.min(batch.num_rows());
+        let count = left.min(batch.num_rows() - from);
+        (skip, left) = (skip - from, left - count);
+        if count > 0 {
+            batches.push(batch.slice(from, count));
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(batches)
+}

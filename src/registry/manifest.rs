@@ -1,0 +1,122 @@
+//! What is known of a version without loading it.
+
+use crate::model::forecaster::Forecaster;
+use crate::registry::birth::{Birth, Figures};
+use crate::registry::error::RegistryError;
+use crate::registry::folder;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Name of the file in a version's folder.
+pub(super) const FILE: &str = "manifest.json";
+
+/// Version of the manifest's own format.
+const FORMAT: u32 = 1;
+
+/// Largest manifest that is read.
+const BYTES_MAX: u64 = 16 << 20;
+
+/// What is known of a version without loading it. The file has these keys in this order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: u32,
+    /// Job that the model belongs to.
+    pub job: String,
+    /// Number of the version, from 1.
+    pub version: u32,
+    /// UUIDv7 of the training run.
+    pub run_id: String,
+    /// Nominal instant of the training, microseconds UTC.
+    pub slot: i64,
+    /// Wall clock at the end of training, microseconds UTC.
+    pub created_at: i64,
+    /// Latest cutoff of the series trained on, microseconds UTC: no backfill may promote an older one.
+    pub cutoff: i64,
+    /// Kind of model asked for.
+    pub kind: String,
+    /// Steps forecast.
+    pub horizon: usize,
+    /// Central coverage levels in percent; the first is the primary one.
+    pub levels: Vec<f64>,
+    /// Quantile levels, ascending.
+    pub quantile_levels: Vec<f64>,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Series trained on.
+    pub series: usize,
+    /// Rows read.
+    pub rows: usize,
+    /// Seconds that training took.
+    pub seconds: f64,
+    /// How each group of series was trained, with its scores.
+    pub fits: Vec<Figures>,
+    /// SHA-256 over the series trained on.
+    pub data_fingerprint: String,
+    /// SHA-256 of the settings that decide the forecasts.
+    pub config_sha256: String,
+    /// The settings themselves.
+    pub config: serde_json::Value,
+    /// SHA-256 of the source code that trained.
+    pub code_sha256: String,
+    /// Version of the program that trained.
+    pub s4cast: String,
+    /// SHA-256 of the weights file.
+    pub weights_sha256: String,
+    /// Size of the weights file.
+    pub weights_bytes: u64,
+}
+
+impl Manifest {
+    /// The manifest of a new version; hash and size of its weights are those of the bytes to be written.
+    pub(super) fn new(
+        (job, version): (&str, u32),
+        forecaster: &Forecaster,
+        birth: &Birth,
+        (weights_sha256, weights_bytes): (String, u64),
+    ) -> Manifest {
+        let spec = forecaster.spec();
+        Manifest {
+            format: FORMAT,
+            job: job.into(),
+            version,
+            run_id: birth.run_id.clone(),
+            slot: birth.slot,
+            created_at: birth.created_at,
+            cutoff: birth.cutoff,
+            kind: spec.kind().as_str().into(),
+            horizon: spec.horizon(),
+            levels: spec.levels().to_vec(),
+            quantile_levels: spec.quantile_levels().to_vec(),
+            seed: spec.seed(),
+            series: birth.series,
+            rows: birth.rows,
+            seconds: birth.seconds,
+            fits: birth.reports.iter().map(Figures::from).collect(),
+            data_fingerprint: birth.data_fingerprint.clone(),
+            config_sha256: birth.config_sha256.clone(),
+            config: birth.config.clone(),
+            code_sha256: crate::CODE_SHA256.into(),
+            s4cast: env!("CARGO_PKG_VERSION").into(),
+            weights_sha256,
+            weights_bytes,
+        }
+    }
+
+    /// The manifest in the folder of that version.
+    pub(super) fn read(folder: &Path, job: &str, version: u32) -> Result<Manifest, RegistryError> {
+        let path = folder.join(FILE);
+        let bytes = folder::read_part(&path, BYTES_MAX)?;
+        let manifest: Manifest = folder::parse(&path, &bytes, FORMAT)?;
+        if (manifest.job.as_str(), manifest.version) != (job, version) {
+            let reason = format!("it is that of version {} of job '{}'", manifest.version, manifest.job);
+            return Err(RegistryError::broken(&path, reason));
+        }
+        Ok(manifest)
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        folder::pretty(self)
+    }
+}

@@ -1,0 +1,320 @@
+//! Adding, finding, loading and promoting versions.
+
+use crate::model::artifact::sha256;
+use crate::model::forecaster::Forecaster;
+use crate::registry::birth::Birth;
+use crate::registry::champion::{Champion, Event, Promotion};
+use crate::registry::error::RegistryError;
+use crate::registry::folder::{self, Lock};
+use crate::registry::manifest::{self, Manifest};
+use std::path::{Path, PathBuf};
+
+/// Name of the weights in a version's folder.
+pub(super) const WEIGHTS: &str = "weights.safetensors";
+
+/// Largest weights file that is read.
+const WEIGHTS_MAX: u64 = 4 << 30;
+
+/// The models of all jobs; cheap to clone, and safe to use from several processes at once.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    root: PathBuf,
+}
+
+/// A version as it is listed.
+#[derive(Debug)]
+pub struct Version {
+    /// Of the version.
+    pub job: String,
+    /// Its number.
+    pub version: u32,
+    /// What is known of it, or why that cannot be read.
+    pub manifest: Result<Manifest, RegistryError>,
+    /// Whether it serves.
+    pub is_champion: bool,
+    /// Whether it is pinned.
+    pub is_pinned: bool,
+}
+
+impl Registry {
+    /// The registry in a folder, usually `STATE/models`; it is created with the first version.
+    pub fn at(root: PathBuf) -> Registry {
+        Registry { root }
+    }
+
+    /// Adds a forecaster as the next version of a job. It does not serve yet.
+    ///
+    /// # Errors
+    /// If it cannot be written, or is not the same when it is read back; no version appears then.
+    pub fn add(&self, job: &str, forecaster: &Forecaster, birth: &Birth) -> Result<Manifest, RegistryError> {
+        folder::check_job(job)?;
+        let folder = self.folder(job);
+        std::fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
+        let _lock = Lock::of(&folder)?;
+        let version = numbers(&folder)?.last().map_or(1, |last| last.saturating_add(1));
+        let weights = forecaster.to_bytes();
+        let manifest =
+            Manifest::new((job, version), forecaster, birth, (sha256(&weights), weights.len() as u64));
+        let files = [(WEIGHTS, weights.as_slice()), (manifest::FILE, &manifest.to_bytes())];
+        folder::create(&folder, &version.to_string(), &files, |partial| {
+            let written = Manifest::read(partial, job, version)?;
+            weights_of(partial, &written).map(drop)
+        })?;
+        Ok(manifest)
+    }
+
+    /// The version that serves, if any does.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn champion(&self, job: &str) -> Result<Option<Manifest>, RegistryError> {
+        folder::check_job(job)?;
+        let folder = self.folder(job);
+        let mut current = Champion::read(&folder)?.current;
+        // Between reading the name and the version, two promotions and a collection may have removed it.
+        loop {
+            let Some(version) = current else { return Ok(None) };
+            let outcome = self.manifest(job, version);
+            if matches!(outcome, Err(RegistryError::UnknownVersion { .. })) {
+                let now = Champion::read(&folder)?.current;
+                if now != current {
+                    current = now;
+                    continue;
+                }
+            }
+            return outcome.map(Some);
+        }
+    }
+
+    /// What is known of a version.
+    ///
+    /// # Errors
+    /// If there is none, or its manifest cannot be read.
+    pub fn manifest(&self, job: &str, version: u32) -> Result<Manifest, RegistryError> {
+        folder::check_job(job)?;
+        let folder = self.folder(job);
+        let path = folder::version(&folder, version);
+        if path.is_dir() {
+            return Manifest::read(&path, job, version);
+        }
+        match numbers(&folder)? {
+            known if known.is_empty() => {
+                Err(RegistryError::UnknownJob { job: job.into(), known: self.jobs()? })
+            }
+            known => Err(RegistryError::UnknownVersion { job: job.into(), version, known }),
+        }
+    }
+
+    /// A version, ready to forecast; the hash of its weights is checked.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged.
+    pub fn load(&self, job: &str, version: u32) -> Result<(Forecaster, Manifest), RegistryError> {
+        let manifest = self.manifest(job, version)?;
+        let forecaster = weights_of(&folder::version(&self.folder(job), version), &manifest)?;
+        Ok((forecaster, manifest))
+    }
+
+    /// The newest version that a training run made: after a crash, whether that run was done.
+    ///
+    /// # Errors
+    /// If the folder cannot be read; versions that cannot be are passed over.
+    pub fn find_slot(&self, job: &str, run_id: &str) -> Result<Option<Manifest>, RegistryError> {
+        folder::check_job(job)?;
+        let numbers = numbers(&self.folder(job))?;
+        let mut manifests = numbers.iter().rev().filter_map(|&version| self.manifest(job, version).ok());
+        Ok(manifests.find(|manifest| manifest.run_id == run_id))
+    }
+
+    /// Lets a version serve, whatever its age: whether it deserves to is the caller's to judge.
+    ///
+    /// # Errors
+    /// If there is none, it is damaged, or others are pinned.
+    pub fn promote(
+        &self,
+        job: &str,
+        version: u32,
+        at: i64,
+        reason: &str,
+    ) -> Result<Promotion, RegistryError> {
+        let ((), previous) = self.change(job, |champion| {
+            self.load(job, version)?;
+            if champion.current != Some(version) {
+                check_pins(job, champion, version)?;
+                champion.serve(Event { version, at, is_rollback: false, reason: reason.into() });
+            }
+            Ok(())
+        })?;
+        Ok(Promotion { job: job.into(), version, previous, is_change: previous != Some(version) })
+    }
+
+    /// Lets the version serve that served before; done twice, the one before that.
+    ///
+    /// # Errors
+    /// If there is none that is still there and whole, or others are pinned.
+    pub fn rollback(&self, job: &str, at: i64) -> Result<Promotion, RegistryError> {
+        let (version, previous) = self.change(job, |champion| {
+            let version = champion.earlier().into_iter().find(|version| self.load(job, *version).is_ok());
+            let version = version.ok_or_else(|| RegistryError::NothingBefore(job.into()))?;
+            check_pins(job, champion, version)?;
+            let from = champion.current.map_or(String::new(), |current| format!(" from version {current}"));
+            champion.serve(Event { version, at, is_rollback: true, reason: format!("rollback{from}") });
+            Ok(version)
+        })?;
+        Ok(Promotion { job: job.into(), version, previous, is_change: true })
+    }
+
+    /// Pins a version: it is kept, and no version that is not pinned may be promoted until it is unpinned. Which one
+    /// serves does not change.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn pin(&self, job: &str, version: u32) -> Result<(), RegistryError> {
+        self.change(job, |champion| {
+            self.manifest(job, version)?;
+            champion.pinned.insert(version);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Takes a pin away, if there is one.
+    ///
+    /// # Errors
+    /// If there is neither such a pin nor such a version.
+    pub fn unpin(&self, job: &str, version: u32) -> Result<(), RegistryError> {
+        self.change(job, |champion| match champion.pinned.remove(&version) {
+            true => Ok(()),
+            false => self.manifest(job, version).map(drop),
+        })?;
+        Ok(())
+    }
+
+    /// All versions of a job, or of all jobs: ascending by job, then by number. What cannot be read at all is logged
+    /// and left out.
+    pub fn versions(&self, job: Option<&str>) -> Vec<Version> {
+        let only = |job: &str| folder::check_job(job).map(|()| vec![job.to_owned()]);
+        let jobs = job.map_or_else(|| self.jobs(), only);
+        let mut versions = Vec::new();
+        for job in logged(jobs) {
+            let folder = self.folder(&job);
+            let champion = Champion::read(&folder);
+            if let Err(error) = &champion {
+                tracing::warn!(%error, "no version of job '{job}' can serve");
+            }
+            for version in logged(numbers(&folder)) {
+                let is = |of: &dyn Fn(&Champion) -> bool| champion.as_ref().is_ok_and(of);
+                versions.push(Version {
+                    manifest: self.manifest(&job, version),
+                    is_champion: is(&|champion| champion.current == Some(version)),
+                    is_pinned: is(&|champion| champion.pinned.contains(&version)),
+                    job: job.clone(),
+                    version,
+                });
+            }
+        }
+        versions
+    }
+
+    /// Changes of the serving version of a job, oldest first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn history(&self, job: &str) -> Result<Vec<Event>, RegistryError> {
+        Ok(Champion::read(&self.known(job)?)?.history)
+    }
+
+    /// Names of the jobs that have versions, ascending.
+    ///
+    /// # Errors
+    /// If the registry cannot be read.
+    pub fn jobs(&self) -> Result<Vec<String>, RegistryError> {
+        let mut jobs = self.folders()?;
+        jobs.retain(|job| numbers(&self.folder(job)).is_ok_and(|numbers| !numbers.is_empty()));
+        Ok(jobs)
+    }
+
+    /// Whether a job has versions.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn check(&self, job: &str) -> Result<(), RegistryError> {
+        self.known(job).map(drop)
+    }
+
+    /// Names of the jobs that have a folder, ascending.
+    pub(super) fn folders(&self) -> Result<Vec<String>, RegistryError> {
+        let mut names = folder::names(&self.root)?;
+        names.retain(|name| folder::check_job(name).is_ok());
+        Ok(names)
+    }
+
+    /// The folder of a job.
+    pub(super) fn folder(&self, job: &str) -> PathBuf {
+        self.root.join(job)
+    }
+
+    /// The folder of a job that has versions.
+    pub(super) fn known(&self, job: &str) -> Result<PathBuf, RegistryError> {
+        folder::check_job(job)?;
+        let folder = self.folder(job);
+        match numbers(&folder)?.is_empty() {
+            true => Err(RegistryError::UnknownJob { job: job.into(), known: self.jobs()? }),
+            false => Ok(folder),
+        }
+    }
+
+    /// Changes the champion file under the lock; nothing is written where nothing changed. Also returns the version
+    /// that served before.
+    fn change<T>(
+        &self,
+        job: &str,
+        change: impl FnOnce(&mut Champion) -> Result<T, RegistryError>,
+    ) -> Result<(T, Option<u32>), RegistryError> {
+        let folder = self.known(job)?;
+        let _lock = Lock::of(&folder)?;
+        let before = Champion::read(&folder)?;
+        let mut champion = before.clone();
+        let value = change(&mut champion)?;
+        if champion != before {
+            champion.write(&folder)?;
+        }
+        Ok((value, before.current))
+    }
+}
+
+fn check_pins(job: &str, champion: &Champion, version: u32) -> Result<(), RegistryError> {
+    match champion.forbids(version) {
+        Some(pinned) => Err(RegistryError::Pinned { job: job.into(), version, pinned }),
+        None => Ok(()),
+    }
+}
+
+/// Numbers of the versions in a job's folder, ascending.
+pub(super) fn numbers(folder: &Path) -> Result<Vec<u32>, RegistryError> {
+    let number = |name: &String| name.parse().ok().filter(|number: &u32| number.to_string() == *name);
+    let mut numbers: Vec<u32> = folder::names(folder)?.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The forecaster in a version's folder, if it is what the manifest says.
+pub(super) fn weights_of(folder: &Path, manifest: &Manifest) -> Result<Forecaster, RegistryError> {
+    let path = folder.join(WEIGHTS);
+    let broken = |reason: String| RegistryError::broken(&path, reason);
+    let bytes = folder::read_part(&path, manifest.weights_bytes.min(WEIGHTS_MAX))?;
+    let found = sha256(&bytes);
+    if found != manifest.weights_sha256 {
+        let wanted = &manifest.weights_sha256;
+        return Err(broken(format!("its SHA-256 is {found}, the manifest says {wanted}")));
+    }
+    Forecaster::from_bytes(&bytes).map_err(|error| broken(error.to_string()))
+}
+
+/// The values, or none and a line in the log.
+fn logged<T>(values: Result<Vec<T>, RegistryError>) -> Vec<T> {
+    values.unwrap_or_else(|error| {
+        tracing::warn!(%error, "models are left out of the list");
+        Vec::new()
+    })
+}

@@ -1,0 +1,572 @@
+//! The event loop: one owner of the slots, computation on blocking threads, time as a value.
+//!
+//! ```text
+//!  signals ──┐
+//!  requests ─┼─▶ loop: plan due slots, launch tasks ──▶ blocking threads, panics caught
+//!  clock ────┘     ▲                                        │
+//!                  └────────────── verdicts ────────────────┘
+//! ```
+
+use crate::pipeline::JobSpec;
+use crate::registry::Registry;
+use crate::schedule::clock::Clock;
+use crate::schedule::command::{Command, Reply, Request};
+use crate::schedule::inbox;
+use crate::schedule::ledger::{Ending, LedgerError, SeenFile};
+use crate::schedule::line::micros;
+use crate::schedule::metrics::Metrics;
+use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
+use crate::schedule::scheduler::{Scheduler, Task, Verdict};
+use crate::schedule::spec::{DaemonSpec, Stage};
+use crate::schedule::status::{Shared, Status};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// The longest sleep: a heartbeat that notices a clock that was set, and feeds the watchdog.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// A step back of the clock that is worth a line, in microseconds.
+const STEP_BACK: i64 = 1_000_000;
+
+/// How often source files are looked at for jobs that start on new data, in microseconds.
+const PROBE_EVERY: i64 = 10_000_000;
+
+/// How often old slots are forgotten, in microseconds.
+const CLEAN_EVERY: i64 = 3_600_000_000;
+
+/// How often a simulation shows what it is doing.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+
+/// What a process is told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Read the config again (SIGHUP).
+    Reload,
+    /// Finish and go; the second time, go at once (SIGTERM, SIGINT).
+    Stop,
+    /// Write the state to the log (SIGUSR1).
+    Dump,
+}
+
+/// What a task gave: the verdict, and what is recorded beside the slot.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Name of the source and the files that it had, as (path, stamp); `None` if it was not looked at.
+    pub files: Option<(String, Vec<(String, String)>)>,
+}
+
+/// Works a task, given the files that its source had the last time; called on a blocking thread.
+pub type Work = dyn Fn(&Task, &[SeenFile]) -> Done + Send + Sync;
+
+/// Whether a source has new or changed files; called on a blocking thread.
+pub type Probe = dyn Fn(&JobSpec, &[SeenFile]) -> bool + Send + Sync;
+
+/// What a look at the config gave: the spec and the SHA-256 of its text; `None` if it is the one in force and nobody
+/// asked for a reload; an error if it is rejected.
+pub type Reload = Result<Option<(DaemonSpec, String)>, String>;
+
+/// What the layers above give the loop.
+pub struct Host {
+    /// Works a task.
+    pub work: Arc<Work>,
+    /// Looks for new data.
+    pub probe: Arc<Probe>,
+    /// Reads the config; the argument says whether somebody asked for it.
+    pub reload: Box<dyn FnMut(bool) -> Reload + Send>,
+    /// Hears of every turn: the service manager, the watchdog.
+    pub turned: Box<dyn FnMut(&Status) + Send>,
+}
+
+/// The ends of the channels that lead into the loop.
+pub struct Inputs {
+    /// From the operating system.
+    pub signals: mpsc::Receiver<Signal>,
+    /// From HTTP.
+    pub requests: mpsc::Receiver<Request>,
+}
+
+/// What the loop works with.
+pub struct Parts {
+    /// The slots.
+    pub scheduler: Scheduler,
+    /// The time.
+    pub clock: Clock,
+    /// The models.
+    pub registry: Registry,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What others see.
+    pub shared: Shared,
+    /// The layers above.
+    pub host: Host,
+    /// The config in force.
+    pub spec: DaemonSpec,
+    /// SHA-256 of its text.
+    pub config_sha256: String,
+}
+
+/// What comes back from the blocking threads.
+enum Event {
+    Finished(SlotRow, Box<Done>),
+    NewData(String),
+}
+
+/// The daemon.
+pub struct Daemon {
+    parts: Parts,
+    status: Status,
+    /// Verdicts that the ledger has not taken yet.
+    verdicts: VecDeque<(SlotRow, Done)>,
+    sender: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedReceiver<Event>,
+    /// Source files are being looked at.
+    is_probing: usize,
+    next_reload: Option<i64>,
+    next_probe: i64,
+    next_clean: i64,
+    shown_at: Option<Instant>,
+    /// When a shutdown that has begun is over at the latest.
+    drain_until: Option<Instant>,
+}
+
+impl Daemon {
+    /// A daemon that has not begun.
+    pub fn new(parts: Parts) -> Daemon {
+        let (sender, events) = mpsc::unbounded_channel();
+        let now = parts.clock.now();
+        let status = Status {
+            started_at: now,
+            ticked_at: now,
+            is_ready: true,
+            config_sha256: parts.config_sha256.clone(),
+            ..Status::default()
+        };
+        let next_reload = parts.spec.reload_poll.map(|every| now + micros(every));
+        Daemon {
+            parts,
+            status,
+            verdicts: VecDeque::new(),
+            sender,
+            events,
+            is_probing: 0,
+            next_reload,
+            next_probe: now,
+            next_clean: now,
+            shown_at: None,
+            drain_until: None,
+        }
+    }
+
+    /// Works until it is told to stop, or until a simulation is over. What still runs then stays open in the ledger.
+    ///
+    /// # Errors
+    /// In a simulation, if the ledger refuses; otherwise the loop goes on trying.
+    pub async fn run(mut self, mut inputs: Inputs) -> Result<(), LedgerError> {
+        self.bootstrap();
+        loop {
+            let ledger_works = match self.turn() {
+                Ok(()) => true,
+                Err(error) if self.parts.clock.is_simulated() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, "the ledger refuses; trying again");
+                    false
+                }
+            };
+            self.show();
+            if self.is_over() {
+                return Ok(());
+            }
+            let (wake, is_idle) = (self.wake(), self.is_idle());
+            tokio::select! {
+                biased;
+                Some(signal) = inputs.signals.recv() => {
+                    if self.heed(signal) {
+                        return Ok(());
+                    }
+                }
+                Some(event) = self.events.recv() => self.note(event),
+                Some(request) = inputs.requests.recv() => self.answer(request),
+                goes_on = sleep(&self.parts.clock, wake, is_idle, ledger_works) => {
+                    if !goes_on {
+                        self.begin_drain();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Everything that is due.
+    fn turn(&mut self) -> Result<(), LedgerError> {
+        let now = self.tick();
+        self.take_verdicts(now)?;
+        if self.drain_until.is_none() {
+            if self.next_reload.is_some_and(|at| at <= now) {
+                self.next_reload = self.parts.spec.reload_poll.map(|every| now + micros(every));
+                // A rejected config is told in status, log and metric.
+                let _ = self.reload(false);
+            }
+            if !self.parts.clock.is_simulated() {
+                self.open_inbox();
+            }
+            self.look_for_data(now);
+            self.clean(now)?;
+        }
+        self.parts.scheduler.plan_due(now)?;
+        for task in self.parts.scheduler.launch(now)? {
+            self.spawn(task)?;
+        }
+        self.report_ended();
+        Ok(())
+    }
+
+    /// The time; a clock that was set back is told, and does not repeat slots: the cursor of every schedule is ahead.
+    fn tick(&mut self) -> i64 {
+        let now = self.parts.clock.now();
+        if now < self.status.ticked_at - STEP_BACK {
+            let seconds = (self.status.ticked_at - now) / 1_000_000;
+            tracing::warn!(seconds, "the clock was set back; slots that were worked are not repeated");
+        }
+        self.status.ticked_at = now;
+        now
+    }
+
+    fn take_verdicts(&mut self, now: i64) -> Result<(), LedgerError> {
+        while let Some((row, done)) = self.verdicts.front() {
+            if let Some((source, files)) = &done.files {
+                self.parts.scheduler.ledger().see_files(source, files, now)?;
+            }
+            self.parts.scheduler.finish(row, &done.verdict, now)?;
+            self.verdicts.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Hands a task to a blocking thread; a panic in it becomes a failed slot.
+    fn spawn(&mut self, task: Task) -> Result<(), LedgerError> {
+        let files = self.parts.scheduler.ledger().files(&task.job.source_name)?;
+        let (work, sender) = (self.parts.host.work.clone(), self.sender.clone());
+        let metrics = self.parts.metrics.clone();
+        let (run_id, job, stage) = (&task.row.run_id, &task.row.job, task.row.stage.as_str());
+        let span = tracing::info_span!("slot", run_id, job, stage);
+        span.in_scope(|| {
+            tracing::info!(slot = shown(task.row.slot), attempt = task.row.attempts, "slot started");
+        });
+        tokio::task::spawn_blocking(move || {
+            let _entered = span.entered();
+            let done = catch_unwind(AssertUnwindSafe(|| work(&task, &files))).unwrap_or_else(|panic| {
+                metrics.worker_restarted();
+                Done { verdict: Verdict::Ended(panicked(panic.as_ref())), files: None }
+            });
+            // The loop is gone only when the process goes.
+            let _ = sender.send(Event::Finished(task.row, Box::new(done)));
+        });
+        Ok(())
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Finished(row, done) => self.verdicts.push_back((row, *done)),
+            Event::NewData(job) => {
+                self.is_probing = self.is_probing.saturating_sub(1);
+                if !job.is_empty() && !self.parts.scheduler.is_busy(&job, Stage::Forecast) {
+                    let now = self.parts.clock.now();
+                    if let Err(error) = self.plan(&job, Stage::Forecast, now, Trigger::NewData) {
+                        tracing::error!(%error, job, "the slot for new data could not be planned");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells metrics and log about the slots that ended.
+    fn report_ended(&mut self) {
+        for row in self.parts.scheduler.take_ended() {
+            let Some(outcome) = row.outcome else { continue };
+            let seconds = |micros: i64| micros as f64 / 1e6;
+            let lateness = row.started_at.map(|started| seconds(started - row.slot));
+            let at = seconds(row.ended_at.unwrap_or(row.planned_at));
+            self.parts.metrics.slot_ended(&row.job, row.stage, outcome, lateness, at);
+            let (run_id, job, stage) = (&row.run_id, &row.job, row.stage.as_str());
+            let (slot, reasons, outcome_word) = (shown(row.slot), row.reasons.join("; "), outcome.as_str());
+            match outcome {
+                Outcome::Failed | Outcome::Missed => {
+                    tracing::warn!(run_id, job, stage, slot, outcome = outcome_word, reasons, "slot ended");
+                }
+                _ => tracing::info!(run_id, job, stage, slot, outcome = outcome_word, reasons, "slot ended"),
+            }
+        }
+    }
+
+    /// A job with a training schedule and no model is trained at once rather than in the night.
+    fn bootstrap(&mut self) {
+        let now = self.parts.clock.now();
+        let jobs: Vec<String> = self
+            .parts
+            .spec
+            .jobs
+            .iter()
+            .filter(|plan| plan.train.is_some())
+            .map(|plan| plan.job.name.clone())
+            .collect();
+        for job in jobs {
+            let has_model = self.parts.registry.champion(&job).is_ok_and(|champion| champion.is_some());
+            if !has_model
+                && !self.parts.scheduler.is_busy(&job, Stage::Train)
+                && let Err(error) = self.plan(&job, Stage::Train, now, Trigger::Bootstrap)
+            {
+                tracing::error!(%error, job, "the first training could not be planned");
+            }
+        }
+    }
+
+    fn plan(
+        &mut self,
+        job: &str,
+        stage: Stage,
+        slot: i64,
+        trigger: Trigger,
+    ) -> Result<Option<SlotRow>, LedgerError> {
+        let now = self.parts.clock.now();
+        self.parts.scheduler.plan_extra(job, stage, slot, trigger, now)
+    }
+
+    fn answer(&mut self, request: Request) {
+        let reply = self.execute(&request.command);
+        // A requester that is gone needs no reply.
+        let _ = request.reply.send(reply);
+    }
+
+    fn execute(&mut self, command: &Command) -> Reply {
+        if self.drain_until.is_some() {
+            return Reply::Refused("the daemon is shutting down".into());
+        }
+        let planned = match command {
+            Command::Reload => return self.reload(true),
+            Command::Run { job, stage, slot } => {
+                let slot = slot.unwrap_or_else(|| self.parts.clock.now());
+                let unknown = || format!("there is no job '{job}' with a {} schedule", stage.as_str());
+                self.plan(job, *stage, slot, Trigger::Manual).map(|row| row.ok_or_else(unknown))
+            }
+            Command::Retry { id } => match self.parts.scheduler.ledger().slot(*id) {
+                Ok(Some(row)) if row.outcome.is_none() => {
+                    return Reply::Refused(format!("slot {id} has not ended yet"));
+                }
+                Ok(Some(row)) => {
+                    let unknown = || format!("the config has no job '{}' any more", row.job);
+                    self.plan(&row.job, row.stage, row.slot, Trigger::Manual)
+                        .map(|new| new.ok_or_else(unknown))
+                }
+                Ok(None) => return Reply::NotFound(format!("there is no slot {id}")),
+                Err(error) => return Reply::Refused(error.to_string()),
+            },
+        };
+        match planned {
+            Ok(Ok(row)) => Reply::Planned { id: row.id, run_id: row.run_id },
+            Ok(Err(unknown)) => Reply::NotFound(unknown),
+            Err(error) => Reply::Refused(error.to_string()),
+        }
+    }
+
+    /// Requests that were left as files. A file goes after its slot is written; after a crash in between, the slot is
+    /// there already and is not planned again.
+    fn open_inbox(&mut self) {
+        for (path, command) in inbox::look(&self.parts.spec.state) {
+            let is_done = match &command {
+                Command::Run { job, stage, slot: Some(slot) } => {
+                    self.parts.scheduler.ledger().has_manual(job, *stage, *slot).unwrap_or(false)
+                }
+                _ => false,
+            };
+            if !is_done {
+                let reply = self.execute(&command);
+                tracing::info!(?command, ?reply, "request from the inbox");
+            }
+            if let Err(error) = std::fs::remove_file(&path) {
+                tracing::warn!(file = %path.display(), %error, "a request could not be removed");
+            }
+        }
+    }
+
+    /// Stages, checks and swaps the config; whatever is wrong leaves the one in force.
+    fn reload(&mut self, is_asked_for: bool) -> Reply {
+        let now = self.parts.clock.now();
+        let outcome = match (self.parts.host.reload)(is_asked_for) {
+            Ok(None) => return Reply::Reloaded,
+            Ok(Some((spec, _))) if spec.state != self.parts.spec.state => {
+                Err("the state directory cannot change while the daemon runs; restart it".to_owned())
+            }
+            Ok(Some((spec, sha256))) => self
+                .parts
+                .scheduler
+                .apply(&spec, now)
+                .map_err(|error| error.to_string())
+                .map(|()| (spec, sha256)),
+            Err(reason) => Err(reason),
+        };
+        self.parts.metrics.reload(outcome.is_ok(), now as f64 / 1e6);
+        let outcome = outcome.map(|(spec, sha256)| {
+            tracing::info!(sha256, jobs = spec.jobs.len(), "config applied");
+            self.forget_jobs(&spec);
+            self.next_reload = spec.reload_poll.map(|every| now + micros(every));
+            self.parts.spec = spec;
+            self.status.config_sha256 = sha256;
+            self.bootstrap();
+        });
+        self.status.reload = Some((now, outcome.clone()));
+        match outcome {
+            Ok(()) => Reply::Reloaded,
+            Err(reason) => {
+                tracing::error!(reason, "config rejected; the one in force stays");
+                Reply::Refused(reason)
+            }
+        }
+    }
+
+    /// Drops the metrics of jobs that a new config does not have.
+    fn forget_jobs(&self, spec: &DaemonSpec) {
+        let has = |name: &str| spec.jobs.iter().any(|plan| plan.job.name == name);
+        for plan in self.parts.spec.jobs.iter().filter(|plan| !has(&plan.job.name)) {
+            self.parts.metrics.forget(&plan.job.name);
+        }
+    }
+
+    /// Starts a look at the source files of the jobs that want it.
+    fn look_for_data(&mut self, now: i64) {
+        if now < self.next_probe || self.is_probing > 0 {
+            return;
+        }
+        self.next_probe = now + PROBE_EVERY;
+        let jobs: Vec<Arc<JobSpec>> = self
+            .parts
+            .spec
+            .jobs
+            .iter()
+            .filter(|plan| plan.on_new_data)
+            .map(|plan| plan.job.clone())
+            .collect();
+        for job in jobs {
+            let Ok(files) = self.parts.scheduler.ledger().files(&job.source_name) else { continue };
+            // Before its first slot a job has seen nothing; its schedule will see to that.
+            if files.is_empty() || self.parts.scheduler.is_busy(&job.name, Stage::Forecast) {
+                continue;
+            }
+            self.is_probing += 1;
+            let (probe, sender) = (self.parts.host.probe.clone(), self.sender.clone());
+            tokio::task::spawn_blocking(move || {
+                let has_new = catch_unwind(AssertUnwindSafe(|| probe(&job, &files))).unwrap_or(false);
+                let name = if has_new { job.name.clone() } else { String::new() };
+                let _ = sender.send(Event::NewData(name));
+            });
+        }
+    }
+
+    /// Forgets slots beyond the retention.
+    fn clean(&mut self, now: i64) -> Result<(), LedgerError> {
+        let Some(keep) = self.parts.spec.ledger_retention.filter(|_| now >= self.next_clean) else {
+            return Ok(());
+        };
+        self.next_clean = now + CLEAN_EVERY;
+        let forgotten = self.parts.scheduler.ledger().forget(now.saturating_sub(micros(keep)))?;
+        if forgotten > 0 {
+            tracing::info!(slots = forgotten, "old slots forgotten");
+        }
+        Ok(())
+    }
+
+    /// Does what a signal says; true if the process is to go at once.
+    fn heed(&mut self, signal: Signal) -> bool {
+        match signal {
+            Signal::Reload => drop(self.reload(true)),
+            Signal::Dump => {
+                tracing::info!(status = ?self.status, jobs = ?self.parts.scheduler.status(), "state")
+            }
+            Signal::Stop if self.drain_until.is_some() => {
+                tracing::warn!("stopping at once; what runs is resumed by the next start");
+                return true;
+            }
+            Signal::Stop => self.begin_drain(),
+        }
+        false
+    }
+
+    fn begin_drain(&mut self) {
+        let limit = Duration::try_from(self.parts.spec.drain_limit).unwrap_or_default();
+        self.drain_until = Some(Instant::now() + limit);
+        self.status.is_draining = true;
+        self.parts.scheduler.drain();
+        tracing::info!(running = self.parts.scheduler.running(), limit_s = limit.as_secs(), "draining");
+    }
+
+    /// Whether a shutdown is complete, or has taken as long as it may.
+    fn is_over(&mut self) -> bool {
+        let Some(until) = self.drain_until else { return false };
+        if self.parts.scheduler.running() == 0 && self.verdicts.is_empty() {
+            return true;
+        }
+        if Instant::now() < until {
+            return false;
+        }
+        tracing::warn!(
+            running = self.parts.scheduler.running(),
+            "the drain limit is over; what runs is resumed by the next start"
+        );
+        true
+    }
+
+    /// Whether no slot is being worked, so that a simulated clock may move.
+    fn is_idle(&self) -> bool {
+        self.parts.scheduler.running() == 0 && self.verdicts.is_empty() && self.is_probing == 0
+    }
+
+    /// When to look again, by the daemon's clock.
+    fn wake(&self) -> Option<i64> {
+        let probes = self.parts.spec.jobs.iter().any(|plan| plan.on_new_data).then_some(self.next_probe);
+        [self.parts.scheduler.wake(), probes].into_iter().flatten().min()
+    }
+
+    /// Publishes the status; in a simulation, which turns ten thousand times a second, not every time.
+    fn show(&mut self) {
+        let is_fresh = self.shown_at.is_some_and(|at| at.elapsed() < SHOW_EVERY);
+        if self.parts.clock.is_simulated() && is_fresh && self.drain_until.is_none() {
+            return;
+        }
+        self.shown_at = Some(Instant::now());
+        self.status.jobs = self.parts.scheduler.status();
+        self.parts.shared.set(self.status.clone());
+        (self.parts.host.turned)(&self.status);
+    }
+}
+
+/// Waits for the next thing to do, but not longer than a heartbeat; a simulated clock jumps there once nothing is being
+/// worked. False if a simulation is over.
+async fn sleep(clock: &Clock, wake: Option<i64>, is_idle: bool, ledger_works: bool) -> bool {
+    if clock.is_simulated() {
+        return match is_idle {
+            true => clock.jump(wake),
+            // Only a verdict can move things on.
+            false => std::future::pending().await,
+        };
+    }
+    let wait = wake.map_or(HEARTBEAT.as_micros() as i64, |wake| wake - clock.now());
+    let wait = Duration::from_micros(u64::try_from(wait).unwrap_or(0));
+    tokio::time::sleep(if ledger_works { wait.min(HEARTBEAT) } else { HEARTBEAT }).await;
+    true
+}
+
+/// How a slot ends whose work panicked.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Ending {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    let reason =
+        format!("s4cast has a bug: {}", text.unwrap_or_else(|| "panicked".into()).replace('\n', " "));
+    Ending { outcome: Outcome::Failed, reasons: vec![reason], detail: serde_json::Value::Null }
+}
+
+fn shown(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |stamp| stamp.to_string())
+}

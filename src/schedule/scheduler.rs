@@ -1,0 +1,460 @@
+//! The slots of all jobs: planned, launched, ended, each exactly once. Synchronous; time comes in as a value.
+//!
+//! Every change is written to the ledger before it is made here, so that an error of the ledger leaves the slot due and
+//! the next turn tries again.
+
+use crate::pipeline::JobSpec;
+use crate::schedule::ledger::{Cursor, Ending, Ledger, LedgerError, NewSlot};
+use crate::schedule::line::{Line, Running, Waiting};
+use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
+use crate::schedule::spec::{DaemonSpec, JobPlan, Overlap, ScheduleSpec, Stage};
+use crate::schedule::status::{JobStatus, LineStatus};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A slot on its way to a worker.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The slot; its attempt is counted already.
+    pub row: SlotRow,
+    /// What the job is.
+    pub job: Arc<JobSpec>,
+    /// Whether a forecast fits its model first, for the job has no training schedule.
+    pub fits_first: bool,
+    /// When the attempt begins, microseconds UTC.
+    pub now: i64,
+    /// Becomes true when the work is to stop soon.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What became of a task.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It ended.
+    Ended(Ending),
+    /// It failed in a way that may pass by itself.
+    Retryable(Ending),
+    /// It stopped when it was told to.
+    Stopped,
+}
+
+type Key = (String, Stage);
+
+/// The slots of all jobs.
+pub struct Scheduler {
+    ledger: Ledger,
+    lines: BTreeMap<Key, Line>,
+    /// Forecast and score slots at a time.
+    workers: usize,
+    /// Whether the stages of a job take turns: in a simulation, where no time passes, their order would be chance.
+    takes_turns: bool,
+    is_draining: bool,
+    ended: Vec<SlotRow>,
+}
+
+impl Scheduler {
+    /// All jobs of a config on their schedules; what a crash left open waits to be worked again.
+    ///
+    /// # Errors
+    /// If the ledger refuses.
+    pub fn new(
+        ledger: Ledger,
+        spec: &DaemonSpec,
+        takes_turns: bool,
+        now: i64,
+    ) -> Result<Scheduler, LedgerError> {
+        let mut scheduler = Scheduler {
+            ledger,
+            lines: BTreeMap::new(),
+            workers: spec.workers.max(1),
+            takes_turns,
+            is_draining: false,
+            ended: Vec::new(),
+        };
+        scheduler.apply(spec, now)?;
+        for row in scheduler.ledger.open_slots()? {
+            scheduler.resume(row, now)?;
+        }
+        Ok(scheduler)
+    }
+
+    /// The ledger, for what is recorded beside the slots.
+    pub fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    /// Puts the jobs of a config in force. Unchanged jobs keep their state; a changed or new schedule starts now.
+    ///
+    /// # Errors
+    /// If the ledger refuses.
+    pub fn apply(&mut self, spec: &DaemonSpec, now: i64) -> Result<(), LedgerError> {
+        self.workers = spec.workers.max(1);
+        let mut wanted: BTreeMap<Key, (Arc<JobPlan>, ScheduleSpec)> = BTreeMap::new();
+        for plan in &spec.jobs {
+            let plan = Arc::new(plan.clone());
+            let schedules = [
+                (Stage::Train, plan.train.clone()),
+                (Stage::Forecast, Some(plan.forecast.clone())),
+                (Stage::Score, plan.score.clone()),
+            ];
+            for (stage, schedule) in schedules {
+                if let Some(schedule) = schedule {
+                    wanted.insert((plan.job.name.clone(), stage), (plan.clone(), schedule));
+                }
+            }
+        }
+        let dropped: Vec<Key> = self.lines.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect();
+        for key in dropped {
+            self.retire(&key, now)?;
+        }
+        for (key, (plan, schedule)) in wanted {
+            let same = |line: &Line| line.plan.fingerprint == plan.fingerprint && !line.is_retired;
+            if self.lines.get(&key).is_some_and(same) {
+                continue;
+            }
+            let cursor = self.cursor(&key, &schedule, now)?;
+            let before = self.lines.remove(&key);
+            let mut line = Line::new(plan, key.1, schedule, cursor);
+            if let Some(before) = before {
+                (line.running, line.waiting) = (before.running, before.waiting);
+            }
+            self.lines.insert(key, line);
+        }
+        Ok(())
+    }
+
+    /// Where a schedule goes on: behind its last slot, or now if it is new or another one.
+    fn cursor(&mut self, key: &Key, schedule: &ScheduleSpec, now: i64) -> Result<Cursor, LedgerError> {
+        let rule = schedule.rule.to_string();
+        if let Some(cursor) = self.ledger.cursor(&key.0, key.1)?.filter(|cursor| cursor.rule == rule) {
+            return Ok(cursor);
+        }
+        let cursor = Cursor { rule, planned_through: now };
+        self.ledger.set_cursor(&key.0, key.1, &cursor)?;
+        Ok(cursor)
+    }
+
+    /// Ends what waits of a line that the config has dropped; what runs may finish.
+    fn retire(&mut self, key: &Key, now: i64) -> Result<(), LedgerError> {
+        let Some(line) = self.lines.get_mut(key) else { return Ok(()) };
+        line.is_retired = true;
+        while let Some(waiting) = line.waiting.front() {
+            let ending = skipped("the config has no such schedule any more");
+            end(&mut self.ledger, &mut self.ended, &waiting.row, &ending, now)?;
+            line.waiting.pop_front();
+        }
+        if line.running.is_none() {
+            self.lines.remove(key);
+        }
+        Ok(())
+    }
+
+    /// A slot that a crash or a shutdown left open waits again, or ends if its job is gone.
+    fn resume(&mut self, row: SlotRow, now: i64) -> Result<(), LedgerError> {
+        match self.lines.get_mut(&(row.job.clone(), row.stage)) {
+            Some(line) => {
+                tracing::info!(
+                    run_id = row.run_id,
+                    job = row.job,
+                    stage = row.stage.as_str(),
+                    "slot resumed"
+                );
+                line.waiting.push_back(Waiting::at_once(row, now));
+                Ok(())
+            }
+            None => {
+                let ending = skipped("it was left open, and the config has no such schedule any more");
+                end(&mut self.ledger, &mut self.ended, &row, &ending, now)
+            }
+        }
+    }
+
+    /// Plans a slot outside of the schedule.
+    ///
+    /// # Errors
+    /// If the ledger refuses; `None` if there is no such job or stage.
+    pub fn plan_extra(
+        &mut self,
+        job: &str,
+        stage: Stage,
+        slot: i64,
+        trigger: Trigger,
+        now: i64,
+    ) -> Result<Option<SlotRow>, LedgerError> {
+        let Some(line) = self.lines.get_mut(&(job.to_owned(), stage)).filter(|line| !line.is_retired) else {
+            return Ok(None);
+        };
+        let rows = self.ledger.plan(&[line.slot(slot, trigger)], None, now)?;
+        line.waiting.extend(rows.iter().cloned().map(|row| Waiting::at_once(row, now)));
+        Ok(rows.into_iter().next())
+    }
+
+    /// Whether a slot of a stage waits or runs.
+    pub fn is_busy(&self, job: &str, stage: Stage) -> bool {
+        let line = self.lines.get(&(job.to_owned(), stage));
+        line.is_some_and(|line| line.running.is_some() || !line.waiting.is_empty())
+    }
+
+    /// Writes every slot that is due.
+    ///
+    /// # Errors
+    /// If the ledger refuses; the slots stay due then.
+    pub fn plan_due(&mut self, now: i64) -> Result<(), LedgerError> {
+        if self.is_draining {
+            return Ok(());
+        }
+        for line in self.lines.values_mut() {
+            let due = line.due(now);
+            let Some(last) = due.slots.last() else { continue };
+            let cursor = Cursor { planned_through: last.slot, ..line.cursor.clone() };
+            give_way(&mut self.ledger, &mut self.ended, line, &due.slots, now)?;
+            let rows = self.ledger.plan(&due.slots, Some(&cursor), now)?;
+            (line.cursor, line.next) = (cursor, due.next);
+            if due.replaces {
+                replace(&mut self.ledger, &mut self.ended, line, now)?;
+            }
+            for row in rows {
+                match row.outcome {
+                    Some(_) => self.ended.push(row),
+                    None => line.waiting.push_back(Waiting::at_once(row, now)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The waiting slots that can begin now, their attempts recorded.
+    ///
+    /// # Errors
+    /// If the ledger refuses; slots launched before the error are returned with the next call.
+    pub fn launch(&mut self, now: i64) -> Result<Vec<Task>, LedgerError> {
+        let mut tasks = Vec::new();
+        if self.is_draining {
+            return Ok(tasks);
+        }
+        let waits = |(key, line): (&Key, &Line)| (!line.waiting.is_empty()).then(|| key.clone());
+        let keys: Vec<Key> = self.lines.iter().filter_map(waits).collect();
+        for key in keys {
+            if let Some(task) = self.launch_line(&key, now)? {
+                tasks.push(task);
+            }
+        }
+        Ok(tasks)
+    }
+
+    fn launch_line(&mut self, key: &Key, now: i64) -> Result<Option<Task>, LedgerError> {
+        let has_room = self.has_room(key);
+        let Some(line) = self.lines.get_mut(key) else { return Ok(None) };
+        while let Some(waiting) = line.waiting.front() {
+            let ready = has_room && line.running.is_none() && waiting.not_before <= now;
+            // A person who asks for a slot knows what time it is.
+            let is_scheduled = waiting.row.trigger == Trigger::Schedule;
+            match line.too_late(waiting.row.slot, now).filter(|_| is_scheduled && ready) {
+                None if ready => {}
+                None => return Ok(None),
+                Some(reason) => {
+                    let ending = Ending {
+                        outcome: if waiting.row.attempts == 0 { Outcome::Missed } else { Outcome::Failed },
+                        reasons: waiting.row.reasons.iter().cloned().chain([reason]).collect(),
+                        detail: serde_json::Value::Null,
+                    };
+                    end(&mut self.ledger, &mut self.ended, &waiting.row, &ending, now)?;
+                    line.waiting.pop_front();
+                    continue;
+                }
+            }
+            let mut row = waiting.row.clone();
+            (row.attempts, row.started_at) = (row.attempts + 1, Some(now));
+            self.ledger.start(row.id, row.attempts, now)?;
+            line.waiting.pop_front();
+            let stop = Arc::new(AtomicBool::new(false));
+            line.running = Some(Running { row: row.clone(), stop: stop.clone(), replaced_by: None });
+            let fits_first = line.stage == Stage::Forecast && line.plan.train.is_none();
+            return Ok(Some(Task { row, job: line.plan.job.clone(), fits_first, now, stop }));
+        }
+        Ok(None)
+    }
+
+    /// Whether one more slot of that line may run.
+    fn has_room(&self, key: &Key) -> bool {
+        let mut running = self.lines.iter().filter(|(_, line)| line.running.is_some());
+        if self.takes_turns && running.clone().any(|(other, _)| other.0 == key.0) {
+            return false;
+        }
+        match key.1 {
+            Stage::Train => !running.any(|(other, _)| other.1 == Stage::Train),
+            _ => running.filter(|(other, _)| other.1 != Stage::Train).count() < self.workers,
+        }
+    }
+
+    /// Records what became of a task.
+    ///
+    /// # Errors
+    /// If the ledger refuses; the caller tries again with the same verdict.
+    pub fn finish(&mut self, row: &SlotRow, verdict: &Verdict, now: i64) -> Result<(), LedgerError> {
+        let key = (row.job.clone(), row.stage);
+        let Some(line) = self.lines.get_mut(&key) else { return Ok(()) };
+        let Some(running) = line.running.as_ref().filter(|running| running.row.id == row.id) else {
+            return Ok(());
+        };
+        match (verdict, running.replaced_by) {
+            (Verdict::Stopped, Some(by)) => {
+                let ending = skipped(&format!("replaced by the slot of {} (overlap = replace)", shown(by)));
+                end(&mut self.ledger, &mut self.ended, &running.row, &ending, now)?;
+            }
+            // A shutdown: the slot stays open, and the next start resumes it.
+            (Verdict::Stopped, None) => {
+                let row = running.row.clone();
+                line.waiting.push_front(Waiting::at_once(row, now));
+            }
+            (Verdict::Ended(ending), _) => {
+                end(&mut self.ledger, &mut self.ended, &running.row, ending, now)?;
+            }
+            (Verdict::Retryable(ending), replaced_by) => {
+                let attempts = running.row.attempts;
+                if attempts >= line.schedule.attempts || replaced_by.is_some() || line.is_retired {
+                    end(&mut self.ledger, &mut self.ended, &running.row, ending, now)?;
+                } else {
+                    self.ledger.remark(row.id, &ending.reasons)?;
+                    let again = SlotRow { reasons: ending.reasons.clone(), ..running.row.clone() };
+                    let not_before = now.saturating_add(line.backoff(attempts));
+                    line.waiting.push_front(Waiting { row: again, not_before, has_failed: true });
+                }
+            }
+        }
+        line.running = None;
+        if line.is_retired && line.waiting.is_empty() {
+            self.lines.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// Plans and launches nothing any more, and stops trainings; forecasts and scores are short and may finish.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+        for running in self.lines.values().filter_map(|line| line.running.as_ref()) {
+            if running.row.stage == Stage::Train {
+                running.stop.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Tells everything that runs to stop.
+    pub fn stop_all(&mut self) {
+        for running in self.lines.values().filter_map(|line| line.running.as_ref()) {
+            running.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Number of slots that are being worked.
+    pub fn running(&self) -> usize {
+        self.lines.values().filter(|line| line.running.is_some()).count()
+    }
+
+    /// When to look again; `None` if nothing is to come.
+    pub fn wake(&self) -> Option<i64> {
+        if self.is_draining {
+            return None;
+        }
+        self.lines.values().filter_map(Line::wake).min()
+    }
+
+    /// The slots that ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<SlotRow> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// What every job is doing.
+    pub fn status(&self) -> Vec<JobStatus> {
+        let mut jobs: Vec<JobStatus> = Vec::new();
+        for ((name, stage), line) in self.lines.iter().filter(|(_, line)| !line.is_retired) {
+            if jobs.last().is_none_or(|job| job.name != *name) {
+                let sink = line.plan.job.sink.path.clone();
+                jobs.push(JobStatus { name: name.clone(), sink, lines: Vec::new() });
+            }
+            let status = LineStatus {
+                stage: *stage,
+                rule: line.schedule.rule.to_string(),
+                next: line.next,
+                running: line.running.as_ref().map(|running| running.row.run_id.clone()),
+                waiting: line.waiting.len(),
+            };
+            jobs.last_mut().expect("pushed above").lines.push(status);
+        }
+        jobs
+    }
+}
+
+/// Slots that failed and wait for another attempt end when a newer one is due.
+fn give_way(
+    ledger: &mut Ledger,
+    ended: &mut Vec<SlotRow>,
+    line: &mut Line,
+    due: &[NewSlot],
+    now: i64,
+) -> Result<(), LedgerError> {
+    let Some(newest) = due.iter().rev().find(|slot| slot.ended.is_none()) else { return Ok(()) };
+    if line.schedule.overlap == Overlap::Queue {
+        return Ok(());
+    }
+    while let Some(index) = line.waiting.iter().position(|waiting| waiting.has_failed) {
+        let row = &line.waiting[index].row;
+        let reason = format!("no attempt before the slot of {} was due", shown(newest.slot));
+        let ending = Ending {
+            outcome: Outcome::Failed,
+            reasons: row.reasons.iter().cloned().chain([reason]).collect(),
+            detail: serde_json::Value::Null,
+        };
+        end(ledger, ended, row, &ending, now)?;
+        line.waiting.remove(index);
+    }
+    Ok(())
+}
+
+/// Stops the running slot for the newest one, and skips what waits in between.
+fn replace(
+    ledger: &mut Ledger,
+    ended: &mut Vec<SlotRow>,
+    line: &mut Line,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let by = line.cursor.planned_through;
+    if let Some(running) = &mut line.running {
+        running.replaced_by = Some(by);
+        running.stop.store(true, Ordering::Relaxed);
+    }
+    while let Some(waiting) = line.waiting.front() {
+        let ending = skipped(&format!("replaced by the slot of {} (overlap = replace)", shown(by)));
+        end(ledger, ended, &waiting.row, &ending, now)?;
+        line.waiting.pop_front();
+    }
+    Ok(())
+}
+
+fn end(
+    ledger: &mut Ledger,
+    ended: &mut Vec<SlotRow>,
+    row: &SlotRow,
+    ending: &Ending,
+    now: i64,
+) -> Result<(), LedgerError> {
+    ledger.end(row.id, ending, now)?;
+    let row = SlotRow {
+        outcome: Some(ending.outcome),
+        ended_at: Some(now),
+        reasons: ending.reasons.clone(),
+        detail: ending.detail.clone(),
+        ..row.clone()
+    };
+    ended.push(row);
+    Ok(())
+}
+
+fn skipped(reason: &str) -> Ending {
+    Ending { outcome: Outcome::Skipped, reasons: vec![reason.into()], detail: serde_json::Value::Null }
+}
+
+fn shown(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |stamp| stamp.to_string())
+}

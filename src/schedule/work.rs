@@ -1,0 +1,261 @@
+//! The work of a slot: the stage of the pipeline, its result as an ending, its figures as metrics.
+
+use crate::ingest::FileStamp;
+use crate::model::report::{FitReport, Progress};
+use crate::pipeline::{
+    Context, Forecasted, JobSpec, Moment, Scored, SourceRead, Sources, StageError, Trained, forecast, score,
+    train,
+};
+use crate::registry::Registry;
+use crate::schedule::clock::Clock;
+use crate::schedule::daemon::{Done, Probe, Work};
+use crate::schedule::ledger::{Ending, SeenFile};
+use crate::schedule::metrics::{JobFigures, Metrics};
+use crate::schedule::outcome::Outcome;
+use crate::schedule::scheduler::{Task, Verdict};
+use crate::schedule::spec::Stage;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Series, files and notes that the ledger names before the rest is only counted.
+const NAMED: usize = 20;
+
+/// What every slot works with.
+pub struct Workshop {
+    /// The models.
+    pub registry: Registry,
+    /// The sources, as far as they are kept.
+    pub sources: Sources,
+    /// State directory.
+    pub state: PathBuf,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Workshop {
+    /// The work of slots.
+    pub fn work(self: Arc<Self>) -> Arc<Work> {
+        Arc::new(move |task, seen| self.run(task, seen))
+    }
+
+    fn run(&self, task: &Task, seen: &[SeenFile]) -> Done {
+        self.run_watched(task, seen, &log)
+    }
+
+    /// A slot from its task to its ending; `watch` hears of the progress.
+    pub fn run_watched(&self, task: &Task, seen: &[SeenFile], watch: &(dyn Fn(Progress) + Sync)) -> Done {
+        let known = stamps(seen);
+        let moment = Moment {
+            issued_at: task.row.slot,
+            created_at: self.clock.now(),
+            run_id: task.row.run_id.clone(),
+        };
+        let context = Context {
+            registry: &self.registry,
+            sources: &self.sources,
+            state: &self.state,
+            known: &known,
+            moment: &moment,
+            stop: &task.stop,
+            watch,
+        };
+        let is_resumed = task.row.attempts > 1;
+        let job = task.job.as_ref();
+        let ended = match task.row.stage {
+            Stage::Train => train(job, &context).map(|trained| self.trained(job, &trained)),
+            Stage::Forecast => forecast(job, &context, task.fits_first, is_resumed)
+                .map(|forecasted| self.forecasted(job, &forecasted)),
+            Stage::Score => score(job, &context).map(|scored| self.scored(job, &scored)),
+        };
+        match ended {
+            Ok((ending, files)) => {
+                let files = files.map(|files| (job.source_name.clone(), files));
+                Done { verdict: Verdict::Ended(ending), files }
+            }
+            Err(error) => Done { verdict: self.failed(&error), files: None },
+        }
+    }
+
+    fn failed(&self, error: &StageError) -> Verdict {
+        if error.is_stop() {
+            return Verdict::Stopped;
+        }
+        if matches!(error, StageError::Publish(_)) {
+            self.metrics.publish_failed();
+        }
+        let reasons = error.to_string().lines().take(NAMED).map(str::to_owned).collect();
+        let ending = Ending { outcome: Outcome::Failed, reasons, detail: Value::Null };
+        match error.is_retryable() {
+            true => Verdict::Retryable(ending),
+            false => Verdict::Ended(ending),
+        }
+    }
+
+    fn trained(&self, job: &JobSpec, trained: &Trained) -> (Ending, Option<Files>) {
+        let result = if trained.held_back.is_some() { "held_back" } else { "promoted" };
+        self.metrics.promotion(result);
+        self.steps(job, Stage::Train, &trained.seconds);
+        let mut reasons: Vec<String> = trained.held_back.iter().cloned().collect();
+        let shortfalls = trained.shortfalls();
+        let is_short = !shortfalls.is_empty() || trained.held_back.is_some();
+        reasons.extend(shortfalls);
+        let files = trained.source.as_ref().map(|source| self.source(source));
+        let detail = json!({
+            "model_version": trained.manifest.version,
+            "promotion": result,
+            "weights_sha256": trained.manifest.weights_sha256,
+            "fits": trained.fits.iter().map(fit).collect::<Vec<_>>(),
+            "source": trained.source.as_ref().map(source),
+            "seconds": seconds(&trained.seconds),
+        });
+        (ending(is_short, reasons, detail), files)
+    }
+
+    fn forecasted(&self, job: &JobSpec, done: &Forecasted) -> (Ending, Option<Files>) {
+        if done.was_there {
+            let detail = json!({ "rows": done.run.rows, "bytes": done.run.bytes });
+            return (ending(false, vec!["published by an earlier attempt".into()], detail), None);
+        }
+        self.steps(job, Stage::Forecast, &done.seconds);
+        self.metrics.published(done.run.rows);
+        let now = self.clock.now();
+        let since = |instant: i64| (now - instant) as f64 / 1e6;
+        let figures = JobFigures {
+            interval_s: 0.0,
+            forecast_age_s: Some(since(done.issued_at)),
+            data_lag_s: done.latest.map(since),
+            series: &done.statuses,
+            quarantined: done.source.as_ref().map_or(0, |source| source.report.quarantined.len()),
+        };
+        self.metrics.job(&job.name, &figures);
+        let files = done.source.as_ref().map(|source| self.source(source));
+        let statuses: Map<String, Value> =
+            done.statuses.iter().map(|(status, count)| (status.as_str().into(), json!(count))).collect();
+        let detail = json!({
+            "model_version": done.version,
+            "rows": done.run.rows,
+            "bytes": done.run.bytes,
+            "sha256": done.run.sha256,
+            "statuses": statuses,
+            "trained_version": done.trained.as_ref().map(|trained| trained.manifest.version),
+            "source": done.source.as_ref().map(source),
+            "seconds": seconds(&done.seconds),
+        });
+        (ending(!done.shortfalls.is_empty(), done.shortfalls.clone(), detail), files)
+    }
+
+    fn scored(&self, job: &JobSpec, scored: &Scored) -> (Ending, Option<Files>) {
+        self.steps(job, Stage::Score, &scored.seconds);
+        let files = Some(self.source(&scored.source));
+        let Some(score) = &scored.score else {
+            let reasons = vec!["no published forecast has come true yet".into()];
+            return (ending(false, reasons, Value::Null), files);
+        };
+        self.metrics.score(&job.name, score.mase, score.bias, &score.coverage);
+        let coverage: Map<String, Value> =
+            score.coverage.iter().map(|(level, share)| (level.to_string(), json!(share))).collect();
+        let detail = json!({
+            "runs": scored.runs,
+            "rows": score.rows,
+            "mase": score.mase,
+            "bias": score.bias,
+            "wape": score.wape,
+            "pinball": score.pinball,
+            "coverage": coverage,
+            "seconds": seconds(&scored.seconds),
+        });
+        (ending(false, Vec::new(), detail), files)
+    }
+
+    /// Counts what was read; returns the files for the ledger.
+    fn source(&self, source: &SourceRead) -> Files {
+        if source.bytes_read > 0 {
+            let report = &source.report;
+            self.metrics.ingest(report.rows, source.bytes_read, &[("unusable", report.skipped_files.len())]);
+        }
+        let stamp = |file: &FileStamp| serde_json::to_string(file).map(|text| (file.path.clone(), text)).ok();
+        source.stamps.files.iter().filter_map(stamp).collect()
+    }
+
+    fn steps(&self, job: &JobSpec, stage: Stage, laps: &[(&'static str, f64)]) {
+        for (step, seconds) in laps {
+            self.metrics.step_seconds(&job.name, stage, step, *seconds);
+        }
+    }
+}
+
+/// Files as (path, stamp).
+type Files = Vec<(String, String)>;
+
+/// Looks for new or changed source files.
+pub fn probe() -> Arc<Probe> {
+    Arc::new(|job, seen| {
+        crate::ingest::stamp(&job.source, &stamps(seen)).is_ok_and(|stamps| stamps.has_new_content())
+    })
+}
+
+/// The stamps that the ledger has; one that cannot be read counts as never seen.
+fn stamps(seen: &[SeenFile]) -> Vec<FileStamp> {
+    seen.iter().filter_map(|file| serde_json::from_str(&file.stamp).ok()).collect()
+}
+
+fn ending(is_short: bool, reasons: Vec<String>, detail: Value) -> Ending {
+    let outcome = if is_short { Outcome::Degraded } else { Outcome::Ok };
+    Ending { outcome, reasons, detail }
+}
+
+fn log(progress: Progress) {
+    tracing::debug!(step = progress.stage, done = progress.done, total = progress.total, "progress");
+}
+
+fn seconds(laps: &[(&'static str, f64)]) -> Value {
+    let round = |seconds: f64| (seconds * 1e4).round() / 1e4;
+    let map: Map<String, Value> =
+        laps.iter().map(|(step, seconds)| ((*step).into(), json!(round(*seconds)))).collect();
+    Value::Object(map)
+}
+
+fn source(source: &SourceRead) -> Value {
+    let report = &source.report;
+    let quarantined: Vec<Value> = report
+        .quarantined
+        .iter()
+        .take(NAMED)
+        .map(|(id, reasons)| json!({ "unique_id": id, "reasons": reasons }))
+        .collect();
+    let revisions: Vec<Value> = source
+        .stamps
+        .changes
+        .iter()
+        .take(NAMED)
+        .map(|change| json!({ "path": change.path, "kind": change.kind.as_str() }))
+        .collect();
+    json!({
+        "files": report.files.len(),
+        "rows": report.rows,
+        "series": report.series,
+        "bytes_read": source.bytes_read,
+        "fingerprint": report.fingerprint,
+        "quarantined_count": report.quarantined.len(),
+        "quarantined": quarantined,
+        "skipped_files": report.skipped_files.iter().take(NAMED).collect::<Vec<_>>(),
+        "revisions": revisions,
+        "notes": report.notes.iter().take(NAMED).collect::<Vec<_>>(),
+    })
+}
+
+fn fit(fit: &FitReport) -> Value {
+    json!({
+        "frequency": fit.frequency,
+        "series": fit.series,
+        "model_id": fit.model_id,
+        "season_length": fit.season_length,
+        "steps": fit.steps,
+        "mase": fit.holdout.as_ref().map(|score| score.mase),
+        "mase_seasonal_naive": fit.holdout.as_ref().map(|score| score.mase_seasonal_naive),
+        "notes": fit.notes,
+    })
+}

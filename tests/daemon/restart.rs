@@ -1,0 +1,52 @@
+//! The whole loop, stopped and started again.
+
+use super::support::*;
+use s4cast::schedule::daemon::{Done, Work};
+use s4cast::schedule::outcome::{Outcome, Trigger};
+use s4cast::schedule::scheduler::Verdict;
+use s4cast::schedule::spec::{JobPlan, Missed, ScheduleSpec, Stage};
+use std::sync::Arc;
+
+#[test]
+fn the_slots_of_a_stop_are_accounted_for_by_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = ScheduleSpec { missed: Missed::All, ..every(3600) };
+    let plan = || spec(folder.path(), vec![job("load", schedule.clone())]);
+    simulate(plan(), at("2026-01-01T00:00:00Z"), at("2026-01-01T06:30:00Z"), done());
+    let rows = simulate(plan(), at("2026-01-01T12:10:00Z"), at("2026-01-02T00:00:00Z"), done());
+    let hours: Vec<i64> =
+        rows.iter().map(|row| (row.slot - at("2026-01-01T00:00:00Z")) / 3_600_000_000).collect();
+    assert_eq!(hours, (1..=24).collect::<Vec<_>>());
+    let late: Vec<i64> =
+        hours.iter().zip(&rows).filter(|(_, row)| row.is_late).map(|(hour, _)| *hour).collect();
+    assert_eq!(late, (7..=12).collect::<Vec<_>>());
+    assert!(rows.iter().all(|row| row.outcome == Some(Outcome::Ok)));
+}
+
+#[test]
+fn a_panic_ends_its_slot_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let work: Arc<Work> = Arc::new(|task, _| {
+        assert!(task.row.job != "bad", "a deliberate bug");
+        Done { verdict: Verdict::Ended(ending(Outcome::Ok, "")), files: None }
+    });
+    let jobs = vec![job("bad", every(3600)), job("good", every(3600))];
+    let rows =
+        simulate(spec(folder.path(), jobs), at("2026-01-01T00:00:00Z"), at("2026-01-01T03:00:00Z"), work);
+    assert_eq!(rows.len(), 6);
+    for row in rows {
+        let want = if row.job == "bad" { Outcome::Failed } else { Outcome::Ok };
+        assert_eq!(row.outcome, Some(want));
+        assert_eq!(row.reasons.iter().any(|reason| reason.contains("a deliberate bug")), row.job == "bad");
+    }
+}
+
+#[test]
+fn a_job_without_a_model_is_trained_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = JobPlan { train: Some(every(86_400)), ..job("load", every(3600)) };
+    let start = at("2026-01-01T00:30:00Z");
+    let rows = simulate(spec(folder.path(), vec![plan]), start, start + 7_200_000_000, done());
+    assert_eq!((rows[0].trigger, rows[0].stage, rows[0].slot), (Trigger::Bootstrap, Stage::Train, start));
+    assert_eq!(rows.len(), 3);
+}
