@@ -2,6 +2,7 @@
 
 mod broken;
 mod config;
+mod daemon_config;
 mod forecast;
 mod models;
 mod outputs;

@@ -277,7 +277,7 @@ pub(super) struct Init {
     #[arg(long = "from", value_name = "DATA", required = true, num_args = 1..)]
     pub from: Vec<String>,
     /// Steps to forecast (default: one season, or a usual number of steps)
-    #[arg(short = 'H', long, env = "S4CAST_HORIZON", value_name = "STEPS", value_parser = value_parser!(u32).range(1..=10_000))]
+    #[arg(short = 'H', long, value_name = "STEPS", value_parser = value_parser!(u32).range(1..=10_000))]
     pub horizon: Option<u32>,
     /// Id columns; repeat the flag or separate by commas (default: found by their values)
     #[arg(long, env = "S4CAST_ID", value_name = "COLUMN", value_delimiter = ',')]

@@ -1,6 +1,5 @@
 //! Settings as written to values that cannot be wrong; every problem is noted, none hides the next.
 
-use crate::config::key::Shape;
 use crate::config::settings::Item;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Settings};
@@ -109,7 +108,6 @@ impl<'a> Check<'a> {
     /// The check of an inline table; its problems belong to the table above.
     pub(super) fn inline<T>(&mut self, key: Key, check: impl FnOnce(&mut Check<'_>) -> T) -> Option<T> {
         let settings = self.settings.inline.get(&key)?;
-        debug_assert!(matches!(key.shape(), Shape::Timing | Shape::Secret));
         let mut inner = Check::new(settings);
         let value = check(&mut inner);
         self.problems.append(&mut inner.problems);

@@ -72,8 +72,13 @@ fn not_for_daemon(path: &Path) -> Problem {
     )
 }
 
-/// Checked tables of one kind by name; `None` stands for one that is wrong.
-pub(super) type Checked<T> = BTreeMap<String, Option<T>>;
+/// Checked tables of one kind.
+pub(super) struct Checked<T> {
+    /// By name; `None` stands for one that is wrong.
+    pub all: BTreeMap<String, Option<T>>,
+    /// Whether there may be more, in a part of the file that could not be understood.
+    pub is_partial: bool,
+}
 
 /// What jobs refer to.
 pub(super) struct Parts<'a> {
@@ -87,7 +92,7 @@ pub(super) struct Parts<'a> {
 /// The daemon that a document describes.
 pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon, Problems> {
     let mut problems = document.problems.clone();
-    let nothing = Settings { folder: document.folder.clone(), ..Settings::default() };
+    let nothing = Settings::default();
     let mut general = Check::new(document.daemon.as_ref().unwrap_or(&nothing));
     let mut spec = general.daemon(&document.folder);
     let threads = general.threads(Key::DaemonThreads);
@@ -109,14 +114,14 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
     };
     let jobs: Checked<JobPlan> =
         checked(document, Table::Job, &mut problems, |check, name| check.plan(name, &parts));
-    if jobs.is_empty() && !document.misread {
+    if jobs.all.is_empty() && !jobs.is_partial {
         let message = "no job: the daemon would have nothing to do".to_string();
         let help = "write a table [job.NAME] with source, model, sink and forecast";
         problems.push(Problem::in_file(&document.file, 0..0, message, Some(help.into())));
     }
     problems.extend(paths::overlaps(document, &parts.sinks, &spec.state));
     Problems::none_of(problems)?;
-    spec.jobs = jobs.into_values().flatten().collect();
+    spec.jobs = jobs.all.into_values().flatten().collect();
     let warnings = in_order(warnings(document));
     Ok(Daemon { spec, http, threads, sha256: document.sha256.clone(), warnings })
 }
@@ -127,14 +132,14 @@ fn checked<T>(
     problems: &mut Vec<Problem>,
     value: impl Fn(&mut Check<'_>, &str) -> Option<T>,
 ) -> Checked<T> {
-    let mut all = Checked::new();
+    let mut all = BTreeMap::new();
     for (name, settings) in document.named.get(&table).into_iter().flatten() {
         let mut check = Check::new(settings);
         let value = value(&mut check, name).filter(|_| check.problems.is_empty());
         problems.append(&mut check.problems);
         all.insert(name.clone(), value);
     }
-    all
+    Checked { all, is_partial: document.misread }
 }
 
 impl Check<'_> {

@@ -1,1 +1,260 @@
+//! Daemon files as people write them, and what becomes of them.
 
+use super::daemon::{Daemon, build};
+use super::file::{ConfigFile, parse};
+use super::http::Secrets;
+use super::*;
+use crate::ingest::{BadSeriesLimit, SuspectAction};
+use crate::pipeline::Fallback;
+use crate::publish::{Format, Naming};
+use crate::schedule::spec::{JobPlan, Missed, Overlap};
+use jiff::SignedDuration;
+use std::path::{Path, PathBuf};
+
+const SMALL: &str = r#"
+[source.load]
+inputs = "in.csv"
+[model.day]
+horizon = 24
+[schedule.nightly]
+cron = "30 2 * * *"
+[sink.lake]
+path = "out"
+[job.load]
+source = "load"
+model = "day"
+sink = "lake"
+train = { schedule = "nightly" }
+forecast = { every = "15m" }
+"#;
+
+fn env(name: &str) -> Option<String> {
+    (name == "S4CAST_TOKEN").then(|| " s3cret\n".into())
+}
+
+fn read(text: &str) -> Result<Daemon, Problems> {
+    match parse("d.toml", text, PathBuf::from("conf"), &env) {
+        ConfigFile::Daemon(document) => build(&document, Secrets::Read(&env)),
+        ConfigFile::Broken(settings) | ConfigFile::OneShot(settings) => panic!("{:?}", settings.problems),
+    }
+}
+
+fn valid(text: &str) -> Daemon {
+    read(text).unwrap_or_else(|problems| panic!("{:?}", problems.all()))
+}
+
+fn plan(text: &str) -> JobPlan {
+    valid(text).spec.jobs.remove(0)
+}
+
+fn messages(text: &str) -> Vec<String> {
+    read(text).expect_err("wrong").all().iter().map(|one| one.message().to_string()).collect()
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_value() {
+    let daemon = valid(SMALL);
+    let spec = &daemon.spec;
+    assert_eq!((spec.state.as_path(), spec.workers), (Path::new("conf/state"), 2));
+    assert_eq!((spec.drain_limit.as_secs(), spec.reload_poll), (60, Some(SignedDuration::from_secs(30))));
+    assert_eq!((spec.ledger_retention, daemon.http, daemon.threads), (None, None, None));
+    let plan = &spec.jobs[0];
+    let job = &plan.job;
+    assert_eq!(
+        (job.name.as_str(), job.source_name.as_str(), job.model_name.as_str()),
+        ("load", "load", "day")
+    );
+    assert_eq!((job.fallback, job.keep_versions, plan.on_new_data), (Fallback::SeasonalNaive, 10, false));
+    let sink = &job.sink;
+    assert_eq!((sink.name.as_str(), sink.path.as_path()), ("lake", Path::new("conf/out")));
+    assert_eq!((sink.format, sink.naming), (Format::Parquet, Naming::V1));
+    assert_eq!((sink.retention, sink.grace), (None, SignedDuration::from_hours(1)));
+    let train = plan.train.as_ref().expect("a schedule");
+    assert_eq!(train.rule.to_string(), "cron 30 2 * * * (UTC)");
+    assert_eq!((train.missed, train.overlap, train.attempts), (Missed::Once, Overlap::Forbid, 3));
+    assert_eq!((train.max_lateness, train.jitter.is_zero(), train.backoff.as_secs()), (None, true, 30));
+    assert_eq!(plan.forecast.rule.to_string(), "every 15m");
+    assert!(plan.score.is_none() && job.source.stale.is_none() && job.source.latency_offset.is_none());
+}
+
+#[test]
+fn every_key_arrives_where_it_belongs() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/daemon_full.toml"));
+    let daemon = valid(&text.expect("readable"));
+    let http = daemon.http.expect("an address");
+    assert_eq!(http.token().map(|token| token.reveal()), Some("s3cret"));
+    assert_eq!(daemon.threads, Some(2));
+    assert_eq!(daemon.spec.ledger_retention, Some(SignedDuration::from_hours(400 * 24)));
+    let plan = &daemon.spec.jobs[0];
+    let source = &plan.job.source;
+    // The job's limit wins over the source's.
+    assert_eq!(source.max_bad_series, BadSeriesLimit::Share(0.05));
+    assert_eq!(source.latency_offset, Some(SignedDuration::from_mins(30)));
+    let (stale, flat) = (source.stale.expect("a rule"), source.flat.expect("a rule"));
+    assert_eq!((stale.after.as_hours(), stale.action), (48, SuspectAction::Warn));
+    assert_eq!((flat.steps, flat.action), (48, SuspectAction::Fallback));
+    let train = plan.train.as_ref().expect("a schedule");
+    assert_eq!(train.rule.to_string(), "cron 30 2 * * * (Europe/Berlin)");
+    assert_eq!(
+        (train.max_lateness, train.jitter),
+        (Some(SignedDuration::from_hours(6)), SignedDuration::from_mins(5))
+    );
+    assert_eq!(plan.forecast.jitter, SignedDuration::from_mins(2));
+    assert!(plan.on_new_data && plan.score.is_some());
+    assert!(daemon.warnings.is_empty(), "{:?}", daemon.warnings);
+}
+
+#[test]
+fn the_full_example_holds_every_key() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/daemon_full.toml"));
+    let text = text.expect("readable");
+    for table in key::Table::ALL.into_iter().filter(|table| table.is_in(FileKind::Daemon)) {
+        let part = text.split(&format!("\n[{}", table.name())).nth(1).expect("a table");
+        let part = part.split("\n[").next().unwrap_or_default();
+        for key in table.keys(FileKind::Daemon) {
+            let written = part.contains(&format!("\n{} =", key.name()))
+                || part.contains(&format!("\n# {} =", key.name()));
+            // One rule is enough, and the comment beside it shows the other.
+            assert!(
+                written || key == Key::Every && part.contains("every ="),
+                "{}.{}",
+                table.name(),
+                key.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_choice_can_be_made() {
+    for key in Key::all().filter(|key| !key.choices().is_empty() && key.table() != Table::Output) {
+        for word in key.choices() {
+            let (start, header) = match key.table() {
+                Table::Schedule => ("[schedule.nightly]", "[schedule.nightly]\n"),
+                Table::Source => ("[source.load]", "[source.load]\nstale_after = \"1d\"\nflat_steps = 3\n"),
+                Table::Model => ("[model.day]", "[model.day]\n"),
+                Table::Sink => ("[sink.lake]", "[sink.lake]\n"),
+                _ => ("[job.load]", "[job.load]\n"),
+            };
+            valid(&SMALL.replace(start, &format!("{header}{} = \"{word}\"", key.name())));
+        }
+    }
+    let queue = plan(&SMALL.replace("[schedule.nightly]", "[schedule.nightly]\noverlap = \"queue\""));
+    assert_eq!(queue.train.expect("a schedule").overlap, Overlap::Queue);
+}
+
+#[test]
+fn the_fingerprint_follows_the_job_and_nothing_else() {
+    let print = |text: &str| plan(text).fingerprint;
+    let before = print(SMALL);
+    let same = [
+        SMALL.replace("[model.day]\n", "[model.other]\nhorizon = 3\n[model.day]\n"),
+        SMALL.replace("source = \"load\"\nmodel = \"day\"", "model = \"day\"\nsource = \"load\""),
+        SMALL.replace("[model.day]\n", "[model.day]\n# a comment\n"),
+        SMALL.replace("path = \"out\"", "path = \"out\"\nformat = \"parquet\""),
+        format!("[daemon]\nworkers = 7\n{SMALL}"),
+        SMALL
+            .replace("train = { schedule = \"nightly\" }", "train = { cron = \"30 2 * * *\", attempts = 3 }"),
+    ];
+    for text in same {
+        assert_eq!(print(&text), before, "{text}");
+    }
+    let other = [
+        SMALL.replace("30 2", "31 2"),
+        SMALL.replace("horizon = 24", "horizon = 25"),
+        SMALL.replace("in.csv", "other.csv"),
+        SMALL.replace("path = \"out\"", "path = \"out2\""),
+        SMALL.replace("sink = \"lake\"", "sink = \"lake\"\non_new_data = true"),
+        SMALL.replace("sink = \"lake\"", "sink = \"lake\"\nkeep_versions = 3"),
+    ];
+    for text in other {
+        assert_ne!(print(&text), before, "{text}");
+    }
+}
+
+#[test]
+fn the_hash_of_the_settings_is_that_of_a_one_shot_job() {
+    let one_shot =
+        "[source]\ninputs = \"x.csv\"\nmax_bad_series = \"5%\"\n[model]\nhorizon = 24\nthreads = 2";
+    let settings = Settings::parse("j.toml", one_shot, PathBuf::new(), &env);
+    let text = SMALL.replace("sink = \"lake\"", "sink = \"lake\"\nmax_bad_series = \"5%\"");
+    assert_eq!(plan(&text).job.config_sha256, settings.sha256());
+    let hash = |text: &str| plan(text).job.config_sha256.clone();
+    assert_eq!(hash(&text.replace("30 2", "31 2")), settings.sha256());
+    assert_ne!(hash(SMALL), settings.sha256());
+}
+
+#[test]
+fn a_reload_may_be_left_to_a_signal() {
+    let reload = |word: &str| format!("[daemon]\nreload = \"{word}\"\n{SMALL}");
+    assert_eq!(valid(&reload("off")).spec.reload_poll, None);
+    assert_eq!(valid(&reload("2m")).spec.reload_poll, Some(SignedDuration::from_mins(2)));
+    assert!(read(&reload("0s")).is_err());
+}
+
+#[test]
+fn secrets_come_from_their_places_and_are_never_shown() {
+    let http = |token: &str| format!("[http]\ntoken = {token}\n{SMALL}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("token"), "of-a-file\n").expect("written");
+    std::fs::write(path("empty"), " \n").expect("written");
+    let daemon = valid(&http(&format!("{{ file = \"{}\" }}", path("token"))));
+    assert_eq!(
+        daemon.http.as_ref().and_then(|http| http.token()).map(|token| token.reveal()),
+        Some("of-a-file")
+    );
+    assert!(!format!("{daemon:?}").contains("of-a-file"));
+    let cases = [
+        ("{ env = \"NO_SUCH\" }", "the environment variable NO_SUCH of a secret is not set"),
+        (&format!("{{ file = \"{}\" }}", path("empty")), "is empty"),
+        (&format!("{{ file = \"{}\" }}", path("none")), "cannot be read"),
+        ("{}", "a secret without env and file"),
+        ("\"s3cret\"", "token does not stand in the config"),
+    ];
+    for (token, want) in cases {
+        let found = messages(&http(token));
+        assert!(found.len() == 1 && found[0].contains(want), "{token}: {found:?}");
+    }
+    let problems = read(&format!("{}workers = 1", http("\"s3cret\""))).expect_err("wrong");
+    assert!(!format!("{problems:?}").contains("s3cret"));
+}
+
+#[test]
+fn tables_that_nobody_needs_are_warned_of() {
+    let text =
+        format!("{SMALL}[model.old]\nhorizon = 3\n[source.x]\ninputs = \"x.csv\"\nas_of = 2024-01-01\n");
+    let warnings = valid(&text).warnings;
+    let messages: Vec<&str> = warnings.iter().map(Problem::message).collect();
+    assert_eq!(messages[..2], ["no job refers to [model.old]", "no job refers to [source.x]"]);
+    assert!(messages[2].starts_with("as_of is for one-shot jobs"), "{messages:?}");
+    let lines: Vec<usize> = warnings.iter().filter_map(Problem::place).map(|place| place.line).collect();
+    assert_eq!(lines, [16, 18, 20]);
+}
+
+#[test]
+fn what_is_wrong_once_is_told_once() {
+    for (from, to) in
+        [("[sink.lake]", "[snik.lake]"), ("horizon = 24", "horizon = 0"), ("[source.load]\n", "[source]\n")]
+    {
+        let found = messages(&SMALL.replace(from, to));
+        assert_eq!(found.len(), 1, "{to}: {found:?}");
+    }
+}
+
+#[test]
+fn each_kind_of_file_is_told_where_it_belongs() {
+    let settings = Settings::parse("d.toml", SMALL, PathBuf::new(), &env);
+    let problems = job(&settings).expect_err("a daemon file");
+    assert_eq!(problems.all().len(), 1);
+    assert!(problems.all()[0].remedy().is_some_and(|help| help.contains("s4cast serve")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("job.toml");
+    for text in ["[source]\ninputs = \"in.csv\"\n", "", "[source"] {
+        std::fs::write(&path, text).expect("written");
+        assert!(daemon::daemon(&path, &env).expect_err("no daemon file").in_config(), "{text}");
+    }
+    assert!(daemon::daemon(&folder.path().join("none.toml"), &env).expect_err("no file").in_config());
+}

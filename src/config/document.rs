@@ -89,7 +89,6 @@ impl Document {
             }
             let header = Some((format!("{}.{word}", table.name()), span));
             let settings = reader.table(table, header, keys);
-            self.misread |= settings.misread && table == Table::Job;
             self.named.entry(table).or_default().insert(word.into(), settings);
         }
     }
@@ -101,7 +100,7 @@ fn is_name(name: &str) -> bool {
     (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(fits)
 }
 
-/// A key that stands directly under [source], as in a one-shot file.
+/// A key that stands directly under `[source]`, as in a one-shot file.
 fn nameless(reader: &Reader<'_>, table: Table, word: &str, span: Range<usize>) -> Problem {
     let message = format!("'{word}' stands in [{}], which has no name", table.name());
     let help =

@@ -23,7 +23,7 @@ pub(super) enum ConfigFile {
     /// It is no TOML: only the problems can be told.
     Broken(Settings),
     OneShot(Settings),
-    Daemon(Document),
+    Daemon(Box<Document>),
 }
 
 impl Settings {
@@ -47,13 +47,9 @@ impl Settings {
                 let message = "this file is for the daemon: its tables have names".to_string();
                 let help =
                     "give the file to `s4cast serve`; a one-shot file has [source], [model] and [output]";
-                let problem = Problem::in_file(&document.file, 0..0, message, Some(help.into()));
-                Settings {
-                    file: Some(document.file),
-                    misread: true,
-                    problems: vec![problem],
-                    ..Settings::default()
-                }
+                let file = document.file;
+                let problem = Problem::in_file(&file, 0..0, message, Some(help.into()));
+                Settings { file: Some(file), misread: true, problems: vec![problem], ..Settings::default() }
             }
         }
     }
@@ -83,7 +79,7 @@ pub(super) fn parse(name: &str, text: &str, folder: PathBuf, env: Env<'_>) -> Co
         }
         FileKind::Daemon => {
             let reader = Reader { kind: FileKind::Daemon, file, folder, env };
-            ConfigFile::Daemon(Document::of(&reader, root, text))
+            ConfigFile::Daemon(Box::new(Document::of(&reader, root, text)))
         }
     }
 }
@@ -105,8 +101,7 @@ fn kind(root: &DeTable<'_>) -> FileKind {
 }
 
 fn one_shot(reader: &Reader<'_>, root: &DeTable<'_>) -> Settings {
-    let mut settings =
-        Settings { file: Some(reader.file.clone()), folder: reader.folder.clone(), ..Settings::default() };
+    let mut settings = Settings { file: Some(reader.file.clone()), ..Settings::default() };
     for (name, value) in root {
         let table = Table::of(name.get_ref(), FileKind::OneShot);
         match (name.get_ref().as_ref(), value.get_ref(), table) {

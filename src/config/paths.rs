@@ -17,8 +17,7 @@ const RUN_FILES: [&str; 3] = [
 /// Inputs that a sink's files would be among, and a state folder inside of a sink.
 pub(super) fn overlaps(document: &Document, sinks: &Checked<SinkSpec>, state: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let state = plain(state);
-    for (name, sink) in sinks.iter().filter_map(|(name, sink)| Some((name, sink.as_ref()?))) {
+    for (name, sink) in sinks.all.iter().filter_map(|(name, sink)| Some((name, sink.as_ref()?))) {
         let root = plain(&sink.path);
         for settings in document.named.get(&Table::Source).into_iter().flat_map(|sources| sources.values()) {
             let inputs = settings.get(Key::Inputs).iter().filter(|item| reads(&item.text, &root));
@@ -28,7 +27,7 @@ pub(super) fn overlaps(document: &Document, sinks: &Checked<SinkSpec>, state: &P
                 Some(Problem::in_file(&document.file, item.span.clone()?, message, Some(help.into())))
             }));
         }
-        if state.starts_with(&root) {
+        if plain(state).starts_with(&root) {
             let written = document.daemon.as_ref().filter(|daemon| daemon.has(Key::State));
             let sink = document.named.get(&Table::Sink).and_then(|sinks| sinks.get(name));
             let place =
@@ -64,7 +63,7 @@ fn reads(input: &str, root: &Path) -> bool {
     }
     let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
     match fixed == path {
-        true => true,
+        true => !path.is_file(),
         false => glob::Pattern::new(&path.to_string_lossy()).is_ok_and(|pattern| {
             RUN_FILES.iter().any(|file| pattern.matches_path_with(&root.join(file), options))
         }),

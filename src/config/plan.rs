@@ -86,19 +86,17 @@ impl Check<'_> {
         let Shape::Name(table) = key.shape() else { return None };
         self.demand(key, "");
         let item = self.settings.get(key).first()?;
-        if let Some(found) = known.get(&item.text) {
-            return found.clone();
+        match known.all.get(&item.text) {
+            Some(found) => return found.clone(),
+            None if known.all.is_empty() && known.is_partial => return None,
+            None => {}
         }
-        let names: Vec<&str> = known.keys().map(String::as_str).collect();
-        let help =
-            did_you_mean(&item.text, names.iter().copied()).unwrap_or_else(|| match names.as_slice() {
-                [] => format!(
-                    "there is no {} at all: write a table {}",
-                    table.name(),
-                    table.header(super::key::FileKind::Daemon)
-                ),
-                names => format!("the names are {}", names.join(", ")),
-            });
+        let names: Vec<&str> = known.all.keys().map(String::as_str).collect();
+        let help = match names.as_slice() {
+            [] => format!("write a table [{}.{}]", table.name(), item.text),
+            names => did_you_mean(&item.text, names.iter().copied())
+                .unwrap_or_else(|| format!("choose one of {}", names.join(", "))),
+        };
         self.problem(key, item, Wrong::new(format!("there is no [{}.{}]", table.name(), item.text), &help));
         None
     }

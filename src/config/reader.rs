@@ -30,12 +30,7 @@ impl Reader<'_> {
 
     /// The settings of a table, or of an inline one.
     pub(super) fn table(&self, table: Table, header: Header, keys: &DeTable<'_>) -> Settings {
-        let mut settings = Settings {
-            file: Some(self.file.clone()),
-            folder: self.folder.clone(),
-            header,
-            ..Settings::default()
-        };
+        let mut settings = Settings { file: Some(self.file.clone()), header, ..Settings::default() };
         for (name, value) in keys {
             let is_inline = settings.header.as_ref().is_some_and(|(name, _)| name.starts_with("job."));
             let known = table.all_keys(self.kind).find(|key| key.name() == name.get_ref());

@@ -3,8 +3,8 @@
 use crate::config::Key;
 use crate::config::key::{FileKind, Table};
 
-/// Column at which comments begin.
-const COMMENT: usize = 36;
+/// Width of a setting, as far as it is short enough for the comments to stand below each other.
+const COMMENT: usize = 34;
 
 /// A table with all of its keys: those of `values` (as TOML) are set, the others stand there as comments.
 pub fn table(table: Table, name: Option<&str>, values: &[(Key, String)]) -> String {
@@ -35,7 +35,7 @@ fn line(key: Key, value: Option<&str>) -> String {
         [] => String::new(),
         words => format!(" ({})", words.join(", ")),
     };
-    format!("{setting:<COMMENT$}# {}{choices}\n", row.doc)
+    format!("{setting:<COMMENT$}  # {}{choices}\n", row.doc)
 }
 
 #[cfg(test)]

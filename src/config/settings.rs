@@ -26,8 +26,6 @@ pub struct Settings {
     pub(super) file: Option<ConfigText>,
     /// The config file itself.
     pub(super) path: Option<PathBuf>,
-    /// Folder of the config file: where its relative paths start.
-    pub(super) folder: PathBuf,
     /// Whether a part of the file could not be understood, so that what seems to be missing may stand there.
     pub(super) misread: bool,
     /// What is wrong with the shape of the file.

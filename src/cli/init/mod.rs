@@ -127,7 +127,7 @@ impl<'a> Draft<'a> {
         if quality.iter().all(|one| one.frequency == Some(self.frequency)) {
             values.push((Key::Freq, quoted(&self.frequency.to_string())));
         }
-        values.push((Key::Tz, quoted(self.zone())));
+        values.extend(self.ingested.panel.zone.iana_name().map(|zone| (Key::Tz, quoted(zone))));
         let bad = quality.len() - self.ingested.panel.series.len();
         if !BadSeriesLimit::default().allows(bad, quality.len()) {
             values.push((Key::MaxBadSeries, quoted(&format!("{}%", (100 * bad).div_ceil(quality.len())))));

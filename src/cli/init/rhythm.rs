@@ -42,19 +42,19 @@ impl Rhythm {
                 };
                 let is_whole = micros >= MINUTE && micros % SECOND == 0;
                 let every = if is_whole { frequency.to_string() } else { "1m".into() };
-                trained(horizon as usize, ("nightly", "30 2 * * *"), Forecast::Every(every))
+                rhythm(horizon as usize, ("nightly", "30 2 * * *"), Forecast::Every(every))
             }
-            Frequency::Days { days: 1 } => trained(14, ("weekly", "30 2 * * 0"), Forecast::Cron("0 6 * * *")),
-            Frequency::BusinessDays => trained(10, ("weekly", "30 2 * * 0"), Forecast::Cron("0 6 * * 1-5")),
-            Frequency::Days { days: 7 } => trained(13, ("weekly", "0 6 * * 1"), Forecast::Schedule),
-            Frequency::Days { .. } => trained(12, ("daily", "0 6 * * *"), Forecast::Schedule),
+            Frequency::Days { days: 1 } => rhythm(14, ("weekly", "30 2 * * 0"), Forecast::Cron("0 6 * * *")),
+            Frequency::BusinessDays => rhythm(10, ("weekly", "30 2 * * 0"), Forecast::Cron("0 6 * * 1-5")),
+            Frequency::Days { days: 7 } => rhythm(13, ("weekly", "0 6 * * 1"), Forecast::Schedule),
+            Frequency::Days { .. } => rhythm(12, ("daily", "0 6 * * *"), Forecast::Schedule),
             Frequency::Months { months: 3, .. } => {
-                trained(4, ("quarterly", "0 6 1 1,4,7,10 *"), Forecast::Schedule)
+                rhythm(4, ("quarterly", "0 6 1 1,4,7,10 *"), Forecast::Schedule)
             }
-            Frequency::Months { months: 12, .. } => trained(6, ("yearly", "0 6 1 1 *"), Forecast::Schedule),
+            Frequency::Months { months: 12, .. } => rhythm(6, ("yearly", "0 6 1 1 *"), Forecast::Schedule),
             Frequency::Months { months, .. } => {
                 let horizon = (12 / months.max(1)).max(4);
-                trained(horizon as usize, ("monthly", "0 6 1 * *"), Forecast::Schedule)
+                rhythm(horizon as usize, ("monthly", "0 6 1 * *"), Forecast::Schedule)
             }
         }
     }
@@ -69,7 +69,7 @@ impl Rhythm {
     }
 }
 
-fn trained(horizon: usize, (schedule, cron): (&'static str, &'static str), forecast: Forecast) -> Rhythm {
+fn rhythm(horizon: usize, (schedule, cron): (&'static str, &'static str), forecast: Forecast) -> Rhythm {
     Rhythm { horizon, schedule, cron, forecast }
 }
 
