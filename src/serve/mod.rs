@@ -1,5 +1,118 @@
 //! The daemon's address: health, metrics, JSON and Arrow over HTTP.
+//!
+//! Reading needs nothing but the address; whatever changes something needs the token, and goes through the scheduler's
+//! loop or the registry's lock.
 
+mod problem;
+mod read;
 mod spec;
+mod wire;
+mod write;
 
 pub use spec::{ServeError, ServeSpec, Token};
+
+use crate::registry::Registry;
+use crate::schedule::command::Request;
+use crate::schedule::metrics::Metrics;
+use crate::schedule::status::Shared;
+use axum::Router;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::{get, post};
+use problem::Problem;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// Largest body that is read.
+const BODY_MAX: usize = 64 << 10;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct App {
+    /// What the loop is doing.
+    pub status: Shared,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The way into the loop.
+    pub requests: mpsc::Sender<Request>,
+    /// State directory, for the ledger.
+    pub state: PathBuf,
+    /// The models.
+    pub registry: Registry,
+    /// What whoever changes something has to show; without it nobody may.
+    pub token: Option<Token>,
+    /// The daemon's clock, microseconds UTC.
+    pub now: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    let writes = Router::new()
+        .route("/api/v1/jobs/{job}/run", post(write::run))
+        .route("/api/v1/runs/{id}/retry", post(write::retry))
+        .route("/api/v1/models/{job}/promote", post(write::promote))
+        .route("/api/v1/models/{job}/rollback", post(write::rollback))
+        .route("/api/v1/reload", post(write::reload))
+        .route_layer(from_fn_with_state(app.clone(), write::authorize));
+    Router::new()
+        .route("/healthz", get(read::health))
+        .route("/readyz", get(read::ready))
+        .route("/metrics", get(read::metrics))
+        .route("/version", get(read::version))
+        .route("/api/v1/jobs", get(read::jobs))
+        .route("/api/v1/jobs/{job}", get(read::job))
+        .route("/api/v1/runs", get(read::runs))
+        .route("/api/v1/runs/{id}", get(read::run))
+        .route("/api/v1/models", get(read::models))
+        .route("/api/v1/models/{job}/{version}", get(read::model))
+        .route("/api/v1/forecasts/{job}", get(read::forecasts))
+        .merge(writes)
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(RequestBodyLimitLayer::new(BODY_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+        .layer(map_response(guarded))
+        .with_state(app)
+}
+
+/// Answers until `shutdown` is ready, and then what was asked before.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn run(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).await
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+/// No cache keeps an answer, and no browser guesses at its type.
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Runs work that blocks where it may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+}

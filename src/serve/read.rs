@@ -1,0 +1,235 @@
+//! What can be looked at: nothing here changes anything.
+
+use crate::publish::{self, Filter};
+use crate::schedule::ledger::{LedgerReader, SlotQuery};
+use crate::schedule::outcome::Outcome;
+use crate::schedule::spec::Stage;
+use crate::serve::problem::Problem;
+use crate::serve::{App, blocking, wire};
+use arrow_array::RecordBatch;
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The loop counts as dead after so long without a turn, in microseconds.
+const ALIVE: i64 = 30_000_000;
+
+/// Rows of an answer where nothing is asked for, and at most.
+const LIMIT: usize = 100;
+const LIMIT_MAX: usize = 10_000;
+
+/// Media type of an Arrow stream.
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+
+type Answer = Result<Json<Value>, Problem>;
+
+/// Whether the scheduler loop turns.
+pub(super) async fn health(State(app): State<App>) -> Result<&'static str, Problem> {
+    match (app.now)() - app.status.get().ticked_at < ALIVE {
+        true => Ok("ok\n"),
+        false => {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the scheduler loop has not turned for 30 s"))
+        }
+    }
+}
+
+/// Whether work is taken on.
+pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    let status = app.status.get();
+    match (status.is_ready, status.is_draining) {
+        (true, false) => Ok("ready\n"),
+        (_, true) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining")),
+        (false, _) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting")),
+    }
+}
+
+/// Everything that is counted, for Prometheus.
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, app.metrics.render()).into_response()
+}
+
+/// The program.
+pub(super) async fn version() -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION"), "code_sha256": crate::CODE_SHA256 }))
+}
+
+/// All jobs with their next slots.
+pub(super) async fn jobs(State(app): State<App>) -> Json<Value> {
+    Json(wire::jobs(&app.status.get()))
+}
+
+/// One job.
+pub(super) async fn job(State(app): State<App>, name: Result<Path<String>, PathRejection>) -> Answer {
+    let Path(name) = name?;
+    let status = app.status.get();
+    let job = status.jobs.iter().find(|job| job.name == name);
+    job.map(|job| Json(wire::job(job))).ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))
+}
+
+/// Which runs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunsQuery {
+    job: Option<String>,
+    stage: Option<String>,
+    outcome: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<usize>,
+    offset: Option<usize>,
+}
+
+/// Slots of the ledger, newest first.
+pub(super) async fn runs(State(app): State<App>, query: Result<Query<RunsQuery>, QueryRejection>) -> Answer {
+    let Query(query) = query?;
+    let word = |what: &str, name: &str| Problem::bad(format!("unknown {what} '{name}'"));
+    let instant = |text: &String| {
+        let stamp = text.parse::<jiff::Timestamp>();
+        stamp.map(jiff::Timestamp::as_microsecond).map_err(|_| {
+            Problem::bad(format!("'{text}' is not a time; write for example 2024-03-31T12:00:00Z"))
+        })
+    };
+    let stage = |name: &String| Stage::from_name(name).ok_or_else(|| word("stage", name));
+    let outcome = |name: &String| Outcome::from_name(name).ok_or_else(|| word("outcome", name));
+    let wanted = SlotQuery {
+        stage: query.stage.as_ref().map(stage).transpose()?,
+        outcome: query.outcome.as_ref().map(outcome).transpose()?,
+        since: query.since.as_ref().map(instant).transpose()?,
+        until: query.until.as_ref().map(instant).transpose()?,
+        job: query.job,
+        limit: limit(query.limit)?,
+        offset: query.offset.unwrap_or(0),
+    };
+    let state = app.state.clone();
+    let rows = blocking(move || LedgerReader::open(&state)?.slots(&wanted)).await?;
+    Ok(Json(json!({ "runs": rows.map_err(Problem::internal)?.iter().map(wire::run).collect::<Vec<_>>() })))
+}
+
+fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(LIMIT) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        limit => Err(Problem::bad(format!("limit {limit} is not in 1..={LIMIT_MAX}"))),
+    }
+}
+
+/// One slot.
+pub(super) async fn run(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Answer {
+    let Path(id) = id?;
+    let state = app.state.clone();
+    let row = blocking(move || LedgerReader::open(&state)?.slot(id)).await?.map_err(Problem::internal)?;
+    row.map(|row| Json(wire::run(&row))).ok_or_else(|| Problem::not_found(format!("there is no run {id}")))
+}
+
+/// Which models.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModelsQuery {
+    job: Option<String>,
+}
+
+/// Versions of models.
+pub(super) async fn models(
+    State(app): State<App>,
+    query: Result<Query<ModelsQuery>, QueryRejection>,
+) -> Answer {
+    let Query(query) = query?;
+    let versions = blocking(move || app.registry.versions(query.job.as_deref())).await?;
+    Ok(Json(json!({ "models": versions.iter().map(wire::model).collect::<Vec<_>>() })))
+}
+
+/// One version of a model.
+pub(super) async fn model(
+    State(app): State<App>,
+    path: Result<Path<(String, u32)>, PathRejection>,
+) -> Answer {
+    let Path((job, number)) = path?;
+    let missing = Problem::not_found(format!("job '{job}' has no version {number}"));
+    let versions = blocking(move || app.registry.versions(Some(&job))).await?;
+    let found = versions.iter().find(|version| version.version == number);
+    found.map(|version| Json(wire::model(version))).ok_or(missing)
+}
+
+/// Which forecasts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ForecastsQuery {
+    unique_id: Option<String>,
+    limit: Option<usize>,
+    offset: Option<usize>,
+}
+
+/// Rows of the newest run of a job, as JSON or as an Arrow stream.
+pub(super) async fn forecasts(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    query: Result<Query<ForecastsQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (Path(name), Query(query)) = (name?, query?);
+    let status = app.status.get();
+    let job = status.jobs.iter().find(|job| job.name == name);
+    let sink = job.map(|job| job.sink.clone());
+    let sink = sink.ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))?;
+    let filter = Filter {
+        unique_ids: query.unique_id.into_iter().collect(),
+        offset: query.offset.unwrap_or(0),
+        limit: Some(limit(query.limit)?),
+    };
+    let read = move || match publish::latest(&sink, &name)? {
+        Some(commit) => publish::read_run(&commit.path(), &filter).map(|rows| Some((commit.run_id, rows))),
+        None => Ok(None),
+    };
+    let found = blocking(read).await?.map_err(Problem::internal)?;
+    let (run_id, batches) = found.ok_or_else(|| Problem::not_found("the job has published nothing yet"))?;
+    let wants_arrow = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes() == ARROW.as_bytes());
+    if wants_arrow && let Some(first) = batches.first() {
+        let stream = arrow(first, &batches).map_err(Problem::internal)?;
+        return Ok(([(header::CONTENT_TYPE, ARROW)], stream).into_response());
+    }
+    let rows = batches.iter().map(rows).collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?.concat();
+    Ok(Json(json!({ "run_id": run_id, "rows": rows })).into_response())
+}
+
+fn arrow(first: &RecordBatch, batches: &[RecordBatch]) -> Result<Vec<u8>, arrow_schema::ArrowError> {
+    let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &first.schema())?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.into_inner()
+}
+
+/// The rows of a batch as JSON objects.
+fn rows(batch: &RecordBatch) -> Result<Vec<Value>, String> {
+    let schema = batch.schema();
+    let names = || schema.fields().iter().map(|field| field.name());
+    let cell = |row: usize, column: usize| cell(batch.column(column).as_ref(), row);
+    let object = |row: usize| {
+        let cells = names().enumerate().map(|(column, name)| Ok((name.clone(), cell(row, column)?)));
+        cells.collect::<Result<serde_json::Map<_, _>, String>>().map(Value::Object)
+    };
+    (0..batch.num_rows()).map(object).collect()
+}
+
+fn cell(column: &dyn arrow_array::Array, row: usize) -> Result<Value, String> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
+    if column.is_null(row) {
+        return Ok(Value::Null);
+    }
+    if let Some(values) = column.as_primitive_opt::<Float64Type>() {
+        return Ok(json!(values.value(row)));
+    }
+    if let Some(values) = column.as_primitive_opt::<Int32Type>() {
+        return Ok(json!(values.value(row)));
+    }
+    if let Some(values) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        return Ok(json!(wire::time(values.value(row))));
+    }
+    let text = column.as_string_opt::<i32>();
+    text.map(|values| json!(values.value(row))).ok_or_else(|| format!("a column of {}", column.data_type()))
+}

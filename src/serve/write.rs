@@ -1,0 +1,138 @@
+//! What changes something: all of it needs the token, and all of it but the registry goes through the loop.
+
+use crate::registry::{Promotion, RegistryError};
+use crate::schedule::command::{Command, Reply, Request};
+use crate::schedule::spec::Stage;
+use crate::serve::problem::Problem;
+use crate::serve::{App, blocking};
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, Request as HttpRequest, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+type Answer = Result<(StatusCode, Json<Value>), Problem>;
+
+/// Lets a request through that shows the token.
+pub(super) async fn authorize(
+    State(app): State<App>,
+    request: HttpRequest,
+    next: Next,
+) -> Result<Response, Problem> {
+    let Some(token) = &app.token else {
+        let detail = "no token is configured, so nothing can be changed over HTTP; set token under [http]";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    };
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // Digests take the same time to compare however much of the token is right.
+    if Sha256::digest(shown) != Sha256::digest(token.reveal()) {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "show the token: Authorization: Bearer TOKEN"));
+    }
+    Ok(next.run(request).await)
+}
+
+async fn ask(app: &App, command: Command) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    let gone = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is shutting down");
+    app.requests.send(Request { command, reply }).await.map_err(|_| gone())?;
+    match answer.await.map_err(|_| gone())? {
+        Reply::Planned { id, run_id } => {
+            Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "run_id": run_id }))))
+        }
+        Reply::Reloaded => Ok((StatusCode::OK, Json(json!({ "reloaded": true })))),
+        Reply::NotFound(detail) => Err(Problem::not_found(detail)),
+        Reply::Refused(detail) => Err(Problem::new(StatusCode::CONFLICT, detail)),
+    }
+}
+
+/// Which slot to plan.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunBody {
+    stage: String,
+    slot: Option<String>,
+}
+
+/// Plans a slot.
+pub(super) async fn run(
+    State(app): State<App>,
+    job: Result<Path<String>, PathRejection>,
+    body: Result<Json<RunBody>, JsonRejection>,
+) -> Answer {
+    let (Path(job), Json(body)) = (job?, body?);
+    let unknown = || Problem::bad(format!("unknown stage '{}'; choose train, forecast or score", body.stage));
+    let stage = Stage::from_name(&body.stage).ok_or_else(unknown)?;
+    let instant = |text: &String| {
+        let stamp = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond);
+        stamp.map_err(|_| {
+            Problem::bad(format!("'{text}' is not a time; write for example 2024-03-31T12:00:00Z"))
+        })
+    };
+    let slot = body.slot.as_ref().map(instant).transpose()?;
+    ask(&app, Command::Run { job, stage, slot }).await
+}
+
+/// Works an ended slot again.
+pub(super) async fn retry(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Answer {
+    let Path(id) = id?;
+    ask(&app, Command::Retry { id }).await
+}
+
+/// Reads the config again.
+pub(super) async fn reload(State(app): State<App>) -> Answer {
+    ask(&app, Command::Reload).await
+}
+
+/// Which version is to serve.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PromoteBody {
+    version: u32,
+}
+
+/// Lets a version serve.
+pub(super) async fn promote(
+    State(app): State<App>,
+    job: Result<Path<String>, PathRejection>,
+    body: Result<Json<PromoteBody>, JsonRejection>,
+) -> Answer {
+    let (Path(job), Json(body)) = (job?, body?);
+    let at = (app.now)();
+    let result =
+        blocking(move || app.registry.promote(&job, body.version, at, "asked for over HTTP")).await?;
+    promoted(result)
+}
+
+/// Lets the version serve that served before.
+pub(super) async fn rollback(State(app): State<App>, job: Result<Path<String>, PathRejection>) -> Answer {
+    let Path(job) = job?;
+    let at = (app.now)();
+    promoted(blocking(move || app.registry.rollback(&job, at)).await?)
+}
+
+fn promoted(result: Result<Promotion, RegistryError>) -> Answer {
+    match result {
+        Ok(promotion) => {
+            let body = json!({
+                "job": promotion.job,
+                "version": promotion.version,
+                "previous": promotion.previous,
+            });
+            Ok((StatusCode::OK, Json(body)))
+        }
+        Err(error @ (RegistryError::UnknownJob { .. } | RegistryError::UnknownVersion { .. })) => {
+            Err(Problem::not_found(error.to_string()))
+        }
+        Err(error @ RegistryError::JobName(_)) => Err(Problem::bad(error.to_string())),
+        Err(error @ (RegistryError::Pinned { .. } | RegistryError::NothingBefore(_))) => {
+            Err(Problem::new(StatusCode::CONFLICT, error.to_string()))
+        }
+        Err(error) => Err(Problem::internal(error)),
+    }
+}
