@@ -25,7 +25,12 @@ fn main() {
         times: (0..values.len() as i64).map(|t| t * HOUR).collect(),
         values,
     };
-    let panel = Panel { id_columns: Vec::new(), series: vec![series], zone: TimeZone::UTC };
+    let panel = Panel {
+        id_columns: Vec::new(),
+        series: vec![series],
+        zone: TimeZone::UTC,
+        marks: Default::default(),
+    };
     let bytes = std::fs::read(&path).expect("the file can be read");
     let mut load = Vec::new();
     let mut predict = Vec::new();

@@ -1,6 +1,7 @@
 //! `s4cast data check` and `s4cast data show`.
 
 use crate::cli::args::{DataCheck, DataShow};
+use crate::cli::clock;
 use crate::cli::clock::shown;
 use crate::cli::error::CliError;
 use crate::cli::summary::{self, Page, count, day};
@@ -32,7 +33,7 @@ pub(super) fn check(args: &DataCheck, terminal: &Terminal) -> Result<Exit, CliEr
     }
     // The report must come out however many series are bad, so the limit is judged here.
     let limit = if launch.limit_given { launch.source.max_bad_series } else { BadSeriesLimit::Count(0) };
-    let mut source = launch.source;
+    let mut source = launch.source.at(clock::now());
     source.max_bad_series = BadSeriesLimit::All;
     let ingested = {
         let meter = terminal.meter();
@@ -79,7 +80,7 @@ pub(super) fn show(args: &DataShow, terminal: &Terminal) -> Result<Exit, CliErro
     settings.flag(Key::Id, args.id.clone());
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
-    let ingested = ingest::read(&launch.source)?;
+    let ingested = ingest::read(&launch.source.at(clock::now()))?;
     let series = find(&ingested, args.series.as_deref())?;
     terminal.result(|| document(series), || portrait(series, ingested.panel.series.len()))?;
     Ok(Exit::Ok)

@@ -11,9 +11,10 @@ use crate::pipeline;
 pub(super) fn run(args: &Forecast, terminal: &Terminal) -> Result<Exit, CliError> {
     let mut settings = launch::settings(args.source.config.as_deref())?;
     args.apply(&mut settings);
-    let launch = config::job(&settings)?;
+    let mut launch = config::job(&settings)?;
     launch::limit_threads(launch.threads);
     let moment = clock::moment(launch.job.source.as_of);
+    launch.job.source = launch.job.source.at(moment.issued_at);
     tracing::info!(run_id = moment.run_id, output = %launch.job.output.display(), "job started");
     let report = {
         let meter = terminal.meter();

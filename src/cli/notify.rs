@@ -4,21 +4,20 @@
 //! and never an error: the daemon works as well without it.
 
 use sd_notify::NotifyState;
-use std::time::Duration;
 
 /// The line to the service manager.
 #[derive(Clone, Copy, Debug)]
 pub struct Notifier {
     is_heard: bool,
-    watchdog_limit: Option<Duration>,
+    is_watched: bool,
 }
 
 impl Notifier {
     /// The line as the environment describes it: `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID`.
     pub fn from_environment() -> Notifier {
         let is_heard = std::env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty());
-        let watchdog_limit = sd_notify::watchdog_enabled().filter(|limit| is_heard && !limit.is_zero());
-        Notifier { is_heard, watchdog_limit }
+        let is_watched = is_heard && sd_notify::watchdog_enabled().is_some_and(|limit| !limit.is_zero());
+        Notifier { is_heard, is_watched }
     }
 
     /// Startup, or a reload, is finished.
@@ -48,15 +47,9 @@ impl Notifier {
 
     /// The scheduler loop has turned.
     pub fn watchdog(&self) {
-        if self.watchdog_limit.is_some() {
+        if self.is_watched {
             self.send(&[NotifyState::Watchdog]);
         }
-    }
-
-    /// How often [`Notifier::watchdog`] is to be called at least: half the limit after which the service manager restarts
-    /// the daemon. `None` where it keeps no watch.
-    pub fn watchdog_interval(&self) -> Option<Duration> {
-        self.watchdog_limit.map(|limit| limit / 2)
     }
 
     fn send(&self, states: &[NotifyState<'_>]) {
@@ -74,6 +67,7 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixDatagram;
     use std::process::Command;
+    use std::time::Duration;
 
     /// The environment of a process cannot be changed safely, so this test runs itself again in one that has a socket.
     const CHILD: &str = "S4CAST_TEST_NOTIFY_CHILD";
@@ -82,7 +76,6 @@ mod tests {
     fn a_service_manager_hears_every_state() {
         if std::env::var_os(CHILD).is_some() {
             let notifier = Notifier::from_environment();
-            assert_eq!(notifier.watchdog_interval(), Some(Duration::from_secs(10)));
             notifier.ready();
             notifier.status("next load 02:30\nREADY=0");
             notifier.watchdog();
@@ -118,9 +111,9 @@ mod tests {
 
     #[test]
     fn nobody_listens_to_a_daemon_in_a_terminal() {
-        let notifier = Notifier { is_heard: false, watchdog_limit: None };
+        let notifier = Notifier { is_heard: false, is_watched: false };
         notifier.ready();
         notifier.watchdog();
-        assert_eq!(notifier.watchdog_interval(), None);
+        assert!(!notifier.is_watched);
     }
 }

@@ -101,14 +101,7 @@ fn of_config(path: &Path, job: Option<&str>) -> Result<Vec<Line>, CliError> {
 
 /// Every stage of every job that has a schedule.
 fn schedules(spec: &DaemonSpec) -> impl Iterator<Item = (&JobPlan, Stage, &ScheduleSpec)> {
-    spec.jobs.iter().flat_map(|plan| {
-        let stages = [
-            (Stage::Train, plan.train.as_ref()),
-            (Stage::Forecast, Some(&plan.forecast)),
-            (Stage::Score, plan.score.as_ref()),
-        ];
-        stages.into_iter().filter_map(move |(stage, schedule)| Some((plan, stage, schedule?)))
-    })
+    spec.jobs.iter().flat_map(|plan| plan.stages().map(move |(stage, schedule)| (plan, stage, schedule)))
 }
 
 /// The next slots of every line, in the order of time.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// How the forecasts of a job compare with what came true.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
-    /// Forecasts whose time has an actual value.
+    /// Forecasts whose time has an actual value, of series that still reach back to the cutoff.
     pub rows: usize,
     /// Mean absolute error in units of each series' scale: seasonal naive's in-sample error up to the cutoff.
     pub mase: Option<f64>,
@@ -94,6 +94,10 @@ impl<'a> Scorer<'a> {
 
     fn add_series(&mut self, run: &RunColumns, rows: &[usize], series: &Series) {
         let history = series.times.partition_point(|&time| time <= run.cutoff[rows[0]]);
+        // A source that rolls on may have dropped what the run looked back on; then there is nothing to scale by.
+        if history == 0 {
+            return;
+        }
         let season = self.seasons.get(&series.frequency.to_string()).copied().unwrap_or(1);
         let scale = scale(&series.values[..history], season);
         for &row in rows {

@@ -167,6 +167,8 @@ impl Daemon {
     /// # Errors
     /// In a simulation, if the ledger refuses; otherwise the loop goes on trying.
     pub async fn run(mut self, mut inputs: Inputs) -> Result<(), LedgerError> {
+        self.parts.metrics.reload(true, self.status.started_at as f64 / 1e6);
+        self.expect_slots();
         self.bootstrap();
         loop {
             let ledger_works = match self.turn() {
@@ -302,6 +304,21 @@ impl Daemon {
         }
     }
 
+    /// Tells the metrics which slots to expect: an alert on a job that failed for days must not end with a restart.
+    fn expect_slots(&mut self) {
+        let now = self.parts.clock.now();
+        for plan in &self.parts.spec.jobs {
+            for (stage, schedule) in plan.stages() {
+                let job = &plan.job.name;
+                let next = schedule.rule.after(now);
+                let interval = next.and_then(|next| Some(schedule.rule.after(next)? - next)).unwrap_or(0);
+                let success = self.parts.scheduler.ledger().last_success(job, stage).unwrap_or_default();
+                let success = success.map(|at| at as f64 / 1e6);
+                self.parts.metrics.expect(job, stage, interval as f64 / 1e6, success);
+            }
+        }
+    }
+
     /// A job with a training schedule and no model is trained at once rather than in the night.
     fn bootstrap(&mut self) {
         let now = self.parts.clock.now();
@@ -415,6 +432,7 @@ impl Daemon {
             self.next_reload = spec.reload_poll.map(|every| now + micros(every));
             self.parts.spec = spec;
             self.status.config_sha256 = sha256;
+            self.expect_slots();
             self.bootstrap();
         });
         self.status.reload = Some((now, outcome.clone()));

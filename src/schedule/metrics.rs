@@ -11,7 +11,8 @@ use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 /// Upper bounds of how late slots start, in seconds.
 const LATENESS_S: [f64; 9] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0];
@@ -42,20 +43,23 @@ pub struct Metrics {
     coverage: GaugeVec,
     mase: GaugeVec,
     bias: GaugeVec,
+    /// Of each job. Ages are those of the moment they are asked for.
+    instants: Mutex<BTreeMap<String, Instants>>,
     publish_rows: IntCounter,
     publish_failures: IntCounter,
     restarts: IntCounter,
 }
 
-/// How a job stands, as of now.
+/// Nominal instant of the newest run and time of the newest observation, Unix seconds.
+type Instants = (Option<f64>, Option<f64>);
+
+/// How a job stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobFigures<'a> {
-    /// Seconds between two forecast slots.
-    pub interval_s: f64,
-    /// Seconds since the nominal instant of the newest published run; `None` before the first.
-    pub forecast_age_s: Option<f64>,
-    /// Seconds since the newest observation; `None` before the first reading.
-    pub data_lag_s: Option<f64>,
+    /// Nominal instant of the newest published run, Unix seconds; `None` before the first.
+    pub issued_at_s: Option<f64>,
+    /// Time of the newest observation, Unix seconds; `None` before the first reading.
+    pub observed_at_s: Option<f64>,
     /// Series of the newest run by status; a status that is left out counts zero.
     pub series: &'a [(Status, usize)],
     /// Series that the newest run left out.
@@ -141,6 +145,7 @@ impl Metrics {
             ),
             mase: gauges(r, "mase", "Mean absolute scaled error of published forecasts.", &["job"]),
             bias: gauges(r, "bias", "Mean scaled error of published forecasts.", &["job"]),
+            instants: Mutex::default(),
             publish_rows: counter(r, "publish_rows_total", "Rows published."),
             publish_failures: counter(r, "publish_failures_total", "Runs that could not be published."),
             restarts: counter(r, "worker_restarts_total", "Workers that were restarted after a panic."),
@@ -148,10 +153,12 @@ impl Metrics {
         }
     }
 
-    /// A scheduled stage of a job: its counters start at zero, its last success (Unix seconds) is what the ledger knows.
+    /// A scheduled stage of a job: its slots are so many seconds apart, its counters start at zero, its last success (Unix
+    /// seconds) is what the ledger knows.
     ///
     /// Without it an alert on a job that has not succeeded for days would end with a restart of the daemon.
-    pub fn expect(&self, job: &str, stage: Stage, last_success_s: Option<f64>) {
+    pub fn expect(&self, job: &str, stage: Stage, interval_s: f64, last_success_s: Option<f64>) {
+        self.interval.with_label_values(&[job, stage.as_str()]).set(interval_s);
         for outcome in Outcome::ALL {
             self.slots.with_label_values(&[job, stage.as_str(), outcome.as_str()]);
         }
@@ -186,9 +193,8 @@ impl Metrics {
 
     /// How a job stands.
     pub fn job(&self, job: &str, figures: &JobFigures<'_>) {
-        self.interval.with_label_values(&[job, Stage::Forecast.as_str()]).set(figures.interval_s);
-        set(&self.forecast_age, &[job], figures.forecast_age_s);
-        set(&self.data_lag, &[job], figures.data_lag_s);
+        let instants = (figures.issued_at_s, figures.observed_at_s);
+        self.instants.lock().unwrap_or_else(PoisonError::into_inner).insert(job.into(), instants);
         for status in STATUSES {
             let of_status = figures.series.iter().filter(|(found, _)| *found == status);
             let count: usize = of_status.map(|(_, count)| count).sum();
@@ -248,6 +254,7 @@ impl Metrics {
 
     /// Removes everything about a job that the config no longer has.
     pub fn forget(&self, job: &str) {
+        self.instants.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
         let of_job = |labels: &HashMap<&str, &str>| labels.get("job") == Some(&job);
         for counters in [&self.slots, &self.train_steps] {
             remove_where(counters, of_job);
@@ -272,7 +279,13 @@ impl Metrics {
     }
 
     /// All metrics in text format 0.0.4, those of the process included.
-    pub fn render(&self) -> String {
+    pub fn render(&self, now_s: f64) -> String {
+        for (job, (issued_at, observed_at)) in
+            self.instants.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
+            set(&self.forecast_age, &[job], issued_at.map(|at| now_s - at));
+            set(&self.data_lag, &[job], observed_at.map(|at| now_s - at));
+        }
         let mut families = self.registry.gather();
         // The resident memory stands under the prefix as well, beside the name that every Prometheus client gives it.
         let resident = families.iter().find(|family| family.name() == "process_resident_memory_bytes");
@@ -355,7 +368,7 @@ mod tests {
 
     /// The value of a sample, by its name and labels as rendered.
     fn sample(metrics: &Metrics, name: &str) -> Option<f64> {
-        let text = metrics.render();
+        let text = metrics.render(100.0);
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
         line.parse().ok()
     }
@@ -363,7 +376,7 @@ mod tests {
     #[test]
     fn a_slot_counts_once_and_only_a_success_moves_the_last_success() {
         let metrics = Metrics::new();
-        metrics.expect("load", Stage::Forecast, Some(100.0));
+        metrics.expect("load", Stage::Forecast, 900.0, Some(100.0));
         let last = "s4cast_job_last_success_timestamp_seconds{job=\"load\",stage=\"forecast\"}";
         let failed = "s4cast_slots_total{job=\"load\",outcome=\"failed\",stage=\"forecast\"}";
         assert_eq!(sample(&metrics, failed), Some(0.0));
@@ -399,7 +412,7 @@ mod tests {
     fn a_figure_that_is_gone_is_not_shown_and_levels_follow_the_config() {
         let metrics = Metrics::new();
         let figures =
-            JobFigures { data_lag_s: Some(60.0), series: &[(Status::Ok, 3)], ..JobFigures::default() };
+            JobFigures { observed_at_s: Some(40.0), series: &[(Status::Ok, 3)], ..JobFigures::default() };
         metrics.job("load", &figures);
         assert_eq!(sample(&metrics, "s4cast_data_lag_seconds{job=\"load\"}"), Some(60.0));
         assert_eq!(sample(&metrics, "s4cast_series{job=\"load\",status=\"ok\"}"), Some(3.0));
@@ -420,23 +433,23 @@ mod tests {
     fn a_job_that_is_gone_leaves_nothing_behind_and_others_stay() {
         let metrics = Metrics::new();
         for job in ["load", "price"] {
-            metrics.expect(job, Stage::Train, Some(1.0));
+            metrics.expect(job, Stage::Train, 1.0, Some(1.0));
             metrics.slot_ended(job, Stage::Train, Outcome::Ok, Some(1.0), 2.0);
             metrics.step_seconds(job, Stage::Train, "fit", 3.0);
             metrics.job(job, &JobFigures::default());
             metrics.score(job, Some(1.0), Some(0.0), &[(80.0, 0.8)]);
             metrics.training(job, 0.5, 10);
         }
-        let before = metrics.render().matches("job=\"price\"").count();
+        let before = metrics.render(100.0).matches("job=\"price\"").count();
         metrics.forget("load");
-        let text = metrics.render();
+        let text = metrics.render(100.0);
         assert!(!text.contains("job=\"load\""), "{text}");
         assert_eq!(text.matches("job=\"price\"").count(), before);
     }
 
     #[test]
     fn the_process_is_described_under_both_names() {
-        let text = Metrics::new().render();
+        let text = Metrics::new().render(100.0);
         assert!(text.contains("\ns4cast_build_info{"), "{text}");
         if cfg!(target_os = "linux") {
             assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");

@@ -93,15 +93,8 @@ impl Scheduler {
         let mut wanted: BTreeMap<Key, (Arc<JobPlan>, ScheduleSpec)> = BTreeMap::new();
         for plan in &spec.jobs {
             let plan = Arc::new(plan.clone());
-            let schedules = [
-                (Stage::Train, plan.train.clone()),
-                (Stage::Forecast, Some(plan.forecast.clone())),
-                (Stage::Score, plan.score.clone()),
-            ];
-            for (stage, schedule) in schedules {
-                if let Some(schedule) = schedule {
-                    wanted.insert((plan.job.name.clone(), stage), (plan.clone(), schedule));
-                }
+            for (stage, schedule) in plan.stages() {
+                wanted.insert((plan.job.name.clone(), stage), (plan.clone(), schedule.clone()));
             }
         }
         let dropped: Vec<Key> = self.lines.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect();

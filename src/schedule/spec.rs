@@ -96,6 +96,18 @@ pub struct JobPlan {
     pub fingerprint: String,
 }
 
+impl JobPlan {
+    /// The stages that have a schedule.
+    pub fn stages(&self) -> impl Iterator<Item = (Stage, &ScheduleSpec)> {
+        let all = [
+            (Stage::Train, self.train.as_ref()),
+            (Stage::Forecast, Some(&self.forecast)),
+            (Stage::Score, self.score.as_ref()),
+        ];
+        all.into_iter().filter_map(|(stage, schedule)| Some((stage, schedule?)))
+    }
+}
+
 /// The daemon itself.
 #[derive(Clone, Debug)]
 pub struct DaemonSpec {

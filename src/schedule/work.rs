@@ -121,12 +121,10 @@ impl Workshop {
         }
         self.steps(job, Stage::Forecast, &done.seconds);
         self.metrics.published(done.run.rows);
-        let now = self.clock.now();
-        let since = |instant: i64| (now - instant) as f64 / 1e6;
+        let seconds_of = |instant: i64| instant as f64 / 1e6;
         let figures = JobFigures {
-            interval_s: 0.0,
-            forecast_age_s: Some(since(done.issued_at)),
-            data_lag_s: done.latest.map(since),
+            issued_at_s: Some(seconds_of(done.issued_at)),
+            observed_at_s: done.latest.map(seconds_of),
             series: &done.statuses,
             quarantined: done.source.as_ref().map_or(0, |source| source.report.quarantined.len()),
         };

@@ -50,7 +50,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
 /// Everything that is counted, for Prometheus.
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.metrics.render()).into_response()
+    (kind, app.metrics.render((app.now)() as f64 / 1e6)).into_response()
 }
 
 /// The program.
