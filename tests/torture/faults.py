@@ -56,6 +56,14 @@ class Daemon:
         (folder / "daemon.toml").write_text(self.config)
         self.log = open(folder / "log.txt", "wb")
         self.process = self.start()
+        self.await_("the first answer", self.is_ready)
+
+    def is_ready(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as reply:
+                return reply.status == 200
+        except OSError:
+            return False
 
     def start(self):
         command = [self.program, "serve", "-c", "daemon.toml", "--log-format", "json"]
@@ -84,7 +92,7 @@ class Daemon:
             if found:
                 return found
             time.sleep(0.2)
-        raise AssertionError(f"waited {seconds} s in vain for {what}; last slots {self.rows()[-3:]}")
+        raise AssertionError(f"waited {seconds} s in vain for {what}")
 
     def latest(self):
         path = self.folder / "out/latest/job=a/part-0.parquet"
