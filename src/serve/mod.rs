@@ -58,7 +58,7 @@ pub struct App {
 pub fn router(app: App) -> Router {
     let writes = Router::new()
         .route("/api/v1/jobs/{job}/run", post(write::run))
-        .route("/api/v1/runs/{id}/retry", post(write::retry))
+        .route("/api/v1/runs/{number}/retry", post(write::retry))
         .route("/api/v1/models/{job}/promote", post(write::promote))
         .route("/api/v1/models/{job}/rollback", post(write::rollback))
         .route("/api/v1/reload", post(write::reload))
@@ -68,10 +68,11 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(read::ready))
         .route("/metrics", get(read::metrics))
         .route("/version", get(read::version))
+        .route("/openapi.json", get(read::openapi))
         .route("/api/v1/jobs", get(read::jobs))
         .route("/api/v1/jobs/{job}", get(read::job))
         .route("/api/v1/runs", get(read::runs))
-        .route("/api/v1/runs/{id}", get(read::run))
+        .route("/api/v1/runs/{number}", get(read::run))
         .route("/api/v1/models", get(read::models))
         .route("/api/v1/models/{job}/{version}", get(read::model))
         .route("/api/v1/forecasts/{job}", get(read::forecasts))
@@ -115,4 +116,25 @@ async fn guarded(mut response: Response) -> Response {
 /// Runs work that blocks where it may.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    /// Every route is described, and nothing else is.
+    #[test]
+    fn the_description_has_the_routes_of_the_router() {
+        let routes: Vec<&str> = include_str!("mod.rs")
+            .split(".route(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        let text = include_str!("openapi.json");
+        let document: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let mut described: Vec<&String> = document["paths"].as_object().expect("paths").keys().collect();
+        described.sort();
+        let mut routes: Vec<String> =
+            routes.into_iter().filter(|route| route.starts_with('/')).map(String::from).collect();
+        routes.sort();
+        assert_eq!(routes.iter().collect::<Vec<_>>(), described);
+    }
 }

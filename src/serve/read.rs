@@ -58,6 +58,11 @@ pub(super) async fn version() -> Json<Value> {
     Json(json!({ "version": env!("CARGO_PKG_VERSION"), "code_sha256": crate::CODE_SHA256 }))
 }
 
+/// What can be asked, as OpenAPI 3.1.
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
+}
+
 /// All jobs with their next slots.
 pub(super) async fn jobs(State(app): State<App>) -> Json<Value> {
     Json(wire::jobs(&app.status.get()))
@@ -81,7 +86,7 @@ pub(super) struct RunsQuery {
     since: Option<String>,
     until: Option<String>,
     limit: Option<usize>,
-    offset: Option<usize>,
+    offset: Option<u32>,
 }
 
 /// Slots of the ledger, newest first.
@@ -103,7 +108,7 @@ pub(super) async fn runs(State(app): State<App>, query: Result<Query<RunsQuery>,
         until: query.until.as_ref().map(instant).transpose()?,
         job: query.job,
         limit: limit(query.limit)?,
-        offset: query.offset.unwrap_or(0),
+        offset: query.offset.unwrap_or(0) as usize,
     };
     let state = app.state.clone();
     let rows = blocking(move || LedgerReader::open(&state)?.slots(&wanted)).await?;
@@ -160,7 +165,7 @@ pub(super) async fn model(
 pub(super) struct ForecastsQuery {
     unique_id: Option<String>,
     limit: Option<usize>,
-    offset: Option<usize>,
+    offset: Option<u32>,
 }
 
 /// Rows of the newest run of a job, as JSON or as an Arrow stream.
@@ -177,7 +182,7 @@ pub(super) async fn forecasts(
     let sink = sink.ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))?;
     let filter = Filter {
         unique_ids: query.unique_id.into_iter().collect(),
-        offset: query.offset.unwrap_or(0),
+        offset: query.offset.unwrap_or(0) as usize,
         limit: Some(limit(query.limit)?),
     };
     let read = move || match publish::latest(&sink, &name)? {

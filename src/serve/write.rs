@@ -93,7 +93,8 @@ pub(super) async fn reload(State(app): State<App>) -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PromoteBody {
-    version: u32,
+    /// A whole number; JSON writes it as 3 or as 3.0.
+    version: f64,
 }
 
 /// Lets a version serve.
@@ -104,8 +105,11 @@ pub(super) async fn promote(
 ) -> Answer {
     let (Path(job), Json(body)) = (job?, body?);
     let at = (app.now)();
-    let result =
-        blocking(move || app.registry.promote(&job, body.version, at, "asked for over HTTP")).await?;
+    if body.version.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&body.version) {
+        return Err(Problem::bad(format!("{} is no number of a version", body.version)));
+    }
+    let version = body.version as u32;
+    let result = blocking(move || app.registry.promote(&job, version, at, "asked for over HTTP")).await?;
     promoted(result)
 }
 
