@@ -5,6 +5,7 @@
 mod artifact;
 mod cli;
 mod daemon;
+mod deploy;
 mod forecaster;
 mod golden;
 mod golden_training;

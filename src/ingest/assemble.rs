@@ -144,6 +144,11 @@ impl LeftOut {
         }
     }
 
+    /// The last as-of time that gives the same result.
+    pub(super) fn same_until(&self) -> i64 {
+        if self.changes_at == i64::MAX { i64::MAX } else { self.changes_at - 1 }
+    }
+
     /// Adds the incomplete rows of some series, and when the first of each will be complete.
     fn add(&mut self, cut: Vec<(usize, i64)>) {
         self.incomplete = cut.iter().map(|(rows, _)| rows).sum();

@@ -4,7 +4,7 @@
 //! The only user of polars. [`read`] looks at every row of every series and reports all
 //! problems at once.
 //!
-//! [`stamp`] tells without reading rows which files are new or changed since an earlier look.
+//! [`stamp()`] tells without reading rows which files are new or changed since an earlier look.
 //!
 //! ```text
 //! files ─▶ source (scan: CSV records) ─▶ columns: roles ─▶ rows (keys, time, timeline, value)
@@ -82,7 +82,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         rows: file_rows,
         rows_after_as_of: assembled.left_out.after_as_of,
         rows_incomplete: assembled.left_out.incomplete,
-        same_until: assembled.left_out.changes_at.saturating_sub(1),
+        same_until: assembled.left_out.same_until(),
         layout: assignment.layout,
         roles: assignment.roles,
         fingerprint: assembled.fingerprint,

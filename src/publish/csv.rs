@@ -57,7 +57,7 @@ pub(super) fn verify(file: File, table: &Table<'_>) -> Result<(), String> {
     verify::batches_of(rows, &table.quantiles, table.rows)
 }
 
-/// The rows of a file that [`write`] wrote, in chunks.
+/// The rows of a file that [`write()`] wrote, in chunks.
 pub(super) struct Rows<R> {
     reader: ::csv::Reader<R>,
     /// Names and types, which follow from the names.

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use s4cast::schedule::daemon::{Done, Work};
+use s4cast::schedule::metrics::Metrics;
 use s4cast::schedule::outcome::{Outcome, Trigger};
 use s4cast::schedule::scheduler::Verdict;
 use s4cast::schedule::spec::{JobPlan, Missed, ScheduleSpec, Stage};
@@ -31,8 +32,15 @@ fn a_panic_ends_its_slot_and_no_other() {
         Done { verdict: Verdict::Ended(ending(Outcome::Ok, "")), files: None }
     });
     let jobs = vec![job("bad", every(3600)), job("good", every(3600))];
-    let rows =
-        simulate(spec(folder.path(), jobs), at("2026-01-01T00:00:00Z"), at("2026-01-01T03:00:00Z"), work);
+    let metrics = Arc::new(Metrics::new());
+    let (from, until) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T03:00:00Z"));
+    let rows = simulate_counted(spec(folder.path(), jobs), from, until, work, metrics.clone());
+    let text = metrics.render(0.0);
+    assert!(text.contains("s4cast_worker_restarts_total 3"), "{text}");
+    assert!(
+        text.contains("s4cast_slots_total{job=\"bad\",outcome=\"failed\",stage=\"forecast\"} 3"),
+        "{text}"
+    );
     assert_eq!(rows.len(), 6);
     for row in rows {
         let want = if row.job == "bad" { Outcome::Failed } else { Outcome::Ok };

@@ -107,6 +107,17 @@ pub fn done() -> Arc<Work> {
 
 /// Runs the daemon over simulated time; returns every slot of the ledger, oldest first.
 pub fn simulate(spec: DaemonSpec, from: i64, until: i64, work: Arc<Work>) -> Vec<SlotRow> {
+    simulate_counted(spec, from, until, work, Arc::new(Metrics::new()))
+}
+
+/// The same, with metrics to look at afterwards.
+pub fn simulate_counted(
+    spec: DaemonSpec,
+    from: i64,
+    until: i64,
+    work: Arc<Work>,
+    metrics: Arc<Metrics>,
+) -> Vec<SlotRow> {
     let state = spec.state.clone();
     let ledger = Ledger::open(&state, Durability::Simulated).unwrap();
     let clock = Clock::simulated(from, until);
@@ -114,7 +125,7 @@ pub fn simulate(spec: DaemonSpec, from: i64, until: i64, work: Arc<Work>) -> Vec
         scheduler: Scheduler::new(ledger, &spec, true, from).unwrap(),
         clock,
         registry: Registry::at(state.join("models")),
-        metrics: Arc::new(Metrics::new()),
+        metrics,
         shared: Shared::default(),
         host: Host {
             work,

@@ -3,6 +3,7 @@
 mod broken;
 mod clocks;
 mod layouts;
+mod over_time;
 mod parquet;
 mod policies;
 
