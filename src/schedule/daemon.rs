@@ -231,6 +231,7 @@ impl Daemon {
         let now = self.parts.clock.now();
         if now < self.status.ticked_at - STEP_BACK {
             let seconds = (self.status.ticked_at - now) / 1_000_000;
+            self.parts.metrics.clock_set_back();
             tracing::warn!(seconds, "the clock was set back; slots that were worked are not repeated");
         }
         self.status.ticked_at = now;

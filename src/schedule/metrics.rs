@@ -48,6 +48,7 @@ pub struct Metrics {
     publish_rows: IntCounter,
     publish_failures: IntCounter,
     restarts: IntCounter,
+    steps_back: IntCounter,
 }
 
 /// Nominal instant of the newest run and time of the newest observation, Unix seconds.
@@ -148,6 +149,7 @@ impl Metrics {
             instants: Mutex::default(),
             publish_rows: counter(r, "publish_rows_total", "Rows published."),
             publish_failures: counter(r, "publish_failures_total", "Runs that could not be published."),
+            steps_back: counter(r, "clock_steps_back_total", "Times that the machine's clock was set back."),
             restarts: counter(r, "worker_restarts_total", "Workers that were restarted after a panic."),
             registry,
         }
@@ -239,6 +241,11 @@ impl Metrics {
         remove_where(&self.coverage, |labels| {
             labels["job"] == job && !levels.iter().any(|level| level == labels["level"])
         });
+    }
+
+    /// The machine's clock was set back.
+    pub fn clock_set_back(&self) {
+        self.steps_back.inc();
     }
 
     /// A worker was restarted after a panic.
