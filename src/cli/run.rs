@@ -30,6 +30,10 @@ pub(super) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, CliError> {
     let stage = runs::stage(&args.stage)?;
     let instant = |text: &String| config::instant(text, &TimeZone::UTC).map_err(|m| request(m, None));
     let slot = args.slot.as_ref().map(instant).transpose()?.unwrap_or_else(clock::now);
+    if slot > clock::now() {
+        let help = Some("name an instant that has passed; its run would hide every later one".into());
+        return Err(request(format!("the slot of {} has not come yet", clock::shown(slot)), help));
+    }
     let command = Command::Run { job: args.job.clone(), stage, slot: Some(slot) };
     find(&config, &args.job)?;
     ask_or_work(&config, &args.config, &command, (&args.job, stage, slot), terminal)

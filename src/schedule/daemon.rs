@@ -291,7 +291,9 @@ impl Daemon {
         for row in self.parts.scheduler.take_ended() {
             let Some(outcome) = row.outcome else { continue };
             let seconds = |micros: i64| micros as f64 / 1e6;
-            let lateness = row.started_at.map(|started| seconds(started - row.slot));
+            // A person may ask for a slot of last year; only a schedule can be late.
+            let started = row.started_at.filter(|_| row.trigger == Trigger::Schedule);
+            let lateness = started.map(|started| seconds(started - row.slot));
             let at = seconds(row.ended_at.unwrap_or(row.planned_at));
             self.parts.metrics.slot_ended(&row.job, row.stage, outcome, lateness, at);
             let (run_id, job, stage) = (&row.run_id, &row.job, row.stage.as_str());
@@ -366,7 +368,12 @@ impl Daemon {
         let planned = match command {
             Command::Reload => return self.reload(true),
             Command::Run { job, stage, slot } => {
-                let slot = slot.unwrap_or_else(|| self.parts.clock.now());
+                let now = self.parts.clock.now();
+                let slot = slot.unwrap_or(now);
+                // Its run would hide every later one from `latest`.
+                if slot > now {
+                    return Reply::Refused(format!("the slot of {} has not come yet", shown(slot)));
+                }
                 let unknown = || format!("there is no job '{job}' with a {} schedule", stage.as_str());
                 self.plan(job, *stage, slot, Trigger::Manual).map(|row| row.ok_or_else(unknown))
             }

@@ -128,6 +128,9 @@ fn a_daemon_answers_is_alone_and_ends_well() {
     assert_eq!(daemon.post("/api/v1/jobs/a/run", "sesame", "{}").0, 422);
     assert_eq!(daemon.post("/api/v1/jobs/b/run", "sesame", run).0, 404);
     assert_eq!(daemon.post("/api/v1/jobs/a/run", "sesame", &" ".repeat(70_000)).0, 413);
+    let future = r#"{"stage":"forecast","slot":"2999-01-01T00:00:00Z"}"#;
+    let (status, refusal) = daemon.post("/api/v1/jobs/a/run", "sesame", future);
+    assert!(status == 409 && refusal.contains("has not come yet"), "{refusal}");
     let (status, planned) = daemon.post("/api/v1/jobs/a/run", "sesame", run);
     assert_eq!(status, 202, "{planned}");
     await_(|| daemon.get("/api/v1/forecasts/a").0 == 200);
@@ -181,6 +184,10 @@ fn a_slot_is_worked_without_a_daemon_and_repeated_with_the_same_file() {
     assert_eq!(std::fs::read_dir(runs).unwrap().count(), 1);
     let exported = work(&["runs", "export", "--config", "daemon.toml", "-o", "runs.parquet"]);
     assert!(exported.starts_with("Wrote"), "{exported}");
+    let mut future =
+        s4cast(folder.path(), &["run", "a", "-c", "daemon.toml", "--slot", "2999-01-01T00:00:00Z"]);
+    let future = future.output().unwrap();
+    assert_eq!(future.status.code(), Some(2), "{}", text(&future.stderr));
     assert_eq!(
         s4cast(folder.path(), &["run", "b", "-c", "daemon.toml"]).output().unwrap().status.code(),
         Some(2)
