@@ -4,6 +4,7 @@ use crate::cli::error::CliError;
 use crate::config;
 use crate::pipeline::Moment;
 use crate::schedule::clock::Clock;
+pub(super) use crate::series::civil::shown;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -44,11 +45,6 @@ pub(super) fn moment(as_of: Option<i64>) -> Moment {
 #[expect(clippy::disallowed_methods, reason = "the command line is where time enters the program")]
 pub(super) fn now() -> i64 {
     Timestamp::now().as_microsecond()
-}
-
-/// A timestamp (microseconds UTC) as people read it.
-pub(super) fn shown(micros: i64) -> String {
-    Timestamp::from_microsecond(micros).map_or_else(|_| format!("{micros} µs"), |stamp| stamp.to_string())
 }
 
 #[cfg(test)]

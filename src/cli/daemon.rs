@@ -8,7 +8,8 @@ use crate::config::{self, Daemon as Config};
 use crate::pipeline::Sources;
 use crate::publish;
 use crate::registry::Registry;
-use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Signal};
+use crate::schedule::command::Request;
+use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Reload, Signal, Work};
 use crate::schedule::ledger::{Durability, Ending, Ledger};
 use crate::schedule::lock::StateLock;
 use crate::schedule::metrics::Metrics;
@@ -61,7 +62,7 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, CliError> {
         host: Host {
             work,
             probe: probe(),
-            reload: Box::new(reloader(args.config.clone(), config.sha256.clone(), notifier)),
+            reload: Box::new(reloader(args.config.clone(), config.clone(), notifier)),
             turned: Box::new(announcer(notifier)),
         },
         spec: config.spec.clone(),
@@ -83,7 +84,7 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, CliError> {
 fn run(
     parts: Parts,
     http: Option<&ServeSpec>,
-    app: impl FnOnce(mpsc::Sender<crate::schedule::command::Request>) -> App,
+    app: impl FnOnce(mpsc::Sender<Request>) -> App,
 ) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -96,11 +97,7 @@ fn run(
         listen_for_signals(signal_sender).map_err(CliError::Runtime)?;
         let (done, over) = oneshot::channel::<()>();
         let server = match http {
-            None => {
-                // Without an address nobody asks, but the loop's end of the channel has to stay open.
-                std::mem::forget(request_sender);
-                None
-            }
+            None => None,
             Some(spec) => {
                 let address = spec.listen();
                 let listener = TcpListener::bind(address)
@@ -153,12 +150,8 @@ fn recover_sinks(spec: &DaemonSpec) {
 }
 
 /// Reads the config file again: always if somebody asks, otherwise only if its content has changed.
-fn reloader(
-    path: PathBuf,
-    in_force: String,
-    notifier: Notifier,
-) -> impl FnMut(bool) -> crate::schedule::daemon::Reload {
-    let mut seen = in_force;
+fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnMut(bool) -> Reload {
+    let mut seen = started_with.sha256;
     move |is_asked_for| {
         let content = content(&path)?;
         if !is_asked_for && content == seen {
@@ -168,7 +161,10 @@ fn reloader(
         notifier.reloading();
         let loaded = launch::daemon(&path).map_err(|error| error.problems().join("; "));
         notifier.ready();
-        let Config { spec, sha256, .. } = loaded?;
+        let Config { spec, sha256, http, threads, .. } = loaded?;
+        if http != started_with.http || threads != started_with.threads {
+            tracing::warn!("what changed under [http] or of the threads takes effect with a restart");
+        }
         Ok(Some((spec, sha256)))
     }
 }
@@ -210,7 +206,7 @@ fn next_slot(status: &Status) -> String {
 }
 
 /// Work that does nothing, for drills.
-fn drill() -> Arc<crate::schedule::daemon::Work> {
+fn drill() -> Arc<Work> {
     Arc::new(|_, _| {
         let reasons = vec!["a drill: no work was done".to_owned()];
         let ending = Ending { outcome: Outcome::Ok, reasons, detail: serde_json::Value::Null };

@@ -19,6 +19,7 @@ use crate::schedule::run_id;
 use crate::schedule::scheduler::{Task, Verdict};
 use crate::schedule::spec::{JobPlan, Stage};
 use crate::schedule::work::Workshop;
+use crate::serve;
 use jiff::tz::TimeZone;
 use std::path::Path;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ fn ask_or_work(
         Some(Outcome::Ok | Outcome::Degraded) => Exit::Ok,
         _ => Exit::Failed,
     };
-    terminal.result(|| runs::document(&row), || runs::page(&row))?;
+    terminal.result(|| serve::run_document(&row), || runs::page(&row))?;
     Ok(exit)
 }
 
@@ -138,7 +139,6 @@ fn work(
         row: row.clone(),
         job: plan.job.clone(),
         fits_first: stage == Stage::Forecast && plan.train.is_none(),
-        now,
         stop: Arc::new(AtomicBool::new(false)),
     };
     let done = {

@@ -10,8 +10,9 @@ use crate::publish::{self, RunRow};
 use crate::schedule::ledger::{LedgerReader, SlotQuery};
 use crate::schedule::outcome::{Outcome, SlotRow};
 use crate::schedule::spec::Stage;
+use crate::serve;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -74,13 +75,16 @@ fn ls(args: &RunsLs, terminal: &Terminal) -> Result<Exit, CliError> {
         offset: 0,
     };
     let rows = LedgerReader::open(&state(&args.state)?)?.slots(&query)?;
-    terminal.result(|| json!({ "runs": rows.iter().map(document).collect::<Vec<_>>() }), || table(&rows))?;
+    terminal.result(
+        || json!({ "runs": rows.iter().map(serve::run_document).collect::<Vec<_>>() }),
+        || table(&rows),
+    )?;
     Ok(Exit::Ok)
 }
 
 fn show(args: &RunsShow, terminal: &Terminal) -> Result<Exit, CliError> {
     let row = slot(&state(&args.state)?, args.id)?;
-    terminal.result(|| document(&row), || page(&row))?;
+    terminal.result(|| serve::run_document(&row), || page(&row))?;
     Ok(Exit::Ok)
 }
 
@@ -114,26 +118,6 @@ fn run_row(row: SlotRow) -> RunRow {
         reasons: row.reasons.join("\n"),
         detail: row.detail.to_string(),
     }
-}
-
-/// A slot as JSON.
-pub(super) fn document(row: &SlotRow) -> Value {
-    json!({
-        "id": row.id,
-        "job": row.job,
-        "stage": row.stage.as_str(),
-        "slot": shown(row.slot),
-        "trigger": row.trigger.as_str(),
-        "planned_at": shown(row.planned_at),
-        "started_at": row.started_at.map(shown),
-        "ended_at": row.ended_at.map(shown),
-        "outcome": row.outcome.map(Outcome::as_str),
-        "late": row.is_late,
-        "attempts": row.attempts,
-        "run_id": row.run_id,
-        "reasons": row.reasons,
-        "detail": row.detail,
-    })
 }
 
 /// A slot for a person.

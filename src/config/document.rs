@@ -4,15 +4,13 @@ use crate::config::file::version;
 use crate::config::key::Table;
 use crate::config::problem::ConfigText;
 use crate::config::reader::{Reader, kind_of};
-use crate::config::settings::sha256;
+use crate::config::values::sha256;
 use crate::config::{Problem, Settings};
+use crate::publish;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
-
-/// Longest name of a table.
-const NAME_MAX: usize = 64;
 
 /// A daemon file as written.
 pub(super) struct Document {
@@ -82,9 +80,9 @@ impl Document {
                 self.problems.push(nameless(reader, table, word, span));
                 continue;
             };
-            if !is_name(word) {
+            if !publish::is_name(word) {
                 let message = format!("'{word}' is no name for a {}", table.name());
-                let help = format!("write 1 to {NAME_MAX} of a to z, 0 to 9, _ and -");
+                let help = "write 1 to 64 of a to z, 0 to 9, _ and -".to_owned();
                 self.problems.push(reader.problem(span.clone(), message, Some(help)));
             }
             let header = Some((format!("{}.{word}", table.name()), span));
@@ -92,12 +90,6 @@ impl Document {
             self.named.entry(table).or_default().insert(word.into(), settings);
         }
     }
-}
-
-/// Whether a name can be a folder, a label and a part of URLs.
-fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(fits)
 }
 
 /// A key that stands directly under `[source]`, as in a one-shot file.

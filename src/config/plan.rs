@@ -4,7 +4,7 @@ use crate::config::check::{Check, written};
 use crate::config::daemon::{Checked, Parts};
 use crate::config::key::Shape;
 use crate::config::reader::did_you_mean;
-use crate::config::settings::sha256;
+use crate::config::values::sha256;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Settings};
 use crate::pipeline::{Fallback, JobSpec};
@@ -104,7 +104,7 @@ impl Check<'_> {
 
 /// SHA-256 over everything that is known of a job. `Debug` shows every field of a spec, so that none can be forgotten.
 fn fingerprint(job: &JobSpec, schedules: [&Option<ScheduleSpec>; 3], on_new_data: bool) -> String {
-    sha256(&format!("{job:?} {schedules:?} {on_new_data}"))
+    sha256(format!("{job:?} {schedules:?} {on_new_data}"))
 }
 
 fn flag(text: &str) -> Result<bool, Wrong> {

@@ -1,8 +1,8 @@
 //! Settings as written, by flag or in a file.
 
 use crate::config::problem::ConfigText;
+use crate::config::values::sha256;
 use crate::config::{Key, Problem};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -72,9 +72,4 @@ impl Settings {
         }
         sha256(&text)
     }
-}
-
-/// SHA-256 of a text, lower-case hex.
-pub(super) fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -30,7 +30,7 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
 }
 
 /// SHA-256 of a file's text, as [`crate::config::Daemon::sha256`] has it: lower-case hex.
-pub fn sha256(text: &[u8]) -> String {
+pub fn sha256(text: impl AsRef<[u8]>) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

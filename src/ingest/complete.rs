@@ -2,6 +2,7 @@
 
 use super::spec::SourceSpec;
 use crate::series::Frequency;
+use crate::series::civil::micros;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -35,7 +36,7 @@ impl Gate {
         frequency: Frequency,
         zone: &TimeZone,
     ) -> Option<Incomplete> {
-        let latency = i64::try_from(self.latency.as_micros()).unwrap_or(i64::MAX);
+        let latency = micros(self.latency);
         let complete_from = |time: i64| frequency.period_end(time, zone).saturating_add(latency);
         let at = times.partition_point(|&time| complete_from(time) <= self.as_of);
         times.get(at).map(|&time| Incomplete { at, from: complete_from(time) })

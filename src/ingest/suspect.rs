@@ -3,6 +3,7 @@
 use super::spec::{Flat, SourceSpec, Stale, SuspectAction};
 use super::text_of_instant;
 use crate::series::Status;
+use crate::series::civil::micros;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -108,10 +109,6 @@ pub(super) fn mark(suspicions: &[Suspicion]) -> Option<Status> {
         return Some(Status::Fallback);
     }
     suspicions.iter().any(|suspicion| suspicion.look == Look::Stale).then_some(Status::Stale)
-}
-
-fn micros(duration: SignedDuration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

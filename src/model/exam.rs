@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, ArrayView3};
 
 use crate::model::baseline;
 use crate::model::work::WorkSeries;
+use crate::series::metric::Mean;
 use crate::series::{Series, metric};
 
 /// Accuracy, mean over series.
@@ -63,7 +64,8 @@ impl Exam {
             metric::mae(&actual, &predicted).into_iter().for_each(|error| mase.add(error / scale));
             metric::smape(&actual, &predicted).into_iter().for_each(|error| smape.add(error));
         }
-        Accuracy { mase: mase.value(), smape: smape.value() }
+        let of = |mean: Mean| mean.value().unwrap_or(0.0);
+        Accuracy { mase: of(mase), smape: of(smape) }
     }
 
     /// Whether there is anything to hold forecasts against.
@@ -89,7 +91,7 @@ impl Exam {
                 }
             }
         }
-        mean.value()
+        mean.value().unwrap_or(0.0)
     }
 
     /// Share of observed actuals that lie between two of the quantile forecasts (series, T, Q).
@@ -101,7 +103,7 @@ impl Exam {
                 quantiles[[series, step, lower]] - slack..=quantiles[[series, step, upper]] + slack;
             mean.add(f64::from(u8::from(interval.contains(actual))));
         }
-        mean.value()
+        mean.value().unwrap_or(0.0)
     }
 
     /// Mean ratio of the accuracies to a reference, usually that of seasonal naive.
@@ -130,23 +132,6 @@ pub fn scale(history: &[f64], season: usize) -> f64 {
     } else {
         1.0
     })
-}
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: usize,
-}
-
-impl Mean {
-    fn add(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
-    }
-
-    fn value(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum / self.count as f64 }
-    }
 }
 
 #[cfg(test)]

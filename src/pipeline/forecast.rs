@@ -7,7 +7,7 @@ use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::train::{SourceRead, Trained, train};
 use crate::pipeline::{Fallback, JobSpec, SourceReport, StopWatch, report};
 use crate::publish::{self, Provenance, PublishedRun, RunKey};
-use crate::registry::Manifest;
+use crate::registry::{Manifest, RegistryError};
 use crate::series::{Forecasts, Status};
 
 /// What a forecast did.
@@ -85,12 +85,14 @@ pub fn forecast(
 
     let provenance = provenance(job, context, &source, champion.manifest.as_ref());
     let run = publish::publish_run(&job.sink, &key, &forecasts, &ingested.panel.id_columns, &provenance)?;
-    publish::prune(&job.sink, &job.name, moment.created_at)?;
+    // The run is out; that older ones could not be removed does not take it back.
+    let pruned = publish::prune(&job.sink, &job.name, moment.created_at);
     clock.lap("publish");
 
     let statuses = report::count_statuses(&forecasts);
     let mut shortfalls = report::shortfalls(&source, &statuses);
     shortfalls.extend(champion.shortfall);
+    shortfalls.extend(pruned.err().map(|error| format!("old runs stay: {error}")));
     if let Some(trained) = &trained {
         shortfalls.extend(report::training_shortfalls(&trained.fits));
     }
@@ -120,8 +122,18 @@ struct Champion {
 /// The champion's forecasts, or those of the stand-in.
 fn champion(job: &JobSpec, context: &Context, ingested: &Ingested) -> Result<Champion, StageError> {
     let panel = &ingested.panel;
-    if let Some(manifest) = context.registry.champion(&job.name)? {
-        let (forecaster, manifest) = context.registry.load(&job.name, manifest.version)?;
+    let champion = context.registry.champion(&job.name);
+    let loaded = champion.and_then(|champion| {
+        champion.map(|manifest| context.registry.load(&job.name, manifest.version)).transpose()
+    });
+    let (loaded, missing) = match loaded {
+        Ok(loaded) => (loaded, "no model serves yet".to_owned()),
+        Err(error @ RegistryError::Broken { .. }) if job.fallback == Fallback::SeasonalNaive => {
+            (None, error.to_string())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Some((forecaster, manifest)) = loaded {
         let is_other = manifest.horizon != job.model.horizon()
             || manifest.quantile_levels != job.model.quantile_levels();
         let shortfall = is_other.then(|| {
@@ -139,7 +151,7 @@ fn champion(job: &JobSpec, context: &Context, ingested: &Ingested) -> Result<Cha
     let stand_in = Forecaster::fit(panel, &seasonal_naive(&job.model), &control)?.forecaster;
     let mut forecasts = stand_in.predict(panel);
     forecasts.series.iter_mut().for_each(|one| one.status = Status::Fallback);
-    let shortfall = Some("no model serves yet; seasonal naive stands in".to_owned());
+    let shortfall = Some(format!("{missing}; seasonal naive stands in"));
     Ok(Champion { forecasts, manifest: None, shortfall })
 }
 

@@ -4,7 +4,8 @@ use crate::model::exam::{COVERAGE_SLACK, scale};
 use crate::model::season;
 use crate::model::spec::tails;
 use crate::publish::RunColumns;
-use crate::series::{Frequency, Panel, Series, metric};
+use crate::series::metric::{self, Mean};
+use crate::series::{Frequency, Panel, Series};
 use std::collections::BTreeMap;
 
 /// How the forecasts of a job compare with what came true.
@@ -37,24 +38,6 @@ pub struct Scorer<'a> {
     actuals: f64,
     pinball: Mean,
     inside: Vec<Mean>,
-}
-
-/// A mean under way.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mean {
-    sum: f64,
-    count: usize,
-}
-
-impl Mean {
-    fn add(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
-    }
-
-    fn value(self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
-    }
 }
 
 impl<'a> Scorer<'a> {

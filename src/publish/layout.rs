@@ -27,8 +27,7 @@ pub(super) struct JobFolders {
 impl JobFolders {
     /// The folders of a job, whether they exist or not.
     pub(super) fn of(sink: &Path, job: &str) -> Result<JobFolders, PublishError> {
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-        if !(1..=64).contains(&job.len()) || !job.bytes().all(allowed) {
+        if !is_name(job) {
             let reason = format!("'{job}' names no job; use 1 to 64 of a-z, 0-9, _ and -");
             return Err(PublishError::CannotCreate { path: sink.into(), reason });
         }
@@ -107,6 +106,12 @@ pub(super) fn remove_empty(folder: &Path, end: &Path) {
             _ => {}
         }
     }
+}
+
+/// Whether a name is safe as a folder, a label and a part of a URL: 1 to 64 of a-z, 0-9, _ and -.
+pub fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use columns::{RunColumns, read_columns};
 pub use commit::Commit;
 pub use forecasts::write_forecasts;
 pub use latest::latest;
-pub use layout::RunKey;
+pub use layout::{RunKey, is_name};
 pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
 pub use quality::write_quality;

@@ -3,6 +3,7 @@
 use crate::publish::commit::{COMMIT_FILE, Commit};
 use crate::publish::layout::{self, JobFolders};
 use crate::publish::{PublishError, SinkSpec, latest, runs, store};
+use crate::series::civil::micros;
 use std::path::{Path, PathBuf};
 
 /// What [`recover`] found to do.
@@ -50,8 +51,7 @@ pub fn prune(sink: &SinkSpec, job: &str, now: i64) -> Result<Vec<PathBuf>, Publi
     let Some(retention) = sink.retention else { return Ok(Vec::new()) };
     let folders = JobFolders::of(&sink.path, job)?;
     let _lock = folders.lock();
-    let before =
-        |span: jiff::SignedDuration| now.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
+    let before = |span| now.saturating_sub(micros(span));
     let (oldest, superseded) = (before(retention), before(sink.grace));
     let shown = latest::latest(&sink.path, job)?;
     let mut removed = Vec::new();

@@ -1,5 +1,6 @@
 //! The folder of a job: its name, its lock, whole folders that appear at once, files that are read with a limit.
 
+use crate::publish;
 use crate::registry::error::RegistryError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,7 @@ const LOCK: &str = ".lock";
 
 /// Whether a name is safe as a folder, a label and a part of a URL.
 pub(super) fn check_job(job: &str) -> Result<(), RegistryError> {
-    let is_fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    match (1..=64).contains(&job.len()) && job.bytes().all(is_fine) {
+    match publish::is_name(job) {
         true => Ok(()),
         false => Err(RegistryError::JobName(job.into())),
     }

@@ -13,13 +13,13 @@ use crate::schedule::clock::Clock;
 use crate::schedule::command::{Command, Reply, Request};
 use crate::schedule::inbox;
 use crate::schedule::ledger::{Ending, LedgerError, SeenFile};
-use crate::schedule::line::micros;
 use crate::schedule::metrics::Metrics;
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::scheduler::{Scheduler, Task, Verdict};
 use crate::schedule::spec::{DaemonSpec, Stage};
 use crate::schedule::status::{Shared, Status};
-use std::collections::VecDeque;
+use crate::series::civil::{micros, shown};
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -124,8 +124,11 @@ pub struct Daemon {
     verdicts: VecDeque<(SlotRow, Done)>,
     sender: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
-    /// Source files are being looked at.
-    is_probing: usize,
+    /// Sources that are being looked at.
+    probing: usize,
+    /// Jobs whose last forecast failed: new data starts no slot for them, or a broken file would start one every time it
+    /// is looked at. Their schedule goes on trying.
+    failing: BTreeSet<String>,
     next_reload: Option<i64>,
     next_probe: i64,
     next_clean: i64,
@@ -153,7 +156,8 @@ impl Daemon {
             verdicts: VecDeque::new(),
             sender,
             events,
-            is_probing: 0,
+            probing: 0,
+            failing: BTreeSet::new(),
             next_reload,
             next_probe: now,
             next_clean: now,
@@ -219,8 +223,8 @@ impl Daemon {
             self.clean(now)?;
         }
         self.parts.scheduler.plan_due(now)?;
-        for task in self.parts.scheduler.launch(now)? {
-            self.spawn(task)?;
+        while let Some(task) = self.parts.scheduler.launch(now)? {
+            self.spawn(task);
         }
         self.report_ended();
         Ok(())
@@ -250,8 +254,9 @@ impl Daemon {
     }
 
     /// Hands a task to a blocking thread; a panic in it becomes a failed slot.
-    fn spawn(&mut self, task: Task) -> Result<(), LedgerError> {
-        let files = self.parts.scheduler.ledger().files(&task.job.source_name)?;
+    fn spawn(&mut self, task: Task) {
+        // Without them every file counts as new, which costs a second look and no more.
+        let files = self.parts.scheduler.ledger().files(&task.job.source_name).unwrap_or_default();
         let (work, sender) = (self.parts.host.work.clone(), self.sender.clone());
         let metrics = self.parts.metrics.clone();
         let (run_id, job, stage) = (&task.row.run_id, &task.row.job, task.row.stage.as_str());
@@ -268,14 +273,13 @@ impl Daemon {
             // The loop is gone only when the process goes.
             let _ = sender.send(Event::Finished(task.row, Box::new(done)));
         });
-        Ok(())
     }
 
     fn note(&mut self, event: Event) {
         match event {
             Event::Finished(row, done) => self.verdicts.push_back((row, *done)),
             Event::NewData(job) => {
-                self.is_probing = self.is_probing.saturating_sub(1);
+                self.probing = self.probing.saturating_sub(1);
                 if !job.is_empty() && !self.parts.scheduler.is_busy(&job, Stage::Forecast) {
                     let now = self.parts.clock.now();
                     if let Err(error) = self.plan(&job, Stage::Forecast, now, Trigger::NewData) {
@@ -290,6 +294,11 @@ impl Daemon {
     fn report_ended(&mut self) {
         for row in self.parts.scheduler.take_ended() {
             let Some(outcome) = row.outcome else { continue };
+            match (row.stage, outcome) {
+                (Stage::Forecast, Outcome::Failed) => drop(self.failing.insert(row.job.clone())),
+                (Stage::Forecast, Outcome::Ok | Outcome::Degraded) => drop(self.failing.remove(&row.job)),
+                _ => {}
+            }
             let seconds = |micros: i64| micros as f64 / 1e6;
             // A person may ask for a slot of last year; only a schedule can be late.
             let started = row.started_at.filter(|_| row.trigger == Trigger::Schedule);
@@ -463,7 +472,7 @@ impl Daemon {
 
     /// Starts a look at the source files of the jobs that want it.
     fn look_for_data(&mut self, now: i64) {
-        if now < self.next_probe || self.is_probing > 0 {
+        if now < self.next_probe || self.probing > 0 {
             return;
         }
         self.next_probe = now + PROBE_EVERY;
@@ -478,10 +487,11 @@ impl Daemon {
         for job in jobs {
             let Ok(files) = self.parts.scheduler.ledger().files(&job.source_name) else { continue };
             // Before its first slot a job has seen nothing; its schedule will see to that.
-            if files.is_empty() || self.parts.scheduler.is_busy(&job.name, Stage::Forecast) {
+            let is_busy = self.parts.scheduler.is_busy(&job.name, Stage::Forecast);
+            if files.is_empty() || is_busy || self.failing.contains(&job.name) {
                 continue;
             }
-            self.is_probing += 1;
+            self.probing += 1;
             let (probe, sender) = (self.parts.host.probe.clone(), self.sender.clone());
             tokio::task::spawn_blocking(move || {
                 let has_new = catch_unwind(AssertUnwindSafe(|| probe(&job, &files))).unwrap_or(false);
@@ -546,7 +556,7 @@ impl Daemon {
 
     /// Whether no slot is being worked, so that a simulated clock may move.
     fn is_idle(&self) -> bool {
-        self.parts.scheduler.running() == 0 && self.verdicts.is_empty() && self.is_probing == 0
+        self.parts.scheduler.running() == 0 && self.verdicts.is_empty() && self.probing == 0
     }
 
     /// When to look again, by the daemon's clock.
@@ -591,8 +601,4 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Ending {
     let reason =
         format!("s4cast has a bug: {}", text.unwrap_or_else(|| "panicked".into()).replace('\n', " "));
     Ending { outcome: Outcome::Failed, reasons: vec![reason], detail: serde_json::Value::Null }
-}
-
-fn shown(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |stamp| stamp.to_string())
 }

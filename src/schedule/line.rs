@@ -4,6 +4,7 @@ use crate::schedule::ledger::{Cursor, NewSlot};
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::run_id;
 use crate::schedule::spec::{JobPlan, Missed, Overlap, ScheduleSpec, Stage};
+use crate::series::civil::{micros, shown};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -144,16 +145,12 @@ impl Line {
         if self.schedule.overlap != Overlap::Forbid {
             return None;
         }
-        let shown = |row: &SlotRow| {
-            jiff::Timestamp::from_microsecond(row.slot)
-                .map_or_else(|_| row.slot.to_string(), |t| t.to_string())
-        };
         if let Some(running) = &self.running {
-            return Some(format!("the slot of {} still runs (overlap = forbid)", shown(&running.row)));
+            return Some(format!("the slot of {} still runs (overlap = forbid)", shown(running.row.slot)));
         }
         // One that failed and waits for another attempt gives way instead: see `Scheduler::plan_due`.
         let unbegun = self.waiting.iter().find(|waiting| !waiting.has_failed)?;
-        Some(format!("the slot of {} still waits (overlap = forbid)", shown(&unbegun.row)))
+        Some(format!("the slot of {} still waits (overlap = forbid)", shown(unbegun.row.slot)))
     }
 
     /// Wait before the attempt that follows so many.
@@ -161,9 +158,4 @@ impl Line {
         let doubled = 1i64 << (attempts.saturating_sub(1)).min(20);
         micros(self.schedule.backoff).saturating_mul(doubled)
     }
-}
-
-/// Microseconds of a duration.
-pub(super) fn micros(duration: jiff::SignedDuration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -37,7 +37,6 @@ pub struct Metrics {
     ingest_bytes: IntCounter,
     ingest_skipped: IntCounterVec,
     duration: HistogramVec,
-    train_loss: GaugeVec,
     train_steps: IntCounterVec,
     promotions: IntCounterVec,
     coverage: GaugeVec,
@@ -130,7 +129,6 @@ impl Metrics {
                 &["job", "stage", "step"],
                 &DURATION_S,
             ),
-            train_loss: gauges(r, "train_loss", "Training loss of the latest step.", &["job"]),
             train_steps: counters(r, "train_steps_total", "Training steps taken.", &["job"]),
             promotions: counters(
                 r,
@@ -253,9 +251,8 @@ impl Metrics {
         self.restarts.inc();
     }
 
-    /// A training went on: the loss of its latest step, and the steps since the last call.
-    pub fn training(&self, job: &str, loss: f64, steps: u64) {
-        self.train_loss.with_label_values(&[job]).set(loss);
+    /// A training ended after so many steps.
+    pub fn training(&self, job: &str, steps: u64) {
         self.train_steps.with_label_values(&[job]).inc_by(steps);
     }
 
@@ -275,7 +272,6 @@ impl Metrics {
             &self.forecast_age,
             &self.data_lag,
             &self.series,
-            &self.train_loss,
             &self.coverage,
             &self.mase,
             &self.bias,
@@ -445,7 +441,7 @@ mod tests {
             metrics.step_seconds(job, Stage::Train, "fit", 3.0);
             metrics.job(job, &JobFigures::default());
             metrics.score(job, Some(1.0), Some(0.0), &[(80.0, 0.8)]);
-            metrics.training(job, 0.5, 10);
+            metrics.training(job, 10);
         }
         let before = metrics.render(100.0).matches("job=\"price\"").count();
         metrics.forget("load");

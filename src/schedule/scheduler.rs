@@ -9,6 +9,7 @@ use crate::schedule::line::{Line, Running, Waiting};
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::spec::{DaemonSpec, JobPlan, Overlap, ScheduleSpec, Stage};
 use crate::schedule::status::{JobStatus, LineStatus};
+use crate::series::civil::shown;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +23,6 @@ pub struct Task {
     pub job: Arc<JobSpec>,
     /// Whether a forecast fits its model first, for the job has no training schedule.
     pub fits_first: bool,
-    /// When the attempt begins, microseconds UTC.
-    pub now: i64,
     /// Becomes true when the work is to stop soon.
     pub stop: Arc<AtomicBool>,
 }
@@ -202,11 +201,11 @@ impl Scheduler {
             let Some(last) = due.slots.last() else { continue };
             let cursor = Cursor { planned_through: last.slot, ..line.cursor.clone() };
             give_way(&mut self.ledger, &mut self.ended, line, &due.slots, now)?;
+            if due.replaces {
+                replace(&mut self.ledger, &mut self.ended, line, last.slot, now)?;
+            }
             let rows = self.ledger.plan(&due.slots, Some(&cursor), now)?;
             (line.cursor, line.next) = (cursor, due.next);
-            if due.replaces {
-                replace(&mut self.ledger, &mut self.ended, line, now)?;
-            }
             for row in rows {
                 match row.outcome {
                     Some(_) => self.ended.push(row),
@@ -217,23 +216,22 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The waiting slots that can begin now, their attempts recorded.
+    /// The next waiting slot that can begin now, its attempt recorded; to be called until there is none.
     ///
     /// # Errors
-    /// If the ledger refuses; slots launched before the error are returned with the next call.
-    pub fn launch(&mut self, now: i64) -> Result<Vec<Task>, LedgerError> {
-        let mut tasks = Vec::new();
+    /// If the ledger refuses; the slot waits on then.
+    pub fn launch(&mut self, now: i64) -> Result<Option<Task>, LedgerError> {
         if self.is_draining {
-            return Ok(tasks);
+            return Ok(None);
         }
         let waits = |(key, line): (&Key, &Line)| (!line.waiting.is_empty()).then(|| key.clone());
         let keys: Vec<Key> = self.lines.iter().filter_map(waits).collect();
         for key in keys {
             if let Some(task) = self.launch_line(&key, now)? {
-                tasks.push(task);
+                return Ok(Some(task));
             }
         }
-        Ok(tasks)
+        Ok(None)
     }
 
     fn launch_line(&mut self, key: &Key, now: i64) -> Result<Option<Task>, LedgerError> {
@@ -264,7 +262,7 @@ impl Scheduler {
             let stop = Arc::new(AtomicBool::new(false));
             line.running = Some(Running { row: row.clone(), stop: stop.clone(), replaced_by: None });
             let fits_first = line.stage == Stage::Forecast && line.plan.train.is_none();
-            return Ok(Some(Task { row, job: line.plan.job.clone(), fits_first, now, stop }));
+            return Ok(Some(Task { row, job: line.plan.job.clone(), fits_first, stop }));
         }
         Ok(None)
     }
@@ -323,20 +321,14 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Plans and launches nothing any more, and stops trainings; forecasts and scores are short and may finish.
+    /// Plans and launches nothing any more, and stops what trains; forecasts and scores are short and may finish.
     pub fn drain(&mut self) {
         self.is_draining = true;
-        for running in self.lines.values().filter_map(|line| line.running.as_ref()) {
-            if running.row.stage == Stage::Train {
+        for line in self.lines.values() {
+            let trains = line.stage == Stage::Train || line.plan.train.is_none();
+            if let Some(running) = line.running.as_ref().filter(|_| trains) {
                 running.stop.store(true, Ordering::Relaxed);
             }
-        }
-    }
-
-    /// Tells everything that runs to stop.
-    pub fn stop_all(&mut self) {
-        for running in self.lines.values().filter_map(|line| line.running.as_ref()) {
-            running.stop.store(true, Ordering::Relaxed);
         }
     }
 
@@ -405,14 +397,14 @@ fn give_way(
     Ok(())
 }
 
-/// Stops the running slot for the newest one, and skips what waits in between.
+/// Stops the running slot for the one of the instant `by`, and skips what waits in between.
 fn replace(
     ledger: &mut Ledger,
     ended: &mut Vec<SlotRow>,
     line: &mut Line,
+    by: i64,
     now: i64,
 ) -> Result<(), LedgerError> {
-    let by = line.cursor.planned_through;
     if let Some(running) = &mut line.running {
         running.replaced_by = Some(by);
         running.stop.store(true, Ordering::Relaxed);
@@ -446,8 +438,4 @@ fn end(
 
 fn skipped(reason: &str) -> Ending {
     Ending { outcome: Outcome::Skipped, reasons: vec![reason.into()], detail: serde_json::Value::Null }
-}
-
-fn shown(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |stamp| stamp.to_string())
 }

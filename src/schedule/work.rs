@@ -1,6 +1,6 @@
 //! The work of a slot: the stage of the pipeline, its result as an ending, its figures as metrics.
 
-use crate::ingest::FileStamp;
+use crate::ingest::{self, FileStamp};
 use crate::model::report::{FitReport, Progress};
 use crate::pipeline::{
     Context, Forecasted, JobSpec, Moment, Scored, SourceRead, Sources, StageError, Trained, forecast, score,
@@ -97,6 +97,8 @@ impl Workshop {
     fn trained(&self, job: &JobSpec, trained: &Trained) -> (Ending, Option<Files>) {
         let result = if trained.held_back.is_some() { "held_back" } else { "promoted" };
         self.metrics.promotion(result);
+        let steps: usize = trained.fits.iter().map(|fit| fit.steps_tried).sum();
+        self.metrics.training(&job.name, steps as u64);
         self.steps(job, Stage::Train, &trained.seconds);
         let mut reasons: Vec<String> = trained.held_back.iter().cloned().collect();
         let shortfalls = trained.shortfalls();
@@ -191,7 +193,7 @@ type Files = Vec<(String, String)>;
 /// Looks for new or changed source files.
 pub fn probe() -> Arc<Probe> {
     Arc::new(|job, seen| {
-        crate::ingest::stamp(&job.source, &stamps(seen)).is_ok_and(|stamps| stamps.has_new_content())
+        ingest::stamp(&job.source, &stamps(seen)).is_ok_and(|stamps| stamps.has_new_content())
     })
 }
 

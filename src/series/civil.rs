@@ -3,8 +3,8 @@
 //! A [`LocalClock`] lists the offsets of a zone over a span once, so that millions of conversions are searches in a
 //! short table. The zone rules themselves are jiff's.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// Microseconds per second.
 pub const SECOND: i64 = 1_000_000;
@@ -17,6 +17,16 @@ pub const DAY: i64 = 24 * HOUR;
 
 /// No zone was ever further than this from UTC.
 const OFFSET_MAX: i64 = 26 * HOUR;
+
+/// Microseconds of a duration; the largest number where it is longer.
+pub fn micros(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// An instant (microseconds UTC) as people and JSON read it: ISO 8601, UTC.
+pub fn shown(instant: i64) -> String {
+    Timestamp::from_microsecond(instant).map_or_else(|_| format!("{instant} µs"), |stamp| stamp.to_string())
+}
 
 /// Days since 1970-01-01 of a proleptic Gregorian date. `month` is 1 to 12; `day` may overflow the month.
 ///

@@ -16,6 +16,26 @@ pub fn mae(actual: &[f64], predicted: &[f64]) -> Option<f64> {
     mean(actual, predicted, |y, p| (y - p).abs())
 }
 
+/// A mean under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+impl Mean {
+    /// Adds a value.
+    pub fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    /// The mean; `None` of nothing.
+    pub fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
 /// Pinball loss of one quantile forecast, in units of the target. Source: Koenker and Bassett (1978).
 pub fn pinball(actual: f64, quantile: f64, level: f64) -> f64 {
     let error = actual - quantile;

@@ -10,14 +10,16 @@ mod wire;
 mod write;
 
 pub use spec::{ServeError, ServeSpec, Token};
+pub use wire::run as run_document;
 
 use crate::registry::Registry;
 use crate::schedule::command::Request;
 use crate::schedule::metrics::Metrics;
 use crate::schedule::status::Shared;
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request as HttpRequest};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use problem::Problem;
@@ -26,8 +28,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
 
 /// Largest body that is read.
 const BODY_MAX: usize = 64 << 10;
@@ -79,8 +79,8 @@ pub fn router(app: App) -> Router {
         .merge(writes)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(RequestBodyLimitLayer::new(BODY_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn(patient))
         .layer(map_response(guarded))
         .with_state(app)
 }
@@ -103,6 +103,12 @@ async fn unknown(uri: Uri) -> Problem {
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+/// Gives up on an answer that takes too long.
+async fn patient(request: HttpRequest, next: Next) -> Result<Response, Problem> {
+    let late = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no answer within 30 s");
+    tokio::time::timeout(PATIENCE, next.run(request)).await.map_err(late)
 }
 
 /// No cache keeps an answer, and no browser guesses at its type.

@@ -4,6 +4,7 @@ use crate::publish::{self, Filter};
 use crate::schedule::ledger::{LedgerReader, SlotQuery};
 use crate::schedule::outcome::Outcome;
 use crate::schedule::spec::Stage;
+use crate::series::civil::shown;
 use crate::serve::problem::Problem;
 use crate::serve::{App, blocking, wire};
 use arrow_array::RecordBatch;
@@ -191,13 +192,19 @@ pub(super) async fn forecasts(
     };
     let found = blocking(read).await?.map_err(Problem::internal)?;
     let (run_id, batches) = found.ok_or_else(|| Problem::not_found("the job has published nothing yet"))?;
-    let wants_arrow = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes() == ARROW.as_bytes());
-    if wants_arrow && let Some(first) = batches.first() {
+    if wants_arrow(&headers) {
+        let first = batches.first().ok_or_else(|| Problem::not_found("no row of the newest run matches"))?;
         let stream = arrow(first, &batches).map_err(Problem::internal)?;
         return Ok(([(header::CONTENT_TYPE, ARROW)], stream).into_response());
     }
     let rows = batches.iter().map(rows).collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?.concat();
     Ok(Json(json!({ "run_id": run_id, "rows": rows })).into_response())
+}
+
+/// Whether an Arrow stream is among the types that a client accepts.
+fn wants_arrow(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == ARROW))
 }
 
 fn arrow(first: &RecordBatch, batches: &[RecordBatch]) -> Result<Vec<u8>, arrow_schema::ArrowError> {
@@ -233,7 +240,7 @@ fn cell(column: &dyn arrow_array::Array, row: usize) -> Result<Value, String> {
         return Ok(json!(values.value(row)));
     }
     if let Some(values) = column.as_primitive_opt::<TimestampMicrosecondType>() {
-        return Ok(json!(wire::time(values.value(row))));
+        return Ok(json!(shown(values.value(row))));
     }
     let text = column.as_string_opt::<i32>();
     text.map(|values| json!(values.value(row))).ok_or_else(|| format!("a column of {}", column.data_type()))

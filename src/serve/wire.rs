@@ -3,20 +3,16 @@
 use crate::registry::Version;
 use crate::schedule::outcome::{Outcome, SlotRow};
 use crate::schedule::status::{JobStatus, Status};
+use crate::series::civil::shown;
 use serde_json::{Value, json};
-
-/// A timestamp (microseconds UTC) as text.
-pub(super) fn time(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |stamp| stamp.to_string())
-}
 
 /// All jobs, and how the daemon is.
 pub(super) fn jobs(status: &Status) -> Value {
     let reload = status.reload.as_ref().map(|(at, outcome)| {
-        json!({ "at": time(*at), "applied": outcome.is_ok(), "reason": outcome.as_ref().err() })
+        json!({ "at": shown(*at), "applied": outcome.is_ok(), "reason": outcome.as_ref().err() })
     });
     json!({
-        "started_at": time(status.started_at),
+        "started_at": shown(status.started_at),
         "ready": status.is_ready,
         "draining": status.is_draining,
         "config_sha256": status.config_sha256,
@@ -31,7 +27,7 @@ pub(super) fn job(job: &JobStatus) -> Value {
         json!({
             "stage": line.stage.as_str(),
             "schedule": line.rule,
-            "next": line.next.map(time),
+            "next": line.next.map(shown),
             "running": line.running,
             "waiting": line.waiting,
         })
@@ -39,17 +35,17 @@ pub(super) fn job(job: &JobStatus) -> Value {
     json!({ "job": job.name, "stages": stages.collect::<Vec<_>>() })
 }
 
-/// One slot.
-pub(super) fn run(row: &SlotRow) -> Value {
+/// One slot, as `s4cast runs` prints it, too.
+pub fn run(row: &SlotRow) -> Value {
     json!({
         "id": row.id,
         "job": row.job,
         "stage": row.stage.as_str(),
-        "slot": time(row.slot),
+        "slot": shown(row.slot),
         "trigger": row.trigger.as_str(),
-        "planned_at": time(row.planned_at),
-        "started_at": row.started_at.map(time),
-        "ended_at": row.ended_at.map(time),
+        "planned_at": shown(row.planned_at),
+        "started_at": row.started_at.map(shown),
+        "ended_at": row.ended_at.map(shown),
         "outcome": row.outcome.map(Outcome::as_str),
         "late": row.is_late,
         "attempts": row.attempts,
@@ -61,12 +57,18 @@ pub(super) fn run(row: &SlotRow) -> Value {
 
 /// One version of a model.
 pub(super) fn model(version: &Version) -> Value {
+    let mut manifest = version.manifest.as_ref().map_or(Value::Null, |manifest| json!(manifest));
+    for instant in ["slot", "created_at", "cutoff"] {
+        if let Some(micros) = manifest.get(instant).and_then(Value::as_i64) {
+            manifest[instant] = json!(shown(micros));
+        }
+    }
     json!({
         "job": version.job,
         "version": version.version,
         "champion": version.is_champion,
         "pinned": version.is_pinned,
-        "manifest": version.manifest.as_ref().ok(),
+        "manifest": manifest,
         "broken": version.manifest.as_ref().err().map(ToString::to_string),
     })
 }

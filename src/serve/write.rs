@@ -2,6 +2,7 @@
 
 use crate::registry::{Promotion, RegistryError};
 use crate::schedule::command::{Command, Reply, Request};
+use crate::schedule::metrics::Metrics;
 use crate::schedule::spec::Stage;
 use crate::serve::problem::Problem;
 use crate::serve::{App, blocking};
@@ -29,7 +30,9 @@ pub(super) async fn authorize(
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     };
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let shown = shown.and_then(|value| value.split_once(' '));
+    let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
+    let shown = shown.unwrap_or_default();
     // Digests take the same time to compare however much of the token is right.
     if Sha256::digest(shown) != Sha256::digest(token.reveal()) {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "show the token: Authorization: Bearer TOKEN"));
@@ -108,21 +111,23 @@ pub(super) async fn promote(
     if body.version.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&body.version) {
         return Err(Problem::bad(format!("{} is no number of a version", body.version)));
     }
-    let version = body.version as u32;
+    let (version, metrics) = (body.version as u32, app.metrics.clone());
     let result = blocking(move || app.registry.promote(&job, version, at, "asked for over HTTP")).await?;
-    promoted(result)
+    promoted(&metrics, result)
 }
 
 /// Lets the version serve that served before.
 pub(super) async fn rollback(State(app): State<App>, job: Result<Path<String>, PathRejection>) -> Answer {
     let Path(job) = job?;
     let at = (app.now)();
-    promoted(blocking(move || app.registry.rollback(&job, at)).await?)
+    let metrics = app.metrics.clone();
+    promoted(&metrics, blocking(move || app.registry.rollback(&job, at)).await?)
 }
 
-fn promoted(result: Result<Promotion, RegistryError>) -> Answer {
+fn promoted(metrics: &Metrics, result: Result<Promotion, RegistryError>) -> Answer {
     match result {
         Ok(promotion) => {
+            metrics.promotion("asked_for");
             let body = json!({
                 "job": promotion.job,
                 "version": promotion.version,

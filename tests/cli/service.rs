@@ -86,6 +86,17 @@ impl Daemon {
         (status, text)
     }
 
+    /// Status and whole answer, which may be binary.
+    fn bytes(&self, path: &str, headers: &str) -> (u16, Vec<u8>) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let head = String::from_utf8_lossy(&answer[..answer.len().min(20)]).into_owned();
+        (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), answer)
+    }
+
     fn get(&self, path: &str) -> (u16, String) {
         self.ask("GET", path, "", "")
     }
@@ -127,7 +138,10 @@ fn a_daemon_answers_is_alone_and_ends_well() {
     assert_eq!(daemon.post("/api/v1/jobs/a/run", "wrong", run).0, 401);
     assert_eq!(daemon.post("/api/v1/jobs/a/run", "sesame", "{}").0, 422);
     assert_eq!(daemon.post("/api/v1/jobs/b/run", "sesame", run).0, 404);
-    assert_eq!(daemon.post("/api/v1/jobs/a/run", "sesame", &" ".repeat(70_000)).0, 413);
+    let (status, text_of) = daemon.post("/api/v1/jobs/a/run", "sesame", &" ".repeat(70_000));
+    assert!(status == 413 && text_of.contains("application/problem+json"), "{text_of}");
+    let small = "authorization: bearer sesame\r\nContent-Type: application/json\r\n";
+    assert_eq!(daemon.ask("POST", "/api/v1/jobs/a/run", small, "{}").0, 422, "schemes have no case");
     let future = r#"{"stage":"forecast","slot":"2999-01-01T00:00:00Z"}"#;
     let (status, refusal) = daemon.post("/api/v1/jobs/a/run", "sesame", future);
     assert!(status == 409 && refusal.contains("has not come yet"), "{refusal}");
@@ -136,6 +150,16 @@ fn a_daemon_answers_is_alone_and_ends_well() {
     await_(|| daemon.get("/api/v1/forecasts/a").0 == 200);
     let (_, rows) = daemon.get("/api/v1/forecasts/a?limit=2");
     assert_eq!(rows.matches("\"yhat\":").count(), 2, "{rows}");
+    let arrow = "Accept: application/vnd.apache.arrow.stream, */*;q=0.1\r\n";
+    let (status, stream) = daemon.bytes("/api/v1/forecasts/a", arrow);
+    assert!(
+        status == 200 && stream.windows(20).any(|part| part == b"apache.arrow.stream\r"),
+        "an Arrow stream"
+    );
+    assert_eq!(daemon.bytes("/api/v1/forecasts/a?unique_id=nobody", arrow).0, 404);
+    await_(|| daemon.get("/api/v1/models/a/1").0 == 200);
+    let (_, model) = daemon.get("/api/v1/models/a/1");
+    assert!(model.contains("\"cutoff\":\"2024-01-09T07:00:00Z\""), "{model}");
     assert_eq!(daemon.post("/api/v1/reload", "sesame", "").0, 200);
     let (_, metrics) = daemon.get("/metrics");
     assert!(metrics.contains("s4cast_slots_total{job=\"a\""), "{metrics}");
@@ -182,6 +206,17 @@ fn a_slot_is_worked_without_a_daemon_and_repeated_with_the_same_file() {
     assert_eq!(first["detail"]["sha256"], second["detail"]["sha256"]);
     let runs = folder.path().join("out/job=a/issued_date=2024-01-09");
     assert_eq!(std::fs::read_dir(runs).unwrap().count(), 1);
+    work(&["run", "a", "-c", "daemon.toml", "--stage", "train", "--slot", "2024-01-09T02:00:00Z"]);
+    let models = folder.path().join("state/models/a");
+    for version in std::fs::read_dir(&models).unwrap().map(|entry| entry.unwrap().path()) {
+        let weights = version.join("weights.safetensors");
+        if weights.is_file() {
+            std::fs::write(weights, "damaged").unwrap();
+        }
+    }
+    let damaged: serde_json::Value = serde_json::from_str(&work(&slot)).unwrap();
+    assert_eq!(damaged["outcome"], "degraded");
+    assert!(damaged["reasons"].to_string().contains("is damaged"), "{damaged}");
     let exported = work(&["runs", "export", "--config", "daemon.toml", "-o", "runs.parquet"]);
     assert!(exported.starts_with("Wrote"), "{exported}");
     let mut future =

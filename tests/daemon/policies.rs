@@ -38,7 +38,7 @@ impl Bench {
 
     fn turn(&mut self, minute: i64) -> Vec<Task> {
         self.scheduler.plan_due(minute * MINUTE).unwrap();
-        self.scheduler.launch(minute * MINUTE).unwrap()
+        launch_all(&mut self.scheduler, minute * MINUTE)
     }
 
     fn finish(&mut self, task: &Task, verdict: Verdict, minute: i64) {
@@ -69,6 +69,10 @@ impl Bench {
     fn last(&self) -> SlotRow {
         ledger_rows(self.folder.path()).pop().unwrap()
     }
+}
+
+fn launch_all(scheduler: &mut Scheduler, now: i64) -> Vec<Task> {
+    std::iter::from_fn(|| scheduler.launch(now).unwrap()).collect()
 }
 
 fn ok() -> Verdict {
@@ -211,7 +215,7 @@ fn jitter_delays_the_start_and_not_the_slot() {
     assert!((10 * MINUTE..15 * MINUTE).contains(&wake));
     assert!(bench.turn(10).is_empty() || wake == 10 * MINUTE);
     bench.scheduler.plan_due(wake).unwrap();
-    let task = bench.scheduler.launch(wake).unwrap().pop().unwrap();
+    let task = launch_all(&mut bench.scheduler, wake).pop().unwrap();
     assert_eq!(task.row.slot, 10 * MINUTE);
     assert_eq!(bench.restart(wake).scheduler.wake(), Some(wake), "the open slot is resumed at once");
 }
@@ -232,7 +236,6 @@ fn a_shutdown_leaves_its_slot_to_the_next_start() {
     let mut bench = Bench::new(every(600));
     let task = bench.turn(10).pop().unwrap();
     bench.scheduler.drain();
-    assert!(!task.stop.load(Ordering::Relaxed), "a forecast may finish");
     assert!(bench.turn(20).is_empty());
     bench.finish(&task, Verdict::Stopped, 20);
     assert_eq!(bench.scheduler.running(), 0);
@@ -273,6 +276,47 @@ fn a_reload_keeps_what_did_not_change_and_ends_what_is_gone() {
 }
 
 #[test]
+fn a_ledger_that_refuses_leaves_every_slot_to_the_next_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(folder.path(), Durability::Simulated).unwrap();
+    let jobs = ["a", "b", "c"].map(|name| job(name, every(600)));
+    let mut scheduler = Scheduler::new(ledger, &spec(folder.path(), jobs.into()), false, 0).unwrap();
+    scheduler.plan_due(10 * MINUTE).unwrap();
+    // The slots of b may not start for a while, as on a full disk.
+    let database = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+    let refuse = "CREATE TRIGGER full BEFORE UPDATE ON slots WHEN OLD.job = 'b' BEGIN SELECT RAISE(ABORT, 'full'); END";
+    database.execute_batch(refuse).unwrap();
+    let first = scheduler.launch(10 * MINUTE).unwrap().unwrap();
+    assert!(scheduler.launch(10 * MINUTE).is_err());
+    database.execute_batch("DROP TRIGGER full").unwrap();
+    let rest = launch_all(&mut scheduler, 11 * MINUTE);
+    let names: Vec<&str> = [&first].into_iter().chain(&rest).map(|task| task.row.job.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    for task in [&first].into_iter().chain(&rest) {
+        scheduler.finish(&task.row, &ok(), 12 * MINUTE).unwrap();
+    }
+    assert!(
+        ledger_rows(folder.path()).iter().all(|row| row.outcome == Some(Outcome::Ok) && row.attempts == 1)
+    );
+}
+
+#[test]
+fn a_shutdown_also_stops_a_forecast_that_trains_first() {
+    let mut bench = Bench::new(every(600));
+    bench.plan.train = Some(every(6000));
+    bench.plan.fingerprint.push_str(" trained elsewhere");
+    bench.scheduler.apply(&spec(bench.folder.path(), vec![bench.plan.clone()]), MINUTE).unwrap();
+    let forecast = bench.turn(10).pop().unwrap();
+    bench.scheduler.drain();
+    assert!(!forecast.stop.load(Ordering::Relaxed), "it only predicts, and may finish");
+
+    let mut fits = Bench::new(every(600));
+    let task = fits.turn(10).pop().unwrap();
+    fits.scheduler.drain();
+    assert!(task.fits_first && task.stop.load(Ordering::Relaxed));
+}
+
+#[test]
 fn trainings_run_one_at_a_time_and_never_block_forecasts() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = ["a", "b", "c"].map(|name| JobPlan { train: Some(every(600)), ..job(name, every(600)) });
@@ -281,7 +325,7 @@ fn trainings_run_one_at_a_time_and_never_block_forecasts() {
     let ledger = Ledger::open(folder.path(), Durability::Simulated).unwrap();
     let mut scheduler = Scheduler::new(ledger, &daemon, false, 0).unwrap();
     scheduler.plan_due(10 * MINUTE).unwrap();
-    let tasks = scheduler.launch(10 * MINUTE).unwrap();
+    let tasks = launch_all(&mut scheduler, 10 * MINUTE);
     let count = |stage| tasks.iter().filter(|task| task.row.stage == stage).count();
     assert_eq!((count(Stage::Train), count(Stage::Forecast)), (1, 2));
 }

@@ -137,7 +137,6 @@ pub fn simulate_counted(
         config_sha256: String::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    // The senders stay, for a closed channel is nothing to wait for.
     let (_signals, signals) = mpsc::channel::<Signal>(1);
     let (_requests, requests) = mpsc::channel::<Request>(1);
     runtime.block_on(Daemon::new(parts).run(Inputs { signals, requests })).unwrap();
