@@ -11,14 +11,7 @@ use s4cast::series::{Forecasts, Frequency, Panel, Series, Status};
 const DAY: i64 = 86_400_000_000;
 
 pub fn spec(kind: &str, horizon: usize, seed: u64) -> ModelSpec {
-    let raw = RawModelSpec {
-        kind: kind.into(),
-        horizon,
-        levels: vec![80.0, 95.0],
-        season_length: None,
-        seed,
-        budget: None,
-    };
+    let raw = RawModelSpec { seed, ..RawModelSpec::new(kind, horizon) };
     ModelSpec::try_from(raw).unwrap()
 }
 

@@ -5,12 +5,6 @@ use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem};
 use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
 
-/// Coverage levels where none are asked for, in percent.
-const LEVELS: [f64; 2] = [80.0, 95.0];
-
-/// Seed where none is asked for.
-const SEED: u64 = 1;
-
 impl Check<'_> {
     /// Each setting is checked alone, in an otherwise valid spec, so that one problem does not hide the next.
     pub(super) fn model(&mut self) -> Option<ModelSpec> {
@@ -32,7 +26,7 @@ impl Check<'_> {
         }
         let season = |text: &str| checked(RawModelSpec { season_length: Some(whole(text)?), ..valid() });
         raw.season_length = self.one(Key::SeasonLength, season).and_then(|spec| spec.season_length());
-        raw.seed = self.one(Key::Seed, words::whole).unwrap_or(SEED);
+        raw.seed = self.one(Key::Seed, words::whole).unwrap_or(raw.seed);
         raw.budget = self.one(Key::Budget, words::duration);
         if self.problems.len() > before {
             return None;
@@ -45,14 +39,7 @@ impl Check<'_> {
 
 /// A spec in which every setting is fine.
 fn valid() -> RawModelSpec {
-    RawModelSpec {
-        kind: ModelKind::Auto.as_str().into(),
-        horizon: 1,
-        levels: LEVELS.to_vec(),
-        season_length: None,
-        seed: SEED,
-        budget: None,
-    }
+    RawModelSpec::new(ModelKind::Auto.as_str(), 1)
 }
 
 fn checked(raw: RawModelSpec) -> Result<ModelSpec, Wrong> {

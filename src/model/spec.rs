@@ -15,12 +15,23 @@ pub enum ModelKind {
     SeasonalNaive,
     /// Last value.
     Naive,
+    /// Exponential smoothing, one model per series, chosen by corrected AIC.
+    Ets,
+    /// Seasonal decomposition by LOESS, exponential smoothing of the rest, one model per series.
+    Mstl,
 }
 
 impl ModelKind {
     /// All kinds, for help texts and suggestions.
-    pub const ALL: [ModelKind; 5] =
-        [ModelKind::Auto, ModelKind::S4d, ModelKind::Ridge, ModelKind::SeasonalNaive, ModelKind::Naive];
+    pub const ALL: [ModelKind; 7] = [
+        ModelKind::Auto,
+        ModelKind::S4d,
+        ModelKind::Ridge,
+        ModelKind::SeasonalNaive,
+        ModelKind::Naive,
+        ModelKind::Ets,
+        ModelKind::Mstl,
+    ];
 
     /// Name on the command line, in config files and in the `model_id` column.
     pub fn as_str(self) -> &'static str {
@@ -30,6 +41,8 @@ impl ModelKind {
             ModelKind::Ridge => "ridge",
             ModelKind::SeasonalNaive => "seasonal_naive",
             ModelKind::Naive => "naive",
+            ModelKind::Ets => "ets",
+            ModelKind::Mstl => "mstl",
         }
     }
 
@@ -37,6 +50,78 @@ impl ModelKind {
     pub fn from_name(name: &str) -> Option<ModelKind> {
         ModelKind::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
+}
+
+/// How much work a fit is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Preset {
+    /// Seconds: one network, few steps.
+    Fast,
+    /// Minutes.
+    #[default]
+    Balanced,
+    /// The most that still improves forecasts.
+    Best,
+}
+
+impl Preset {
+    /// All presets, for help texts and suggestions.
+    pub const ALL: [Preset; 3] = [Preset::Fast, Preset::Balanced, Preset::Best];
+
+    /// Name in flags and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Preset::Fast => "fast",
+            Preset::Balanced => "balanced",
+            Preset::Best => "best",
+        }
+    }
+}
+
+/// What a point forecast is, and with it which error a fit keeps small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Point {
+    /// The median: least absolute error (MASE, sMAPE).
+    #[default]
+    Median,
+    /// The mean: least squared error (MSE, RMSSE).
+    Mean,
+}
+
+impl Point {
+    /// All kinds, for help texts and suggestions.
+    pub const ALL: [Point; 2] = [Point::Median, Point::Mean];
+
+    /// Name in flags and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Point::Median => "median",
+            Point::Mean => "mean",
+        }
+    }
+}
+
+/// Values that a forecast may take, its quantiles included.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bounds {
+    /// Least value.
+    pub min: Option<f64>,
+    /// Largest value.
+    pub max: Option<f64>,
+    /// Whether values are rounded to whole numbers.
+    pub is_integer: bool,
+}
+
+/// What stands on what: the parts that an ablation leaves out or replaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parts {
+    /// The S4D network on the ridge map.
+    #[default]
+    Both,
+    /// The S4D network on the anchor alone, without a map.
+    NetworkAlone,
+    /// A residual perceptron of about equal cost in place of the S4D blocks, on the ridge map.
+    Perceptron,
 }
 
 /// Model settings as written by a person: nothing is checked yet.
@@ -54,6 +139,32 @@ pub struct RawModelSpec {
     pub seed: u64,
     /// Wall-clock limit of training.
     pub budget: Option<Duration>,
+    /// How much work a fit is worth.
+    pub preset: Preset,
+    /// What the point forecast is.
+    pub point: Point,
+    /// Values that forecasts may take.
+    pub bounds: Bounds,
+    /// What an ablation leaves out.
+    pub parts: Parts,
+}
+
+impl RawModelSpec {
+    /// A model of that name for that horizon, all else as where nothing is asked for: levels 80 and 95, seed 1.
+    pub fn new(kind: &str, horizon: usize) -> RawModelSpec {
+        RawModelSpec {
+            kind: kind.into(),
+            horizon,
+            levels: vec![80.0, 95.0],
+            season_length: None,
+            seed: 1,
+            budget: None,
+            preset: Preset::default(),
+            point: Point::default(),
+            bounds: Bounds::default(),
+            parts: Parts::default(),
+        }
+    }
 }
 
 /// Checked model settings.
@@ -66,13 +177,17 @@ pub struct ModelSpec {
     season_length: Option<usize>,
     seed: u64,
     budget: Option<Duration>,
+    preset: Preset,
+    point: Point,
+    bounds: Bounds,
+    parts: Parts,
 }
 
 /// A model setting that cannot work.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SpecError {
     /// No such model.
-    #[error("unknown model '{0}'; choose one of auto, s4d, ridge, seasonal_naive, naive")]
+    #[error("unknown model '{0}'; choose one of auto, s4d, ridge, seasonal_naive, naive, ets, mstl")]
     Kind(String),
     /// The horizon is zero or beyond reason.
     #[error("horizon {0} is not in 1..=10000")]
@@ -86,6 +201,9 @@ pub enum SpecError {
     /// A season that is no number of steps.
     #[error("season length {0} is not in 1..=100000")]
     SeasonLength(usize),
+    /// No value lies between the bounds.
+    #[error("no value lies between min {0} and max {1}; both are to be finite, and min below max")]
+    Bounds(f64, f64),
 }
 
 /// Deciles, always trained and published.
@@ -108,6 +226,11 @@ impl TryFrom<RawModelSpec> for ModelSpec {
         if let Some(season) = raw.season_length.filter(|season| !(1..=100_000).contains(season)) {
             return Err(SpecError::SeasonLength(season));
         }
+        let (min, max) = (raw.bounds.min, raw.bounds.max);
+        let is_finite = [min, max].into_iter().flatten().all(f64::is_finite);
+        if !is_finite || min.zip(max).is_some_and(|(min, max)| min >= max) {
+            return Err(SpecError::Bounds(min.unwrap_or(f64::NEG_INFINITY), max.unwrap_or(f64::INFINITY)));
+        }
         Ok(ModelSpec {
             kind,
             horizon: raw.horizon,
@@ -116,6 +239,10 @@ impl TryFrom<RawModelSpec> for ModelSpec {
             season_length: raw.season_length,
             seed: raw.seed,
             budget: raw.budget,
+            preset: raw.preset,
+            point: raw.point,
+            bounds: raw.bounds,
+            parts: raw.parts,
         })
     }
 }
@@ -176,6 +303,26 @@ impl ModelSpec {
     pub fn budget(&self) -> Option<Duration> {
         self.budget
     }
+
+    /// How much work a fit is worth.
+    pub fn preset(&self) -> Preset {
+        self.preset
+    }
+
+    /// What the point forecast is.
+    pub fn point(&self) -> Point {
+        self.point
+    }
+
+    /// Values that forecasts may take; the least is below the largest.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// What an ablation leaves out.
+    pub fn parts(&self) -> Parts {
+        self.parts
+    }
 }
 
 #[cfg(test)]
@@ -183,14 +330,7 @@ mod tests {
     use super::*;
 
     fn raw() -> RawModelSpec {
-        RawModelSpec {
-            kind: "auto".into(),
-            horizon: 24,
-            levels: vec![80.0, 95.0],
-            season_length: None,
-            seed: 1,
-            budget: None,
-        }
+        RawModelSpec::new("auto", 24)
     }
 
     #[test]

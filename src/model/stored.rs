@@ -130,12 +130,9 @@ impl Description {
             has_tails,
         )?;
         let raw = RawModelSpec {
-            kind: self.kind.clone(),
-            horizon: self.horizon,
             levels: self.levels.clone(),
-            season_length: None,
             seed: self.seed,
-            budget: None,
+            ..RawModelSpec::new(&self.kind, self.horizon)
         };
         let spec = ModelSpec::try_from(raw).map_err(|error| LoadError::Description(error.to_string()))?;
         Ok(spec.with_quantile_levels(levels.clone()))

@@ -158,12 +158,11 @@ fn champion(job: &JobSpec, context: &Context, ingested: &Ingested) -> Result<Cha
 /// The same settings with seasonal naive for the model.
 fn seasonal_naive(spec: &ModelSpec) -> ModelSpec {
     let raw = RawModelSpec {
-        kind: ModelKind::SeasonalNaive.as_str().into(),
-        horizon: spec.horizon(),
         levels: spec.levels().to_vec(),
         season_length: spec.season_length(),
         seed: spec.seed(),
-        budget: None,
+        bounds: spec.bounds(),
+        ..RawModelSpec::new(ModelKind::SeasonalNaive.as_str(), spec.horizon())
     };
     ModelSpec::try_from(raw).expect("all of it comes from checked settings")
 }

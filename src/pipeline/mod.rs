@@ -214,14 +214,7 @@ mod tests {
     use crate::model::spec::RawModelSpec;
 
     fn job(folder: &Path) -> Job {
-        let raw = RawModelSpec {
-            kind: "auto".into(),
-            horizon: 2,
-            levels: vec![80.0],
-            season_length: None,
-            seed: 1,
-            budget: None,
-        };
+        let raw = RawModelSpec { levels: vec![80.0], ..RawModelSpec::new("auto", 2) };
         Job {
             source: SourceSpec::new(vec![folder.join("in.csv").display().to_string()]),
             model: ModelSpec::try_from(raw).expect("valid"),

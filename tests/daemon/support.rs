@@ -51,14 +51,7 @@ pub fn every(seconds: i64) -> ScheduleSpec {
 
 /// A job that forecasts, with no other stage.
 pub fn job(name: &str, forecast: ScheduleSpec) -> JobPlan {
-    let model = RawModelSpec {
-        kind: "naive".into(),
-        horizon: 2,
-        levels: vec![80.0],
-        season_length: None,
-        seed: 1,
-        budget: None,
-    };
+    let model = RawModelSpec { levels: vec![80.0], ..RawModelSpec::new("naive", 2) };
     let sink = SinkSpec {
         name: "out".into(),
         path: "out".into(),

@@ -1,0 +1,1 @@
+//! Benchmark protocols: `s4cast train pipeline=… model=…`.
