@@ -258,7 +258,12 @@ fn networks() {
 #[test]
 fn losses() {
     let levels = vec![0.1, 0.5, 0.8];
-    for loss in [Loss::Pinball { levels }, Loss::SquaredError, Loss::Huber { delta: 0.4 }] {
+    for loss in [
+        Loss::Pinball { levels: levels.clone() },
+        Loss::PinballAroundMean { levels },
+        Loss::SquaredError,
+        Loss::Huber { delta: 0.4 },
+    ] {
         let forecast = random((2, 4, 3), 1);
         let mut target = random((2, 4), 2);
         target[[0, 1]] = f64::NAN;

@@ -12,6 +12,11 @@ pub enum Loss {
         /// Levels (Q) in (0, 1), one per forecast column.
         levels: Vec<f64>,
     },
+    /// As [`Loss::Pinball`], but the column of level 0.5 has half the squared error and so becomes the mean.
+    PinballAroundMean {
+        /// Levels (Q) in (0, 1), one per forecast column.
+        levels: Vec<f64>,
+    },
     /// (forecast − target)², every forecast column against the same target.
     SquaredError,
     /// e²/2 up to |e| = delta, delta (|e| − delta/2) beyond (Huber, 1964).
@@ -40,7 +45,7 @@ impl Loss {
         assert_eq!(gradient.dim(), forecast.dim(), "gradient and forecast");
         assert_eq!(target.dim(), (batch, horizon), "target and forecast");
         assert_eq!(weights.len(), batch, "weights and forecast");
-        if let Loss::Pinball { levels } = self {
+        if let Loss::Pinball { levels } | Loss::PinballAroundMean { levels } = self {
             assert_eq!(levels.len(), width, "levels and forecast columns");
         }
         let mut sum = 0.0;
@@ -71,7 +76,8 @@ impl Loss {
     #[inline]
     fn term(&self, column: usize, r: f64) -> (f64, f64) {
         match self {
-            Loss::Pinball { levels } => {
+            Loss::PinballAroundMean { levels } if levels[column] == 0.5 => (0.5 * r * r, r),
+            Loss::Pinball { levels } | Loss::PinballAroundMean { levels } => {
                 let level = levels[column];
                 if r < 0.0 {
                     (-level * r, -level)

@@ -1,9 +1,11 @@
 //! Several members averaged in work space, and the way back to the target's units.
 
-use ndarray::{Array2, Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use crate::model::artifact::Weights;
+use crate::model::conformal::Conformal;
 use crate::model::member::Member;
+use crate::model::spec::Point;
 use crate::model::work::{Space, WorkSeries};
 
 /// Weighted members that forecast as one.
@@ -15,16 +17,30 @@ pub struct Ensemble {
     pub members: Vec<(Member, f64)>,
     /// Quantile levels (Q), ascending, the median among them.
     pub levels: Vec<f64>,
-    /// Factor on every quantile's distance from the median, learned from forecasts of unseen values.
+    /// Factor on every quantile's distance from the median; 1 but for models of the first format, which had no
+    /// corrections.
     pub width: f64,
+    /// Corrections of the quantiles, learned from forecasts of unseen values.
+    pub conformal: Option<Conformal>,
+    /// What the middle of the members' quantiles is.
+    pub point: Point,
+}
+
+/// Forecasts in units of the target.
+pub struct Predicted {
+    /// Point forecasts (series, T).
+    pub point: Array2<f64>,
+    /// Quantiles (series, T, Q), never decreasing along Q.
+    pub quantiles: Array3<f64>,
 }
 
 impl Ensemble {
-    /// Members of equal weight, intervals as the members state them.
-    pub fn equal(space: Space, members: Vec<Member>, levels: &[f64]) -> Ensemble {
-        let weight = 1.0 / members.len() as f64;
-        let members = members.into_iter().map(|member| (member, weight)).collect();
-        Ensemble { space, members, levels: levels.to_vec(), width: 1.0 }
+    /// Members and how often each counts, intervals as the members state them.
+    pub fn counted(space: Space, members: Vec<(Member, usize)>, levels: &[f64], point: Point) -> Ensemble {
+        let count: usize = members.iter().map(|(_, times)| times).sum();
+        let weight = |(member, times)| (member, times as f64 / count as f64);
+        let members = members.into_iter().map(weight).collect();
+        Ensemble { space, members, levels: levels.to_vec(), width: 1.0, conformal: None, point }
     }
 
     /// `(1 − share)` of this ensemble and `share` of the other.
@@ -50,31 +66,62 @@ impl Ensemble {
         mean.expect("an ensemble has at least one member")
     }
 
-    /// Forecasts in units of the target (series, T, Q), never decreasing along Q, of those in work space.
-    pub fn quantiles(&self, work: ArrayView3<f64>, series: &[&WorkSeries]) -> Array3<f64> {
-        let mut quantiles = work.to_owned();
+    /// Forecasts in units of the target, from one origin per series.
+    pub fn forecast(&self, series: &[&WorkSeries], origins: &[usize]) -> Predicted {
+        let mut quantiles = self.work_forecast(series, origins);
         let median = self.median();
+        let point = self.points_in_units(quantiles.index_axis(Axis(2), median), series);
         for (mut sample, series) in quantiles.outer_iter_mut().zip(series) {
-            for mut row in sample.outer_iter_mut() {
+            for (step, mut row) in sample.outer_iter_mut().enumerate() {
                 let row = row.as_slice_mut().expect("standard layout");
-                row.sort_by(f64::total_cmp);
+                ascend(row, median);
                 let middle = row[median];
-                for value in row {
-                    *value = series.in_units(self.space, middle + self.width * (*value - middle));
+                row.iter_mut().for_each(|value| *value = middle + self.width * (*value - middle));
+                if let Some(conformal) = &self.conformal {
+                    conformal.apply(step, row, &self.levels, median, self.point == Point::Median);
                 }
+                row.iter_mut().for_each(|value| *value = series.in_units(self.space, *value));
             }
         }
-        quantiles
+        Predicted { point, quantiles }
     }
 
-    /// Quantile forecasts in units of the target (series, T, Q), never decreasing along Q.
-    pub fn forecast(&self, series: &[&WorkSeries], origins: &[usize]) -> Array3<f64> {
-        self.quantiles(self.work_forecast(series, origins).view(), series)
-    }
-
-    /// Median forecasts in units of the target (series, T).
+    /// Point forecasts in units of the target (series, T).
     pub fn point(&self, series: &[&WorkSeries], origins: &[usize]) -> Array2<f64> {
-        self.forecast(series, origins).index_axis_move(Axis(2), self.median())
+        let work = self.work_forecast(series, origins);
+        self.points_in_units(work.index_axis(Axis(2), self.median()), series)
+    }
+
+    fn points_in_units(&self, work: ArrayView2<f64>, series: &[&WorkSeries]) -> Array2<f64> {
+        let mut points = work.to_owned();
+        for (mut row, series) in points.outer_iter_mut().zip(series) {
+            row.mapv_inplace(|value| series.in_units(self.space, value));
+        }
+        points
+    }
+
+    /// The same with quantiles corrected by what they missed on windows whose actuals (windows, T) are known, in work
+    /// space; and the number of scores behind every correction, 0 where there were too few for any.
+    pub fn calibrated(
+        self,
+        series: &[&WorkSeries],
+        origins: &[usize],
+        actual: &Array2<f64>,
+    ) -> (Ensemble, usize) {
+        if series.is_empty() {
+            return (self, 0);
+        }
+        let median = self.median();
+        let mut forecasts = self.work_forecast(series, origins);
+        for mut sample in forecasts.outer_iter_mut() {
+            for mut row in sample.outer_iter_mut() {
+                ascend(row.as_slice_mut().expect("standard layout"), median);
+            }
+        }
+        match Conformal::fit(forecasts.view(), actual.view(), &self.levels) {
+            Some((conformal, scores)) => (Ensemble { conformal: Some(conformal), ..self }, scores),
+            None => (self, 0),
+        }
     }
 
     /// Position of the median among the levels.
@@ -87,6 +134,14 @@ impl Ensemble {
         self.members.iter().any(|(member, _)| member.network.is_some())
     }
 
+    /// Lookbacks of the members, longest first, without repeats.
+    pub fn lookbacks(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = self.members.iter().map(|(member, _)| member.geometry.lookback).collect();
+        all.sort_unstable_by(|a, b| b.cmp(a));
+        all.dedup();
+        all
+    }
+
     /// Longest lookback.
     pub fn lookback_max(&self) -> usize {
         self.members.iter().map(|(member, _)| member.geometry.lookback).max().unwrap_or(1)
@@ -96,6 +151,10 @@ impl Ensemble {
     pub fn weights(&self, prefix: &str, all: &mut Vec<Weights>) {
         for (index, (member, _)) in self.members.iter().enumerate() {
             all.extend(member.weights(&format!("{prefix}member{index}.")));
+        }
+        if let Some(Conformal { shifts }) = &self.conformal {
+            let values = shifts.iter().map(|shift| *shift as f32).collect();
+            all.push(Weights { name: format!("{prefix}conformal"), shape: shifts.shape().to_vec(), values });
         }
     }
 
@@ -108,4 +167,12 @@ impl Ensemble {
     pub fn history_min(&self) -> usize {
         self.members.iter().map(|(member, _)| member.geometry.first_origin()).max().unwrap_or(1)
     }
+}
+
+/// Sorts the quantiles on both sides of the middle, which stays.
+fn ascend(row: &mut [f64], median: usize) {
+    let middle = row[median];
+    row[..median].iter_mut().for_each(|value| *value = value.min(middle));
+    row[median + 1..].iter_mut().for_each(|value| *value = value.max(middle));
+    row.sort_by(f64::total_cmp);
 }

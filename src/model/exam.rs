@@ -3,7 +3,8 @@
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
 use crate::model::baseline;
-use crate::model::work::WorkSeries;
+use crate::model::spec::Point;
+use crate::model::work::{WorkSeries, deviation};
 use crate::series::metric::Mean;
 use crate::series::{Series, metric};
 
@@ -14,6 +15,8 @@ pub struct Accuracy {
     pub mase: f64,
     /// Symmetric mean absolute percentage error, percent.
     pub smape: f64,
+    /// Mean squared error in units of the variance of each series' history.
+    pub mse: f64,
 }
 
 /// Forecasts from one origin per series can be held against its actuals.
@@ -30,42 +33,61 @@ pub struct Exam {
     pub is_positive: bool,
     /// What the errors of each series are divided by.
     scales: Vec<f64>,
+    /// Standard deviation of each series' history.
+    deviations: Vec<f64>,
+    /// Which error counts.
+    point: Point,
+}
+
+/// What is common to the exams of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Steps to forecast (T).
+    pub horizon: usize,
+    /// Season length, 1 for none.
+    pub season: usize,
+    /// What the point forecast is, and with it which error counts.
+    pub point: Point,
 }
 
 impl Exam {
     /// The exam whose targets start `back` steps before each chosen series' end.
-    pub fn new(all: &[&Series], chosen: &[usize], back: usize, horizon: usize, season: usize) -> Exam {
+    pub fn new(all: &[&Series], chosen: &[usize], back: usize, terms: Terms) -> Exam {
+        let Terms { horizon, season, point } = terms;
         let origins: Vec<usize> = chosen.iter().map(|&index| all[index].values.len() - back).collect();
         let mut actual = Array2::zeros((chosen.len(), horizon));
         let mut naive = Array2::zeros((chosen.len(), horizon));
-        let mut scales = Vec::with_capacity(chosen.len());
+        let (mut scales, mut deviations) = (Vec::new(), Vec::new());
         for (row, (&index, &origin)) in chosen.iter().zip(&origins).enumerate() {
             let (history, future) = all[index].values.split_at(origin);
             actual.row_mut(row).iter_mut().zip(future).for_each(|(to, from)| *to = *from);
-            let point = baseline::seasonal_naive_point(history, season, horizon);
-            naive.row_mut(row).assign(&ndarray::ArrayView1::from(&point));
+            let before = baseline::seasonal_naive_point(history, season, horizon);
+            naive.row_mut(row).assign(&ndarray::ArrayView1::from(&before));
             scales.push(scale(history, season));
+            deviations.push(deviation(history));
         }
         let is_positive =
             chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));
-        let unknown = Accuracy { mase: 0.0, smape: 0.0 };
-        let mut exam = Exam { series: chosen.to_vec(), origins, actual, naive: unknown, scales, is_positive };
+        let unknown = Accuracy { mase: 0.0, smape: 0.0, mse: 0.0 };
+        let series = chosen.to_vec();
+        let mut exam =
+            Exam { series, origins, actual, naive: unknown, scales, deviations, point, is_positive };
         exam.naive = exam.accuracy(naive.view());
         exam
     }
 
     /// Accuracy of point forecasts (series, T), in units of the target.
     pub fn accuracy(&self, predicted: ArrayView2<f64>) -> Accuracy {
-        let (mut mase, mut smape) = (Mean::default(), Mean::default());
-        for ((actual, predicted), scale) in
-            self.actual.outer_iter().zip(predicted.outer_iter()).zip(&self.scales)
-        {
+        let (mut mase, mut smape, mut mse) = (Mean::default(), Mean::default(), Mean::default());
+        for (row, (actual, predicted)) in self.actual.outer_iter().zip(predicted.outer_iter()).enumerate() {
             let (actual, predicted) = (actual.to_vec(), predicted.to_vec());
+            let (scale, deviation) = (self.scales[row], self.deviations[row]);
             metric::mae(&actual, &predicted).into_iter().for_each(|error| mase.add(error / scale));
             metric::smape(&actual, &predicted).into_iter().for_each(|error| smape.add(error));
+            metric::mse(&actual, &predicted, deviation).into_iter().for_each(|error| mse.add(error));
         }
         let of = |mean: Mean| mean.value().unwrap_or(0.0);
-        Accuracy { mase: of(mase), smape: of(smape) }
+        Accuracy { mase: of(mase), smape: of(smape), mse: of(mse) }
     }
 
     /// Whether there is anything to hold forecasts against.
@@ -76,22 +98,6 @@ impl Exam {
     /// The examined ones of all series in work space.
     pub fn pick<'a>(&self, work: &'a [WorkSeries]) -> Vec<&'a WorkSeries> {
         self.series.iter().map(|&index| &work[index]).collect()
-    }
-
-    /// Pinball loss of quantile forecasts (series, T, Q), scaled by each series' own scale, mean over everything
-    /// observed.
-    pub fn pinball(&self, quantiles: ArrayView3<f64>, levels: &[f64]) -> f64 {
-        let mut mean = Mean::default();
-        for ((actual, quantiles), scale) in
-            self.actual.outer_iter().zip(quantiles.outer_iter()).zip(&self.scales)
-        {
-            for (&y, quantiles) in actual.iter().zip(quantiles.outer_iter()).filter(|(y, _)| !y.is_nan()) {
-                for (&q, &level) in quantiles.iter().zip(levels) {
-                    mean.add(metric::pinball(y, q, level) / scale);
-                }
-            }
-        }
-        mean.value().unwrap_or(0.0)
     }
 
     /// Share of observed actuals that lie between two of the quantile forecasts (series, T, Q).
@@ -111,7 +117,11 @@ impl Exam {
         let own = self.accuracy(predicted);
         let ratio = |own: f64, naive: f64| (own + 1e-9) / (naive + 1e-9);
         let mase = ratio(own.mase, reference.mase);
-        if self.is_positive { 0.5 * (mase + ratio(own.smape, reference.smape)) } else { mase }
+        match self.point {
+            Point::Mean => ratio(own.mse, reference.mse),
+            Point::Median if self.is_positive => 0.5 * (mase + ratio(own.smape, reference.smape)),
+            Point::Median => mase,
+        }
     }
 }
 
@@ -157,7 +167,8 @@ mod tests {
             times: (0..6).collect(),
             values: vec![1.0, 2.0, 4.0, 5.0, 6.0, 9.0],
         };
-        let exam = Exam::new(&[&series], &[0], 2, 2, 1);
+        let terms = Terms { horizon: 2, season: 1, point: Point::Median };
+        let exam = Exam::new(&[&series], &[0], 2, terms);
         assert_eq!((exam.origins[0], exam.actual.row(0).to_vec()), (4, vec![6.0, 9.0]));
         assert!((exam.relative(array![[5.0, 5.0]].view(), exam.naive) - 1.0).abs() < 1e-9);
         assert!(exam.relative(array![[6.0, 9.0]].view(), exam.naive) < 1e-6);

@@ -1,13 +1,15 @@
 //! Training of one group of series, all of one frequency: the story, straight down.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, Axis};
 
 use crate::model::baseline;
+use crate::model::conformal;
 use crate::model::control::{Conditions, Stopped};
-use crate::model::ensemble::Ensemble;
-use crate::model::exam::Exam;
+use crate::model::ensemble::{Ensemble, Predicted};
+use crate::model::exam::{Exam, Terms};
 use crate::model::gate;
 use crate::model::group::{Group, Served};
 use crate::model::learn::{Learnt, Lesson};
@@ -15,7 +17,7 @@ use crate::model::member::Member;
 use crate::model::plan::{Plan, Shape};
 use crate::model::report::{FitReport, HoldoutScore, Progress};
 use crate::model::season;
-use crate::model::select::{self, Candidates, Choice};
+use crate::model::select::{self, Candidates, Choice, RidgeChoice};
 use crate::model::spec::{ModelKind, ModelSpec, tails};
 use crate::model::validation::{self, Validation, long_enough};
 use crate::model::work::{Space, WorkSeries};
@@ -43,7 +45,9 @@ pub fn fit(
 ) -> Result<(Group, FitReport), Stopped> {
     let fit = Fit::new(series, frequency, spec, conditions);
     match spec.kind() {
-        ModelKind::Naive | ModelKind::SeasonalNaive | ModelKind::Ets | ModelKind::Mstl => Ok(fit.baseline(false, None)),
+        ModelKind::Naive | ModelKind::SeasonalNaive | ModelKind::Ets | ModelKind::Mstl => {
+            Ok(fit.baseline(false, None))
+        }
         ModelKind::Auto | ModelKind::S4d | ModelKind::Ridge => fit.model(),
     }
 }
@@ -85,9 +89,9 @@ impl<'a> Fit<'a> {
             horizon: spec.horizon(),
             weekly: frequency == Frequency::Days { days: 7 },
         };
-        let plan = Plan::new(&shape);
+        let plan = Plan::new(&shape, spec.preset(), spec.parts());
         let tail = plan.tail_origins * shape.horizon;
-        let held = tail + plan.validation_origins * shape.horizon;
+        let held = tail + plan.rolling.span(shape.horizon);
         let name = frequency.to_string();
         Fit { series, frequency, name, spec, conditions, shape, plan, tail, held }
     }
@@ -96,14 +100,7 @@ impl<'a> Fit<'a> {
     fn model(&self) -> Result<(Group, FitReport), Stopped> {
         let (spec, shape) = (self.spec, &self.shape);
         let history = self.history();
-        let validation = Validation::new(
-            self.series,
-            self.plan.validation_origins,
-            self.tail,
-            shape.horizon,
-            shape.season,
-            history,
-        );
+        let validation = Validation::new(self.series, self.plan.rolling, self.tail, history, self.terms());
         (self.conditions.watch)(Progress { stage: "choosing the base", done: 0, total: 1 });
         let choice = self.choose(&validation)?;
         let Some(early) = self.stage(&choice, self.held) else {
@@ -118,7 +115,7 @@ impl<'a> Fit<'a> {
         }
         let explored = self.explore(&choice, &early, &validation)?;
         let share = self.share(&early, &explored, &validation);
-        let mut judged = mix(&early, &explored, share);
+        let judged = early.mix(&explored, share, spec);
         let error = validation::mean(&validation.relative(&judged, &early.work));
         if spec.kind() == ModelKind::Auto && error > ERROR_MAX {
             let reason = if error > EXACT {
@@ -129,7 +126,8 @@ impl<'a> Fit<'a> {
             return Ok(self.baseline(false, reason));
         }
         self.conditions.go_on()?;
-        judged.width = validation.best_width(&judged, &early.work);
+        let (windows, origins) = validation.windows(&early.work);
+        let (judged, interval_scores) = judged.calibrated(&windows, origins, &validation.actual(&early.work));
         let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
             judged.forecast(&exam.pick(&early.work), &exam.origins)
         });
@@ -140,16 +138,19 @@ impl<'a> Fit<'a> {
         let mut notes: Vec<String> =
             explored.iter().flat_map(|learnt| learnt.notes.iter().cloned()).collect();
         notes.extend(refit_notes);
+        notes.extend(self.unsupported(interval_scores));
         // A network may have been thrown away for its best step was the first, or for it diverged.
         let has_network = served.has_network();
         let history_min = served.history_min();
         let report = FitReport {
-            lookbacks: choice.ridges.iter().map(|ridge| ridge.geometry.lookback).collect(),
+            lookbacks: served.lookbacks(),
             log_space: choice.space == Space::Log,
             parameters: served.parameters(),
             steps: if has_network { explored.iter().map(|learnt| learnt.steps).sum() } else { 0 },
             steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum(),
             gate: if has_network { share } else { 0.0 },
+            validation_error: Some(error).filter(|error| error.is_finite()),
+            interval_scores,
             fallbacks: self.series.iter().filter(|series| series.values.len() < history_min).count(),
             notes,
             budget_exhausted: !is_refitted && self.conditions.is_over()
@@ -162,20 +163,33 @@ impl<'a> Fit<'a> {
 
     /// Steps that a series needs before an origin to be examined there.
     fn history(&self) -> usize {
-        let shortest = self.plan.members.iter().map(|member| member.lookback / 3).min();
-        shortest.unwrap_or(1).max(self.shape.season)
+        let longest = self.plan.lookbacks.iter().map(|lookback| lookback / 3).max();
+        longest.unwrap_or(1).max(self.shape.season)
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { horizon: self.shape.horizon, season: self.shape.season, point: self.spec.point() }
+    }
+
+    /// What is to be said of coverage levels too rare for the unseen values that intervals were corrected by.
+    fn unsupported(&self, scores: usize) -> Option<String> {
+        let is_rare = |level: &&f64| !conformal::is_enough_for(scores, tails(**level)[0]);
+        let rare: Vec<String> =
+            self.spec.levels().iter().filter(is_rare).map(|level| format!("{level} %")).collect();
+        let values = if scores == 0 { "too few".to_owned() } else { format!("only {scores}") };
+        (!rare.is_empty()).then(|| {
+            format!("{values} unseen values to correct intervals by: those of {} are rough", rare.join(", "))
+        })
+    }
+
+    fn candidates(&self, held: usize) -> Candidates<'_> {
+        let (series, plan, spec) = (self.series, &self.plan, self.spec);
+        Candidates { series, plan, spec, season: self.shape.season, held }
     }
 
     /// The base: that of an interrupted fit if there is one, for with a budget it depends on the clock.
     fn choose(&self, validation: &Validation) -> Result<Choice, Stopped> {
-        let candidates = Candidates {
-            series: self.series,
-            members: &self.plan.members,
-            season: self.shape.season,
-            horizon: self.shape.horizon,
-            held: self.held,
-            seed: self.spec.seed(),
-        };
+        let candidates = self.candidates(self.held);
         let known = self.conditions.journal.borrow().choice(&self.name);
         if let Some(choice) = known.filter(|choice| candidates.allow(choice)) {
             return Ok(choice);
@@ -184,7 +198,8 @@ impl<'a> Fit<'a> {
             let now = Instant::now();
             now + deadline.saturating_duration_since(now).mul_f64(CHOICE_SHARE)
         });
-        let is_over = || self.conditions.is_stopped() || until.is_some_and(|until| Instant::now() >= until);
+        let stop = self.conditions.stop;
+        let is_over = || stop.load(Ordering::Relaxed) || until.is_some_and(|until| Instant::now() >= until);
         let choice = select::choose(&candidates, validation, &is_over);
         // A choice that was cut short is none.
         self.conditions.go_on()?;
@@ -195,14 +210,19 @@ impl<'a> Fit<'a> {
     /// The chosen ridge maps, fitted to everything but the last `held` steps; `None` if there is nothing to fit.
     fn stage(&self, choice: &Choice, held: usize) -> Option<Stage> {
         let work = select::work_series(self.series, held, choice.space, self.shape.season);
-        let levels = self.spec.quantile_levels();
-        let fit = |ridge| select::fit_ridge(&work, ridge, held, levels, self.spec.seed());
-        let ridges: Vec<Member> = choice.ridges.iter().map(fit).collect::<Option<_>>()?;
-        let is_usable = !ridges.is_empty();
-        is_usable.then(|| Stage { ridge: Ensemble::equal(choice.space, ridges, levels), work, held })
+        let ridges: Vec<RidgeChoice> =
+            choice.base.iter().map(|(ridge, _)| *ridge).chain(choice.stems.iter().copied()).collect();
+        let mut members = select::fit_maps(&work, &ridges, &self.candidates(held))?;
+        let stems = members.split_off(choice.base.len());
+        if members.is_empty() {
+            return None;
+        }
+        let counted = members.into_iter().zip(choice.base.iter().map(|(_, times)| *times)).collect();
+        let base = Ensemble::counted(choice.space, counted, self.spec.quantile_levels(), self.spec.point());
+        Some(Stage { base, stems, work, held })
     }
 
-    /// A network on every ridge map, stopped where it did best on the validation origins.
+    /// Every network of the plan on its map, stopped where it did best on the validation origins.
     fn explore(
         &self,
         choice: &Choice,
@@ -214,8 +234,8 @@ impl<'a> Fit<'a> {
         }
         let names = self.names();
         let lesson = self.lesson(choice, stage, &names, "training");
-        let members = stage.ridge.members.iter().enumerate();
-        members.map(|(index, (member, _))| lesson.explore(member, index, validation)).collect()
+        let stems = stage.stems.iter().enumerate();
+        stems.map(|(index, stem)| lesson.explore(stem, index, validation)).collect()
     }
 
     /// Share of the networks in the forecast.
@@ -224,8 +244,8 @@ impl<'a> Fit<'a> {
             ModelKind::S4d => 1.0,
             _ if explored.iter().all(|learnt| learnt.steps == 0) => 0.0,
             _ => {
-                let trained = mix(stage, explored, 1.0);
-                gate::judge(&stage.ridge, &trained, validation, &stage.work, self.plan.is_panel)
+                let trained = stage.mix(explored, 1.0, self.spec);
+                gate::judge(&stage.base, &trained, validation, &stage.work, self.plan.is_panel)
             }
         }
     }
@@ -247,9 +267,8 @@ impl<'a> Fit<'a> {
         if share > 0.0 {
             let names = self.names();
             let lesson = self.lesson(choice, &full, &names, "training on everything");
-            let members = full.ridge.members.iter().zip(explored).enumerate();
-            for (index, ((member, _), explored)) in members {
-                learnt.push(lesson.repeat(member, index, explored)?);
+            for (index, (stem, explored)) in full.stems.iter().zip(explored).enumerate() {
+                learnt.push(lesson.repeat(stem, index, explored)?);
             }
         }
         if learnt.iter().any(|learnt| learnt.is_cut) {
@@ -258,7 +277,8 @@ impl<'a> Fit<'a> {
         if learnt.iter().zip(explored).any(|(learnt, explored)| learnt.steps < explored.steps) {
             return Ok((judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect()));
         }
-        Ok((Ensemble { width: judged.width, ..mix(&full, &learnt, share) }, Vec::new()))
+        let served = full.mix(&learnt, share, self.spec);
+        Ok((Ensemble { conformal: judged.conformal.clone(), ..served }, Vec::new()))
     }
 
     fn lesson<'b>(
@@ -271,12 +291,12 @@ impl<'a> Fit<'a> {
         Lesson {
             shape: &self.shape,
             recipe: self.plan.recipe,
-            choice,
+            networks: &self.plan.networks,
+            space: choice.space,
             work: &stage.work,
             names,
             held: stage.held,
-            levels: self.spec.quantile_levels(),
-            seed: self.spec.seed(),
+            spec: self.spec,
             conditions: self.conditions,
             group: &self.name,
             label,
@@ -293,13 +313,16 @@ impl<'a> Fit<'a> {
         let levels = self.spec.quantile_levels();
         let holdout = self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| {
             let mut quantiles = Array3::zeros((exam.series.len(), horizon, levels.len()));
+            let mut point = Array2::zeros((exam.series.len(), horizon));
             for ((mut sample, &index), &origin) in
                 quantiles.outer_iter_mut().zip(&exam.series).zip(&exam.origins)
             {
                 let history = &self.series[index].values[..origin];
                 sample.assign(&baseline::seasonal_naive(history, season, horizon, levels));
             }
-            quantiles
+            let median = levels.iter().position(|level| *level == 0.5).expect("the median is among them");
+            point.assign(&quantiles.index_axis(Axis(2), median));
+            Predicted { point, quantiles }
         });
         let model_id = if season > 1 { "seasonal_naive" } else { "naive" };
         let fallbacks = if is_fallback { self.series.len() } else { 0 };
@@ -314,44 +337,41 @@ impl<'a> Fit<'a> {
         &self,
         origins: usize,
         history: usize,
-        forecast: impl Fn(&Exam) -> Array3<f64>,
+        forecast: impl Fn(&Exam) -> Predicted,
     ) -> Option<HoldoutScore> {
-        let (horizon, season) = (self.shape.horizon, self.shape.season);
+        let horizon = self.shape.horizon;
         let levels = self.spec.quantile_levels();
         let position =
             |level: f64| levels.iter().position(|&l| l == level).expect("tails are among the levels");
-        let exams: Vec<(Exam, Array3<f64>)> = (1..=origins)
+        let exams: Vec<(Exam, Predicted)> = (1..=origins)
             .map(|origin| origin * horizon)
             .map(|back| (back, long_enough(self.series, back + history)))
             .filter(|(_, chosen)| !chosen.is_empty())
-            .map(|(back, chosen)| Exam::new(self.series, &chosen, back, horizon, season))
+            .map(|(back, chosen)| Exam::new(self.series, &chosen, back, self.terms()))
             .filter(Exam::has_actuals)
             .map(|exam| {
-                let quantiles = forecast(&exam);
-                (exam, quantiles)
+                let predicted = forecast(&exam);
+                (exam, predicted)
             })
             .collect();
         let (latest, _) = exams.first()?;
-        let mean = |of: &dyn Fn(&Exam, ArrayView3<f64>) -> f64| {
-            let figures: Vec<f64> =
-                exams.iter().map(|(exam, quantiles)| of(exam, quantiles.view())).collect();
+        let mean = |of: &dyn Fn(&Exam, &Predicted) -> f64| {
+            let figures: Vec<f64> = exams.iter().map(|(exam, predicted)| of(exam, predicted)).collect();
             validation::mean(&figures)
         };
-        let own = |exam: &Exam, quantiles: ArrayView3<f64>| {
-            exam.accuracy(quantiles.index_axis_move(Axis(2), position(0.5)))
-        };
+        let own = |exam: &Exam, predicted: &Predicted| exam.accuracy(predicted.point.view());
         let coverage = |&level: &f64| {
             let [lower, upper] = tails(level).map(position);
-            (level, mean(&|exam, quantiles| exam.coverage(quantiles, lower, upper)))
+            (level, mean(&|exam, predicted| exam.coverage(predicted.quantiles.view(), lower, upper)))
         };
         let is_positive = exams.iter().all(|(exam, _)| exam.is_positive);
         Some(HoldoutScore {
             series: latest.series.len(),
             horizon,
             origins: exams.len(),
-            mase: mean(&|exam, quantiles| own(exam, quantiles).mase),
+            mase: mean(&|exam, predicted| own(exam, predicted).mase),
             mase_seasonal_naive: mean(&|exam, _| exam.naive.mase),
-            smape: is_positive.then(|| mean(&|exam, quantiles| own(exam, quantiles).smape)),
+            smape: is_positive.then(|| mean(&|exam, predicted| own(exam, predicted).smape)),
             smape_seasonal_naive: is_positive.then(|| mean(&|exam, _| exam.naive.smape)),
             coverage: self.spec.levels().iter().map(coverage).collect(),
         })
@@ -374,6 +394,8 @@ impl<'a> Fit<'a> {
             steps: 0,
             steps_tried: 0,
             gate: 0.0,
+            validation_error: None,
+            interval_scores: 0,
             fallbacks: 0,
             notes: Vec::new(),
             budget_exhausted: false,
@@ -385,15 +407,21 @@ impl<'a> Fit<'a> {
 /// The group in work space with the ridge maps fitted to everything but the last `held` steps.
 struct Stage {
     work: Vec<WorkSeries>,
-    ridge: Ensemble,
+    /// The base of the forecasts.
+    base: Ensemble,
+    /// The map that each network stands on.
+    stems: Vec<Member>,
     held: usize,
 }
 
-/// The ridge maps and what was learnt on them, in the given share.
-fn mix(stage: &Stage, learnt: &[Learnt], share: f64) -> Ensemble {
-    if share == 0.0 {
-        return stage.ridge.clone();
+impl Stage {
+    /// The base and what was learnt, in the given share.
+    fn mix(&self, learnt: &[Learnt], share: f64, spec: &ModelSpec) -> Ensemble {
+        if share == 0.0 {
+            return self.base.clone();
+        }
+        let members = learnt.iter().map(|learnt| (learnt.member.clone(), 1)).collect();
+        let networks = Ensemble::counted(self.base.space, members, spec.quantile_levels(), spec.point());
+        self.base.blend(&networks, share)
     }
-    let members = learnt.iter().map(|learnt| learnt.member.clone()).collect();
-    stage.ridge.blend(&Ensemble::equal(stage.ridge.space, members, &stage.ridge.levels), share)
 }

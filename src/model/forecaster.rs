@@ -144,51 +144,40 @@ impl Forecaster {
             let mark = panel.marks.get(&series.unique_id);
             let is_suspect = mark == Some(&Status::Fallback);
             let own = learnt.as_ref().and_then(|learnt| learnt[index].clone()).filter(|_| !is_suspect);
-            let (quantiles, status, model_id) = match own {
-                Some((quantiles, status)) => {
-                    (quantiles, status, group.map_or("ridge", |group| group.model_id))
+            let (point, quantiles, status, model_id) = match own {
+                Some((point, quantiles, status)) => {
+                    (point, quantiles, status, group.map_or("ridge", |group| group.model_id))
                 }
-                None => (
-                    baseline::seasonal_naive(
-                        &series.values,
-                        season,
-                        self.spec.horizon(),
-                        self.spec.quantile_levels(),
-                    ),
-                    if is_suspect { Status::Fallback } else { naive_status },
-                    if (2..=series.values.len()).contains(&season) { "seasonal_naive" } else { "naive" },
-                ),
+                None => {
+                    let (horizon, levels) = (self.spec.horizon(), self.spec.quantile_levels());
+                    let quantiles = baseline::seasonal_naive(&series.values, season, horizon, levels);
+                    let status = if is_suspect { Status::Fallback } else { naive_status };
+                    let is_seasonal = (2..=series.values.len()).contains(&season);
+                    let model_id = if is_seasonal { "seasonal_naive" } else { "naive" };
+                    (quantiles.column(self.median()).to_vec(), quantiles, status, model_id)
+                }
             };
             let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
             let is_stale = mark == Some(&Status::Stale) || times.last().copied() <= end;
             let status = if is_stale && status == Status::Ok { Status::Stale } else { status };
-            forecasts.push(self.series_forecast(series, cutoff, times, quantiles, status, model_id));
+            forecasts.push(SeriesForecast {
+                unique_id: series.unique_id.clone(),
+                keys: series.keys.clone(),
+                cutoff,
+                times,
+                point,
+                quantiles,
+                status,
+                model_id: model_id.to_owned(),
+            });
         }
         forecasts
     }
 
-    fn series_forecast(
-        &self,
-        series: &Series,
-        cutoff: i64,
-        times: Vec<i64>,
-        quantiles: Array2<f64>,
-        status: Status,
-        model_id: &str,
-    ) -> SeriesForecast {
+    /// Position of the median among the quantile levels.
+    fn median(&self) -> usize {
         let levels = self.spec.quantile_levels();
-        let median =
-            levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels");
-        SeriesForecast {
-            unique_id: series.unique_id.clone(),
-            keys: series.keys.clone(),
-            cutoff,
-            times,
-            point: quantiles.column(median).to_vec(),
-            quantiles,
-            status,
-            model_id: model_id.to_owned(),
-        }
+        levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels")
     }
 
     /// SHA-256 of the saved form, lower-case hex.
@@ -220,13 +209,13 @@ fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
     groups.into_values().collect()
 }
 
-/// Quantiles (T, Q) and status of every series that the ensemble can forecast: long enough, positive if it works on
+/// Point forecast (T), quantiles (T, Q) and status of every series that the ensemble can forecast: long enough, positive if it works on
 /// logarithms, and with a finite result.
 fn learnt_forecasts(
     ensemble: &Ensemble,
     series: &[&Series],
     season: usize,
-) -> Vec<Option<(Array2<f64>, Status)>> {
+) -> Vec<Option<(Vec<f64>, Array2<f64>, Status)>> {
     let can = |series: &Series| {
         let is_positive = || series.values.iter().all(|y| y.is_nan() || *y > 0.0);
         series.values.len() >= ensemble.history_min() && (ensemble.space != Space::Log || is_positive())
@@ -241,16 +230,16 @@ fn learnt_forecasts(
     if able.is_empty() {
         return vec![None; series.len()];
     }
-    let quantiles = ensemble.forecast(&able, &origins);
-    let mut quantiles = quantiles.outer_iter();
+    let predicted = ensemble.forecast(&able, &origins);
+    let mut rows = predicted.point.outer_iter().zip(predicted.quantiles.outer_iter());
     let mut forecast = |work: &WorkSeries| {
-        let quantiles = quantiles.next()?.to_owned();
-        if !quantiles.iter().all(|value| value.is_finite()) {
+        let (point, quantiles) = rows.next()?;
+        if !quantiles.iter().chain(&point).all(|value| value.is_finite()) {
             return None;
         }
         let missing = work.missing_share(work.steps(), ensemble.lookback_max());
         let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
-        Some((quantiles, status))
+        Some((point.to_vec(), quantiles.to_owned(), status))
     };
     work.iter().map(|work| work.as_ref().and_then(&mut forecast)).collect()
 }

@@ -13,8 +13,8 @@ const MARGIN_SINGLE: f64 = 0.02;
 /// Share of the trained members in the served ensemble, judged against the ridge maps that they started from: 0, 0.5
 /// or 1.
 ///
-/// The share with the least mean error is let through if it also wins on two thirds of the origins and, unless many
-/// series teach the network (`is_panel`), by more than the standard error of its advantage over the origins: one lucky
+/// The share with the least mean error is let through if it also wins on two thirds of the blocks of origins and, unless many
+/// series teach the network (`is_panel`), by more than the standard error of its advantage over the blocks: one lucky
 /// block is not evidence.
 pub fn judge(
     ridge: &Ensemble,
@@ -23,9 +23,9 @@ pub fn judge(
     work: &[WorkSeries],
     is_panel: bool,
 ) -> f64 {
-    let base = validation.relative(ridge, work);
+    let base = blocks(&validation.relative(ridge, work));
     let ridge_error = validation::mean(&base);
-    let tried = SHARES.map(|share| (share, validation.relative(&ridge.blend(trained, share), work)));
+    let tried = SHARES.map(|share| (share, blocks(&validation.relative(&ridge.blend(trained, share), work))));
     let (share, folds) = tried
         .into_iter()
         .min_by(|a, b| validation::mean(&a.1).total_cmp(&validation::mean(&b.1)))
@@ -35,6 +35,14 @@ pub fn judge(
     let margin = if is_panel { 0.0 } else { standard_error(&base, &folds) };
     let is_better = ridge_error - network > margin && 3 * wins >= 2 * folds.len();
     if is_better { share } else { 0.0 }
+}
+
+/// Blocks of neighbouring origins: those of few series overlap, and neighbours are hardly evidence of their own.
+const BLOCKS: usize = 6;
+
+/// Means of at most [`BLOCKS`] runs of fold figures.
+fn blocks(folds: &[f64]) -> Vec<f64> {
+    folds.chunks(folds.len().div_ceil(BLOCKS).max(1)).map(validation::mean).collect()
 }
 
 /// Standard error of the mean difference between two rows of fold figures.
@@ -52,6 +60,13 @@ fn standard_error(base: &[f64], folds: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbouring_origins_are_one_block() {
+        assert_eq!(blocks(&[1.0, 2.0, 3.0]), [1.0, 2.0, 3.0]);
+        assert_eq!(blocks(&[1.0; 13]).len(), 5);
+        assert!(blocks(&[]).is_empty());
+    }
 
     #[test]
     fn the_standard_error_grows_with_disagreement_and_a_single_origin_has_a_margin() {

@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::engine::loss::Loss;
 use crate::engine::network::Network;
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::member::Member;
-use crate::model::plan::{MemberPlan, Shape};
+use crate::model::plan::{NetworkPlan, Shape};
 use crate::model::report::Progress;
-use crate::model::select::{Choice, RidgeChoice};
+use crate::model::spec::{ModelSpec, Point};
 use crate::model::train::{Recipe, State, Task};
 use crate::model::validation::{self, Validation};
 use crate::model::windows::Origins;
-use crate::model::work::WorkSeries;
+use crate::model::work::{Space, WorkSeries};
 
 /// Fewer steps than this teach a network nothing.
 const STEPS_MIN: usize = 30;
@@ -30,18 +31,18 @@ pub struct Lesson<'a> {
     pub shape: &'a Shape,
     /// How the networks are trained.
     pub recipe: Recipe,
-    /// Work space and ridge maps.
-    pub choice: &'a Choice,
+    /// Networks, as many as there are maps that they stand on.
+    pub networks: &'a [NetworkPlan],
+    /// Work space.
+    pub space: Space,
     /// Series in work space.
     pub work: &'a [WorkSeries],
     /// Names of the series, for messages.
     pub names: &'a [&'a str],
     /// Last steps of each series that training may not see.
     pub held: usize,
-    /// Quantile levels.
-    pub levels: &'a [f64],
-    /// Seed of the group.
-    pub seed: u64,
+    /// Levels, seed, which error counts.
+    pub spec: &'a ModelSpec,
     /// Deadline, stop, progress, checkpoint.
     pub conditions: &'a Conditions<'a>,
     /// Frequency of the group: a checkpoint knows its runs by group, label and member.
@@ -119,12 +120,19 @@ impl Lesson<'_> {
         let name = format!("{} {} {index}", self.group, self.label);
         let origins = Origins::new(self.work, &ridge.geometry, self.held);
         let weights = loss_weights(self.work);
-        let seed = self.seed.wrapping_add(index as u64 + 1);
+        let seed = self.spec.seed().wrapping_add(index as u64 + 1);
+        let levels = self.spec.quantile_levels().to_vec();
+        let levels_count = levels.len();
+        let loss = match self.spec.point() {
+            Point::Median => Loss::Pinball { levels },
+            Point::Mean => Loss::PinballAroundMean { levels },
+        };
         let task = Task {
             series: self.work,
             origins: &origins,
             weights: &weights,
-            levels: self.levels,
+            loss: &loss,
+            levels: levels_count,
             trains_ridge: self.recipe.skip_learning_rate > 0.0,
             seed,
         };
@@ -226,7 +234,8 @@ impl Lesson<'_> {
     }
 
     fn error(&self, member: &Member, validation: &Validation) -> f64 {
-        let ensemble = Ensemble::equal(self.choice.space, vec![member.clone()], self.levels);
+        let (levels, point) = (self.spec.quantile_levels(), self.spec.point());
+        let ensemble = Ensemble::counted(self.space, vec![(member.clone(), 1)], levels, point);
         validation::mean(&validation.relative(&ensemble, self.work))
     }
 
@@ -255,9 +264,8 @@ impl Lesson<'_> {
 
     /// The ridge member with a fresh network whose head is zero.
     fn with_network(&self, ridge: &Member, index: usize, seed: u64) -> Member {
-        let RidgeChoice { geometry, patch, .. } = self.choice.ridges[index];
-        let plan = MemberPlan { lookback: geometry.lookback, patch };
-        let spec = plan.network(self.shape, self.levels.len());
+        let levels = self.spec.quantile_levels().len();
+        let spec = self.networks[index].network(self.shape, levels, self.spec.parts());
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Member { network: Some(Network::init(spec, &mut rng)), ..ridge.clone() }
     }
@@ -271,7 +279,7 @@ impl Lesson<'_> {
         let trial = (0..TRIAL_STEPS).try_for_each(|_| state.advance(task, recipe));
         let per_step = begin.elapsed() / TRIAL_STEPS as u32;
         // Members yet to be judged, and all members once more to serve.
-        let runs = (2 * self.choice.ridges.len() - index) as u32;
+        let runs = (2 * self.networks.len() - index) as u32;
         let share = deadline.saturating_duration_since(Instant::now()).mul_f64(TRAINING_SHARE) / runs;
         let steps = share.as_nanos() / per_step.max(Duration::from_nanos(1)).as_nanos();
         if trial.is_err() {

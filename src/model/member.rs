@@ -70,12 +70,6 @@ impl Batch {
 }
 
 impl Member {
-    /// A map alone, without intervals: its only quantile is the point forecast.
-    pub fn point(geometry: Geometry, map: &Array2<f64>) -> Member {
-        let offsets = Array2::zeros((geometry.horizon, 1));
-        Member { geometry, skip: map.mapv(|w| w as f32), offsets, network: None }
-    }
-
     /// Anchored forecasts (batch, T, Q), unsorted, and the network's cache for the backward pass.
     ///
     /// `rng` draws the dropout masks while training; without it nothing is dropped.

@@ -27,6 +27,7 @@ pub mod ensemble;
 pub mod validation;
 pub mod select;
 pub mod gate;
+pub mod conformal;
 pub mod group;
 mod stored;
 mod snapshot;

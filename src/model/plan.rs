@@ -5,6 +5,7 @@
 
 use crate::engine::network::{NetworkSpec, Readout};
 use crate::engine::s4d::{Discretization, Init};
+use crate::model::spec::{Parts, Preset};
 use crate::model::train::Recipe;
 use crate::model::windows::Anchor;
 
@@ -23,28 +24,48 @@ pub struct Shape {
     pub weekly: bool,
 }
 
-/// One ensemble member before its data are known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MemberPlan {
+/// One network before its data are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkPlan {
     /// Inputs (L), a multiple of the patch.
     pub lookback: usize,
     /// Values per token (P).
     pub patch: usize,
+    /// Whether it stands on the ridge map of its lookback, or on the anchor alone.
+    pub on_map: bool,
 }
 
 /// What is tried on a group.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Members, longest lookback first; none if the series are too short for any.
-    pub members: Vec<MemberPlan>,
+    /// Lookbacks of the ridge maps, ascending; none if the series are too short for any.
+    pub lookbacks: Vec<usize>,
+    /// Networks, each a member of the ensemble.
+    pub networks: Vec<NetworkPlan>,
     /// How the networks are trained.
     pub recipe: Recipe,
-    /// Validation origins per series, one horizon apart, before the tail that is held back for the score.
-    pub validation_origins: usize,
+    /// Validation origins before the tail that is held back for the score.
+    pub rolling: Rolling,
     /// Origins in the tail that is kept for the score, one horizon apart; none if there is nothing to validate on.
     pub tail_origins: usize,
     /// Whether many series teach one network, which the gate then trusts more readily.
     pub is_panel: bool,
+}
+
+/// Validation origins of a series; the latest one leaves exactly one horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rolling {
+    /// Number of origins; 0 if the series are too short.
+    pub origins: usize,
+    /// Steps from one to the next.
+    pub stride: usize,
+}
+
+impl Rolling {
+    /// Steps from the earliest origin to the end.
+    pub fn span(&self, horizon: usize) -> usize {
+        if self.origins == 0 { 0 } else { horizon + (self.origins - 1) * self.stride }
+    }
 }
 
 /// Series from which on a group counts as a panel.
@@ -52,59 +73,132 @@ const PANEL_SERIES: usize = 20;
 
 impl Plan {
     /// The plan for a group.
-    pub fn new(shape: &Shape) -> Plan {
+    pub fn new(shape: &Shape, preset: Preset, parts: Parts) -> Plan {
         let is_panel = shape.series >= PANEL_SERIES;
-        let members = members(shape);
-        let season_patches = members.first().is_some_and(|member| reads_last(member, shape.season));
-        let recipe = match (is_panel, season_patches) {
-            (true, true) => Recipe {
-                steps: 3000,
-                batch: 192,
-                learning_rate: 6e-3,
-                ssm_learning_rate: 2e-3,
-                skip_learning_rate: 1e-3,
-                weight_decay: 1e-2,
-                evaluate_every: 250,
-                patience: 6,
-            },
-            (true, false) => Recipe {
-                steps: 600,
-                batch: 256,
-                learning_rate: 4e-3,
-                ssm_learning_rate: 2e-3,
-                skip_learning_rate: 0.0,
-                weight_decay: 1e-2,
-                evaluate_every: 100,
-                patience: 4,
-            },
-            (false, _) => Recipe {
-                steps: 300,
-                batch: 128,
-                learning_rate: 5e-4,
-                ssm_learning_rate: 5e-4,
-                skip_learning_rate: 0.0,
-                weight_decay: 1e-2,
-                evaluate_every: 50,
-                patience: 3,
-            },
-        };
-        let validation_origins = validation_origins(shape);
-        let tail_origins = if validation_origins > 0 { tail_origins(shape) } else { 0 };
-        Plan { members, recipe, validation_origins, tail_origins, is_panel }
+        let rolling = rolling(shape);
+        let tail_origins = if rolling.origins > 0 { tail_origins(shape) } else { 0 };
+        let visible = shape.length.saturating_sub(rolling.span(shape.horizon) + tail_origins * shape.horizon);
+        let pairs = patched(shape, visible);
+        let season_patches = pairs.first().is_some_and(|pair| reads_last(pair, shape.season));
+        let mut recipe = recipe(is_panel, season_patches);
+        match preset {
+            Preset::Fast => recipe.steps = (recipe.steps / 3).max(100),
+            Preset::Balanced => {}
+            Preset::Best if is_panel => recipe.steps = recipe.steps * 5 / 3,
+            Preset::Best => {}
+        }
+        if parts == Parts::NetworkAlone {
+            recipe.skip_learning_rate = 0.0;
+        }
+        let networks = networks(&pairs, is_panel, season_patches, preset, parts);
+        let lookbacks = lookbacks(shape, &pairs, visible, is_panel);
+        Plan { lookbacks, networks, recipe, rolling, tail_origins, is_panel }
     }
 }
 
-/// Up to three origins, or a dozen where few series give few forecasts each, that leave at least half of a typical
-/// series and two seasons for training; one origin if only the seasons are missing; none if the series is too short.
-fn validation_origins(shape: &Shape) -> usize {
-    let held = |origins: usize| (origins + tail_origins(shape)) * shape.horizon;
-    let leaves_half = |origins: &usize| 2 * held(*origins) <= shape.length;
-    let leaves_seasons = |origins: &usize| shape.length >= held(*origins) + 2 * shape.season + shape.horizon;
-    let leaves_most = |origins: &usize| 4 * held(*origins) <= shape.length;
-    let many = (4..=12).rev().filter(|_| shape.series < PANEL_SERIES).find(leaves_most);
-    many.or_else(|| (1..=3).rev().filter(leaves_half).find(leaves_seasons))
-        .or_else(|| Some(1).filter(leaves_half))
-        .unwrap_or(0)
+fn recipe(is_panel: bool, season_patches: bool) -> Recipe {
+    match (is_panel, season_patches) {
+        (true, true) => Recipe {
+            steps: 3000,
+            batch: 192,
+            learning_rate: 6e-3,
+            ssm_learning_rate: 2e-3,
+            skip_learning_rate: 1e-3,
+            weight_decay: 1e-2,
+            evaluate_every: 250,
+            patience: 6,
+        },
+        (true, false) => Recipe {
+            steps: 600,
+            batch: 256,
+            learning_rate: 4e-3,
+            ssm_learning_rate: 2e-3,
+            skip_learning_rate: 0.0,
+            weight_decay: 1e-2,
+            evaluate_every: 100,
+            patience: 4,
+        },
+        (false, _) => Recipe {
+            steps: 300,
+            batch: 128,
+            learning_rate: 5e-4,
+            ssm_learning_rate: 5e-4,
+            skip_learning_rate: 0.0,
+            weight_decay: 1e-2,
+            evaluate_every: 50,
+            patience: 3,
+        },
+    }
+}
+
+/// Members of the ensemble of networks: lookbacks, seeds, and where patches are short some without a map, which err
+/// differently.
+fn networks(
+    pairs: &[Patched],
+    is_panel: bool,
+    season_patches: bool,
+    preset: Preset,
+    parts: Parts,
+) -> Vec<NetworkPlan> {
+    let on_map = parts != Parts::NetworkAlone;
+    let each = |on_map: bool| {
+        pairs.iter().map(move |&Patched { lookback, patch }| NetworkPlan { lookback, patch, on_map })
+    };
+    let first = each(on_map).take(1).collect();
+    match (preset, is_panel) {
+        (Preset::Fast, _) | (_, false) => first,
+        (Preset::Balanced, true) if season_patches => each(on_map).collect(),
+        (Preset::Balanced, true) => each(on_map).chain(each(false)).collect(),
+        (Preset::Best, true) if season_patches => each(on_map).chain(each(on_map)).collect(),
+        (Preset::Best, true) => {
+            let once: Vec<NetworkPlan> = each(on_map).chain(each(false)).collect();
+            [once.clone(), once].concat()
+        }
+    }
+}
+
+/// Validation forecasts (series × origins) that choices and intervals are based on, as far as the data allow.
+const WINDOWS: usize = 1_000;
+
+/// Values (series × origins × T) that they may have.
+const VALUES_MAX: usize = 400_000;
+
+/// Few long series are validated on their last quarter, at origins that meet every phase of the season. Otherwise up
+/// to three horizons that leave at least half of a typical series and two seasons for training; one if only the
+/// seasons are missing; none if the series is too short.
+fn rolling(shape: &Shape) -> Rolling {
+    let &Shape { length, season, horizon, .. } = shape;
+    let tail = tail_origins(shape) * horizon;
+    let quarter = (length / 4).saturating_sub(tail);
+    let is_long = quarter >= 2 * horizon && length >= quarter + tail + 2 * season + horizon;
+    if shape.series < PANEL_SERIES && is_long {
+        let most = (VALUES_MAX / (shape.series * horizon)).clamp(12, WINDOWS / shape.series.min(10));
+        return spread(quarter, horizon, most, season);
+    }
+    let leaves_half = |horizons: &usize| 2 * (horizons * horizon + tail) <= length;
+    let leaves_seasons = |horizons: &usize| length >= horizons * horizon + tail + 2 * season + horizon;
+    let horizons = (1..=3).rev().filter(leaves_half).find(leaves_seasons);
+    match horizons.or_else(|| Some(1).filter(leaves_half)) {
+        None => Rolling::default(),
+        Some(horizons) if horizons * shape.series >= WINDOWS => {
+            Rolling { origins: horizons, stride: horizon }
+        }
+        Some(horizons) => {
+            spread(horizons * horizon, horizon, WINDOWS.div_ceil(shape.series).max(horizons), season)
+        }
+    }
+}
+
+/// At most so many origins over the last steps, a stride apart that shares no factor with the season.
+fn spread(steps: usize, horizon: usize, most: usize, season: usize) -> Rolling {
+    let room = steps - horizon;
+    let least = room.div_ceil(most.max(2) - 1).max(1);
+    let stride = (least..).find(|stride| gcd(*stride, season) == 1).unwrap_or(least);
+    Rolling { origins: room / stride + 1, stride }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// One forecast of each of many series is a fair sample; few series are scored on up to seven forecasts, as far as
@@ -117,8 +211,15 @@ fn tail_origins(shape: &Shape) -> usize {
 /// still fits.
 const LOOKBACK_MAX: usize = 1_536;
 
-/// Lookbacks and patches by season length.
-fn members(shape: &Shape) -> Vec<MemberPlan> {
+/// A lookback that is cut into patches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Patched {
+    lookback: usize,
+    patch: usize,
+}
+
+/// Lookbacks and patches of networks by season length, the longer one first.
+fn patched(shape: &Shape, visible: usize) -> Vec<Patched> {
     let season = shape.season;
     let wanted: [(usize, usize); 2] = match season {
         1 if shape.weekly => [(208, 8), (104, 4)],
@@ -137,61 +238,110 @@ fn members(shape: &Shape) -> Vec<MemberPlan> {
             [(16 * patch, patch), (8 * patch, patch)]
         }
     };
-    // Windows are padded on the left, so a lookback may be most of what selection sees of a typical series.
-    let held = (validation_origins(shape) + tail_origins(shape)) * shape.horizon;
-    let visible = shape.length.saturating_sub(held);
-    let holds_a_season = visible >= season + shape.horizon;
-    let limit = |patch: usize| {
-        let most = visible * 3 / 4 / patch * patch;
-        let wanted = if holds_a_season { most.max(season.next_multiple_of(patch)) } else { most };
-        wanted.min(LOOKBACK_MAX / patch * patch)
-    };
-    let mut members: Vec<MemberPlan> = wanted
+    let mut pairs: Vec<Patched> = wanted
         .into_iter()
-        .map(|(lookback, patch)| MemberPlan { lookback: lookback.min(limit(patch)), patch })
-        .filter(|member| member.lookback >= member.patch.max(2))
+        .map(|(lookback, patch)| {
+            let most = longest(shape, visible) / patch * patch;
+            Patched { lookback: lookback.min(most.max(season_patches(shape, visible, patch))), patch }
+        })
+        .filter(|pair| pair.lookback >= pair.patch.max(2))
         .collect();
-    members.dedup();
-    members
+    pairs.dedup();
+    pairs
+}
+
+/// Windows are padded on the left, so a lookback may be most of what selection sees of a typical series.
+fn longest(shape: &Shape, visible: usize) -> usize {
+    let most = visible * 3 / 4;
+    let wanted = if visible >= shape.season + shape.horizon { most.max(shape.season) } else { most };
+    wanted.min(LOOKBACK_MAX)
+}
+
+/// Whole patches that hold a season, where the series do.
+fn season_patches(shape: &Shape, visible: usize, patch: usize) -> usize {
+    let holds_a_season = visible >= shape.season + shape.horizon;
+    if holds_a_season { shape.season.next_multiple_of(patch).min(LOOKBACK_MAX / patch * patch) } else { 0 }
+}
+
+/// Lookbacks of the ridge maps: those of the networks and others around them. A panel has none longer than its
+/// networks, for its shortest series are to be forecast by the same model.
+fn lookbacks(shape: &Shape, pairs: &[Patched], visible: usize, is_panel: bool) -> Vec<usize> {
+    let season = shape.season;
+    let wanted: Vec<usize> = match season {
+        1 if shape.weekly => vec![13, 26, 52],
+        1 => vec![4, 12, 24, 192],
+        49..=53 => vec![26, 52],
+        2..=15 => [1, 2, 4, 12, 24].map(|seasons| seasons * season).into(),
+        16..=48 => [4, 7, 30, 42].map(|seasons| seasons * season).into(),
+        _ => [1, 2, 4, 7, 14].map(|seasons| seasons * season).into(),
+    };
+    let network_max = pairs.iter().map(|pair| pair.lookback).max().unwrap_or(0);
+    let most = if is_panel { network_max } else { longest(shape, visible).max(network_max) };
+    let mut all: Vec<usize> = wanted.into_iter().filter(|lookback| (2..=most).contains(lookback)).collect();
+    all.extend(pairs.iter().map(|pair| pair.lookback));
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Whether the head reads the last token: tokens are seasons and there are few of them.
-fn reads_last(member: &MemberPlan, season: usize) -> bool {
-    member.patch == season && member.lookback / member.patch <= 21
+fn reads_last(pair: &Patched, season: usize) -> bool {
+    pair.patch == season && pair.lookback / pair.patch <= 21
 }
 
-impl MemberPlan {
-    /// Anchors worth trying, the rule of thumb first.
-    pub fn anchors(&self, season: usize) -> Vec<Anchor> {
-        let mut anchors = match season {
-            1 => vec![Anchor::Mean(4), Anchor::Mean(1)],
-            _ => {
-                vec![Anchor::Mean(season), Anchor::Season(season), Anchor::Mean(1), Anchor::Mean(7 * season)]
-            }
-        };
-        anchors.push(Anchor::Mean(self.lookback));
-        anchors.retain(|anchor| anchor.inputs() <= self.lookback);
-        anchors.dedup();
-        anchors
-    }
+/// Anchors worth trying at a lookback, the rule of thumb first.
+pub fn anchors(lookback: usize, season: usize) -> Vec<Anchor> {
+    let mut anchors = match season {
+        1 => vec![Anchor::Mean(4), Anchor::Mean(1)],
+        _ => vec![Anchor::Mean(season), Anchor::Season(season), Anchor::Mean(1), Anchor::Mean(7 * season)],
+    };
+    anchors.push(Anchor::Mean(lookback));
+    anchors.retain(|anchor| anchor.inputs() <= lookback);
+    let mut seen = Vec::new();
+    anchors.retain(|anchor| {
+        !seen.contains(anchor) && {
+            seen.push(*anchor);
+            true
+        }
+    });
+    anchors
+}
 
-    /// The network of this member.
-    pub fn network(&self, shape: &Shape, quantile_levels: usize) -> NetworkSpec {
-        let wide = shape.series >= PANEL_SERIES && reads_last(self, shape.season);
-        NetworkSpec {
+impl NetworkPlan {
+    /// The network of this member: S4D blocks on patches, or a residual perceptron on the whole lookback at once that
+    /// costs about as many multiplications.
+    pub fn network(&self, shape: &Shape, quantile_levels: usize, parts: Parts) -> NetworkSpec {
+        let last = reads_last(&Patched { lookback: self.lookback, patch: self.patch }, shape.season);
+        let wide = shape.series >= PANEL_SERIES && last;
+        let spec = NetworkSpec {
             patch: self.patch,
             tokens: self.lookback / self.patch,
             hidden: if wide { 64 } else { 32 },
             modes: 16,
             layers: 2,
             outputs: shape.horizon * quantile_levels,
-            readout: if reads_last(self, shape.season) { Readout::Last } else { Readout::Flatten },
+            readout: if last { Readout::Last } else { Readout::Flatten },
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),
             dropout: 0.1,
-        }
+        };
+        if parts == Parts::Perceptron { perceptron(spec) } else { spec }
     }
+}
+
+/// A network of one token, which leaves of an S4D block the norm, a gain per channel, GELU, the gated linear layer and
+/// the residual: as wide as the cost of `like` allows.
+fn perceptron(like: NetworkSpec) -> NetworkSpec {
+    let cost = |tokens: usize, patch: usize, hidden: usize, read: usize| {
+        tokens * hidden * (patch + like.layers * (2 * hidden + tokens / 2)) + read * hidden * like.outputs
+    };
+    let read = if like.readout == Readout::Flatten { like.tokens } else { 1 };
+    let budget = cost(like.tokens, like.patch, like.hidden, read);
+    let lookback = like.tokens * like.patch;
+    let widths = (1..=64).map(|eighth| 8 * eighth);
+    let hidden = widths.take_while(|&hidden| cost(1, lookback, hidden, 1) <= budget).last().unwrap_or(8);
+    NetworkSpec { patch: lookback, tokens: 1, hidden, readout: Readout::Last, ..like }
 }
 
 #[cfg(test)]
@@ -202,37 +352,61 @@ mod tests {
         Shape { series, length, season, horizon, weekly: false }
     }
 
-    #[test]
-    fn hourly_panels_look_back_two_and_three_weeks_in_day_patches() {
-        let plan = Plan::new(&shape(414, 960, 24, 48));
-        let got: Vec<(usize, usize)> = plan.members.iter().map(|m| (m.lookback, m.patch)).collect();
-        assert_eq!(got, [(504, 24), (336, 24)]);
-        assert_eq!(plan.validation_origins, 3);
+    fn plan(shape: &Shape) -> Plan {
+        Plan::new(shape, Preset::Balanced, Parts::Both)
     }
 
     #[test]
-    fn short_series_have_fewer_origins_and_no_member() {
-        assert_eq!(Plan::new(&shape(1, 20, 12, 12)).validation_origins, 0);
-        assert!(Plan::new(&shape(1, 6, 12, 4)).members.is_empty());
-        assert_eq!(Plan::new(&shape(1, 144, 12, 12)).members.len(), 2);
+    fn hourly_panels_look_back_two_and_three_weeks_in_day_patches() {
+        let plan = plan(&shape(414, 960, 24, 48));
+        let got: Vec<(usize, usize)> = plan.networks.iter().map(|m| (m.lookback, m.patch)).collect();
+        assert_eq!(got, [(504, 24), (336, 24)]);
+        assert_eq!(plan.lookbacks, [96, 168, 336, 504]);
+        assert_eq!(plan.rolling, Rolling { origins: 3, stride: 48 });
+    }
+
+    #[test]
+    fn short_series_have_fewer_origins_and_no_lookback() {
+        assert_eq!(plan(&shape(1, 20, 12, 12)).rolling.origins, 0);
+        assert!(plan(&shape(1, 6, 12, 4)).lookbacks.is_empty());
+        assert!(plan(&shape(1, 144, 12, 12)).lookbacks.len() > 2);
+    }
+
+    #[test]
+    fn few_long_series_are_validated_at_every_phase_of_their_season() {
+        let Rolling { origins, stride } = plan(&shape(7, 8640, 24, 96)).rolling;
+        assert_eq!(gcd(stride, 24), 1);
+        assert!(origins >= 50 && 96 + (origins - 1) * stride <= 8640 / 4, "{origins} {stride}");
     }
 
     #[test]
     fn few_long_series_are_scored_on_several_forecasts() {
-        let origins = |series, length| Plan::new(&shape(series, length, 24, 24)).tail_origins;
+        let origins = |series, length| plan(&shape(series, length, 24, 24)).tail_origins;
         assert_eq!((origins(2, 50_000), origins(2, 1_500), origins(414, 50_000)), (7, 3, 1));
         assert_eq!(origins(2, 40), 0);
     }
 
     #[test]
-    fn every_lookback_is_a_multiple_of_its_patch() {
+    fn every_lookback_of_a_network_is_a_multiple_of_its_patch_and_all_fit_the_series() {
         for season in 1..400 {
             for length in [10, 50, 200, 5000] {
-                for member in Plan::new(&shape(5, length, season, 10)).members {
-                    assert_eq!(member.lookback % member.patch, 0);
-                    assert!(member.lookback <= length);
+                let plan = plan(&shape(5, length, season, 10));
+                for network in &plan.networks {
+                    assert_eq!(network.lookback % network.patch, 0);
+                    assert!(plan.lookbacks.contains(&network.lookback));
                 }
+                assert!(plan.lookbacks.iter().all(|lookback| (2..=length).contains(lookback)));
             }
         }
+    }
+
+    #[test]
+    fn a_perceptron_costs_no_more_than_the_blocks_it_replaces() {
+        let shape = shape(414, 960, 24, 48);
+        let network = plan(&shape).networks[1];
+        let (blocks, perceptron) =
+            (network.network(&shape, 11, Parts::Both), network.network(&shape, 11, Parts::Perceptron));
+        assert_eq!((perceptron.tokens, perceptron.patch), (1, blocks.tokens * blocks.patch));
+        assert!(perceptron.hidden > blocks.hidden);
     }
 }

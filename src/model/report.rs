@@ -54,6 +54,11 @@ pub struct FitReport {
     pub steps: usize,
     /// Optimizer steps spent on networks, whether or not they serve; 0 where none was tried.
     pub steps_tried: usize,
+    /// Mean error on the validation origins relative to seasonal naive's, before intervals and refit; `None` where
+    /// nothing was validated.
+    pub validation_error: Option<f64>,
+    /// Least number of unseen values behind the correction of a quantile; 0 where there were too few for any.
+    pub interval_scores: usize,
     /// Share of the network's correction that the gate let through: 0, 0.5 or 1.
     pub gate: f64,
     /// Series that fell back to seasonal naive.

@@ -3,6 +3,17 @@
 //! W = (Σ a z zᵀ + λ mean(diag) I)⁻¹ Σ a z vᵀ over anchored windows z with targets v = y − anchor, where a window
 //! weighs 1 / (windows of its series × noise of its series). Reweighting by 1 / (mean|error| + 0.3 median) turns the
 //! squared into an absolute error (iteratively reweighted least squares). Normal equations and solve are in f64.
+//!
+//! Anchoring is linear. With x and y measured from the window's last value, u the weights of the mean that the inputs
+//! are measured from (1/k on the last k) and b_t those of target t's base,
+//!
+//! ```text
+//! z = x − 1 uᵀx,   v_t = y_t − b_tᵀx
+//! Σ z zᵀ  = G − 1 gᵀ − g 1ᵀ + s 1 1ᵀ            G = Σ x xᵀ,  g = G u,  s = uᵀG u
+//! Σ z v_t = r_t − G b_t − 1 (uᵀr_t − gᵀb_t)     r_t = Σ x y_t
+//! ```
+//!
+//! so one pass over the windows serves every anchor and every λ of a lookback.
 
 use linfa_linalg::cholesky::SolveC;
 use ndarray::linalg::general_mat_mul;
@@ -11,14 +22,14 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use crate::model::baseline::quantile;
-use crate::model::windows::{Geometry, Origins};
+use crate::model::windows::{Anchor, Geometry, Origins};
 use crate::model::work::WorkSeries;
 
-/// Windows of one geometry, gathered for the normal equations.
+/// Windows of one lookback, measured from their last value.
 pub struct Design {
-    /// Anchored inputs (windows, L).
+    /// Inputs (windows, L).
     inputs: Array2<f32>,
-    /// Anchored targets (windows, T); where nothing was observed, the current best guess.
+    /// Targets (windows, T); where nothing was observed, the current best guess.
     targets: Array2<f32>,
     /// Positions in `targets` that are guesses.
     guesses: Vec<(usize, usize)>,
@@ -35,22 +46,24 @@ const PARTS: usize = 8;
 const CHUNK: usize = 256;
 
 impl Design {
-    /// Gathers at most `windows_max` windows.
+    /// Gathers at most `windows_max` windows of so many inputs and targets.
     pub fn new(
         series: &[WorkSeries],
         origins: &Origins,
-        geometry: &Geometry,
+        lookback: usize,
+        horizon: usize,
         windows_max: usize,
         rng: &mut impl Rng,
     ) -> Design {
+        let geometry = Geometry { lookback, horizon, anchor: Anchor::Mean(1) };
         let chosen = origins.sample(windows_max, rng);
         let mut count_of = vec![1.0; series.len()];
         for (index, count) in origins.per_series() {
             count_of[index] = count as f64;
         }
         let mut design = Design {
-            inputs: Array2::zeros((chosen.len(), geometry.lookback)),
-            targets: Array2::zeros((chosen.len(), geometry.horizon)),
+            inputs: Array2::zeros((chosen.len(), lookback)),
+            targets: Array2::zeros((chosen.len(), horizon)),
             guesses: Vec::new(),
             spreads: Vec::with_capacity(chosen.len()),
             weights: Vec::with_capacity(chosen.len()),
@@ -58,7 +71,7 @@ impl Design {
         for (row, &(index, origin)) in chosen.iter().enumerate() {
             let window = geometry.window(&series[index], origin);
             design.inputs.row_mut(row).assign(&Array1::from(window.input));
-            let future = origin..origin + geometry.horizon;
+            let future = origin..origin + horizon;
             let observed = series[index].target[future.clone()].iter().zip(&series[index].filled[future]);
             for (step, (&target, &guess)) in observed.enumerate() {
                 if target.is_nan() {
@@ -80,16 +93,22 @@ impl Design {
         self.weights.len()
     }
 
-    /// W (L, T) for each regularisation strength, without reweighting.
-    pub fn solve(&self, lambdas: &[f64]) -> Vec<Array2<f64>> {
-        self.solve_weighted(&self.weights, lambdas)
+    /// The normal equations, without reweighting.
+    pub fn moments(&self) -> Moments {
+        self.weighted_moments(&self.weights)
     }
 
-    /// W (L, T) after `passes` of reweighting, which also replace guessed targets by the map's own forecasts.
-    pub fn solve_absolute(&mut self, lambda: f64, passes: usize) -> Array2<f64> {
-        let mut map = self.solve(&[lambda]).remove(0);
+    /// W (L, T) after `passes` of reweighting from `map` on, which also replace guessed targets by the map's own
+    /// forecasts.
+    pub fn solve_absolute(
+        &mut self,
+        anchor: Anchor,
+        lambda: f64,
+        mut map: Array2<f64>,
+        passes: usize,
+    ) -> Array2<f64> {
         for _ in 0..passes {
-            let predicted = self.predict(map.view());
+            let predicted = self.predict(map.view(), anchor);
             for &(row, step) in &self.guesses {
                 self.targets[[row, step]] = predicted[[row, step]];
             }
@@ -107,64 +126,52 @@ impl Design {
                 .zip(&errors)
                 .map(|(weight, error)| weight / (error + floor).max(f64::MIN_POSITIVE))
                 .collect();
-            map = self.solve_weighted(&reweighted, &[lambda]).remove(0);
+            map = self.weighted_moments(&reweighted).anchored(anchor).solve(lambda);
         }
         map
     }
 
-    fn solve_weighted(&self, weights: &[f64], lambdas: &[f64]) -> Vec<Array2<f64>> {
-        let (gram, moment) = self.normal_equations(weights);
-        let mean_diagonal = gram.diag().mean().unwrap_or(0.0).max(f64::MIN_POSITIVE);
-        lambdas
-            .iter()
-            .map(|lambda| {
-                let mut system = gram.clone();
-                // A floor keeps constant series, whose Gram matrix is zero, solvable.
-                system.diag_mut().mapv_inplace(|d| d + lambda * mean_diagonal + 1e-9);
-                system.solvec(&moment).unwrap_or_else(|_| Array2::zeros(moment.dim()))
-            })
-            .collect()
-    }
-
-    /// Σ a z zᵀ (L, L) and Σ a z vᵀ (L, T), summed part by part in a fixed order.
-    fn normal_equations(&self, weights: &[f64]) -> (Array2<f64>, Array2<f64>) {
+    /// Σ a x xᵀ (L, L) and Σ a x yᵀ (L, T), summed part by part in a fixed order.
+    fn weighted_moments(&self, weights: &[f64]) -> Moments {
         let (lookback, horizon) = (self.inputs.ncols(), self.targets.ncols());
         let total = weights.iter().sum::<f64>();
         let part_len = self.windows().div_ceil(PARTS).max(1);
-        let parts: Vec<(Array2<f64>, Array2<f64>)> = (0..self.windows())
+        let parts: Vec<Moments> = (0..self.windows())
             .step_by(part_len)
             .collect::<Vec<_>>()
             .into_par_iter()
             .map(|start| {
-                let mut gram = Array2::zeros((lookback, lookback));
-                let mut moment = Array2::zeros((lookback, horizon));
+                let mut sum = Moments::zeros(lookback, horizon);
                 let end = (start + part_len).min(self.windows());
                 for from in (start..end).step_by(CHUNK) {
                     let to = (from + CHUNK).min(end);
-                    let z = self.inputs.slice(s![from..to, ..]).mapv(f64::from);
-                    let v = self.targets.slice(s![from..to, ..]).mapv(f64::from);
-                    let mut weighted = z.clone();
+                    let x = self.inputs.slice(s![from..to, ..]).mapv(f64::from);
+                    let y = self.targets.slice(s![from..to, ..]).mapv(f64::from);
+                    let mut weighted = x.clone();
                     for (mut row, weight) in weighted.outer_iter_mut().zip(&weights[from..to]) {
                         row *= weight / total;
                     }
-                    general_mat_mul(1.0, &weighted.t(), &z, 1.0, &mut gram);
-                    general_mat_mul(1.0, &weighted.t(), &v, 1.0, &mut moment);
+                    general_mat_mul(1.0, &weighted.t(), &x, 1.0, &mut sum.gram);
+                    general_mat_mul(1.0, &weighted.t(), &y, 1.0, &mut sum.cross);
                 }
-                (gram, moment)
+                sum
             })
             .collect();
-        let zero = (Array2::zeros((lookback, lookback)), Array2::zeros((lookback, horizon)));
-        parts.into_iter().fold(zero, |(gram, moment), part| (gram + part.0, moment + part.1))
+        parts.into_iter().fold(Moments::zeros(lookback, horizon), |sum, part| Moments {
+            gram: sum.gram + part.gram,
+            cross: sum.cross + part.cross,
+        })
     }
 
-    /// Forecasts (windows, T) minus anchor.
-    fn predict(&self, map: ArrayView2<f64>) -> Array2<f32> {
-        self.inputs.dot(&map.mapv(|w| w as f32))
+    /// Forecasts (windows, T) of an anchored map, measured from each window's last value.
+    fn predict(&self, map: ArrayView2<f64>, anchor: Anchor) -> Array2<f32> {
+        let (inputs, bases) = anchor_inputs(&self.inputs, anchor, self.targets.ncols());
+        inputs.dot(&map.mapv(|w| w as f32)) + bases
     }
 
-    /// Quantiles (T, Q) of the map's errors over these windows, in units of each window's spread.
-    pub fn error_quantiles(&self, map: ArrayView2<f64>, levels: &[f64]) -> Array2<f64> {
-        let mut errors = &self.targets - &self.predict(map);
+    /// Quantiles (T, Q) of an anchored map's errors over these windows, in units of each window's spread.
+    pub fn error_quantiles(&self, map: ArrayView2<f64>, anchor: Anchor, levels: &[f64]) -> Array2<f64> {
+        let mut errors = &self.targets - &self.predict(map, anchor);
         for (mut row, spread) in errors.outer_iter_mut().zip(&self.spreads) {
             row /= *spread;
         }
@@ -184,7 +191,113 @@ impl Design {
     }
 }
 
+/// Inputs (windows, L) measured from their last value, measured from an anchor instead, and the bases (windows, T) of
+/// their targets.
+pub fn anchor_inputs(inputs: &Array2<f32>, anchor: Anchor, horizon: usize) -> (Array2<f32>, Array2<f32>) {
+    let lookback = inputs.ncols();
+    let mut anchored = inputs.clone();
+    let mut bases = Array2::zeros((inputs.nrows(), horizon));
+    for (mut row, mut bases) in anchored.outer_iter_mut().zip(bases.outer_iter_mut()) {
+        let last = row.slice(s![lookback - anchor.inputs()..]);
+        let level = last.mean().unwrap_or(0.0);
+        match anchor {
+            Anchor::Mean(_) => bases.fill(level),
+            Anchor::Season(season) => {
+                bases.iter_mut().enumerate().for_each(|(step, base)| *base = last[step % season]);
+            }
+        }
+        row -= level;
+    }
+    (anchored, bases)
+}
+
+/// Normal equations of one lookback.
+#[derive(Clone)]
+pub struct Moments {
+    /// Σ a x xᵀ (L, L).
+    gram: Array2<f64>,
+    /// Σ a x yᵀ (L, T).
+    cross: Array2<f64>,
+}
+
+impl Moments {
+    fn zeros(lookback: usize, horizon: usize) -> Moments {
+        Moments { gram: Array2::zeros((lookback, lookback)), cross: Array2::zeros((lookback, horizon)) }
+    }
+
+    /// Those of the same windows measured from an anchor instead of their last value; see the head of this file.
+    pub fn anchored(&self, anchor: Anchor) -> Moments {
+        let (lookback, horizon) = self.cross.dim();
+        let last = lookback - anchor.inputs()..;
+        let g = self.gram.slice(s![.., last.clone()]).mean_axis(Axis(1)).expect("an anchor has inputs");
+        let s = g.slice(s![last.clone()]).mean().expect("an anchor has inputs");
+        let mut gram = &self.gram - &g - g.view().insert_axis(Axis(1));
+        gram += s;
+        let mut cross = Array2::zeros((lookback, horizon));
+        for (step, mut to) in cross.axis_iter_mut(Axis(1)).enumerate() {
+            let r = self.cross.column(step);
+            let (gram_base, base_mean) = match anchor {
+                Anchor::Mean(_) => (g.view(), s),
+                Anchor::Season(season) => {
+                    let input = lookback - season + step % season;
+                    (self.gram.column(input), g[input])
+                }
+            };
+            let mean = r.slice(s![last.clone()]).mean().expect("an anchor has inputs");
+            to.assign(&(&r - &gram_base - (mean - base_mean)));
+        }
+        Moments { gram, cross }
+    }
+
+    /// W (L, T) for a regularisation strength λ relative to the mean diagonal.
+    pub fn solve(&self, lambda: f64) -> Array2<f64> {
+        let mean_diagonal = self.gram.diag().mean().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+        let mut system = self.gram.clone();
+        // A floor keeps constant series, whose Gram matrix is zero, solvable.
+        system.diag_mut().mapv_inplace(|d| d + lambda * mean_diagonal + 1e-9);
+        system.solvec(&self.cross).unwrap_or_else(|_| Array2::zeros(self.cross.dim()))
+    }
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn anchoring_the_moments_equals_anchoring_every_window() {
+        let values: Vec<f32> = (0..80).map(|t| (t as f32 * 0.7).sin() + (t * t % 11) as f32 * 0.1).collect();
+        let work = [WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0, level: 0.0 }];
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for anchor in [Anchor::Mean(1), Anchor::Mean(3), Anchor::Mean(8), Anchor::Season(4)] {
+            let geometry = Geometry { lookback: 8, horizon: 6, anchor };
+            let origins = Origins::new(&work, &geometry, 0);
+            let design = Design::new(&work, &origins, 8, 6, 1000, &mut rng);
+            let by_moments = design.moments().anchored(anchor);
+            let (mut gram, mut cross) = (Array2::<f64>::zeros((8, 8)), Array2::<f64>::zeros((8, 6)));
+            for (_, start, end) in [(0, geometry.first_origin(), 75)] {
+                for origin in start..end {
+                    let window = geometry.window(&work[0], origin);
+                    let z = Array2::from_shape_fn((8, 1), |(l, _)| f64::from(window.input[l]));
+                    let v = Array2::from_shape_fn((1, 6), |(_, t)| {
+                        f64::from(work[0].target[origin + t] - window.base[t])
+                    });
+                    gram += &z.dot(&z.t());
+                    cross += &z.dot(&v);
+                }
+            }
+            let windows = design.windows() as f64;
+            let far = |a: &Array2<f64>, b: &Array2<f64>| {
+                (a * windows - b).iter().fold(0.0, |max: f64, d| max.max(d.abs()))
+            };
+            assert!(far(&by_moments.gram, &gram) < 1e-4, "{anchor:?}");
+            assert!(far(&by_moments.cross, &cross) < 1e-4, "{anchor:?}");
+        }
+    }
 }

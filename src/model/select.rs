@@ -1,37 +1,51 @@
-//! Which work space, anchor and regularisation the ridge maps of a group use: judged on the validation origins.
+//! Which ridge maps make up the base of a group: a greedy ensemble, judged on the validation origins.
+//!
+//! Candidates are maps of every lookback, anchor and regularisation strength, and one with absolute errors per
+//! lookback. The ensemble starts empty and takes, time and again, the candidate that lowers its error most, the same
+//! one again if need be (Caruana et al. 2004): lookbacks that err differently average out, and a map shrunk to zero,
+//! which is naive or seasonal naive, pulls the others towards it where they overreach.
 
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::model::ensemble::Ensemble;
-use crate::model::member::Member;
-use crate::model::plan::MemberPlan;
-use crate::model::ridge::Design;
-use crate::model::validation::{self, Validation};
-use crate::model::windows::{Geometry, Origins};
+use crate::model::member::{Batch, Member};
+use crate::model::plan::{self, NetworkPlan, Plan};
+use crate::model::ridge::{Design, anchor_inputs};
+use crate::model::spec::{ModelSpec, Point};
+use crate::model::validation::Validation;
+use crate::model::windows::{Anchor, Geometry, Origins};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::Series;
 
-/// Regularisation strengths that are tried, relative to the mean diagonal of the Gram matrix.
-const LAMBDAS: [f64; 7] = [1e-3, 1e-2, 0.1, 0.3, 1.0, 10.0, 100.0];
+/// Regularisation strengths that are tried, relative to the mean diagonal of the Gram matrix; the last leaves nothing of
+/// a map.
+const LAMBDAS: [f64; 8] = [1e-3, 1e-2, 0.1, 0.3, 1.0, 10.0, 100.0, ZERO];
+
+/// A strength that leaves the anchor alone.
+const ZERO: f64 = 1e9;
+
+/// Strength where there is nothing to choose by.
+const LAMBDA: f64 = 0.1;
 
 /// Reweighting passes of the absolute-error map.
 const ABSOLUTE_PASSES: usize = 3;
 
-/// Windows that a choice is based on, and that the served map is fitted to.
-const WINDOWS_CHOICE: usize = 8_000;
-const WINDOWS_FIT: usize = 30_000;
+/// Windows that a choice is based on, and that the served maps are fitted to.
+const WINDOWS_CHOICE: usize = 10_000;
+const WINDOWS_FIT: usize = 40_000;
 
-/// How one member's ridge map is fitted.
+/// Rounds of the greedy choice.
+const ROUNDS: usize = 12;
+
+/// How one ridge map is fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RidgeChoice {
     /// Lookback, horizon and anchor.
     pub geometry: Geometry,
-    /// Values per token of the network that may stand on it.
-    pub patch: usize,
     /// Regularisation strength.
     pub lambda: f64,
     /// Whether it minimises the absolute instead of the squared error.
@@ -44,40 +58,69 @@ pub struct RidgeChoice {
 pub struct Choice {
     /// Work space of all members.
     pub space: Space,
-    /// One ridge map per member; none if the series are too short for any.
-    pub ridges: Vec<RidgeChoice>,
+    /// The base: ridge maps and how often each was taken; none if the series are too short for any.
+    pub base: Vec<(RidgeChoice, usize)>,
+    /// The map that each network of the plan stands on, in the order of the plan.
+    pub stems: Vec<RidgeChoice>,
 }
 
 /// What a choice is made from.
 pub struct Candidates<'a> {
     /// The group.
     pub series: &'a [&'a Series],
-    /// Members that the plan proposes.
-    pub members: &'a [MemberPlan],
+    /// Lookbacks and networks that are proposed.
+    pub plan: &'a Plan,
+    /// What a person chose.
+    pub spec: &'a ModelSpec,
     /// Season length, 1 for none.
     pub season: usize,
-    /// Steps to forecast.
-    pub horizon: usize,
     /// Last steps of each series that the maps may not see.
     pub held: usize,
-    /// Seed of the window sample.
-    pub seed: u64,
+}
+
+/// A map that may become a member, and what it forecasts on the validation windows.
+struct Candidate {
+    ridge: RidgeChoice,
+    /// Forecasts (windows, T) in work space.
+    points: Array2<f32>,
+    /// Mean error relative to seasonal naive.
+    error: f64,
 }
 
 impl Candidates<'_> {
     /// Whether [`choose`] could have chosen that: what is read from a file may say anything.
     pub fn allow(&self, choice: &Choice) -> bool {
         let is_proposed = |ridge: &RidgeChoice| {
-            let geometry = ridge.geometry;
-            let is_of = |plan: &&MemberPlan| (plan.lookback, plan.patch) == (geometry.lookback, ridge.patch);
-            let plan = self.members.iter().find(is_of);
-            plan.is_some_and(|plan| plan.anchors(self.season).contains(&geometry.anchor))
-                && geometry.horizon == self.horizon
+            let Geometry { lookback, horizon, anchor } = ridge.geometry;
+            self.plan.lookbacks.contains(&lookback)
+                && plan::anchors(lookback, self.season).contains(&anchor)
+                && horizon == self.spec.horizon()
                 && LAMBDAS.contains(&ridge.lambda)
         };
-        spaces(self.series).contains(&choice.space)
-            && choice.ridges.len() <= self.members.len()
-            && choice.ridges.iter().all(is_proposed)
+        let is_stem = |(stem, network): (&RidgeChoice, &NetworkPlan)| {
+            is_proposed(stem) && stem.geometry.lookback == network.lookback
+        };
+        let taken: usize = choice.base.iter().fold(0, |sum: usize, (_, times)| sum.saturating_add(*times));
+        spaces(self.series, self.spec.point()).contains(&choice.space)
+            && taken <= ROUNDS
+            && choice.base.iter().all(|(ridge, times)| *times > 0 && is_proposed(ridge))
+            && choice.stems.len() == if choice.base.is_empty() { 0 } else { self.plan.networks.len() }
+            && choice.stems.iter().zip(&self.plan.networks).all(is_stem)
+    }
+
+    /// A map of that lookback with the rule of thumb for all else.
+    fn rule_of_thumb(&self, lookback: usize) -> RidgeChoice {
+        let anchor = plan::anchors(lookback, self.season)[0];
+        let geometry = Geometry { lookback, horizon: self.spec.horizon(), anchor };
+        RidgeChoice { geometry, lambda: LAMBDA, is_absolute: false }
+    }
+
+    /// The choice where nothing can be judged: the longest lookbacks, as the networks have them.
+    fn unjudged(&self, space: Space) -> Choice {
+        let stems = self.plan.networks.iter().map(|network| self.rule_of_thumb(network.lookback)).collect();
+        let longest = self.plan.lookbacks.iter().rev().take(2);
+        let base = longest.map(|&lookback| (self.rule_of_thumb(lookback), 1)).collect();
+        Choice { space, base, stems }
     }
 }
 
@@ -85,36 +128,51 @@ impl Candidates<'_> {
 ///
 /// Without validation origins, or when time is over, the first of everything is taken, which is the rule of thumb:
 /// logarithms for positive values, one season as the anchor, λ = 0.1.
-pub fn choose(candidates: &Candidates, validation: &Validation, is_over: &dyn Fn() -> bool) -> Choice {
+pub fn choose(
+    candidates: &Candidates,
+    validation: &Validation,
+    is_over: &(dyn Fn() -> bool + Sync),
+) -> Choice {
+    let spaces = spaces(candidates.series, candidates.spec.point());
     let mut best: Option<(f64, Choice)> = None;
-    for space in spaces(candidates.series) {
+    for &space in &spaces {
         if best.is_some() && is_over() {
             break;
         }
         let work = work_series(candidates.series, candidates.held, space, candidates.season);
-        let mut errors = Vec::new();
-        let mut ridges = Vec::new();
-        for plan in candidates.members {
-            if !ridges.is_empty() && is_over() {
-                break;
-            }
-            if let Some((error, ridge)) = best_ridge(candidates, plan, &work, validation, space, is_over) {
-                errors.push(error);
-                ridges.push(ridge);
-            }
+        let tried = if validation.is_empty() {
+            Vec::new()
+        } else {
+            try_maps(candidates, &work, validation, space, is_over)
+        };
+        if tried.is_empty() {
+            continue;
         }
-        let error = validation::mean(&errors);
+        let (error, base) = greedy(&tried, validation, space, &work);
         if best.as_ref().is_none_or(|(least, _)| error < *least) {
-            best = Some((error, Choice { space, ridges }));
+            let stem = |network: &NetworkPlan| {
+                let of_lookback = tried.iter().filter(|one| one.ridge.geometry.lookback == network.lookback);
+                let best = of_lookback.min_by(|a, b| a.error.total_cmp(&b.error)).map(|one| one.ridge);
+                let rule = candidates.rule_of_thumb(network.lookback);
+                let stem = best.unwrap_or(rule);
+                // Without a map, the anchor of the best one is left.
+                if network.on_map { stem } else { RidgeChoice { lambda: ZERO, is_absolute: false, ..stem } }
+            };
+            let stems = candidates.plan.networks.iter().map(stem).collect();
+            best = Some((error, Choice { space, base, stems }));
         }
     }
-    best.expect("there is at least one work space").1
+    best.map_or_else(|| candidates.unjudged(spaces[0]), |(_, choice)| choice)
 }
 
-/// Spaces worth trying, the rule of thumb first.
-fn spaces(series: &[&Series]) -> Vec<Space> {
-    let is_positive = series.iter().flat_map(|series| &series.values).all(|y| y.is_nan() || *y > 0.0);
-    if is_positive { vec![Space::Log, Space::Scaled] } else { vec![Space::Scaled] }
+/// Spaces worth trying, the rule of thumb first. A mean of logarithms is no mean, so means are not looked for there.
+fn spaces(series: &[&Series], point: Point) -> Vec<Space> {
+    let is_positive = || series.iter().flat_map(|series| &series.values).all(|y| y.is_nan() || *y > 0.0);
+    match point {
+        Point::Mean => vec![Space::Standard],
+        Point::Median if is_positive() => vec![Space::Log, Space::Scaled],
+        Point::Median => vec![Space::Scaled],
+    }
 }
 
 /// The group in work space; the last `held` steps are visible as inputs but set no scale.
@@ -128,85 +186,181 @@ pub fn work_series(series: &[&Series], held: usize, space: Space, season: usize)
     series.iter().map(one).collect()
 }
 
-fn best_ridge(
+/// Every lookback and anchor with its best strength, and the absolute map of every lookback. The longest lookbacks,
+/// those of the networks among them, come first, in case time ends.
+fn try_maps(
     candidates: &Candidates,
-    plan: &MemberPlan,
     work: &[WorkSeries],
     validation: &Validation,
     space: Space,
-    is_over: &dyn Fn() -> bool,
-) -> Option<(f64, RidgeChoice)> {
-    let mut best: Option<(f64, RidgeChoice)> = None;
-    for anchor in plan.anchors(candidates.season) {
-        if best.is_some() && (validation.is_empty() || is_over()) {
+    is_over: &(dyn Fn() -> bool + Sync),
+) -> Vec<Candidate> {
+    let mut all: Vec<Candidate> = Vec::new();
+    let of_networks = |lookback: &usize| candidates.plan.networks.iter().any(|n| n.lookback == *lookback);
+    let (mut order, others): (Vec<usize>, Vec<usize>) =
+        candidates.plan.lookbacks.iter().rev().partition(|lookback| of_networks(lookback));
+    order.extend(others);
+    for lookback in order {
+        if !all.is_empty() && is_over() {
             break;
         }
-        let geometry = Geometry { lookback: plan.lookback, horizon: candidates.horizon, anchor };
-        let Some(mut design) = design(work, geometry, candidates.held, WINDOWS_CHOICE, candidates.seed)
-        else {
-            continue;
+        let horizon = candidates.spec.horizon();
+        let Some(mut design) = design(work, lookback, candidates, WINDOWS_CHOICE) else { continue };
+        let moments = design.moments();
+        let windows = ValidationWindows::gather(validation, work, lookback, horizon);
+        let candidate = |anchor: Anchor, lambda: f64, is_absolute: bool, map: &Array2<f64>| {
+            let geometry = Geometry { lookback, horizon, anchor };
+            let points = windows.forecast(map, anchor);
+            let error = validation.error_of(points.view(), space, work);
+            Candidate { ridge: RidgeChoice { geometry, lambda, is_absolute }, points, error }
         };
-        let ridge = |lambda, is_absolute| RidgeChoice { geometry, patch: plan.patch, lambda, is_absolute };
-        if validation.is_empty() {
-            best = Some((f64::INFINITY, ridge(0.1, false)));
-            continue;
-        }
-        let error = |map: &Array2<f64>| {
-            let ensemble = Ensemble::equal(space, vec![Member::point(geometry, map)], &[0.5]);
-            validation::mean(&validation.relative(&ensemble, work))
-        };
-        let squared = design.solve(&LAMBDAS);
-        let tried = LAMBDAS.iter().zip(&squared).map(|(&lambda, map)| (error(map), ridge(lambda, false)));
-        let (least, squared_best) =
-            tried.min_by(|a, b| a.0.total_cmp(&b.0)).expect("there are strengths to try");
-        let absolute = design.solve_absolute(squared_best.lambda, ABSOLUTE_PASSES);
-        let absolute = (error(&absolute), ridge(squared_best.lambda, true));
-        for (error, ridge) in [(least, squared_best), absolute] {
-            if best.as_ref().is_none_or(|(least, _)| error < *least) {
-                best = Some((error, ridge));
-            }
+        let anchors = plan::anchors(lookback, candidates.season);
+        let squared: Vec<Candidate> = anchors
+            .par_iter()
+            .filter_map(|&anchor| {
+                let anchored = moments.anchored(anchor);
+                let tried = LAMBDAS.iter().map(|&lambda| {
+                    if lambda != LAMBDAS[0] && is_over() {
+                        return None;
+                    }
+                    Some(candidate(anchor, lambda, false, &anchored.solve(lambda)))
+                });
+                tried.flatten().min_by(|a, b| a.error.total_cmp(&b.error))
+            })
+            .collect();
+        let best = squared.iter().min_by(|a, b| a.error.total_cmp(&b.error)).map(|best| best.ridge);
+        all.extend(squared);
+        if let Some(ridge) = best.filter(|_| candidates.spec.point() == Point::Median && !is_over()) {
+            let anchor = ridge.geometry.anchor;
+            let start = moments.anchored(anchor).solve(ridge.lambda);
+            let map = design.solve_absolute(anchor, ridge.lambda, start, ABSOLUTE_PASSES);
+            all.push(candidate(anchor, ridge.lambda, true, &map));
         }
     }
-    best
+    all
 }
 
-/// Training windows of one geometry whose targets end before the last `held` steps; `None` where there are fewer
+/// Validation windows of one lookback, measured from their last value, and that value.
+struct ValidationWindows {
+    inputs: Array2<f32>,
+    last: Array2<f32>,
+}
+
+impl ValidationWindows {
+    fn gather(
+        validation: &Validation,
+        work: &[WorkSeries],
+        lookback: usize,
+        horizon: usize,
+    ) -> ValidationWindows {
+        let (series, origins) = validation.windows(work);
+        let geometry = Geometry { lookback, horizon, anchor: Anchor::Mean(1) };
+        let batch = Batch::gather(&geometry, &series, origins);
+        ValidationWindows { inputs: batch.inputs, last: batch.bases }
+    }
+
+    /// Forecasts (windows, T) of a map, in work space.
+    fn forecast(&self, map: &Array2<f64>, anchor: Anchor) -> Array2<f32> {
+        let (inputs, bases) = anchor_inputs(&self.inputs, anchor, self.last.ncols());
+        inputs.dot(&map.mapv(|w| w as f32)) + bases + &self.last
+    }
+}
+
+/// The greedy ensemble and its error.
+fn greedy(
+    tried: &[Candidate],
+    validation: &Validation,
+    space: Space,
+    work: &[WorkSeries],
+) -> (f64, Vec<(RidgeChoice, usize)>) {
+    let mut times = vec![0; tried.len()];
+    let mut sum: Array2<f32> = Array2::zeros(tried[0].points.dim());
+    let mut best: (f64, Vec<usize>) = (f64::INFINITY, times.clone());
+    for round in 1..=ROUNDS {
+        let errors: Vec<f64> = tried
+            .par_iter()
+            .map(|one| {
+                let mean = (&sum + &one.points) / round as f32;
+                validation.error_of(mean.view(), space, work)
+            })
+            .collect();
+        let (next, error) = errors
+            .iter()
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(b.1))
+            .expect("there are candidates to choose from");
+        times[next] += 1;
+        sum += &tried[next].points;
+        if *error < best.0 {
+            best = (*error, times.clone());
+        }
+    }
+    let (error, times) = best;
+    let taken = tried.iter().zip(times).filter(|(_, times)| *times > 0);
+    (error, taken.map(|(one, times)| (one.ridge, times)).collect())
+}
+
+/// Training windows of one lookback whose targets end before the last `held` steps; `None` where there are fewer
 /// than a map can be trusted with.
 fn design(
     work: &[WorkSeries],
-    geometry: Geometry,
-    held: usize,
+    lookback: usize,
+    candidates: &Candidates,
     windows_max: usize,
-    seed: u64,
 ) -> Option<Design> {
-    let origins = Origins::new(work, &geometry, held);
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (origins.count() >= WINDOWS_MIN).then(|| Design::new(work, &origins, &geometry, windows_max, &mut rng))
+    let horizon = candidates.spec.horizon();
+    // Targets may be measured from one season earlier.
+    let anchor = if candidates.season > 1 && candidates.season <= lookback {
+        Anchor::Season(candidates.season)
+    } else {
+        Anchor::Mean(1)
+    };
+    let origins = Origins::new(work, &Geometry { lookback, horizon, anchor }, candidates.held);
+    let mut rng = ChaCha8Rng::seed_from_u64(candidates.spec.seed());
+    (origins.count() >= WINDOWS_MIN)
+        .then(|| Design::new(work, &origins, lookback, horizon, windows_max, &mut rng))
 }
 
 /// Windows that a map needs at least.
 const WINDOWS_MIN: usize = 8;
 
-/// Fits the chosen map on everything but the last `held` steps, with the quantiles of its errors; `None` where there
-/// are too few windows.
-pub fn fit_ridge(
-    work: &[WorkSeries],
-    ridge: &RidgeChoice,
-    held: usize,
-    levels: &[f64],
-    seed: u64,
-) -> Option<Member> {
-    let mut design = design(work, ridge.geometry, held, WINDOWS_FIT, seed)?;
-    let map = if ridge.is_absolute {
-        design.solve_absolute(ridge.lambda, ABSOLUTE_PASSES)
-    } else {
-        design.solve(&[ridge.lambda]).remove(0)
-    };
-    let offsets = design.error_quantiles(map.view(), levels);
-    Some(Member {
+/// Fits chosen maps on everything but the last `held` steps, with the quantiles of their errors; `None` where there are
+/// too few windows.
+pub fn fit_maps(work: &[WorkSeries], ridges: &[RidgeChoice], candidates: &Candidates) -> Option<Vec<Member>> {
+    let mut members: Vec<Option<Member>> = vec![None; ridges.len()];
+    let mut lookbacks: Vec<usize> = ridges.iter().map(|ridge| ridge.geometry.lookback).collect();
+    lookbacks.sort_unstable();
+    lookbacks.dedup();
+    for lookback in lookbacks {
+        let mut design = design(work, lookback, candidates, WINDOWS_FIT)?;
+        let moments = design.moments();
+        for (ridge, member) in ridges.iter().zip(&mut members) {
+            if ridge.geometry.lookback == lookback {
+                let anchor = ridge.geometry.anchor;
+                let mut map = moments.anchored(anchor).solve(ridge.lambda);
+                if ridge.is_absolute {
+                    map = design.solve_absolute(anchor, ridge.lambda, map, ABSOLUTE_PASSES);
+                }
+                *member = Some(with_errors(&design, ridge, &map, candidates.spec));
+            }
+        }
+    }
+    members.into_iter().collect()
+}
+
+/// The member that a map becomes, with the quantiles of its errors.
+fn with_errors(design: &Design, ridge: &RidgeChoice, map: &Array2<f64>, spec: &ModelSpec) -> Member {
+    let levels = spec.quantile_levels();
+    let mut offsets = design.error_quantiles(map.view(), ridge.geometry.anchor, levels);
+    if spec.point() == Point::Mean {
+        // The middle is the mean, which the map is.
+        let median = levels.iter().position(|level| *level == 0.5).expect("the median is among the levels");
+        offsets.column_mut(median).fill(0.0);
+    }
+    Member {
         geometry: ridge.geometry,
         skip: map.mapv(|w| w as f32),
         offsets: offsets.mapv(|offset| offset as f32),
         network: None,
-    })
+    }
 }

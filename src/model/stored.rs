@@ -9,16 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::network::{Network, NetworkParams, NetworkSpec, Readout};
 use crate::model::artifact::{LoadError, Tensors};
+use crate::model::conformal::Conformal;
 use crate::model::ensemble::Ensemble;
 use crate::model::group::{Group, MODEL_IDS, Served};
 use crate::model::member::Member;
-use crate::model::spec::{ModelSpec, RawModelSpec, tails};
+use crate::model::spec::{ModelSpec, Point, RawModelSpec, tails};
 use crate::model::windows::Geometry;
 use crate::model::work::Space;
 use crate::series::Frequency;
 
-/// Version of the format that is written, and the only one so far.
-const FORMAT: u64 = 1;
+/// Version of the format that is written.
+const FORMAT: u64 = 2;
+
+/// The oldest one that is read.
+const FORMAT_OLDEST: u64 = 1;
 
 /// Largest sizes that are believed; what is trained today stays below a tenth of each.
 const LOOKBACK_MAX: usize = 65_536;
@@ -41,6 +45,9 @@ struct Description {
     levels: Vec<f64>,
     quantile_levels: Vec<f64>,
     seed: u64,
+    /// Not in the first format, whose point was the median.
+    #[serde(default)]
+    is_mean: bool,
     groups: Vec<StoredGroup>,
 }
 
@@ -62,8 +69,17 @@ struct StoredGroup {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum StoredServed {
-    Ensemble { space: Space, width: f64, members: Vec<Weighted> },
-    SeasonalNaive { is_fallback: bool },
+    Ensemble {
+        space: Space,
+        width: f64,
+        /// Not in the first format, which had no corrections.
+        #[serde(default)]
+        is_corrected: bool,
+        members: Vec<Weighted>,
+    },
+    SeasonalNaive {
+        is_fallback: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,6 +106,7 @@ pub(super) fn describe(spec: &ModelSpec, groups: &[Group]) -> String {
         levels: spec.levels().to_vec(),
         quantile_levels: spec.quantile_levels().to_vec(),
         seed: spec.seed(),
+        is_mean: spec.point() == Point::Mean,
         groups: groups.iter().map(StoredGroup::of).collect(),
     };
     serde_json::to_string(&description).expect("a description has text keys only")
@@ -100,7 +117,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(ModelSpec, Vec<Group>), LoadError> {
     let (mut tensors, text) = Tensors::open(bytes)?;
     let damaged = |error: serde_json::Error| LoadError::Description(error.to_string());
     let Version { format } = serde_json::from_str(&text).map_err(damaged)?;
-    if format != FORMAT {
+    if !(FORMAT_OLDEST..=FORMAT).contains(&format) {
         return Err(LoadError::Format { found: format, known: FORMAT });
     }
     let description: Description = serde_json::from_str(&text).map_err(damaged)?;
@@ -132,6 +149,7 @@ impl Description {
         let raw = RawModelSpec {
             levels: self.levels.clone(),
             seed: self.seed,
+            point: if self.is_mean { Point::Mean } else { Point::Median },
             ..RawModelSpec::new(&self.kind, self.horizon)
         };
         let spec = ModelSpec::try_from(raw).map_err(|error| LoadError::Description(error.to_string()))?;
@@ -151,7 +169,12 @@ impl StoredGroup {
                     member: StoredMember::of(member),
                 };
                 let members = ensemble.members.iter().map(weighted).collect();
-                StoredServed::Ensemble { space: ensemble.space, width: ensemble.width, members }
+                StoredServed::Ensemble {
+                    space: ensemble.space,
+                    width: ensemble.width,
+                    is_corrected: ensemble.conformal.is_some(),
+                    members,
+                }
             }
         };
         StoredGroup {
@@ -181,12 +204,20 @@ impl StoredGroup {
             StoredServed::SeasonalNaive { is_fallback } => {
                 Served::SeasonalNaive { is_fallback: *is_fallback }
             }
-            StoredServed::Ensemble { space, width, members } => {
+            StoredServed::Ensemble { space, width, is_corrected, members } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
                 let prefix = format!("{}.", self.frequency);
                 let members = read_members(members, &prefix, spec, tensors)?;
                 let levels = spec.quantile_levels().to_vec();
-                Served::Ensemble(Box::new(Ensemble { space: *space, members, levels, width: *width }))
+                let conformal = is_corrected.then(|| read_conformal(&prefix, spec, tensors)).transpose()?;
+                Served::Ensemble(Box::new(Ensemble {
+                    space: *space,
+                    members,
+                    levels,
+                    width: *width,
+                    conformal,
+                    point: spec.point(),
+                }))
             }
         };
         Ok(Group { frequency, season, served, model_id })
@@ -211,6 +242,13 @@ fn read_members(
         Ok((member.read(&format!("{prefix}member{index}."), levels, tensors)?, *weight))
     };
     members.iter().enumerate().map(read).collect()
+}
+
+fn read_conformal(prefix: &str, spec: &ModelSpec, tensors: &mut Tensors) -> Result<Conformal, LoadError> {
+    let shape = [spec.horizon(), spec.quantile_levels().len()];
+    let values = tensors.take(&format!("{prefix}conformal"), &shape)?;
+    let shifts = Array2::from_shape_vec((shape[0], shape[1]), values).expect("the shape was checked");
+    Ok(Conformal { shifts: shifts.mapv(f64::from) })
 }
 
 impl StoredMember {

@@ -72,8 +72,10 @@ pub struct Task<'a> {
     pub origins: &'a Origins,
     /// Weight of each series in the loss, mean 1.
     pub weights: &'a [f32],
-    /// Quantile levels (Q).
-    pub levels: &'a [f64],
+    /// What is minimised; its levels (Q) are those of the forecasts.
+    pub loss: &'a Loss,
+    /// Number of quantile levels (Q).
+    pub levels: usize,
     /// Whether the ridge map is trained, too; a gradient that moves nothing must not count in the clipped norm.
     pub trains_ridge: bool,
     /// Seed of this member.
@@ -175,7 +177,7 @@ fn batch_gradient(
         sum.loss += slice.loss;
     }
     network.finish(&mut sum.network);
-    let count = (recipe.batch * member.geometry.horizon * task.levels.len()) as f64;
+    let count = (recipe.batch * member.geometry.horizon * task.levels) as f64;
     let scale = (2.0 / count) as f32;
     sum.slices().into_iter().flatten().for_each(|value| *value *= scale);
     let loss = sum.loss * 2.0 / count;
@@ -206,7 +208,7 @@ fn slice_gradient(
     let mut rng = generator(task.seed, step, slice + 1);
     let (forecast, cache) = member.forward(&batch, kernels, Some(&mut rng));
     let mut d_forecast = forecast.clone();
-    let loss = Loss::Pinball { levels: task.levels.to_vec() }.value_and_gradient(
+    let loss = task.loss.value_and_gradient(
         forecast.view(),
         targets.view(),
         ndarray::Array1::from_vec(weights).view(),
@@ -328,7 +330,8 @@ mod tests {
             series: work,
             origins: &origins,
             weights: &weights,
-            levels: &LEVELS,
+            loss: &Loss::Pinball { levels: LEVELS.to_vec() },
+            levels: LEVELS.len(),
             trains_ridge: true,
             seed: 7,
         })

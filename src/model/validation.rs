@@ -1,41 +1,55 @@
-//! Rolling origins that every choice about a group is judged on: which map, whether the network, how wide.
+//! Rolling origins that every choice about a group is judged on: which maps, whether the network, how wide.
 
-use ndarray::Array3;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, s};
 
 use crate::model::ensemble::Ensemble;
-use crate::model::exam::{Accuracy, Exam};
-use crate::model::work::WorkSeries;
+use crate::model::exam::{Accuracy, Exam, Terms};
+use crate::model::plan::Rolling;
+use crate::model::work::{Space, WorkSeries};
 use crate::series::Series;
 
-/// Origins one horizon apart, earliest last, before the tail that is kept for the score.
+/// Origins before the tail that is kept for the score, the latest first. A window is one origin of one series; windows
+/// are counted origin by origin.
 pub struct Validation {
     folds: Vec<Exam>,
+    /// Series index of each window.
+    series: Vec<usize>,
+    /// First target step of each window.
+    origins: Vec<usize>,
+    horizon: usize,
     /// Accuracy of seasonal naive, mean over the folds: a fold on which it happens to be right must not outweigh all
     /// others, as its own ratio would.
     naive: Accuracy,
 }
 
 impl Validation {
-    /// `origins` folds of the series; a series takes part where `history_min` values lie before the origin.
+    /// Folds of the series; a series takes part where `history_min` values lie before the earliest origin.
     pub fn new(
         series: &[&Series],
-        origins: usize,
+        rolling: Rolling,
         tail: usize,
-        horizon: usize,
-        season: usize,
         history_min: usize,
+        terms: Terms,
     ) -> Validation {
         // The same series in every fold: those that training sees something of.
-        let chosen = sample(long_enough(series, tail + origins * horizon + history_min));
-        let folds: Vec<Exam> = (1..=origins)
-            .map(|fold| tail + fold * horizon)
-            .map(|back| Exam::new(series, &chosen, back, horizon, season))
+        let chosen = sample(long_enough(series, tail + rolling.span(terms.horizon) + history_min));
+        let folds: Vec<Exam> = (0..rolling.origins)
+            .map(|fold| tail + terms.horizon + fold * rolling.stride)
+            .map(|back| Exam::new(series, &chosen, back, terms))
             .filter(Exam::has_actuals)
             .collect();
         let mean =
             |of: fn(&Accuracy) -> f64| mean(&folds.iter().map(|exam| of(&exam.naive)).collect::<Vec<_>>());
-        let naive = Accuracy { mase: mean(|naive| naive.mase), smape: mean(|naive| naive.smape) };
-        Validation { folds, naive }
+        let naive = Accuracy {
+            mase: mean(|naive| naive.mase),
+            smape: mean(|naive| naive.smape),
+            mse: mean(|naive| naive.mse),
+        };
+        let series = folds.iter().flat_map(|exam| exam.series.iter().copied()).collect();
+        let origins = folds.iter().flat_map(|exam| exam.origins.iter().copied()).collect();
+        Validation { folds, series, origins, horizon: terms.horizon, naive }
     }
 
     /// Whether there is nothing to judge by.
@@ -43,36 +57,49 @@ impl Validation {
         self.folds.is_empty()
     }
 
+    /// Series and first target step of every window.
+    pub fn windows<'a>(&self, work: &'a [WorkSeries]) -> (Vec<&'a WorkSeries>, &[usize]) {
+        (self.series.iter().map(|&index| &work[index]).collect(), &self.origins)
+    }
+
+    /// What came after every window (windows, T), in work space; `NaN` where nothing was observed.
+    pub fn actual(&self, work: &[WorkSeries]) -> Array2<f64> {
+        Array2::from_shape_fn((self.series.len(), self.horizon), |(row, step)| {
+            f64::from(work[self.series[row]].target[self.origins[row] + step])
+        })
+    }
+
     /// Error relative to that of seasonal naive over all folds, one figure per fold; a mean below 1 is better than
     /// seasonal naive.
     pub fn relative(&self, ensemble: &Ensemble, work: &[WorkSeries]) -> Vec<f64> {
-        let point = |exam: &Exam| ensemble.point(&exam.pick(work), &exam.origins);
-        self.folds.iter().map(|exam| exam.relative(point(exam).view(), self.naive)).collect()
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let (series, origins) = self.windows(work);
+        self.relative_points(ensemble.point(&series, origins).view())
     }
 
-    /// The factor on interval widths with the smallest pinball loss over all folds.
-    ///
-    /// In-sample errors are smaller than those to come, so intervals made of them are too narrow; one factor, judged
-    /// by a proper score, repairs most of that without moving the median. It is never below 1: a calm stretch before
-    /// the end is no evidence against years of training errors.
-    pub fn best_width(&self, ensemble: &Ensemble, work: &[WorkSeries]) -> f64 {
-        let forecasts: Vec<Array3<f64>> =
-            self.folds.iter().map(|exam| ensemble.work_forecast(&exam.pick(work), &exam.origins)).collect();
-        let loss = |width: f64| -> f64 {
-            let scaled = Ensemble { width, ..ensemble.clone() };
-            let folds = self.folds.iter().zip(&forecasts);
-            folds
-                .map(|(exam, work_forecast)| {
-                    exam.pinball(
-                        scaled.quantiles(work_forecast.view(), &exam.pick(work)).view(),
-                        &ensemble.levels,
-                    )
-                })
-                .sum()
-        };
-        let candidates = (0..=16).map(|step| 1.1_f64.powi(step));
-        let scored = candidates.map(|width| (width, loss(width)));
-        scored.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(1.0, |(width, _)| width)
+    /// The same of point forecasts (windows, T) in units of the target.
+    pub fn relative_points(&self, points: ArrayView2<f64>) -> Vec<f64> {
+        self.rows().map(|(exam, rows)| exam.relative(points.slice(s![rows, ..]), self.naive)).collect()
+    }
+
+    /// Mean error relative to seasonal naive of point forecasts (windows, T) in work space.
+    pub fn error_of(&self, points: ArrayView2<f32>, space: Space, work: &[WorkSeries]) -> f64 {
+        let in_units = Array2::from_shape_fn(points.dim(), |(row, step)| {
+            work[self.series[row]].in_units(space, f64::from(points[[row, step]]))
+        });
+        mean(&self.relative_points(in_units.view()))
+    }
+
+    /// Every fold and the windows that are its.
+    fn rows(&self) -> impl Iterator<Item = (&Exam, Range<usize>)> {
+        let mut start = 0;
+        self.folds.iter().map(move |exam| {
+            let rows = start..start + exam.series.len();
+            start = rows.end;
+            (exam, rows)
+        })
     }
 }
 

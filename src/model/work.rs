@@ -12,6 +12,8 @@ pub enum Space {
     Log,
     /// Target divided by the series' own mean absolute seasonal difference.
     Scaled,
+    /// Target divided by the series' own standard deviation: squared errors of all series then weigh alike.
+    Standard,
 }
 
 impl Space {
@@ -19,7 +21,7 @@ impl Space {
     pub fn apply(self, y: f64, unit: f64) -> f64 {
         match self {
             Space::Log => y.ln(),
-            Space::Scaled => y / unit,
+            Space::Scaled | Space::Standard => y / unit,
         }
     }
 
@@ -27,7 +29,7 @@ impl Space {
     fn invert(self, work: f64, unit: f64) -> f64 {
         match self {
             Space::Log => work.min(700.0).exp(),
-            Space::Scaled => (work * unit).clamp(-f64::MAX, f64::MAX),
+            Space::Scaled | Space::Standard => (work * unit).clamp(-f64::MAX, f64::MAX),
         }
     }
 }
@@ -55,11 +57,12 @@ impl WorkSeries {
         let unit = match space {
             Space::Log => 1.0,
             Space::Scaled => noise(&values[..known], season),
+            Space::Standard => deviation(&values[..known]),
         };
         let mut target: Vec<f64> = values.iter().map(|&y| space.apply(y, unit)).collect();
         let noise = match space {
             Space::Log => noise(&target[..known], season),
-            Space::Scaled => 1.0,
+            Space::Scaled | Space::Standard => 1.0,
         };
         let level = target.iter().copied().find(|y| y.is_finite()).unwrap_or(0.0);
         target.iter_mut().for_each(|y| *y -= level);
@@ -97,6 +100,18 @@ impl WorkSeries {
         let taken = out.len() - padding;
         out[padding..].copy_from_slice(&self.filled[origin - taken..origin]);
     }
+}
+
+/// Standard deviation of the observed values; that failing, their size, and 1 for a series of zeros.
+pub fn deviation(values: &[f64]) -> f64 {
+    let observed: Vec<f64> = values.iter().copied().filter(|y| !y.is_nan()).collect();
+    let size = self::mean(&observed.iter().map(|y| y.abs()).collect::<Vec<_>>());
+    let mean = self::mean(&observed);
+    // In units of the size, so that gigantic values keep a finite square.
+    let square = self::mean(&observed.iter().map(|y| ((y - mean) / size).powi(2)).collect::<Vec<_>>());
+    let is_usable = |unit: &f64| unit.is_finite() && *unit > 1e-300;
+    let deviation = Some(size * square.sqrt()).filter(|d| is_usable(d) && *d > size * 1e-9);
+    deviation.or(Some(size).filter(is_usable)).unwrap_or(1.0)
 }
 
 /// Mean |y_t − y_{t−season}| over observed pairs; where that is zero or undefined, the spread or size of the values,
@@ -171,6 +186,8 @@ mod tests {
         assert_eq!(noise(&[5.0, 5.0, 5.0], 1), 5.0);
         assert_eq!(noise(&[0.0, 0.0], 1), 1.0);
         assert!(noise(&[1e300, -1e300, 1e300], 1).is_finite());
+        assert_eq!((deviation(&[5.0, 5.0]), deviation(&[0.0, 0.0]), deviation(&[1.0, 3.0])), (5.0, 1.0, 1.0));
+        assert!(deviation(&[1e300, -1e300, 1e300]).is_finite());
     }
 
     #[test]

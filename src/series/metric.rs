@@ -16,6 +16,11 @@ pub fn mae(actual: &[f64], predicted: &[f64]) -> Option<f64> {
     mean(actual, predicted, |y, p| (y - p).abs())
 }
 
+/// Mean of squared errors in units of `scale`²; `None` if nothing was observed.
+pub fn mse(actual: &[f64], predicted: &[f64], scale: f64) -> Option<f64> {
+    mean(actual, predicted, |y, p| ((y - p) / scale).powi(2))
+}
+
 /// A mean under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {

@@ -1,0 +1,183 @@
+//! Intervals that hold what they promise: every quantile is moved by what was missing on forecasts of unseen values.
+//!
+//! With q_τ(h) the forecast of level τ at step h, w(h) its distance from the 10 % to the 90 % quantile, and y(h) what came,
+//! the correction of a level is the empirical τ-quantile of the scores
+//!
+//! ```text
+//! e = (y(h) − q_τ(h)) / w(h)        q'_τ(h) = q_τ(h) + w(h) · Q_τ(e)
+//! ```
+//!
+//! over validation windows, so that a share τ of them ends below q'_τ. The model says how uncertain one forecast is
+//! against another, the corrections say how far off it is on the whole. They are conformalised quantiles, one-sided,
+//! with the finite-sample level τ (n + 1) / n (Romano, Patterson and Candès 2019, eq. 6), scores scaled by width
+//! (Sesia and Candès 2020). Steps share their scores with their neighbours where a step alone has too few.
+
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, s};
+
+use crate::model::baseline::quantile;
+
+/// Scores that a correction is taken from, where there are that many.
+const SCORES: usize = 400;
+
+/// Scores without which nothing is corrected.
+const SCORES_MIN: usize = 20;
+
+/// Width below which a forecast says nothing about its uncertainty, relative to the largest one.
+const WIDTH_MIN: f64 = 1e-9;
+
+/// Corrections of every step and level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conformal {
+    /// Shifts (T, Q) in units of a forecast's width.
+    pub shifts: Array2<f64>,
+}
+
+/// Whether that many scores can tell where so rare a level lies.
+pub fn is_enough_for(scores: usize, level: f64) -> bool {
+    scores as f64 * level.min(1.0 - level) >= 1.0
+}
+
+impl Conformal {
+    /// Corrections from forecasts (windows, T, Q), ascending along Q, and what came (windows, T), `NaN` where nothing
+    /// was observed; and the least number of scores behind a correction. `None` where there are too few at some step.
+    pub fn fit(
+        forecasts: ArrayView3<f64>,
+        actual: ArrayView2<f64>,
+        levels: &[f64],
+    ) -> Option<(Conformal, usize)> {
+        let (windows, horizon, _) = forecasts.dim();
+        let widths = Array2::from_shape_fn((windows, horizon), |(window, step)| {
+            width(forecasts.slice(s![window, step, ..]), levels)
+        });
+        let widest = widths.iter().copied().fold(0.0, f64::max);
+        let is_usable = |window: usize, step: usize| {
+            widths[[window, step]] > WIDTH_MIN * widest && actual[[window, step]].is_finite()
+        };
+        let per_step: Vec<Vec<usize>> = (0..horizon)
+            .map(|step| (0..windows).filter(|&window| is_usable(window, step)).collect())
+            .collect();
+        let mut shifts = Array2::zeros((horizon, levels.len()));
+        let mut least = usize::MAX;
+        for step in 0..horizon {
+            let steps = neighbours(step, &per_step);
+            let count: usize = steps.clone().map(|step| per_step[step].len()).sum();
+            least = least.min(count);
+            if count < SCORES_MIN {
+                return None;
+            }
+            for (index, &level) in levels.iter().enumerate() {
+                let mut scores: Vec<f64> = steps
+                    .clone()
+                    .flat_map(|step| per_step[step].iter().map(move |&window| (window, step)))
+                    .map(|(window, step)| {
+                        (actual[[window, step]] - forecasts[[window, step, index]]) / widths[[window, step]]
+                    })
+                    .collect();
+                scores.sort_by(f64::total_cmp);
+                // A level too rare for the sample moves as far as the rarest one that is not.
+                let rarest = 1.0 / count as f64;
+                let level = level.clamp(rarest, 1.0 - rarest);
+                let shift = quantile(&scores, finite_sample(level, count));
+                // In single precision, as files keep it: a loaded model forecasts the same.
+                shifts[[step, index]] = f64::from(shift as f32);
+            }
+        }
+        Some((Conformal { shifts }, least))
+    }
+
+    /// Corrects the quantiles of one step, ascending before and after. With `keeps_median` the middle stays where it is
+    /// and the others on their side of it.
+    pub fn apply(&self, step: usize, row: &mut [f64], levels: &[f64], median: usize, keeps_median: bool) {
+        let width = width(ArrayView1::from(&*row), levels);
+        let middle = row[median];
+        for (value, shift) in row.iter_mut().zip(self.shifts.row(step)) {
+            *value += width * shift;
+        }
+        if keeps_median {
+            row[median] = middle;
+        }
+        let middle = row[median];
+        row[..median].iter_mut().for_each(|value| *value = value.min(middle));
+        row[median + 1..].iter_mut().for_each(|value| *value = value.max(middle));
+        row.sort_by(f64::total_cmp);
+    }
+}
+
+/// Distance between the outermost deciles.
+fn width(row: ArrayView1<f64>, levels: &[f64]) -> f64 {
+    let at = |wanted: f64| levels.iter().position(|level| *level == wanted);
+    match (at(0.1), at(0.9)) {
+        (Some(lower), Some(upper)) => row[upper] - row[lower],
+        _ => row[row.len() - 1] - row[0],
+    }
+}
+
+/// The step and as many on both sides of it as it takes to have enough scores.
+fn neighbours(step: usize, per_step: &[Vec<usize>]) -> std::ops::Range<usize> {
+    let range = |reach: usize| step.saturating_sub(reach)..(step + reach + 1).min(per_step.len());
+    let count = |range: std::ops::Range<usize>| per_step[range].iter().map(Vec::len).sum::<usize>();
+    (0..per_step.len()).map(range).find(|range| count(range.clone()) >= SCORES).unwrap_or(0..per_step.len())
+}
+
+/// The level whose empirical quantile covers the next value with the probability asked for.
+fn finite_sample(level: f64, count: usize) -> f64 {
+    let wider = |level: f64| (level * (count + 1) as f64 / count as f64).min(1.0);
+    if level >= 0.5 { wider(level) } else { 1.0 - wider(1.0 - level) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    const LEVELS: [f64; 5] = [0.05, 0.1, 0.5, 0.9, 0.95];
+
+    /// Deterministic, even on 0..1.
+    fn even(index: usize) -> f64 {
+        (index as f64 * 0.618_033_988_749_895).fract()
+    }
+
+    /// Forecasts half as wide as they should be at the first step, twice at the second; values are even on 0..1.
+    fn sample(windows: usize) -> (Array3<f64>, Array2<f64>) {
+        let factor = [0.5, 2.0];
+        let forecasts = Array3::from_shape_fn((windows, 2, 5), |(_, step, level)| {
+            0.5 + factor[step] * (LEVELS[level] - 0.5)
+        });
+        (forecasts, Array2::from_shape_fn((windows, 2), |(window, step)| even(window + 7 * step)))
+    }
+
+    #[test]
+    fn a_share_of_unseen_values_ends_below_every_level_at_every_step() {
+        let (forecasts, actual) = sample(2_000);
+        let (conformal, scores) =
+            Conformal::fit(forecasts.view(), actual.view(), &LEVELS).expect("enough windows");
+        assert_eq!(scores, 2_000);
+        for step in 0..2 {
+            let mut row: Vec<f64> = forecasts.slice(s![0, step, ..]).to_vec();
+            conformal.apply(step, &mut row, &LEVELS, 2, false);
+            for (value, level) in row.iter().zip(LEVELS) {
+                let share = (5_000..9_000).filter(|&index| even(index) <= *value).count() as f64 / 4_000.0;
+                assert!((share - level).abs() < 0.005, "step {step} level {level}: {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn levels_beyond_the_sample_are_known_and_the_median_stays_where_it_is_asked_to() {
+        let (forecasts, actual) = sample(30);
+        let (conformal, scores) = Conformal::fit(forecasts.view(), actual.view(), &LEVELS).expect("enough");
+        assert!(is_enough_for(scores, 0.1) && !is_enough_for(scores, 0.001));
+        let mut row = [0.0, 1.0, 1.1, 2.0, 3.0];
+        conformal.apply(0, &mut row, &LEVELS, 2, true);
+        assert_eq!(row[2], 1.1);
+        assert!(row.windows(2).all(|pair| pair[0] <= pair[1]));
+    }
+
+    #[test]
+    fn a_handful_of_windows_or_forecasts_without_width_correct_nothing() {
+        let (forecasts, actual) = sample(5);
+        assert!(Conformal::fit(forecasts.view(), actual.view(), &LEVELS).is_none());
+        let flat = Array3::zeros((100, 1, 5));
+        assert!(Conformal::fit(flat.view(), Array2::zeros((100, 1)).view(), &LEVELS).is_none());
+    }
+}
