@@ -77,7 +77,7 @@ fn edited(from: &str, to: &str) -> LoadError {
 #[test]
 fn what_cannot_be_is_refused_by_name() {
     let cases = [
-        (r#"\"format\":1"#, r#"\"format\":2"#, "format 2"),
+        (r#"\"format\":2"#, r#"\"format\":3"#, "format 3"),
         (r#"\"kind\":\"s4d\""#, r#"\"kind\":\"s5d\""#, "s5d"),
         (r#"\"horizon\":2,\"levels\""#, r#"\"horizon\":20000,\"levels\""#, "20000"),
         (r#"\"seed\":1"#, r#"\"seed\":1,\"extra\":2"#, "extra"),
@@ -86,7 +86,7 @@ fn what_cannot_be_is_refused_by_name() {
         (r#"\"frequency\":\"1d\""#, r#"\"frequency\":\"24h\""#, "24h"),
         (r#"\"season_length\":1"#, r#"\"season_length\":0"#, "season length is 0"),
         (r#"\"model_id\":\"s4d\""#, r#"\"model_id\":\"oracle\""#, "oracle"),
-        (r#"\"width\":1"#, r#"\"width\":-1"#, "width is -1.6"),
+        (r#"\"width\":1"#, r#"\"width\":-1"#, "width is -1"),
         (r#"\"weight\":0.5"#, r#"\"weight\":0.4"#, "sum of member weights is 0.9"),
         (r#"\"patch\":4"#, r#"\"patch\":6"#, "tokens times patch"),
         (r#"\"hidden\":32"#, r#"\"hidden\":999999999"#, "hidden channels is 999999999"),

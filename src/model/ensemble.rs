@@ -1,11 +1,14 @@
 //! Several members averaged in work space, and the way back to the target's units.
 
 use ndarray::{Array2, Array3, ArrayView2, Axis};
+use rayon::prelude::*;
 
 use crate::model::artifact::Weights;
 use crate::model::conformal::Conformal;
+use crate::model::exam::Terms;
 use crate::model::member::Member;
 use crate::model::spec::Point;
+use crate::model::theta;
 use crate::model::work::{Space, WorkSeries};
 
 /// Weighted members that forecast as one.
@@ -13,8 +16,12 @@ use crate::model::work::{Space, WorkSeries};
 pub struct Ensemble {
     /// Work space of all members.
     pub space: Space,
-    /// Members with their weights, which add up to 1.
+    /// Members with their weights.
     pub members: Vec<(Member, f64)>,
+    /// Weight of the Theta method, which all weights with it add up to 1.
+    pub theta: f64,
+    /// Horizon, season length and what the middle of the members' quantiles is.
+    pub terms: Terms,
     /// Quantile levels (Q), ascending, the median among them.
     pub levels: Vec<f64>,
     /// Factor on every quantile's distance from the median; 1 but for models of the first format, which had no
@@ -22,8 +29,6 @@ pub struct Ensemble {
     pub width: f64,
     /// Corrections of the quantiles, learned from forecasts of unseen values.
     pub conformal: Option<Conformal>,
-    /// What the middle of the members' quantiles is.
-    pub point: Point,
 }
 
 /// Forecasts in units of the target.
@@ -36,11 +41,24 @@ pub struct Predicted {
 
 impl Ensemble {
     /// Members and how often each counts, intervals as the members state them.
-    pub fn counted(space: Space, members: Vec<(Member, usize)>, levels: &[f64], point: Point) -> Ensemble {
-        let count: usize = members.iter().map(|(_, times)| times).sum();
-        let weight = |(member, times)| (member, times as f64 / count as f64);
-        let members = members.into_iter().map(weight).collect();
-        Ensemble { space, members, levels: levels.to_vec(), width: 1.0, conformal: None, point }
+    pub fn counted(
+        space: Space,
+        members: Vec<(Member, usize)>,
+        theta: usize,
+        terms: Terms,
+        levels: &[f64],
+    ) -> Ensemble {
+        let count = theta + members.iter().map(|(_, times)| times).sum::<usize>();
+        let weight = |times: usize| times as f64 / count as f64;
+        Ensemble {
+            space,
+            members: members.into_iter().map(|(member, times)| (member, weight(times))).collect(),
+            theta: weight(theta),
+            terms,
+            levels: levels.to_vec(),
+            width: 1.0,
+            conformal: None,
+        }
     }
 
     /// `(1 − share)` of this ensemble and `share` of the other.
@@ -50,20 +68,25 @@ impl Ensemble {
             members.map(|(member, weight)| (member.clone(), weight * share)).collect::<Vec<_>>()
         };
         let members = part(self, 1.0 - share).into_iter().chain(part(other, share)).collect();
-        Ensemble { members, ..self.clone() }
+        let theta = self.theta * (1.0 - share) + other.theta * share;
+        Ensemble { members, theta, ..self.clone() }
     }
 
     /// Mean of the members' forecasts in work space (series, T, Q), from one origin per series.
     pub fn work_forecast(&self, series: &[&WorkSeries], origins: &[usize]) -> Array3<f64> {
-        let mut mean: Option<Array3<f64>> = None;
+        let Terms { horizon, season, .. } = self.terms;
+        let mut mean = Array3::zeros((series.len(), horizon, self.levels.len()));
         for (member, weight) in &self.members {
-            let forecast = member.forecast(series, origins).mapv(|value| f64::from(value) * weight);
-            mean = Some(match mean {
-                Some(sum) => sum + forecast,
-                None => forecast,
-            });
+            mean += &member.forecast(series, origins).mapv(|value| f64::from(value) * weight);
         }
-        mean.expect("an ensemble has at least one member")
+        if self.theta > 0.0 {
+            let one = |(series, &origin): (&&WorkSeries, &usize)| {
+                theta::forecast(&series.filled[..origin], season, horizon, &self.levels)
+            };
+            let forecasts: Vec<Array2<f64>> = series.par_iter().zip(origins).map(one).collect();
+            mean.outer_iter_mut().zip(&forecasts).for_each(|(mut to, from)| to.scaled_add(self.theta, from));
+        }
+        mean
     }
 
     /// Forecasts in units of the target, from one origin per series.
@@ -78,7 +101,7 @@ impl Ensemble {
                 let middle = row[median];
                 row.iter_mut().for_each(|value| *value = middle + self.width * (*value - middle));
                 if let Some(conformal) = &self.conformal {
-                    conformal.apply(step, row, &self.levels, median, self.point == Point::Median);
+                    conformal.apply(step, row, &self.levels, median, self.terms.point == Point::Median);
                 }
                 row.iter_mut().for_each(|value| *value = series.in_units(self.space, *value));
             }
@@ -165,7 +188,8 @@ impl Ensemble {
 
     /// Steps of history from which on a series can be forecast: enough of every lookback is real.
     pub fn history_min(&self) -> usize {
-        self.members.iter().map(|(member, _)| member.geometry.first_origin()).max().unwrap_or(1)
+        let members = self.members.iter().map(|(member, _)| member.geometry.first_origin());
+        members.chain((self.theta > 0.0).then_some(self.terms.season + 2)).max().unwrap_or(1)
     }
 }
 

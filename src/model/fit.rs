@@ -115,7 +115,7 @@ impl<'a> Fit<'a> {
         }
         let explored = self.explore(&choice, &early, &validation)?;
         let share = self.share(&early, &explored, &validation);
-        let judged = early.mix(&explored, share, spec);
+        let judged = early.mix(&explored, share);
         let error = validation::mean(&validation.relative(&judged, &early.work));
         if spec.kind() == ModelKind::Auto && error > ERROR_MAX {
             let reason = if error > EXACT {
@@ -156,7 +156,11 @@ impl<'a> Fit<'a> {
             budget_exhausted: !is_refitted && self.conditions.is_over()
                 || explored.iter().any(|learnt| learnt.is_cut),
             holdout,
-            ..self.report(if has_network { "s4d" } else { "ridge" })
+            ..self.report(match (has_network, served.theta > 0.0) {
+                (true, _) => "s4d",
+                (false, true) => "ensemble",
+                (false, false) => "ridge",
+            })
         };
         Ok((self.group(Served::Ensemble(Box::new(served)), report.model_id), report))
     }
@@ -214,11 +218,12 @@ impl<'a> Fit<'a> {
             choice.base.iter().map(|(ridge, _)| *ridge).chain(choice.stems.iter().copied()).collect();
         let mut members = select::fit_maps(&work, &ridges, &self.candidates(held))?;
         let stems = members.split_off(choice.base.len());
-        if members.is_empty() {
+        if members.is_empty() && choice.theta == 0 {
             return None;
         }
         let counted = members.into_iter().zip(choice.base.iter().map(|(_, times)| *times)).collect();
-        let base = Ensemble::counted(choice.space, counted, self.spec.quantile_levels(), self.spec.point());
+        let levels = self.spec.quantile_levels();
+        let base = Ensemble::counted(choice.space, counted, choice.theta, self.terms(), levels);
         Some(Stage { base, stems, work, held })
     }
 
@@ -244,7 +249,7 @@ impl<'a> Fit<'a> {
             ModelKind::S4d => 1.0,
             _ if explored.iter().all(|learnt| learnt.steps == 0) => 0.0,
             _ => {
-                let trained = stage.mix(explored, 1.0, self.spec);
+                let trained = stage.mix(explored, 1.0);
                 gate::judge(&stage.base, &trained, validation, &stage.work, self.plan.is_panel)
             }
         }
@@ -277,7 +282,7 @@ impl<'a> Fit<'a> {
         if learnt.iter().zip(explored).any(|(learnt, explored)| learnt.steps < explored.steps) {
             return Ok((judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect()));
         }
-        let served = full.mix(&learnt, share, self.spec);
+        let served = full.mix(&learnt, share);
         Ok((Ensemble { conformal: judged.conformal.clone(), ..served }, Vec::new()))
     }
 
@@ -416,12 +421,13 @@ struct Stage {
 
 impl Stage {
     /// The base and what was learnt, in the given share.
-    fn mix(&self, learnt: &[Learnt], share: f64, spec: &ModelSpec) -> Ensemble {
+    fn mix(&self, learnt: &[Learnt], share: f64) -> Ensemble {
         if share == 0.0 {
             return self.base.clone();
         }
         let members = learnt.iter().map(|learnt| (learnt.member.clone(), 1)).collect();
-        let networks = Ensemble::counted(self.base.space, members, spec.quantile_levels(), spec.point());
+        let Ensemble { space, terms, ref levels, .. } = self.base;
+        let networks = Ensemble::counted(space, members, 0, terms, levels);
         self.base.blend(&networks, share)
     }
 }

@@ -4,7 +4,7 @@ use crate::model::ensemble::Ensemble;
 use crate::series::Frequency;
 
 /// Published names of all forecasters.
-pub const MODEL_IDS: [&str; 4] = ["s4d", "ridge", "seasonal_naive", "naive"];
+pub const MODEL_IDS: [&str; 5] = ["s4d", "ensemble", "ridge", "seasonal_naive", "naive"];
 
 /// What forecasts the series of a group.
 #[derive(Clone)]

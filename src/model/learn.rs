@@ -10,6 +10,7 @@ use crate::engine::loss::Loss;
 use crate::engine::network::Network;
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
+use crate::model::exam::Terms;
 use crate::model::member::Member;
 use crate::model::plan::{NetworkPlan, Shape};
 use crate::model::report::Progress;
@@ -234,9 +235,14 @@ impl Lesson<'_> {
     }
 
     fn error(&self, member: &Member, validation: &Validation) -> f64 {
-        let (levels, point) = (self.spec.quantile_levels(), self.spec.point());
-        let ensemble = Ensemble::counted(self.space, vec![(member.clone(), 1)], levels, point);
+        let levels = self.spec.quantile_levels();
+        let ensemble = Ensemble::counted(self.space, vec![(member.clone(), 1)], 0, self.terms(), levels);
         validation::mean(&validation.relative(&ensemble, self.work))
+    }
+
+    fn terms(&self) -> Terms {
+        let &Shape { horizon, season, .. } = self.shape;
+        Terms { horizon, season, point: self.spec.point() }
     }
 
     /// Whether a result that a file held could be one of this lesson.
@@ -342,9 +348,9 @@ fn loss_weights(work: &[WorkSeries]) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::model::checkpoint::Journal;
-    use crate::model::select::fit_ridge;
+    use crate::model::spec::RawModelSpec;
     use crate::model::windows::{Anchor, Geometry};
-    use crate::model::work::Space;
+    use ndarray::Array2;
     use std::cell::RefCell;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -362,18 +368,20 @@ mod tests {
     /// Repeats a fitted member's network on these series: 40 steps.
     fn repeat(work: &[WorkSeries], recipe: Recipe, conditions: &Conditions) -> Result<Learnt, Stopped> {
         let geometry = Geometry { lookback: 12, horizon: 3, anchor: Anchor::Mean(4) };
-        let ridge = RidgeChoice { geometry, patch: 4, lambda: 0.1, is_absolute: false };
-        let clean: Vec<WorkSeries> = (0..3).map(wave).collect();
-        let member = fit_ridge(&clean, &ridge, 0, &[0.5], 1).expect("enough windows");
+        let raw = RawModelSpec { levels: vec![80.0], ..RawModelSpec::new("s4d", 3) };
+        let spec = ModelSpec::try_from(raw).expect("valid");
+        let skip = Array2::from_shape_fn((12, 3), |(l, t)| ((l + 2 * t) as f32).sin() * 0.1);
+        let offsets = Array2::zeros((3, spec.quantile_levels().len()));
+        let member = Member { geometry, skip, offsets, network: None };
         let lesson = Lesson {
             shape: &Shape { series: 3, length: 60, season: 4, horizon: 3, weekly: false },
             recipe,
-            choice: &Choice { space: Space::Scaled, ridges: vec![ridge] },
+            networks: &[NetworkPlan { lookback: 12, patch: 4, on_map: true }],
+            space: Space::Scaled,
             work,
             names: &["a", "b", "c"],
             held: 0,
-            levels: &[0.5],
-            seed: 1,
+            spec: &spec,
             conditions,
             group: "1h",
             label: "training",

@@ -91,7 +91,7 @@ impl Plan {
             recipe.skip_learning_rate = 0.0;
         }
         let networks = networks(&pairs, is_panel, season_patches, preset, parts);
-        let lookbacks = lookbacks(shape, &pairs, visible, is_panel);
+        let lookbacks = lookbacks(shape, &networks, visible, is_panel);
         Plan { lookbacks, networks, recipe, rolling, tail_origins, is_panel }
     }
 }
@@ -145,11 +145,19 @@ fn networks(
         pairs.iter().map(move |&Patched { lookback, patch }| NetworkPlan { lookback, patch, on_map })
     };
     let first = each(on_map).take(1).collect();
+    // A week of a panel of days, say, errs differently from three.
+    let short = pairs.first().filter(|pair| pair.lookback >= 2 * 7 * pair.patch).map(|pair| NetworkPlan {
+        lookback: 7 * pair.patch,
+        patch: pair.patch,
+        on_map,
+    });
     match (preset, is_panel) {
         (Preset::Fast, _) | (_, false) => first,
-        (Preset::Balanced, true) if season_patches => each(on_map).collect(),
+        (Preset::Balanced, true) if season_patches => each(on_map).chain(short).collect(),
         (Preset::Balanced, true) => each(on_map).chain(each(false)).collect(),
-        (Preset::Best, true) if season_patches => each(on_map).chain(each(on_map)).collect(),
+        (Preset::Best, true) if season_patches => {
+            each(on_map).chain(short).chain(each(on_map)).chain(short).collect()
+        }
         (Preset::Best, true) => {
             let once: Vec<NetworkPlan> = each(on_map).chain(each(false)).collect();
             [once.clone(), once].concat()
@@ -265,7 +273,7 @@ fn season_patches(shape: &Shape, visible: usize, patch: usize) -> usize {
 
 /// Lookbacks of the ridge maps: those of the networks and others around them. A panel has none longer than its
 /// networks, for its shortest series are to be forecast by the same model.
-fn lookbacks(shape: &Shape, pairs: &[Patched], visible: usize, is_panel: bool) -> Vec<usize> {
+fn lookbacks(shape: &Shape, networks: &[NetworkPlan], visible: usize, is_panel: bool) -> Vec<usize> {
     let season = shape.season;
     let wanted: Vec<usize> = match season {
         1 if shape.weekly => vec![13, 26, 52],
@@ -275,10 +283,10 @@ fn lookbacks(shape: &Shape, pairs: &[Patched], visible: usize, is_panel: bool) -
         16..=48 => [4, 7, 30, 42].map(|seasons| seasons * season).into(),
         _ => [1, 2, 4, 7, 14].map(|seasons| seasons * season).into(),
     };
-    let network_max = pairs.iter().map(|pair| pair.lookback).max().unwrap_or(0);
+    let network_max = networks.iter().map(|network| network.lookback).max().unwrap_or(0);
     let most = if is_panel { network_max } else { longest(shape, visible).max(network_max) };
     let mut all: Vec<usize> = wanted.into_iter().filter(|lookback| (2..=most).contains(lookback)).collect();
-    all.extend(pairs.iter().map(|pair| pair.lookback));
+    all.extend(networks.iter().map(|network| network.lookback));
     all.sort_unstable();
     all.dedup();
     all
@@ -360,7 +368,7 @@ mod tests {
     fn hourly_panels_look_back_two_and_three_weeks_in_day_patches() {
         let plan = plan(&shape(414, 960, 24, 48));
         let got: Vec<(usize, usize)> = plan.networks.iter().map(|m| (m.lookback, m.patch)).collect();
-        assert_eq!(got, [(504, 24), (336, 24)]);
+        assert_eq!(got, [(504, 24), (336, 24), (168, 24)]);
         assert_eq!(plan.lookbacks, [96, 168, 336, 504]);
         assert_eq!(plan.rolling, Rolling { origins: 3, stride: 48 });
     }

@@ -42,6 +42,11 @@ pub fn detect(series: &[&Series], candidates: &[usize]) -> usize {
     1
 }
 
+/// Whether a season shows in one series, by the test of [`detect`].
+pub fn shows(values: &[f64], season: usize) -> bool {
+    Correlation::of(values, season).is_some_and(|correlation| correlation.is_significant())
+}
+
 /// The last values of a series, as many as looking for the season in one series may cost.
 fn latest(values: &[f64], season: usize) -> &[f64] {
     &values[values.len().saturating_sub((PRODUCTS_MAX / season).max(4 * season))..]

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::member::{Batch, Member};
 use crate::model::plan::{self, NetworkPlan, Plan};
 use crate::model::ridge::{Design, anchor_inputs};
-use crate::model::spec::{ModelSpec, Point};
+use crate::model::spec::{ModelKind, ModelSpec, Point};
+use crate::model::theta;
 use crate::model::validation::Validation;
 use crate::model::windows::{Anchor, Geometry, Origins};
 use crate::model::work::{Space, WorkSeries};
@@ -60,6 +61,8 @@ pub struct Choice {
     pub space: Space,
     /// The base: ridge maps and how often each was taken; none if the series are too short for any.
     pub base: Vec<(RidgeChoice, usize)>,
+    /// How often the Theta method was taken.
+    pub theta: usize,
     /// The map that each network of the plan stands on, in the order of the plan.
     pub stems: Vec<RidgeChoice>,
 }
@@ -78,9 +81,10 @@ pub struct Candidates<'a> {
     pub held: usize,
 }
 
-/// A map that may become a member, and what it forecasts on the validation windows.
+/// What may become a member, and what it forecasts on the validation windows.
 struct Candidate {
-    ridge: RidgeChoice,
+    /// A map; `None` is the Theta method.
+    ridge: Option<RidgeChoice>,
     /// Forecasts (windows, T) in work space.
     points: Array2<f32>,
     /// Mean error relative to seasonal naive.
@@ -100,11 +104,12 @@ impl Candidates<'_> {
         let is_stem = |(stem, network): (&RidgeChoice, &NetworkPlan)| {
             is_proposed(stem) && stem.geometry.lookback == network.lookback
         };
-        let taken: usize = choice.base.iter().fold(0, |sum: usize, (_, times)| sum.saturating_add(*times));
+        let taken: usize =
+            choice.base.iter().fold(choice.theta, |sum: usize, (_, times)| sum.saturating_add(*times));
         spaces(self.series, self.spec.point()).contains(&choice.space)
             && taken <= ROUNDS
             && choice.base.iter().all(|(ridge, times)| *times > 0 && is_proposed(ridge))
-            && choice.stems.len() == if choice.base.is_empty() { 0 } else { self.plan.networks.len() }
+            && choice.stems.len() == self.plan.networks.len()
             && choice.stems.iter().zip(&self.plan.networks).all(is_stem)
     }
 
@@ -120,7 +125,7 @@ impl Candidates<'_> {
         let stems = self.plan.networks.iter().map(|network| self.rule_of_thumb(network.lookback)).collect();
         let longest = self.plan.lookbacks.iter().rev().take(2);
         let base = longest.map(|&lookback| (self.rule_of_thumb(lookback), 1)).collect();
-        Choice { space, base, stems }
+        Choice { space, base, theta: 0, stems }
     }
 }
 
@@ -140,7 +145,7 @@ pub fn choose(
             break;
         }
         let work = work_series(candidates.series, candidates.held, space, candidates.season);
-        let tried = if validation.is_empty() {
+        let mut tried = if validation.is_empty() {
             Vec::new()
         } else {
             try_maps(candidates, &work, validation, space, is_over)
@@ -148,18 +153,24 @@ pub fn choose(
         if tried.is_empty() {
             continue;
         }
-        let (error, base) = greedy(&tried, validation, space, &work);
+        if candidates.spec.kind() != ModelKind::Ridge {
+            tried.push(theta(candidates, validation, space, &work));
+        }
+        let (error, base, theta) = greedy(&tried, validation, space, &work);
         if best.as_ref().is_none_or(|(least, _)| error < *least) {
             let stem = |network: &NetworkPlan| {
-                let of_lookback = tried.iter().filter(|one| one.ridge.geometry.lookback == network.lookback);
-                let best = of_lookback.min_by(|a, b| a.error.total_cmp(&b.error)).map(|one| one.ridge);
+                let is_of = |one: &&Candidate| {
+                    one.ridge.is_some_and(|ridge| ridge.geometry.lookback == network.lookback)
+                };
+                let best = tried.iter().filter(is_of).min_by(|a, b| a.error.total_cmp(&b.error));
+                let best = best.and_then(|one| one.ridge);
                 let rule = candidates.rule_of_thumb(network.lookback);
                 let stem = best.unwrap_or(rule);
                 // Without a map, the anchor of the best one is left.
                 if network.on_map { stem } else { RidgeChoice { lambda: ZERO, is_absolute: false, ..stem } }
             };
             let stems = candidates.plan.networks.iter().map(stem).collect();
-            best = Some((error, Choice { space, base, stems }));
+            best = Some((error, Choice { space, base, theta, stems }));
         }
     }
     best.map_or_else(|| candidates.unjudged(spaces[0]), |(_, choice)| choice)
@@ -212,7 +223,7 @@ fn try_maps(
             let geometry = Geometry { lookback, horizon, anchor };
             let points = windows.forecast(map, anchor);
             let error = validation.error_of(points.view(), space, work);
-            Candidate { ridge: RidgeChoice { geometry, lambda, is_absolute }, points, error }
+            Candidate { ridge: Some(RidgeChoice { geometry, lambda, is_absolute }), points, error }
         };
         let anchors = plan::anchors(lookback, candidates.season);
         let squared: Vec<Candidate> = anchors
@@ -228,7 +239,7 @@ fn try_maps(
                 tried.flatten().min_by(|a, b| a.error.total_cmp(&b.error))
             })
             .collect();
-        let best = squared.iter().min_by(|a, b| a.error.total_cmp(&b.error)).map(|best| best.ridge);
+        let best = squared.iter().min_by(|a, b| a.error.total_cmp(&b.error)).and_then(|best| best.ridge);
         all.extend(squared);
         if let Some(ridge) = best.filter(|_| candidates.spec.point() == Point::Median && !is_over()) {
             let anchor = ridge.geometry.anchor;
@@ -266,13 +277,28 @@ impl ValidationWindows {
     }
 }
 
-/// The greedy ensemble and its error.
+/// The Theta method on the validation windows.
+fn theta(candidates: &Candidates, validation: &Validation, space: Space, work: &[WorkSeries]) -> Candidate {
+    let (series, origins) = validation.windows(work);
+    let (season, horizon) = (candidates.season, candidates.spec.horizon());
+    let forecasts: Vec<Array2<f64>> = series
+        .par_iter()
+        .zip(origins)
+        .map(|(series, &origin)| theta::forecast(&series.filled[..origin], season, horizon, &[0.5]))
+        .collect();
+    let points =
+        Array2::from_shape_fn((series.len(), horizon), |(row, step)| forecasts[row][[step, 0]] as f32);
+    let error = validation.error_of(points.view(), space, work);
+    Candidate { ridge: None, points, error }
+}
+
+/// The greedy ensemble: its error, its maps, how often the Theta method is in it.
 fn greedy(
     tried: &[Candidate],
     validation: &Validation,
     space: Space,
     work: &[WorkSeries],
-) -> (f64, Vec<(RidgeChoice, usize)>) {
+) -> (f64, Vec<(RidgeChoice, usize)>, usize) {
     let mut times = vec![0; tried.len()];
     let mut sum: Array2<f32> = Array2::zeros(tried[0].points.dim());
     let mut best: (f64, Vec<usize>) = (f64::INFINITY, times.clone());
@@ -296,8 +322,10 @@ fn greedy(
         }
     }
     let (error, times) = best;
-    let taken = tried.iter().zip(times).filter(|(_, times)| *times > 0);
-    (error, taken.map(|(one, times)| (one.ridge, times)).collect())
+    let taken = || tried.iter().zip(&times).filter(|(_, times)| **times > 0);
+    let maps = taken().filter_map(|(one, times)| one.ridge.map(|ridge| (ridge, *times))).collect();
+    let theta = taken().filter(|(one, _)| one.ridge.is_none()).map(|(_, times)| times).sum();
+    (error, maps, theta)
 }
 
 /// Training windows of one lookback whose targets end before the last `held` steps; `None` where there are fewer

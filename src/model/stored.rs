@@ -11,6 +11,7 @@ use crate::engine::network::{Network, NetworkParams, NetworkSpec, Readout};
 use crate::model::artifact::{LoadError, Tensors};
 use crate::model::conformal::Conformal;
 use crate::model::ensemble::Ensemble;
+use crate::model::exam::Terms;
 use crate::model::group::{Group, MODEL_IDS, Served};
 use crate::model::member::Member;
 use crate::model::spec::{ModelSpec, Point, RawModelSpec, tails};
@@ -72,7 +73,9 @@ enum StoredServed {
     Ensemble {
         space: Space,
         width: f64,
-        /// Not in the first format, which had no corrections.
+        /// Not in the first format, which had neither Theta nor corrections.
+        #[serde(default)]
+        theta: f64,
         #[serde(default)]
         is_corrected: bool,
         members: Vec<Weighted>,
@@ -172,6 +175,7 @@ impl StoredGroup {
                 StoredServed::Ensemble {
                     space: ensemble.space,
                     width: ensemble.width,
+                    theta: ensemble.theta,
                     is_corrected: ensemble.conformal.is_some(),
                     members,
                 }
@@ -204,10 +208,10 @@ impl StoredGroup {
             StoredServed::SeasonalNaive { is_fallback } => {
                 Served::SeasonalNaive { is_fallback: *is_fallback }
             }
-            StoredServed::Ensemble { space, width, is_corrected, members } => {
+            StoredServed::Ensemble { space, width, theta, is_corrected, members } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
                 let prefix = format!("{}.", self.frequency);
-                let members = read_members(members, &prefix, spec, tensors)?;
+                let members = read_members(members, &prefix, *theta, spec, tensors)?;
                 let levels = spec.quantile_levels().to_vec();
                 let conformal = is_corrected.then(|| read_conformal(&prefix, spec, tensors)).transpose()?;
                 Served::Ensemble(Box::new(Ensemble {
@@ -216,7 +220,8 @@ impl StoredGroup {
                     levels,
                     width: *width,
                     conformal,
-                    point: spec.point(),
+                    theta: *theta,
+                    terms: Terms { horizon: spec.horizon(), season, point: spec.point() },
                 }))
             }
         };
@@ -227,12 +232,16 @@ impl StoredGroup {
 fn read_members(
     members: &[Weighted],
     prefix: &str,
+    theta: f64,
     spec: &ModelSpec,
     tensors: &mut Tensors,
 ) -> Result<Vec<(Member, f64)>, LoadError> {
     let count = members.len();
-    check("number of members", count, format!("in 1..={MEMBERS_MAX}"), (1..=MEMBERS_MAX).contains(&count))?;
-    let sum: f64 = members.iter().map(|member| member.weight).sum();
+    let least = usize::from(theta < 1.0);
+    let is_usable = (least..=MEMBERS_MAX).contains(&count);
+    check("number of members", count, format!("in {least}..={MEMBERS_MAX}"), is_usable)?;
+    check("weight of theta", theta, "in 0..=1", (0.0..=1.0).contains(&theta))?;
+    let sum = theta + members.iter().map(|member| member.weight).sum::<f64>();
     let is_mean = members.iter().all(|member| member.weight > 0.0) && (sum - 1.0).abs() < 1e-6;
     check("sum of member weights", sum, "1, of positive ones", is_mean)?;
     let read = |(index, Weighted { weight, member }): (usize, &Weighted)| {
