@@ -105,9 +105,11 @@ fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
             Some("the network did not beat the linear base on unseen data, so the base forecasts alone")
         }
         ModelKind::Auto if fit.gate < 1.0 => {
-            Some("the network passed its exam narrowly and corrects the linear base by half")
+            Some("networks improved on the linear base on unseen data and forecast together with it")
         }
-        ModelKind::Auto => Some("the network passed its exam and corrects the linear base in full"),
+        ModelKind::Auto => {
+            Some("networks improved on the linear base on unseen data and forecast in its place")
+        }
         ModelKind::S4d if fit.gate <= 0.0 => {
             Some("no network improved on the linear base, so the base forecasts alone")
         }

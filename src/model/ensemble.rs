@@ -61,17 +61,6 @@ impl Ensemble {
         }
     }
 
-    /// `(1 − share)` of this ensemble and `share` of the other.
-    pub fn blend(&self, other: &Ensemble, share: f64) -> Ensemble {
-        let part = |ensemble: &Ensemble, share: f64| {
-            let members = ensemble.members.iter().filter(move |_| share > 0.0);
-            members.map(|(member, weight)| (member.clone(), weight * share)).collect::<Vec<_>>()
-        };
-        let members = part(self, 1.0 - share).into_iter().chain(part(other, share)).collect();
-        let theta = self.theta * (1.0 - share) + other.theta * share;
-        Ensemble { members, theta, ..self.clone() }
-    }
-
     /// Mean of the members' forecasts in work space (series, T, Q), from one origin per series.
     pub fn work_forecast(&self, series: &[&WorkSeries], origins: &[usize]) -> Array3<f64> {
         let Terms { horizon, season, .. } = self.terms;

@@ -11,6 +11,7 @@ use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::{Ensemble, Predicted};
 use crate::model::exam::{Exam, Terms};
 use crate::model::gate;
+use crate::model::greedy;
 use crate::model::group::{Group, Served};
 use crate::model::learn::{Learnt, Lesson};
 use crate::model::member::Member;
@@ -18,7 +19,7 @@ use crate::model::plan::{Plan, Shape};
 use crate::model::report::{FitReport, HoldoutScore, Progress};
 use crate::model::season;
 use crate::model::select::{self, Candidates, Choice, RidgeChoice};
-use crate::model::spec::{ModelKind, ModelSpec, tails};
+use crate::model::spec::{ModelKind, ModelSpec, Parts, tails};
 use crate::model::validation::{self, Validation, long_enough};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::{Frequency, Series};
@@ -114,8 +115,8 @@ impl<'a> Fit<'a> {
             return Ok(self.baseline(true, reason));
         }
         let explored = self.explore(&choice, &early, &validation)?;
-        let share = self.share(&early, &explored, &validation);
-        let judged = early.mix(&explored, share);
+        let mix = self.weigh(&choice, &early, &explored, &validation);
+        let judged = early.mix(&explored, &mix);
         let error = validation::mean(&validation.relative(&judged, &early.work));
         if spec.kind() == ModelKind::Auto && error > ERROR_MAX {
             let reason = if error > EXACT {
@@ -132,7 +133,7 @@ impl<'a> Fit<'a> {
             judged.forecast(&exam.pick(&early.work), &exam.origins)
         });
         self.conditions.go_on()?;
-        let (served, refit_notes) = self.serve(&choice, &explored, share, &judged)?;
+        let (served, refit_notes) = self.serve(&choice, &explored, &mix, &judged)?;
         let is_refitted = refit_notes.is_empty();
 
         let mut notes: Vec<String> =
@@ -148,7 +149,7 @@ impl<'a> Fit<'a> {
             parameters: served.parameters(),
             steps: if has_network { explored.iter().map(|learnt| learnt.steps).sum() } else { 0 },
             steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum(),
-            gate: if has_network { share } else { 0.0 },
+            gate: if has_network { mix.share() } else { 0.0 },
             validation_error: Some(error).filter(|error| error.is_finite()),
             interval_scores,
             fallbacks: self.series.iter().filter(|series| series.values.len() < history_min).count(),
@@ -243,16 +244,41 @@ impl<'a> Fit<'a> {
         stems.map(|(index, stem)| lesson.explore(stem, index, validation)).collect()
     }
 
-    /// Share of the networks in the forecast.
-    fn share(&self, stage: &Stage, explored: &[Learnt], validation: &Validation) -> f64 {
-        match self.spec.kind() {
-            ModelKind::S4d => 1.0,
-            _ if explored.iter().all(|learnt| learnt.steps == 0) => 0.0,
-            _ => {
-                let trained = stage.mix(explored, 1.0);
-                gate::judge(&stage.base, &trained, validation, &stage.work, self.plan.is_panel)
-            }
+    /// How often every part counts: the base alone, or a greedy mix of its maps and the networks that the gate let
+    /// through.
+    fn weigh(&self, choice: &Choice, stage: &Stage, explored: &[Learnt], validation: &Validation) -> Mix {
+        let base = Mix::base(choice, explored.len());
+        let is_trained = |learnt: &&Learnt| learnt.steps > 0;
+        if !explored.iter().any(|learnt| is_trained(&learnt)) {
+            return base;
         }
+        let networks = Mix { maps: vec![0; choice.base.len()], theta: 0, networks: vec![1; explored.len()] };
+        if self.spec.parts() == Parts::NetworkAlone || validation.is_empty() {
+            return networks;
+        }
+        let (series, origins) = validation.windows(&stage.work);
+        let mut parts: Vec<Mix> = (0..choice.base.len()).map(|index| base.only_map(index)).collect();
+        parts.extend((0..explored.len()).map(|index| base.only_network(index)));
+        parts.extend((choice.theta > 0).then(|| base.only_theta()));
+        let points: Vec<Array2<f32>> = parts
+            .iter()
+            .map(|part| stage.mix(explored, part))
+            .map(|ensemble| {
+                ensemble.work_forecast(&series, origins).index_axis_move(Axis(2), ensemble.median())
+            })
+            .map(|points| points.mapv(|point| point as f32))
+            .collect();
+        let points: Vec<&Array2<f32>> = points.iter().collect();
+        let (_, times) = greedy::choose(&points, validation, choice.space, &stage.work);
+        let mixed = Mix::sum(&parts, &times);
+        if self.spec.kind() == ModelKind::S4d {
+            return if mixed.share() > 0.0 { mixed } else { networks };
+        }
+        let ensemble = stage.mix(explored, &mixed);
+        let is_panel = self.plan.is_panel;
+        let passes = mixed.share() > 0.0
+            && gate::lets_through(&stage.base, &ensemble, validation, &stage.work, is_panel);
+        if passes { mixed } else { base }
     }
 
     /// The judged ensemble trained again on everything, or as it is with the reasons that prevented that.
@@ -260,7 +286,7 @@ impl<'a> Fit<'a> {
         &self,
         choice: &Choice,
         explored: &[Learnt],
-        share: f64,
+        mix: &Mix,
         judged: &Ensemble,
     ) -> Result<(Ensemble, Vec<String>), Stopped> {
         let out_of_time =
@@ -269,11 +295,12 @@ impl<'a> Fit<'a> {
             return Ok((judged.clone(), vec![out_of_time()]));
         };
         let mut learnt = Vec::new();
-        if share > 0.0 {
+        if mix.share() > 0.0 {
             let names = self.names();
             let lesson = self.lesson(choice, &full, &names, "training on everything");
             for (index, (stem, explored)) in full.stems.iter().zip(explored).enumerate() {
-                learnt.push(lesson.repeat(stem, index, explored)?);
+                let is_served = mix.networks[index] > 0;
+                learnt.push(if is_served { lesson.repeat(stem, index, explored)? } else { explored.clone() });
             }
         }
         if learnt.iter().any(|learnt| learnt.is_cut) {
@@ -282,7 +309,7 @@ impl<'a> Fit<'a> {
         if learnt.iter().zip(explored).any(|(learnt, explored)| learnt.steps < explored.steps) {
             return Ok((judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect()));
         }
-        let served = full.mix(&learnt, share);
+        let served = full.mix(&learnt, mix);
         Ok((Ensemble { conformal: judged.conformal.clone(), ..served }, Vec::new()))
     }
 
@@ -420,14 +447,69 @@ struct Stage {
 }
 
 impl Stage {
-    /// The base and what was learnt, in the given share.
-    fn mix(&self, learnt: &[Learnt], share: f64) -> Ensemble {
-        if share == 0.0 {
-            return self.base.clone();
-        }
-        let members = learnt.iter().map(|learnt| (learnt.member.clone(), 1)).collect();
+    /// The parts as often as the mix says; what it leaves out is left out.
+    fn mix(&self, learnt: &[Learnt], mix: &Mix) -> Ensemble {
+        let maps = self.base.members.iter().zip(&mix.maps).map(|((member, _), times)| (member, *times));
+        let networks = learnt.iter().zip(&mix.networks).map(|(learnt, times)| (&learnt.member, *times));
+        let members = maps.chain(networks).filter(|(_, times)| *times > 0);
+        let members = members.map(|(member, times)| (member.clone(), times)).collect();
         let Ensemble { space, terms, ref levels, .. } = self.base;
-        let networks = Ensemble::counted(space, members, 0, terms, levels);
-        self.base.blend(&networks, share)
+        Ensemble::counted(space, members, mix.theta, terms, levels)
+    }
+}
+
+/// How often every part of a forecast counts.
+#[derive(Clone, Debug)]
+struct Mix {
+    /// Maps of the base.
+    maps: Vec<usize>,
+    /// The Theta method.
+    theta: usize,
+    /// Networks.
+    networks: Vec<usize>,
+}
+
+impl Mix {
+    fn base(choice: &Choice, networks: usize) -> Mix {
+        let maps = choice.base.iter().map(|(_, times)| *times).collect();
+        Mix { maps, theta: choice.theta, networks: vec![0; networks] }
+    }
+
+    fn none(&self) -> Mix {
+        Mix { maps: vec![0; self.maps.len()], theta: 0, networks: vec![0; self.networks.len()] }
+    }
+
+    fn only_map(&self, index: usize) -> Mix {
+        let mut only = self.none();
+        only.maps[index] = 1;
+        only
+    }
+
+    fn only_network(&self, index: usize) -> Mix {
+        let mut only = self.none();
+        only.networks[index] = 1;
+        only
+    }
+
+    fn only_theta(&self) -> Mix {
+        Mix { theta: 1, ..self.none() }
+    }
+
+    /// Parts that many times each.
+    fn sum(parts: &[Mix], times: &[usize]) -> Mix {
+        let mut sum = parts[0].none();
+        for (part, times) in parts.iter().zip(times) {
+            sum.maps.iter_mut().zip(&part.maps).for_each(|(to, from)| *to += times * from);
+            sum.networks.iter_mut().zip(&part.networks).for_each(|(to, from)| *to += times * from);
+            sum.theta += times * part.theta;
+        }
+        sum
+    }
+
+    /// Share of the networks.
+    fn share(&self) -> f64 {
+        let networks: usize = self.networks.iter().sum();
+        let all = networks + self.theta + self.maps.iter().sum::<usize>();
+        networks as f64 / all.max(1) as f64
     }
 }

@@ -1,40 +1,29 @@
-//! Whether the network's correction is let through: it must beat the ridge maps on the validation origins.
+//! Whether networks are let through: forecasts with them must beat those without on the validation origins.
 
 use crate::model::ensemble::Ensemble;
 use crate::model::validation::{self, Validation};
 use crate::model::work::WorkSeries;
 
-/// Shares of the trained members that are tried.
-const SHARES: [f64; 2] = [0.5, 1.0];
-
 /// Least relative improvement that a single origin can show.
 const MARGIN_SINGLE: f64 = 0.02;
 
-/// Share of the trained members in the served ensemble, judged against the ridge maps that they started from: 0, 0.5
-/// or 1.
-///
-/// The share with the least mean error is let through if it also wins on two thirds of the blocks of origins and, unless many
-/// series teach the network (`is_panel`), by more than the standard error of its advantage over the blocks: one lucky
-/// block is not evidence.
-pub fn judge(
-    ridge: &Ensemble,
-    trained: &Ensemble,
+/// Whether forecasts with networks are let through in place of those without: their mean error must be less, they must
+/// win on two thirds of the blocks of origins and, unless many series teach the networks (`is_panel`), by more than the
+/// standard error of their advantage over the blocks: one lucky block is not evidence.
+pub fn lets_through(
+    base: &Ensemble,
+    mixed: &Ensemble,
     validation: &Validation,
     work: &[WorkSeries],
     is_panel: bool,
-) -> f64 {
-    let base = blocks(&validation.relative(ridge, work));
-    let ridge_error = validation::mean(&base);
-    let tried = SHARES.map(|share| (share, blocks(&validation.relative(&ridge.blend(trained, share), work))));
-    let (share, folds) = tried
-        .into_iter()
-        .min_by(|a, b| validation::mean(&a.1).total_cmp(&validation::mean(&b.1)))
-        .expect("there are shares to try");
-    let network = validation::mean(&folds);
-    let wins = folds.iter().zip(&base).filter(|(with, without)| with < without).count();
-    let margin = if is_panel { 0.0 } else { standard_error(&base, &folds) };
-    let is_better = ridge_error - network > margin && 3 * wins >= 2 * folds.len();
-    if is_better { share } else { 0.0 }
+) -> bool {
+    let without = blocks(&validation.relative(base, work));
+    let with = blocks(&validation.relative(mixed, work));
+    let advantage = validation::mean(&without) - validation::mean(&with);
+    let wins = with.iter().zip(&without).filter(|(with, without)| with < without).count();
+    let margin = if is_panel { 0.0 } else { standard_error(&without, &with) };
+    tracing::debug!(advantage, margin, wins, blocks = with.len(), "gate");
+    advantage > margin && 3 * wins >= 2 * with.len()
 }
 
 /// Blocks of neighbouring origins: those of few series overlap, and neighbours are hardly evidence of their own.

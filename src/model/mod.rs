@@ -26,6 +26,7 @@ pub mod train;
 pub mod plan;
 pub mod ensemble;
 pub mod validation;
+pub mod greedy;
 pub mod select;
 pub mod gate;
 pub mod conformal;

@@ -59,7 +59,7 @@ pub struct FitReport {
     pub validation_error: Option<f64>,
     /// Least number of unseen values behind the correction of a quantile; 0 where there were too few for any.
     pub interval_scores: usize,
-    /// Share of the network's correction that the gate let through: 0, 0.5 or 1.
+    /// Share of the networks in the forecast, 0 where the gate let none through.
     pub gate: f64,
     /// Series that fell back to seasonal naive.
     pub fallbacks: usize,

@@ -1,9 +1,8 @@
 //! Which ridge maps make up the base of a group: a greedy ensemble, judged on the validation origins.
 //!
 //! Candidates are maps of every lookback, anchor and regularisation strength, and one with absolute errors per
-//! lookback. The ensemble starts empty and takes, time and again, the candidate that lowers its error most, the same
-//! one again if need be (Caruana et al. 2004): lookbacks that err differently average out, and a map shrunk to zero,
-//! which is naive or seasonal naive, pulls the others towards it where they overreach.
+//! lookback, and the Theta method. Lookbacks that err differently average out, and a map shrunk to zero, which is naive
+//! or seasonal naive, pulls the others towards it where they overreach.
 
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -11,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::model::greedy;
 use crate::model::member::{Batch, Member};
 use crate::model::plan::{self, NetworkPlan, Plan};
 use crate::model::ridge::{Design, anchor_inputs};
@@ -37,9 +37,6 @@ const ABSOLUTE_PASSES: usize = 3;
 /// Windows that a choice is based on, and that the served maps are fitted to.
 const WINDOWS_CHOICE: usize = 10_000;
 const WINDOWS_FIT: usize = 40_000;
-
-/// Rounds of the greedy choice.
-const ROUNDS: usize = 12;
 
 /// How one ridge map is fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,7 +104,7 @@ impl Candidates<'_> {
         let taken: usize =
             choice.base.iter().fold(choice.theta, |sum: usize, (_, times)| sum.saturating_add(*times));
         spaces(self.series, self.spec.point()).contains(&choice.space)
-            && taken <= ROUNDS
+            && taken <= greedy::ROUNDS
             && choice.base.iter().all(|(ridge, times)| *times > 0 && is_proposed(ridge))
             && choice.stems.len() == self.plan.networks.len()
             && choice.stems.iter().zip(&self.plan.networks).all(is_stem)
@@ -156,7 +153,16 @@ pub fn choose(
         if candidates.spec.kind() != ModelKind::Ridge {
             tried.push(theta(candidates, validation, space, &work));
         }
-        let (error, base, theta) = greedy(&tried, validation, space, &work);
+        for Candidate { ridge, error, .. } in &tried {
+            tracing::debug!(?space, ?ridge, error, "candidate");
+        }
+        let points: Vec<&Array2<f32>> = tried.iter().map(|one| &one.points).collect();
+        let (error, times) = greedy::choose(&points, validation, space, &work);
+        let taken = || tried.iter().zip(&times).filter(|(_, times)| **times > 0);
+        let base: Vec<(RidgeChoice, usize)> =
+            taken().filter_map(|(one, times)| one.ridge.map(|ridge| (ridge, *times))).collect();
+        let theta = taken().filter(|(one, _)| one.ridge.is_none()).map(|(_, times)| times).sum();
+        tracing::debug!(?space, error, ?base, theta, "ensemble");
         if best.as_ref().is_none_or(|(least, _)| error < *least) {
             let stem = |network: &NetworkPlan| {
                 let is_of = |one: &&Candidate| {
@@ -290,42 +296,6 @@ fn theta(candidates: &Candidates, validation: &Validation, space: Space, work: &
         Array2::from_shape_fn((series.len(), horizon), |(row, step)| forecasts[row][[step, 0]] as f32);
     let error = validation.error_of(points.view(), space, work);
     Candidate { ridge: None, points, error }
-}
-
-/// The greedy ensemble: its error, its maps, how often the Theta method is in it.
-fn greedy(
-    tried: &[Candidate],
-    validation: &Validation,
-    space: Space,
-    work: &[WorkSeries],
-) -> (f64, Vec<(RidgeChoice, usize)>, usize) {
-    let mut times = vec![0; tried.len()];
-    let mut sum: Array2<f32> = Array2::zeros(tried[0].points.dim());
-    let mut best: (f64, Vec<usize>) = (f64::INFINITY, times.clone());
-    for round in 1..=ROUNDS {
-        let errors: Vec<f64> = tried
-            .par_iter()
-            .map(|one| {
-                let mean = (&sum + &one.points) / round as f32;
-                validation.error_of(mean.view(), space, work)
-            })
-            .collect();
-        let (next, error) = errors
-            .iter()
-            .enumerate()
-            .min_by(|a, b| a.1.total_cmp(b.1))
-            .expect("there are candidates to choose from");
-        times[next] += 1;
-        sum += &tried[next].points;
-        if *error < best.0 {
-            best = (*error, times.clone());
-        }
-    }
-    let (error, times) = best;
-    let taken = || tried.iter().zip(&times).filter(|(_, times)| **times > 0);
-    let maps = taken().filter_map(|(one, times)| one.ridge.map(|ridge| (ridge, *times))).collect();
-    let theta = taken().filter(|(one, _)| one.ridge.is_none()).map(|(_, times)| times).sum();
-    (error, maps, theta)
 }
 
 /// Training windows of one lookback whose targets end before the last `held` steps; `None` where there are fewer
