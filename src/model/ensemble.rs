@@ -7,8 +7,8 @@ use crate::model::artifact::Weights;
 use crate::model::conformal::Conformal;
 use crate::model::exam::Terms;
 use crate::model::member::Member;
+use crate::model::smoothing;
 use crate::model::spec::Point;
-use crate::model::theta;
 use crate::model::work::{Space, WorkSeries};
 
 /// Weighted members that forecast as one.
@@ -18,8 +18,8 @@ pub struct Ensemble {
     pub space: Space,
     /// Members with their weights.
     pub members: Vec<(Member, f64)>,
-    /// Weight of the Theta method, which all weights with it add up to 1.
-    pub theta: f64,
+    /// Weight of exponential smoothing, which all weights with it add up to 1.
+    pub smoothing: f64,
     /// Horizon, season length and what the middle of the members' quantiles is.
     pub terms: Terms,
     /// Quantile levels (Q), ascending, the median among them.
@@ -44,16 +44,16 @@ impl Ensemble {
     pub fn counted(
         space: Space,
         members: Vec<(Member, usize)>,
-        theta: usize,
+        smoothing: usize,
         terms: Terms,
         levels: &[f64],
     ) -> Ensemble {
-        let count = theta + members.iter().map(|(_, times)| times).sum::<usize>();
+        let count = smoothing + members.iter().map(|(_, times)| times).sum::<usize>();
         let weight = |times: usize| times as f64 / count as f64;
         Ensemble {
             space,
             members: members.into_iter().map(|(member, times)| (member, weight(times))).collect(),
-            theta: weight(theta),
+            smoothing: weight(smoothing),
             terms,
             levels: levels.to_vec(),
             width: 1.0,
@@ -68,12 +68,14 @@ impl Ensemble {
         for (member, weight) in &self.members {
             mean += &member.forecast(series, origins).mapv(|value| f64::from(value) * weight);
         }
-        if self.theta > 0.0 {
+        if self.smoothing > 0.0 {
             let one = |(series, &origin): (&&WorkSeries, &usize)| {
-                theta::forecast(&series.filled[..origin], season, horizon, &self.levels)
+                smoothing::forecast(&series.filled[..origin], season, horizon, &self.levels)
             };
             let forecasts: Vec<Array2<f64>> = series.par_iter().zip(origins).map(one).collect();
-            mean.outer_iter_mut().zip(&forecasts).for_each(|(mut to, from)| to.scaled_add(self.theta, from));
+            mean.outer_iter_mut()
+                .zip(&forecasts)
+                .for_each(|(mut to, from)| to.scaled_add(self.smoothing, from));
         }
         mean
     }
@@ -178,7 +180,7 @@ impl Ensemble {
     /// Steps of history from which on a series can be forecast: enough of every lookback is real.
     pub fn history_min(&self) -> usize {
         let members = self.members.iter().map(|(member, _)| member.geometry.first_origin());
-        members.chain((self.theta > 0.0).then_some(self.terms.season + 2)).max().unwrap_or(1)
+        members.chain((self.smoothing > 0.0).then_some(self.terms.season + 2)).max().unwrap_or(1)
     }
 }
 

@@ -157,7 +157,7 @@ impl<'a> Fit<'a> {
             budget_exhausted: !is_refitted && self.conditions.is_over()
                 || explored.iter().any(|learnt| learnt.is_cut),
             holdout,
-            ..self.report(match (has_network, served.theta > 0.0) {
+            ..self.report(match (has_network, served.smoothing > 0.0) {
                 (true, _) => "s4d",
                 (false, true) => "ensemble",
                 (false, false) => "ridge",
@@ -219,12 +219,12 @@ impl<'a> Fit<'a> {
             choice.base.iter().map(|(ridge, _)| *ridge).chain(choice.stems.iter().copied()).collect();
         let mut members = select::fit_maps(&work, &ridges, &self.candidates(held))?;
         let stems = members.split_off(choice.base.len());
-        if members.is_empty() && choice.theta == 0 {
+        if members.is_empty() && choice.smoothing == 0 {
             return None;
         }
         let counted = members.into_iter().zip(choice.base.iter().map(|(_, times)| *times)).collect();
         let levels = self.spec.quantile_levels();
-        let base = Ensemble::counted(choice.space, counted, choice.theta, self.terms(), levels);
+        let base = Ensemble::counted(choice.space, counted, choice.smoothing, self.terms(), levels);
         Some(Stage { base, stems, work, held })
     }
 
@@ -248,18 +248,20 @@ impl<'a> Fit<'a> {
     /// through.
     fn weigh(&self, choice: &Choice, stage: &Stage, explored: &[Learnt], validation: &Validation) -> Mix {
         let base = Mix::base(choice, explored.len());
-        let is_trained = |learnt: &&Learnt| learnt.steps > 0;
-        if !explored.iter().any(|learnt| is_trained(&learnt)) {
+        let trained: Vec<usize> = explored.iter().map(|learnt| usize::from(learnt.steps > 0)).collect();
+        if trained.iter().all(|times| *times == 0) {
             return base;
         }
-        let networks = Mix { maps: vec![0; choice.base.len()], theta: 0, networks: vec![1; explored.len()] };
+        let networks = Mix { networks: trained, ..base.none() };
         if self.spec.parts() == Parts::NetworkAlone || validation.is_empty() {
             return networks;
         }
         let (series, origins) = validation.windows(&stage.work);
-        let mut parts: Vec<Mix> = (0..choice.base.len()).map(|index| base.only_map(index)).collect();
-        parts.extend((0..explored.len()).map(|index| base.only_network(index)));
-        parts.extend((choice.theta > 0).then(|| base.only_theta()));
+        // One by one, networks would be picked for their luck on the origins that they were stopped by.
+        let unit = networks.networks.iter().sum();
+        let mut parts = vec![networks.clone()];
+        parts.extend((0..choice.base.len()).map(|index| base.only_map(index, unit)));
+        parts.extend((choice.smoothing > 0).then(|| Mix { smoothing: unit, ..base.none() }));
         let points: Vec<Array2<f32>> = parts
             .iter()
             .map(|part| stage.mix(explored, part))
@@ -454,7 +456,7 @@ impl Stage {
         let members = maps.chain(networks).filter(|(_, times)| *times > 0);
         let members = members.map(|(member, times)| (member.clone(), times)).collect();
         let Ensemble { space, terms, ref levels, .. } = self.base;
-        Ensemble::counted(space, members, mix.theta, terms, levels)
+        Ensemble::counted(space, members, mix.smoothing, terms, levels)
     }
 }
 
@@ -463,8 +465,8 @@ impl Stage {
 struct Mix {
     /// Maps of the base.
     maps: Vec<usize>,
-    /// The Theta method.
-    theta: usize,
+    /// Exponential smoothing.
+    smoothing: usize,
     /// Networks.
     networks: Vec<usize>,
 }
@@ -472,27 +474,19 @@ struct Mix {
 impl Mix {
     fn base(choice: &Choice, networks: usize) -> Mix {
         let maps = choice.base.iter().map(|(_, times)| *times).collect();
-        Mix { maps, theta: choice.theta, networks: vec![0; networks] }
+        Mix { maps, smoothing: choice.smoothing, networks: vec![0; networks] }
     }
 
+    /// None of the parts.
     fn none(&self) -> Mix {
-        Mix { maps: vec![0; self.maps.len()], theta: 0, networks: vec![0; self.networks.len()] }
+        Mix { maps: vec![0; self.maps.len()], smoothing: 0, networks: vec![0; self.networks.len()] }
     }
 
-    fn only_map(&self, index: usize) -> Mix {
+    /// One map, that many times.
+    fn only_map(&self, index: usize, times: usize) -> Mix {
         let mut only = self.none();
-        only.maps[index] = 1;
+        only.maps[index] = times;
         only
-    }
-
-    fn only_network(&self, index: usize) -> Mix {
-        let mut only = self.none();
-        only.networks[index] = 1;
-        only
-    }
-
-    fn only_theta(&self) -> Mix {
-        Mix { theta: 1, ..self.none() }
     }
 
     /// Parts that many times each.
@@ -501,7 +495,7 @@ impl Mix {
         for (part, times) in parts.iter().zip(times) {
             sum.maps.iter_mut().zip(&part.maps).for_each(|(to, from)| *to += times * from);
             sum.networks.iter_mut().zip(&part.networks).for_each(|(to, from)| *to += times * from);
-            sum.theta += times * part.theta;
+            sum.smoothing += times * part.smoothing;
         }
         sum
     }
@@ -509,7 +503,7 @@ impl Mix {
     /// Share of the networks.
     fn share(&self) -> f64 {
         let networks: usize = self.networks.iter().sum();
-        let all = networks + self.theta + self.maps.iter().sum::<usize>();
+        let all = networks + self.smoothing + self.maps.iter().sum::<usize>();
         networks as f64 / all.max(1) as f64
     }
 }

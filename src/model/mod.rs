@@ -19,7 +19,7 @@ pub mod season;
 pub mod baseline;
 pub mod exam;
 pub mod artifact;
-pub mod theta;
+pub mod smoothing;
 pub mod ridge;
 pub mod member;
 pub mod train;

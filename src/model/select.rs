@@ -1,7 +1,7 @@
 //! Which ridge maps make up the base of a group: a greedy ensemble, judged on the validation origins.
 //!
 //! Candidates are maps of every lookback, anchor and regularisation strength, and one with absolute errors per
-//! lookback, and the Theta method. Lookbacks that err differently average out, and a map shrunk to zero, which is naive
+//! lookback, and exponential smoothing. Lookbacks that err differently average out, and a map shrunk to zero, which is naive
 //! or seasonal naive, pulls the others towards it where they overreach.
 
 use ndarray::Array2;
@@ -14,8 +14,8 @@ use crate::model::greedy;
 use crate::model::member::{Batch, Member};
 use crate::model::plan::{self, NetworkPlan, Plan};
 use crate::model::ridge::{Design, anchor_inputs};
+use crate::model::smoothing;
 use crate::model::spec::{ModelKind, ModelSpec, Point};
-use crate::model::theta;
 use crate::model::validation::Validation;
 use crate::model::windows::{Anchor, Geometry, Origins};
 use crate::model::work::{Space, WorkSeries};
@@ -58,8 +58,8 @@ pub struct Choice {
     pub space: Space,
     /// The base: ridge maps and how often each was taken; none if the series are too short for any.
     pub base: Vec<(RidgeChoice, usize)>,
-    /// How often the Theta method was taken.
-    pub theta: usize,
+    /// How often exponential smoothing was taken.
+    pub smoothing: usize,
     /// The map that each network of the plan stands on, in the order of the plan.
     pub stems: Vec<RidgeChoice>,
 }
@@ -80,7 +80,7 @@ pub struct Candidates<'a> {
 
 /// What may become a member, and what it forecasts on the validation windows.
 struct Candidate {
-    /// A map; `None` is the Theta method.
+    /// A map; `None` is exponential smoothing.
     ridge: Option<RidgeChoice>,
     /// Forecasts (windows, T) in work space.
     points: Array2<f32>,
@@ -102,7 +102,7 @@ impl Candidates<'_> {
             is_proposed(stem) && stem.geometry.lookback == network.lookback
         };
         let taken: usize =
-            choice.base.iter().fold(choice.theta, |sum: usize, (_, times)| sum.saturating_add(*times));
+            choice.base.iter().fold(choice.smoothing, |sum: usize, (_, times)| sum.saturating_add(*times));
         spaces(self.series, self.spec.point()).contains(&choice.space)
             && taken <= greedy::ROUNDS
             && choice.base.iter().all(|(ridge, times)| *times > 0 && is_proposed(ridge))
@@ -122,7 +122,7 @@ impl Candidates<'_> {
         let stems = self.plan.networks.iter().map(|network| self.rule_of_thumb(network.lookback)).collect();
         let longest = self.plan.lookbacks.iter().rev().take(2);
         let base = longest.map(|&lookback| (self.rule_of_thumb(lookback), 1)).collect();
-        Choice { space, base, theta: 0, stems }
+        Choice { space, base, smoothing: 0, stems }
     }
 }
 
@@ -151,7 +151,7 @@ pub fn choose(
             continue;
         }
         if candidates.spec.kind() != ModelKind::Ridge {
-            tried.push(theta(candidates, validation, space, &work));
+            tried.push(smoothing(candidates, validation, space, &work));
         }
         for Candidate { ridge, error, .. } in &tried {
             tracing::debug!(?space, ?ridge, error, "candidate");
@@ -161,8 +161,8 @@ pub fn choose(
         let taken = || tried.iter().zip(&times).filter(|(_, times)| **times > 0);
         let base: Vec<(RidgeChoice, usize)> =
             taken().filter_map(|(one, times)| one.ridge.map(|ridge| (ridge, *times))).collect();
-        let theta = taken().filter(|(one, _)| one.ridge.is_none()).map(|(_, times)| times).sum();
-        tracing::debug!(?space, error, ?base, theta, "ensemble");
+        let smoothing = taken().filter(|(one, _)| one.ridge.is_none()).map(|(_, times)| times).sum();
+        tracing::debug!(?space, error, ?base, smoothing, "ensemble");
         if best.as_ref().is_none_or(|(least, _)| error < *least) {
             let stem = |network: &NetworkPlan| {
                 let is_of = |one: &&Candidate| {
@@ -176,7 +176,7 @@ pub fn choose(
                 if network.on_map { stem } else { RidgeChoice { lambda: ZERO, is_absolute: false, ..stem } }
             };
             let stems = candidates.plan.networks.iter().map(stem).collect();
-            best = Some((error, Choice { space, base, theta, stems }));
+            best = Some((error, Choice { space, base, smoothing, stems }));
         }
     }
     best.map_or_else(|| candidates.unjudged(spaces[0]), |(_, choice)| choice)
@@ -283,14 +283,19 @@ impl ValidationWindows {
     }
 }
 
-/// The Theta method on the validation windows.
-fn theta(candidates: &Candidates, validation: &Validation, space: Space, work: &[WorkSeries]) -> Candidate {
+/// Exponential smoothing on the validation windows.
+fn smoothing(
+    candidates: &Candidates,
+    validation: &Validation,
+    space: Space,
+    work: &[WorkSeries],
+) -> Candidate {
     let (series, origins) = validation.windows(work);
     let (season, horizon) = (candidates.season, candidates.spec.horizon());
     let forecasts: Vec<Array2<f64>> = series
         .par_iter()
         .zip(origins)
-        .map(|(series, &origin)| theta::forecast(&series.filled[..origin], season, horizon, &[0.5]))
+        .map(|(series, &origin)| smoothing::forecast(&series.filled[..origin], season, horizon, &[0.5]))
         .collect();
     let points =
         Array2::from_shape_fn((series.len(), horizon), |(row, step)| forecasts[row][[step, 0]] as f32);

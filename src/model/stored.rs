@@ -73,9 +73,9 @@ enum StoredServed {
     Ensemble {
         space: Space,
         width: f64,
-        /// Not in the first format, which had neither Theta nor corrections.
+        /// Not in the first format, which had neither smoothing nor corrections.
         #[serde(default)]
-        theta: f64,
+        smoothing: f64,
         #[serde(default)]
         is_corrected: bool,
         members: Vec<Weighted>,
@@ -175,7 +175,7 @@ impl StoredGroup {
                 StoredServed::Ensemble {
                     space: ensemble.space,
                     width: ensemble.width,
-                    theta: ensemble.theta,
+                    smoothing: ensemble.smoothing,
                     is_corrected: ensemble.conformal.is_some(),
                     members,
                 }
@@ -208,10 +208,10 @@ impl StoredGroup {
             StoredServed::SeasonalNaive { is_fallback } => {
                 Served::SeasonalNaive { is_fallback: *is_fallback }
             }
-            StoredServed::Ensemble { space, width, theta, is_corrected, members } => {
+            StoredServed::Ensemble { space, width, smoothing, is_corrected, members } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
                 let prefix = format!("{}.", self.frequency);
-                let members = read_members(members, &prefix, *theta, spec, tensors)?;
+                let members = read_members(members, &prefix, *smoothing, spec, tensors)?;
                 let levels = spec.quantile_levels().to_vec();
                 let conformal = is_corrected.then(|| read_conformal(&prefix, spec, tensors)).transpose()?;
                 Served::Ensemble(Box::new(Ensemble {
@@ -220,7 +220,7 @@ impl StoredGroup {
                     levels,
                     width: *width,
                     conformal,
-                    theta: *theta,
+                    smoothing: *smoothing,
                     terms: Terms { horizon: spec.horizon(), season, point: spec.point() },
                 }))
             }
@@ -232,16 +232,16 @@ impl StoredGroup {
 fn read_members(
     members: &[Weighted],
     prefix: &str,
-    theta: f64,
+    smoothing: f64,
     spec: &ModelSpec,
     tensors: &mut Tensors,
 ) -> Result<Vec<(Member, f64)>, LoadError> {
     let count = members.len();
-    let least = usize::from(theta < 1.0);
+    let least = usize::from(smoothing < 1.0);
     let is_usable = (least..=MEMBERS_MAX).contains(&count);
     check("number of members", count, format!("in {least}..={MEMBERS_MAX}"), is_usable)?;
-    check("weight of theta", theta, "in 0..=1", (0.0..=1.0).contains(&theta))?;
-    let sum = theta + members.iter().map(|member| member.weight).sum::<f64>();
+    check("weight of smoothing", smoothing, "in 0..=1", (0.0..=1.0).contains(&smoothing))?;
+    let sum = smoothing + members.iter().map(|member| member.weight).sum::<f64>();
     let is_mean = members.iter().all(|member| member.weight > 0.0) && (sum - 1.0).abs() < 1e-6;
     check("sum of member weights", sum, "1, of positive ones", is_mean)?;
     let read = |(index, Weighted { weight, member }): (usize, &Weighted)| {

@@ -1,14 +1,15 @@
-//! The Theta method in work space: one series at a time, for what a map over all series misses in its level and trend.
+//! Exponential smoothing in work space, one series at a time, for what a map over all series misses in level and trend.
 //!
-//! The series is deseasonalised (additive classical decomposition, where the season shows), then
+//! The series is deseasonalised (additive classical decomposition, where the season shows); the forecast is the mean of
+//! the Theta method and of damped trend, which err in opposite ways on trends that go on and on trends that end:
 //!
 //! ```text
-//! ŷ(h) = ℓ + b/2 · (h − 1 + (1 − (1 − α)ⁿ)/α) + s(h)
+//! Theta   ŷ(h) = ℓ + b/2 · (h − 1 + (1 − (1 − α)ⁿ)/α)          ℓ of simple exponential smoothing, b of a line
+//! damped  ŷ(h) = ℓ + (φ + … + φʰ) β                            ℓ and β of Holt's method with damping φ
 //! ```
 //!
-//! with ℓ the level of simple exponential smoothing, b the slope of the least-squares line, s the seasonal indices.
-//! Source: Assimakopoulos and Nikolopoulos (2000) in the closed form of Hyndman and Billah (2003), eq. 3; seasonal test
-//! as in the M4 competition.
+//! Sources: Assimakopoulos and Nikolopoulos (2000) in the closed form of Hyndman and Billah (2003), eq. 3; Gardner and
+//! McKenzie (1985); their mean is what the Comb benchmark of the M competitions does. Seasonal test as in M4.
 
 use ndarray::Array2;
 
@@ -37,10 +38,14 @@ pub fn forecast(values: &[f32], season: usize, horizon: usize, levels: &[f64]) -
     let adjusted: Vec<f64> = values.iter().enumerate().map(|(t, y)| y - indices[t % indices.len()]).collect();
     let slope = slope(&adjusted);
     let Smoothed { alpha, level, error } = smooth(&adjusted);
+    let damped = Damped::fit(&adjusted);
     let start = (1.0 - (1.0 - alpha).powi(i32::try_from(count).unwrap_or(i32::MAX))) / alpha;
+    let mut trend = 0.0;
     for (step, mut row) in quantiles.outer_iter_mut().enumerate() {
         let ahead = step as f64;
-        let point = level + 0.5 * slope * (ahead + start) + indices[(count + step) % indices.len()];
+        let theta = level + 0.5 * slope * (ahead + start);
+        trend = damped.phi * (trend + damped.slope);
+        let point = 0.5 * (theta + damped.level + trend) + indices[(count + step) % indices.len()];
         let deviation = error * (1.0 + ahead * alpha * alpha).sqrt();
         for (quantile, &tau) in row.iter_mut().zip(levels) {
             *quantile = point + deviation * (tau / (1.0 - tau)).ln() * 3f64.sqrt() / std::f64::consts::PI;
@@ -108,20 +113,72 @@ fn smooth(values: &[f64]) -> Smoothed {
     best.expect("there are weights to try")
 }
 
+/// Holt's method with a damped trend.
+#[derive(Clone, Copy)]
+struct Damped {
+    phi: f64,
+    /// After the last value.
+    level: f64,
+    slope: f64,
+}
+
+/// Smoothing weights of the level, of the trend relative to it, and damping factors that are tried.
+const LEVEL_WEIGHTS: [f64; 10] = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95];
+const TREND_WEIGHTS: [f64; 5] = [0.01, 0.03, 0.1, 0.2, 0.4];
+const DAMPINGS: [f64; 4] = [0.8, 0.9, 0.95, 0.98];
+
+/// Steps that the first slope is the mean of.
+const FIRST_STEPS: usize = 12;
+
+impl Damped {
+    /// With the weights and the damping that make the least squared errors one step ahead.
+    fn fit(values: &[f64]) -> Damped {
+        let first = &values[..values.len().min(FIRST_STEPS + 1)];
+        let slope = (first[first.len() - 1] - first[0]) / (first.len() - 1).max(1) as f64;
+        let run = |alpha: f64, beta: f64, phi: f64| {
+            let (mut level, mut slope, mut square) = (values[0], slope, 0.0);
+            for y in &values[1..] {
+                let expected = level + phi * slope;
+                let error = y - expected;
+                square += error * error;
+                level = expected + alpha * error;
+                slope = phi * slope + alpha * beta * error;
+            }
+            (square, Damped { phi, level, slope })
+        };
+        let mut best: Option<(f64, Damped)> = None;
+        for (alpha, beta, phi) in LEVEL_WEIGHTS
+            .into_iter()
+            .flat_map(|alpha| TREND_WEIGHTS.map(|beta| (alpha, beta)))
+            .flat_map(|(alpha, beta)| DAMPINGS.map(|phi| (alpha, beta, phi)))
+        {
+            let tried = run(alpha, beta, phi);
+            if best.is_none_or(|(least, _)| tried.0 < least) {
+                best = Some(tried);
+            }
+        }
+        best.map_or(Damped { phi: 0.0, level: values[0], slope: 0.0 }, |(_, damped)| damped)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_trend_with_a_season_is_continued_at_half_the_slope() {
+    fn a_trend_with_a_season_is_continued_at_half_the_slope_and_damped() {
         let indices = [3.0, -1.0, -2.0, 0.0];
         let values: Vec<f32> = (0..40).map(|t| t as f32 + indices[t % 4]).collect();
         let forecast = forecast(&values, 4, 8, &[0.5]);
         // The moving average takes the trend out of the indices, smoothing at α = 0.95 trails the trend by 1/α − 1.
-        let lag = 1.0 / 0.95 - 1.0;
+        let adjusted: Vec<f64> = (0..40).map(f64::from).collect();
+        let damped = Damped::fit(&adjusted);
+        assert!((damped.level - 39.0).abs() < 0.1 && (damped.slope - 1.0).abs() < 0.1 && damped.phi == 0.98);
+        let mut trend = 0.0;
         for step in 0..8 {
-            let level = 39.0 - lag + 0.5 * (step as f64 + 1.0 / 0.95);
-            let want = level + f64::from(indices[step % 4]);
+            let theta = 39.0 - (1.0 / 0.95 - 1.0) + 0.5 * (step as f64 + 1.0 / 0.95);
+            trend += damped.phi.powi(step as i32 + 1) * damped.slope;
+            let want = 0.5 * (theta + damped.level + trend) + f64::from(indices[step % 4]);
             assert!((forecast[[step, 0]] - want).abs() < 1e-6, "{step}: {} for {want}", forecast[[step, 0]]);
         }
     }
