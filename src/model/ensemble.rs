@@ -114,19 +114,19 @@ impl Ensemble {
         points
     }
 
-    /// The same with quantiles corrected by what they missed on windows whose actuals (windows, T) are known, in work
-    /// space; and the number of scores behind every correction, 0 where there were too few for any.
-    pub fn calibrated(
-        self,
-        series: &[&WorkSeries],
-        origins: &[usize],
-        actual: &Array2<f64>,
-    ) -> (Ensemble, usize) {
-        if series.is_empty() {
+    /// The same with quantiles corrected by what they missed on windows (series index, origin) whose actuals are
+    /// known; and the number of scores behind every correction, 0 where there were too few for any.
+    pub fn calibrated(self, work: &[WorkSeries], windows: &[(usize, usize)]) -> (Ensemble, usize) {
+        if windows.is_empty() {
             return (self, 0);
         }
+        let series: Vec<&WorkSeries> = windows.iter().map(|&(index, _)| &work[index]).collect();
+        let origins: Vec<usize> = windows.iter().map(|&(_, origin)| origin).collect();
+        let actual = Array2::from_shape_fn((series.len(), self.terms.horizon), |(window, step)| {
+            f64::from(series[window].target[origins[window] + step])
+        });
         let median = self.median();
-        let mut forecasts = self.work_forecast(series, origins);
+        let mut forecasts = self.work_forecast(&series, &origins);
         for mut sample in forecasts.outer_iter_mut() {
             for mut row in sample.outer_iter_mut() {
                 ascend(row.as_slice_mut().expect("standard layout"), median);

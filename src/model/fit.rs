@@ -127,11 +127,14 @@ impl<'a> Fit<'a> {
             return Ok(self.baseline(false, reason));
         }
         self.conditions.go_on()?;
-        let (windows, origins) = validation.windows(&early.work);
-        let (judged, interval_scores) = judged.calibrated(&windows, origins, &validation.actual(&early.work));
+        let (judged, _) =
+            judged.calibrated(&early.work, &validation.windows_with_tail(self.series, 0, history));
         let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
             judged.forecast(&exam.pick(&early.work), &exam.origins)
         });
+        // The score above is that of intervals which had not seen the tail; those that serve have.
+        let windows = validation.windows_with_tail(self.series, self.plan.tail_origins, history);
+        let (judged, interval_scores) = judged.calibrated(&early.work, &windows);
         self.conditions.go_on()?;
         let (served, refit_notes) = self.serve(&choice, &explored, &mix, &judged)?;
         let is_refitted = refit_notes.is_empty();

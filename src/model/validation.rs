@@ -62,11 +62,25 @@ impl Validation {
         (self.series.iter().map(|&index| &work[index]).collect(), &self.origins)
     }
 
-    /// What came after every window (windows, T), in work space; `NaN` where nothing was observed.
-    pub fn actual(&self, work: &[WorkSeries]) -> Array2<f64> {
-        Array2::from_shape_fn((self.series.len(), self.horizon), |(row, step)| {
-            f64::from(work[self.series[row]].target[self.origins[row] + step])
-        })
+    /// The windows, and those of the last `tail` origins, one horizon apart, that nothing was chosen by. Where those are
+    /// many, they count as much as all others together: what was chosen on the others looks better there than it is.
+    pub fn windows_with_tail(
+        &self,
+        series: &[&Series],
+        tail: usize,
+        history_min: usize,
+    ) -> Vec<(usize, usize)> {
+        let own: Vec<(usize, usize)> =
+            self.series.iter().copied().zip(self.origins.iter().copied()).collect();
+        let tail: Vec<(usize, usize)> = (1..=tail)
+            .map(|origin| origin * self.horizon)
+            .flat_map(|back| {
+                let chosen = sample(long_enough(series, back + history_min));
+                chosen.into_iter().map(move |index| (index, series[index].values.len() - back))
+            })
+            .collect();
+        let times = if tail.len() >= TAIL_MIN { (own.len() / tail.len()).max(1) } else { 1 };
+        (0..times).flat_map(|_| tail.iter().copied()).chain(own).collect()
     }
 
     /// Error relative to that of seasonal naive over all folds, one figure per fold; a mean below 1 is better than
@@ -105,6 +119,9 @@ impl Validation {
 
 /// Series that a fold judges by at most; more would cost time and change no choice.
 const SERIES_MAX: usize = 1_000;
+
+/// Windows of the tail from which on they are more than an accident.
+const TAIL_MIN: usize = 40;
 
 /// Evenly spaced ones of too many.
 fn sample(indices: Vec<usize>) -> Vec<usize> {
