@@ -121,7 +121,8 @@ impl<'a> Backtest<'a> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut naive: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         for place in 0..self.models.len() {
-            let (done, total) = (self.next * self.models.len() + place, self.windows.len() * self.models.len());
+            let (done, total) =
+                (self.next * self.models.len() + place, self.windows.len() * self.models.len());
             watch(Progress { stage: "backtesting", done, total });
             let spec = self.spec.models.iter().find(|spec| spec.kind() == self.models[place].model);
             let Some(spec) = spec else { continue };
@@ -207,9 +208,8 @@ impl<'a> Backtest<'a> {
 
     /// What became of each model, in the order of the settings.
     pub fn results(mut self) -> Vec<ModelResult> {
-        let order = |result: &ModelResult| {
-            self.spec.models.iter().position(|spec| spec.kind() == result.model)
-        };
+        let order =
+            |result: &ModelResult| self.spec.models.iter().position(|spec| spec.kind() == result.model);
         self.models.sort_by_key(order);
         self.models
     }
@@ -324,7 +324,9 @@ mod tests {
                 let poisoned = run(&panel, &spec).0;
                 let until = |all: &[Outcome]| {
                     let known = all.iter().filter(|one| one.window <= window);
-                    known.map(|one| format!("{:?} {:?} {:?}", one.model, one.forecast, one.scale)).collect::<Vec<_>>()
+                    known
+                        .map(|one| format!("{:?} {:?} {:?}", one.model, one.forecast, one.scale))
+                        .collect::<Vec<_>>()
                 };
                 assert_eq!(until(&poisoned), until(&clean), "window {window}, {poison}");
             }

@@ -170,7 +170,8 @@ mod tests {
     use crate::evaluation::test_data::{DAY, panel, series, spec};
 
     fn fold(windows: &[Window]) -> Vec<Vec<(usize, usize, i64)>> {
-        let of = |window: &Window| window.iter().map(|one| (one.series, one.steps, one.cutoff / DAY)).collect();
+        let of =
+            |window: &Window| window.iter().map(|one| (one.series, one.steps, one.cutoff / DAY)).collect();
         windows.iter().map(of).collect()
     }
 

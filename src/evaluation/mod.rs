@@ -5,7 +5,11 @@ pub mod score;
 mod sums;
 mod cutoffs;
 pub mod backtest;
+mod student;
+pub mod compare;
 
+#[cfg(test)]
+mod compare_tests;
 #[cfg(test)]
 mod score_tests;
 #[cfg(test)]

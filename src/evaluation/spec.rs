@@ -14,6 +14,16 @@ pub enum Refit {
     Every(usize),
 }
 
+impl std::fmt::Display for Refit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refit::Always => f.write_str("always"),
+            Refit::Never => f.write_str("never"),
+            Refit::Every(windows) => write!(f, "{windows}"),
+        }
+    }
+}
+
 /// What cutoffs are counted back from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Align {
@@ -22,6 +32,19 @@ pub enum Align {
     Calendar,
     /// Each series' own end: for sets whose timestamps mean nothing, as in competitions.
     End,
+}
+
+impl Align {
+    /// All of them, for help texts and suggestions.
+    pub const ALL: [Align; 2] = [Align::Calendar, Align::End];
+
+    /// Name in flags.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Align::Calendar => "calendar",
+            Align::End => "end",
+        }
+    }
 }
 
 /// A checked backtest.
@@ -69,7 +92,14 @@ pub enum BacktestError {
     Model(#[from] ModelError),
 }
 
-fn too_many(windows: usize, fitting: usize, horizon: usize, gap: usize, step: usize, longest: usize) -> String {
+fn too_many(
+    windows: usize,
+    fitting: usize,
+    horizon: usize,
+    gap: usize,
+    step: usize,
+    longest: usize,
+) -> String {
     let gap = if gap > 0 { format!(" after a gap of {gap}") } else { String::new() };
     match fitting {
         0 => format!(

@@ -1,7 +1,7 @@
 //! One backtest, straight down: read, then window by window cut, fit, predict, score and write.
 
 use crate::evaluation::backtest::{Backtest, ModelResult};
-use crate::evaluation::spec::{Align, BacktestSpec, Refit};
+use crate::evaluation::spec::{Align, BacktestSpec};
 use crate::ingest::{self, SourceSpec};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
@@ -94,7 +94,18 @@ pub fn backtest(
         notes.push("no step of any window was observed, so nothing is scored".into());
     }
     let spec = job.spec.clone();
-    Ok(BacktestReport { moment, source, spec, models, cutoffs, seasons, segments, left_out, notes, published })
+    Ok(BacktestReport {
+        moment,
+        source,
+        spec,
+        models,
+        cutoffs,
+        seasons,
+        segments,
+        left_out,
+        notes,
+        published,
+    })
 }
 
 /// What a reader of the figures has to know.
@@ -129,11 +140,6 @@ fn segments(panel: &Panel, column: Option<&str>) -> Result<BTreeMap<String, Stri
 fn metadata(job: &BacktestJob, moment: &Moment, source: &SourceReport) -> Vec<(String, String)> {
     let spec = &job.spec;
     let models: Vec<&str> = spec.models.iter().map(|model| model.kind().as_str()).collect();
-    let refit = match spec.refit {
-        Refit::Always => "always".into(),
-        Refit::Never => "never".into(),
-        Refit::Every(windows) => windows.to_string(),
-    };
     let pairs = [
         ("run_id", moment.run_id.clone()),
         ("config_sha256", job.config_sha256.clone()),
@@ -145,7 +151,7 @@ fn metadata(job: &BacktestJob, moment: &Moment, source: &SourceReport) -> Vec<(S
         ("windows", spec.windows.to_string()),
         ("step", spec.step.to_string()),
         ("gap", spec.gap.to_string()),
-        ("refit", refit),
+        ("refit", spec.refit.to_string()),
     ];
     pairs.map(|(key, value)| (key.into(), value)).into()
 }

@@ -12,7 +12,7 @@ mod stage;
 mod train;
 
 pub use backtest::{BacktestJob, BacktestReport, backtest};
-pub use compare::{CompareError, CompareJob, Contender, compare};
+pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec};
 pub use report::{JobReport, SourceReport};
