@@ -35,9 +35,6 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// All of them, for help texts and suggestions.
-    pub const ALL: [Loss; 3] = [Loss::Mae, Loss::Mse, Loss::Pinball];
-
     /// Name in flags.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -57,7 +57,8 @@ impl BacktestFile {
     ) -> Result<BacktestFile, PublishError> {
         let draft = Draft::new(path)?;
         let ids = names::id_names_beside(id_columns, &OWN);
-        let quantiles: Vec<String> = quantile_levels.iter().map(|&level| names::quantile_name(level)).collect();
+        let quantiles: Vec<String> =
+            quantile_levels.iter().map(|&level| names::quantile_name(level)).collect();
         let schema = schema(&ids, &quantiles);
         let file = draft.file().try_clone().map_err(|error| draft.failed(&error))?;
         let writer = properties(&schema, metadata)
@@ -113,10 +114,8 @@ impl BacktestFile {
             let values = values.map(|value| i32::try_from(value).unwrap_or(i32::MAX));
             Arc::new(Int32Array::from_iter_values(values))
         };
-        let mut columns = vec![
-            text(&|one| one.model.as_str().into()),
-            text(&|one| one.forecast.unique_id.clone()),
-        ];
+        let mut columns =
+            vec![text(&|one| one.model.as_str().into()), text(&|one| one.forecast.unique_id.clone())];
         columns.extend(
             self.keys.iter().map(|&key| text(&|one| one.forecast.keys.get(key).cloned().unwrap_or_default())),
         );
@@ -126,7 +125,10 @@ impl BacktestFile {
             integers(&mut outcomes.iter().flat_map(|one| repeat_n(one.window, scored(one)))),
             integers(&mut outcomes.iter().flat_map(|one| one.gap + 1..=one.actual.len())),
             Arc::new(Float64Array::from_iter(
-                outcomes.iter().flat_map(|one| one.actual[one.gap..].iter()).map(|y| Some(*y).filter(|y| !y.is_nan())),
+                outcomes
+                    .iter()
+                    .flat_map(|one| one.actual[one.gap..].iter())
+                    .map(|y| Some(*y).filter(|y| !y.is_nan())),
             )),
             numbers(&mut outcomes.iter().flat_map(|one| one.forecast.point[one.gap..].iter().copied())),
         ]);
@@ -159,7 +161,9 @@ fn schema(ids: &[(usize, String)], quantiles: &[String]) -> SchemaRef {
     fields.extend(["window", "h"].map(|name| field(name, integer)));
     fields.extend(["y", "yhat"].map(|name| field(name, number)));
     fields.extend(quantiles.iter().map(|name| field(name, number)));
-    fields.extend([("scale", number), ("model_id", text), ("status", text)].map(|(name, kind)| field(name, kind)));
+    fields.extend(
+        [("scale", number), ("model_id", text), ("status", text)].map(|(name, kind)| field(name, kind)),
+    );
     Arc::new(Schema::new(fields))
 }
 

@@ -62,7 +62,8 @@ pub fn quantile_name(level: f64) -> String {
 
 /// Level of a quantile column of that name; `None` for any other name.
 pub(super) fn quantile_level(name: &str) -> Option<f64> {
-    let percent: f64 = name.strip_prefix('p').filter(|_| like_quantile(name))?.replacen('_', ".", 1).parse().ok()?;
+    let percent: f64 =
+        name.strip_prefix('p').filter(|_| like_quantile(name))?.replacen('_', ".", 1).parse().ok()?;
     // Levels have six digits; dividing would give neighbours of them.
     let level = format!("{:.9}", percent / 100.0).parse().ok()?;
     (0.0 < level && level < 1.0).then_some(level)

@@ -75,7 +75,10 @@ fn add(models: &mut Vec<OutcomeColumns>, batch: &RecordBatch) -> Option<()> {
         own.y.push(if y.is_null(row) { f64::NAN } else { y.value(row) });
         own.yhat.push(yhat.value(row));
         own.scale.push(scale.value(row));
-        own.quantiles.iter_mut().zip(&quantiles).for_each(|((_, own), (_, values))| own.push(values.value(row)));
+        own.quantiles
+            .iter_mut()
+            .zip(&quantiles)
+            .for_each(|((_, own), (_, values))| own.push(values.value(row)));
     }
     Some(())
 }
