@@ -165,6 +165,8 @@ mod tests {
         assert_eq!(names(&["unique_id"]), Vec::<String>::new());
         assert_eq!(names(&["unique_id", "ds"]), ["unique_id_2", "ds_2"]);
         assert_eq!(names(&["a b", "a-b", "A_B"]), ["a_b", "a_b_2", "a_b_3"]);
+        let beside = id_names_beside(&["model".into(), "h".into()], &["model"]);
+        assert_eq!(beside, [(0, "model_2".to_owned()), (1, "h".to_owned())]);
         assert_eq!(names(&["p10", "2nd", "group", "äö"]), ["id_p10", "id_2nd", "group_id", "id"]);
     }
 

@@ -255,6 +255,22 @@ fn series_that_end_at_different_times() {
 }
 
 #[test]
+fn a_broken_series_is_left_out_and_an_id_column_may_have_any_name() {
+    let place = Place::new();
+    let mut text = String::from("model,window,ds,y\n");
+    for id in ["a", "b", "c", "d", "e"] {
+        weekly(40).lines().skip(1).for_each(|line| text.push_str(&format!("{id},1,{line}\n")));
+    }
+    place.put("in.csv", text.replace("c,1,2024-01-05,14", "c,1,2024-01-05,bad"));
+    let flags = "-H 7 --windows 2 --models naive --id model,window --segment model --json -o bt.parquet";
+    let document = place.run(&format!("backtest in.csv {flags}")).expect(0).json();
+    assert_eq!(document["source"]["quarantined"][0]["unique_id"], "c/1");
+    assert_eq!((&document["series"], &document["output"]["rows"]), (&4.into(), &112.into()));
+    assert_eq!(document["by"]["segment"]["naive"][2]["segment"], "d");
+    place.run("compare bt.parquet:naive :seasonal_naive").expect(0);
+}
+
+#[test]
 fn requests_that_make_no_sense() {
     let cases = [
         ("", 2, "no horizon"),
