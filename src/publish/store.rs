@@ -191,16 +191,48 @@ pub(super) fn prepare<T>(
     write: impl FnOnce(&File) -> Result<(), Failure>,
     verify: impl FnOnce(File) -> Result<T, String>,
 ) -> Result<(Prepared, T), PublishError> {
-    let target = Target::at(path)?;
-    remove_leftovers(&target.folder);
-    let partial = target.partial()?;
-    let io = |reason: String| PublishError::Io { path: path.into(), reason };
-    write(partial.as_file()).map_err(|error| io(root_cause(error.as_ref())))?;
-    partial.as_file().sync_all().map_err(|error| io(root_cause(&error)))?;
-    let reopened = partial.reopen().map_err(|error| io(root_cause(&error)))?;
-    let bytes = reopened.metadata().map_err(|error| io(root_cause(&error)))?.len();
-    let found = verify(reopened).map_err(|reason| PublishError::Verify { path: path.into(), reason })?;
-    Ok((Prepared { target, partial, bytes }, found))
+    let draft = Draft::new(path)?;
+    write(draft.file()).map_err(|error| draft.failed(error.as_ref()))?;
+    draft.seal(verify)
+}
+
+/// A file that is being written and that nobody sees. Dropped, it is gone.
+pub(super) struct Draft {
+    target: Target,
+    partial: tempfile::NamedTempFile,
+}
+
+impl Draft {
+    /// An empty file that is to stand at a path.
+    pub(super) fn new(path: &Path) -> Result<Draft, PublishError> {
+        let target = Target::at(path)?;
+        remove_leftovers(&target.folder);
+        let partial = target.partial()?;
+        Ok(Draft { target, partial })
+    }
+
+    /// Where to write.
+    pub(super) fn file(&self) -> &File {
+        self.partial.as_file()
+    }
+
+    /// What to say where writing failed.
+    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> PublishError {
+        PublishError::Io { path: self.target.path.clone(), reason: root_cause(error) }
+    }
+
+    /// Syncs what was written and has it verified; also returns what `verify` found.
+    pub(super) fn seal<T>(
+        self,
+        verify: impl FnOnce(File) -> Result<T, String>,
+    ) -> Result<(Prepared, T), PublishError> {
+        self.file().sync_all().map_err(|error| self.failed(&error))?;
+        let reopened = self.partial.reopen().map_err(|error| self.failed(&error))?;
+        let bytes = reopened.metadata().map_err(|error| self.failed(&error))?.len();
+        let path = self.target.path.clone();
+        let found = verify(reopened).map_err(|reason| PublishError::Verify { path, reason })?;
+        Ok((Prepared { target: self.target, partial: self.partial, bytes }, found))
+    }
 }
 
 impl Prepared {
