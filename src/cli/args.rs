@@ -204,6 +204,24 @@ pub(super) struct ModelArgs {
     /// Wall-clock limit of training, for example 60s: the best model so far is used (default: none)
     #[arg(long, env = "S4CAST_BUDGET", allow_negative_numbers = true, value_name = "TIME")]
     pub budget: Option<String>,
+    /// How much work a fit is worth: fast, balanced, best [default: balanced]
+    #[arg(long, env = "S4CAST_PRESET", value_name = "NAME")]
+    pub preset: Option<String>,
+    /// What the point forecast is: median, mean [default: median]
+    #[arg(long, env = "S4CAST_POINT", value_name = "NAME")]
+    pub point: Option<String>,
+    /// Least value of a forecast, its intervals included (default: none)
+    #[arg(long, env = "S4CAST_MIN", allow_negative_numbers = true, value_name = "VALUE")]
+    pub min: Option<String>,
+    /// Largest value of a forecast, its intervals included (default: none)
+    #[arg(long, env = "S4CAST_MAX", allow_negative_numbers = true, value_name = "VALUE")]
+    pub max: Option<String>,
+    /// Round forecasts and their intervals to whole numbers
+    #[arg(long, env = "S4CAST_INTEGER", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub integer: bool,
+    /// The same as --min 0
+    #[arg(long, env = "S4CAST_NON_NEGATIVE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub non_negative: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -234,6 +252,12 @@ impl Forecast {
         settings.flag(Key::SeasonLength, self.model.season_length.clone());
         settings.flag(Key::Seed, self.model.seed.clone());
         settings.flag(Key::Budget, self.model.budget.clone());
+        settings.flag(Key::Preset, self.model.preset.clone());
+        settings.flag(Key::Point, self.model.point.clone());
+        settings.flag(Key::Min, self.model.min.clone());
+        settings.flag(Key::Max, self.model.max.clone());
+        settings.flag(Key::Integer, self.model.integer.then_some("true"));
+        settings.flag(Key::NonNegative, self.model.non_negative.then_some("true"));
         settings.flag(Key::Output, self.output.output.clone());
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
+use rayon::prelude::*;
 
 use crate::model::baseline;
+use crate::model::classical;
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Exam;
@@ -43,7 +45,8 @@ pub fn fit(
 ) -> Result<(Group, FitReport), Stopped> {
     let fit = Fit::new(series, frequency, spec, conditions);
     match spec.kind() {
-        ModelKind::Naive | ModelKind::SeasonalNaive | ModelKind::Ets | ModelKind::Mstl => Ok(fit.baseline(false, None)),
+        ModelKind::Naive | ModelKind::SeasonalNaive => Ok(fit.baseline(false, None)),
+        ModelKind::Ets | ModelKind::Mstl => Ok(fit.local()),
         ModelKind::Auto | ModelKind::S4d | ModelKind::Ridge => fit.model(),
     }
 }
@@ -306,6 +309,26 @@ impl<'a> Fit<'a> {
         let notes = note.into().into_iter().collect();
         let report = FitReport { fallbacks, notes, holdout, ..self.report(model_id) };
         (self.group(Served::SeasonalNaive { is_fallback }, model_id), report)
+    }
+
+    /// A model of each series alone; where it has no forecast, seasonal naive is scored as it would be published.
+    fn local(&self) -> (Group, FitReport) {
+        let (kind, season, horizon) = (self.spec.kind(), self.shape.season, self.shape.horizon);
+        let (levels, seasons) =
+            (self.spec.quantile_levels(), classical::seasons(kind, season, self.frequency));
+        let holdout = self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| {
+            let mut quantiles = Array3::zeros((exam.series.len(), horizon, levels.len()));
+            let forecast = |(&index, &origin): (&usize, &usize)| {
+                let history = &self.series[index].values[..origin];
+                let own = classical::forecast(kind, history, &seasons, horizon, levels);
+                own.unwrap_or_else(|| baseline::seasonal_naive(history, season, horizon, levels))
+            };
+            let all: Vec<Array2<f64>> = exam.series.par_iter().zip(&exam.origins).map(forecast).collect();
+            quantiles.outer_iter_mut().zip(&all).for_each(|(mut sample, own)| sample.assign(own));
+            quantiles
+        });
+        let report = FitReport { holdout, ..self.report(kind.as_str()) };
+        (self.group(Served::Local { kind }, kind.as_str()), report)
     }
 
     /// Scores forecasts of the last `origins` horizons of each series, which nothing was trained or chosen on; `None`

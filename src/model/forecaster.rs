@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::model::artifact;
 use crate::model::baseline;
 use crate::model::checkpoint::{self, Journal};
+use crate::model::classical;
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::fit;
 use crate::model::group::{Group, Served};
 use crate::model::report::FitReport;
-use crate::model::spec::{ModelKind, ModelSpec};
+use crate::model::spec::{Bounds, ModelKind, ModelSpec};
 use crate::model::stored;
 use crate::model::work::{Space, WorkSeries};
 use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
@@ -110,7 +112,7 @@ impl Forecaster {
 
     /// Forecasts every series of the panel from its own end.
     ///
-    /// A series that the model cannot forecast (too short, or of a frequency it was not trained on) gets seasonal
+    /// Bounds of the settings hold for every value. A series that the model cannot forecast (too short, or of a frequency it was not trained on) gets seasonal
     /// naive, and its status says so. So does one that the panel marks as looking wrong.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
@@ -131,19 +133,24 @@ impl Forecaster {
     ) -> Vec<SeriesForecast> {
         let season = group.map_or(1, |group| group.season);
         let is_asked_for = matches!(self.spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive);
-        let (ensemble, naive_status) = match group.map(|group| &group.served) {
-            Some(Served::Ensemble(ensemble)) => (Some(ensemble.as_ref()), Status::Fallback),
+        let (own, naive_status) = match group.map(|group| &group.served) {
+            Some(Served::Ensemble(ensemble)) => {
+                (Some(learnt_forecasts(ensemble, series, season)), Status::Fallback)
+            }
+            Some(Served::Local { kind }) => {
+                let seasons = classical::seasons(*kind, season, frequency);
+                (Some(self.local_forecasts(*kind, series, &seasons)), Status::Fallback)
+            }
             Some(Served::SeasonalNaive { is_fallback: false }) => (None, Status::Ok),
             _ => (None, if is_asked_for { Status::Ok } else { Status::Fallback }),
         };
         let end = series.iter().filter_map(|series| series.cutoff()).max();
-        let learnt = ensemble.map(|ensemble| learnt_forecasts(ensemble, series, season));
         let mut forecasts = Vec::with_capacity(series.len());
         for (index, series) in series.iter().enumerate() {
             let Some(cutoff) = series.cutoff() else { continue };
             let mark = panel.marks.get(&series.unique_id);
             let is_suspect = mark == Some(&Status::Fallback);
-            let own = learnt.as_ref().and_then(|learnt| learnt[index].clone()).filter(|_| !is_suspect);
+            let own = own.as_ref().and_then(|own| own[index].clone()).filter(|_| !is_suspect);
             let (quantiles, status, model_id) = match own {
                 Some((quantiles, status)) => {
                     (quantiles, status, group.map_or("ridge", |group| group.model_id))
@@ -167,16 +174,37 @@ impl Forecaster {
         forecasts
     }
 
+    /// Quantiles (T, Q) and status of every series by a model of its own, in order.
+    fn local_forecasts(
+        &self,
+        kind: ModelKind,
+        series: &[&Series],
+        seasons: &[usize],
+    ) -> Vec<Option<(Array2<f64>, Status)>> {
+        let (horizon, levels) = (self.spec.horizon(), self.spec.quantile_levels());
+        let forecast = |series: &&Series| {
+            let quantiles = classical::forecast(kind, &series.values, seasons, horizon, levels)?;
+            let missing = 1.0 - series.observed() as f64 / series.values.len() as f64;
+            let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
+            Some((quantiles, status))
+        };
+        series.par_iter().map(forecast).collect()
+    }
+
+    /// The only place where a forecast is made to keep the bounds that were asked for, whatever made it.
     fn series_forecast(
         &self,
         series: &Series,
         cutoff: i64,
         times: Vec<i64>,
-        quantiles: Array2<f64>,
+        mut quantiles: Array2<f64>,
         status: Status,
         model_id: &str,
     ) -> SeriesForecast {
-        let levels = self.spec.quantile_levels();
+        let (levels, bounds) = (self.spec.quantile_levels(), self.spec.bounds());
+        if bounds != Bounds::default() {
+            quantiles.mapv_inplace(|value| bounds.apply(value));
+        }
         let median =
             levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels");
         SeriesForecast {
