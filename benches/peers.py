@@ -44,11 +44,11 @@ def ours(model, train, horizon, season, program, folder):
     inputs, output = os.path.join(folder, "train.parquet"), os.path.join(folder, f"{model}.parquet")
     train.to_parquet(inputs, index=False)
     command = [program, "forecast", inputs, "--id", "series_id", "--time", "ts", "--target", "y"]
-    command += ["-H", str(horizon), "--season-length", str(season), "-m", model, "-o", output, "--quiet"]
+    command += ["-H", str(horizon), "--season-length", str(season), "--model", model, "-o", output, "--quiet"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    table = pd.read_parquet(output).sort_values(["unique_id", "h"], kind="stable")
+    table = pd.read_parquet(output).sort_values(["unique_id", "horizon"], kind="stable")
     columns = ["p" + f"{100 * level:04.1f}".replace(".0", "").replace(".", "_") for level in LEVELS]
     columns[LEVELS.index(0.5)] = "yhat"
     seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
