@@ -112,8 +112,9 @@ impl Forecaster {
 
     /// Forecasts every series of the panel from its own end.
     ///
-    /// Bounds of the settings hold for every value. A series that the model cannot forecast (too short, or of a frequency it was not trained on) gets seasonal
-    /// naive, and its status says so. So does one that the panel marks as looking wrong.
+    /// Bounds of the settings hold for every value. A series that the model cannot forecast (too short, or of a
+    /// frequency it was not trained on) gets seasonal naive, and its status says so. So does one that the panel marks
+    /// as looking wrong.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
