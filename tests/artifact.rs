@@ -4,6 +4,7 @@ use crate::forecaster::{bits, fit, orbits, panel, spec, waves};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use s4cast::model::forecaster::{Forecaster, LoadError};
+use s4cast::model::spec::{Bounds, ModelSpec, RawModelSpec};
 use s4cast::series::{Frequency, Panel, Status};
 
 /// A daily and an hourly group, of this kind of model.
@@ -18,7 +19,7 @@ fn two_frequencies() -> Panel {
 #[test]
 fn a_saved_forecaster_comes_back_to_the_last_bit() {
     let panel = two_frequencies();
-    for kind in ["s4d", "ridge", "seasonal_naive", "naive", "auto"] {
+    for kind in ["s4d", "ridge", "seasonal_naive", "naive", "auto", "ets", "mstl"] {
         let forecaster = fit(&panel, &spec(kind, 7, 3)).forecaster;
         let bytes = forecaster.to_bytes();
         let loaded = Forecaster::from_bytes(&bytes).unwrap();
@@ -30,6 +31,32 @@ fn a_saved_forecaster_comes_back_to_the_last_bit() {
         };
         assert_eq!(facts(&before), facts(&after), "{kind}");
         assert_eq!(loaded.spec().quantile_levels(), forecaster.spec().quantile_levels());
+    }
+}
+
+#[test]
+fn bounds_are_saved_and_what_cannot_be_one_is_refused() {
+    let panel = panel(waves(2, 80));
+    let bounds = Bounds { min: Some(8.5), max: Some(24.0), is_integer: true };
+    let raw = RawModelSpec { bounds, ..RawModelSpec::new("ets", 7) };
+    let forecaster = fit(&panel, &ModelSpec::try_from(raw).unwrap()).forecaster;
+    let bytes = forecaster.to_bytes();
+    let loaded = Forecaster::from_bytes(&bytes).unwrap();
+    assert_eq!(loaded.spec().bounds(), bounds);
+    assert_eq!(bits(&loaded.predict(&panel)), bits(&forecaster.predict(&panel)));
+    let cases = [
+        (r#"\"min\":8.5"#, r#"\"min\":24.5"#, "no value lies between"),
+        (r#"\"min\":8.5,\"max\":24.0"#, r#"\"min\":8.25,\"max\":8.75"#, "no whole number lies between"),
+        (r#"\"max\":24.0"#, r#"\"most\":24.0"#, "most"),
+        (r#"{\"kind\":\"ets\"}"#, r#"{\"kind\":\"ridge\"}"#, "local model is 'ridge'"),
+    ];
+    for (from, to, message) in cases {
+        let changed = with_header(&bytes, |header| {
+            assert!(header.contains(from), "{from} is not in {header}");
+            header.replacen(from, to, 1)
+        });
+        let error = Forecaster::from_bytes(&changed).err().unwrap_or_else(|| panic!("{to} was loaded"));
+        assert!(error.to_string().contains(message), "{to}: {error}");
     }
 }
 
@@ -190,6 +217,7 @@ fn no_damaged_file_does_harm_and_what_loads_also_forecasts() {
         fixture(),
         fit(&mixed, &spec("ridge", 2, 1)).forecaster.to_bytes(),
         fit(&mixed, &spec("seasonal_naive", 2, 1)).forecaster.to_bytes(),
+        fit(&mixed, &spec("mstl", 2, 1)).forecaster.to_bytes(),
     ];
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut loaded = 0;

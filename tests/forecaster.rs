@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use s4cast::model::forecaster::{Control, Fitted, Forecaster, ModelError};
-use s4cast::model::spec::{ModelSpec, RawModelSpec};
+use s4cast::model::spec::{Bounds, ModelSpec, RawModelSpec};
 use s4cast::series::{Forecasts, Frequency, Panel, Series, Status};
 
 const DAY: i64 = 86_400_000_000;
@@ -113,6 +113,61 @@ fn what_cannot_be_forecast_falls_back_and_says_so() {
     // Both end long before the others, and both are too short: the fallback is the stronger warning.
     assert_eq!(status[4..], [Status::Fallback; 2]);
     assert_eq!(forecasts.series[4].point, [5.0; 7]);
+}
+
+#[test]
+fn classical_models_beat_seasonal_naive_on_waves_with_a_trend_whatever_the_threads() {
+    let mut all = waves(6, 150);
+    all.iter_mut().for_each(|values| values.iter_mut().enumerate().for_each(|(t, y)| *y += 0.1 * t as f64));
+    all.push(vec![5.0, 6.0]);
+    let panel = panel(all);
+    for kind in ["ets", "mstl"] {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let fitted = fit(&panel, &spec(kind, 7, 1));
+                let holdout = fitted.reports[0].holdout.clone().unwrap();
+                assert_eq!((fitted.reports[0].model_id, holdout.series), (kind, 6));
+                assert!(holdout.mase < 0.8 * holdout.mase_seasonal_naive, "{kind}: {holdout:?}");
+                let coverage = holdout.coverage[0].1;
+                assert!((0.6..=0.95).contains(&coverage), "{kind}: {coverage}");
+                fitted.forecaster.predict(&panel)
+            })
+        };
+        let one = run(1);
+        assert_eq!(bits(&one), bits(&run(3)));
+        for series in &one.series[..6] {
+            assert_eq!((series.status, series.model_id.as_str()), (Status::Ok, kind));
+        }
+        let short = &one.series[6];
+        assert_eq!((short.status, short.model_id.as_str()), (Status::Fallback, "naive"));
+        assert_eq!(short.point, [6.0; 7]);
+    }
+}
+
+#[test]
+fn bounds_hold_for_every_model_and_are_off_unless_asked_for() {
+    // Deep below zero at times, and a series that is too short for any model.
+    let mut all = waves(5, 140);
+    all.iter_mut().for_each(|values| values.iter_mut().for_each(|y| *y -= 25.0));
+    all.push(vec![-4.4, -3.0]);
+    let panel = panel(all);
+    let bounds = Bounds { min: Some(-12.0), max: Some(15.0), is_integer: true };
+    for kind in ["auto", "s4d", "ridge", "seasonal_naive", "naive", "ets", "mstl"] {
+        let free = fit(&panel, &spec(kind, 7, 1)).forecaster.predict(&panel);
+        let raw = RawModelSpec { bounds, ..RawModelSpec::new(kind, 7) };
+        let kept = fit(&panel, &ModelSpec::try_from(raw).unwrap()).forecaster.predict(&panel);
+        let beyond = free.series.iter().flat_map(|one| &one.quantiles).filter(|y| **y < -12.0 || **y > 15.0);
+        assert!(beyond.count() > 20, "{kind}");
+        for (free, kept) in free.series.iter().zip(&kept.series) {
+            assert_eq!((free.status, &free.model_id), (kept.status, &kept.model_id));
+            let all = free.point.iter().zip(&kept.point).chain(free.quantiles.iter().zip(&kept.quantiles));
+            for (free, kept) in all {
+                assert_eq!(*kept, free.round().clamp(-12.0, 15.0), "{kind}");
+            }
+            assert!(kept.quantiles.outer_iter().all(|row| row.to_vec().is_sorted()));
+        }
+    }
 }
 
 #[test]

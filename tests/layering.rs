@@ -16,6 +16,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("miette", &["cli", "config"]),
     ("linfa_linalg", &["model"]),
     ("linfa", &["model"]),
+    ("stlrs", &["model"]),
     ("realfft", &["engine"]),
     ("rustfft", &["engine"]),
 ];

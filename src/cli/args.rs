@@ -211,6 +211,24 @@ pub(super) struct ModelArgs {
     /// Wall-clock limit of training, for example 60s: the best model so far is used (default: none)
     #[arg(long, env = "S4CAST_BUDGET", allow_negative_numbers = true, value_name = "TIME")]
     pub budget: Option<String>,
+    /// How much work a fit is worth: fast, balanced, best [default: balanced]
+    #[arg(long, env = "S4CAST_PRESET", value_name = "NAME")]
+    pub preset: Option<String>,
+    /// What the point forecast is: median, mean [default: median]
+    #[arg(long, env = "S4CAST_POINT", value_name = "NAME")]
+    pub point: Option<String>,
+    /// Least value of a forecast, its intervals included (default: none)
+    #[arg(long, env = "S4CAST_MIN", allow_negative_numbers = true, value_name = "VALUE")]
+    pub min: Option<String>,
+    /// Largest value of a forecast, its intervals included (default: none)
+    #[arg(long, env = "S4CAST_MAX", allow_negative_numbers = true, value_name = "VALUE")]
+    pub max: Option<String>,
+    /// Round forecasts and their intervals to whole numbers
+    #[arg(long, env = "S4CAST_INTEGER", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub integer: bool,
+    /// The same as --min 0
+    #[arg(long, env = "S4CAST_NON_NEGATIVE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub non_negative: bool,
 }
 
 impl ModelArgs {
@@ -222,6 +240,12 @@ impl ModelArgs {
         settings.flag(Key::SeasonLength, self.season_length.clone());
         settings.flag(Key::Seed, self.seed.clone());
         settings.flag(Key::Budget, self.budget.clone());
+        settings.flag(Key::Preset, self.preset.clone());
+        settings.flag(Key::Point, self.point.clone());
+        settings.flag(Key::Min, self.min.clone());
+        settings.flag(Key::Max, self.max.clone());
+        settings.flag(Key::Integer, self.integer.then_some("true"));
+        settings.flag(Key::NonNegative, self.non_negative.then_some("true"));
     }
 }
 

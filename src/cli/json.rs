@@ -73,6 +73,11 @@ fn model(spec: &ModelSpec) -> Value {
         "season_length": spec.season_length(),
         "seed": spec.seed(),
         "budget_seconds": spec.budget().map(|budget| budget.as_secs_f64()),
+        "preset": spec.preset().as_str(),
+        "point": spec.point().as_str(),
+        "min": spec.bounds().min,
+        "max": spec.bounds().max,
+        "integer": spec.bounds().is_integer,
     })
 }
 

@@ -146,3 +146,10 @@ pub(super) fn whole(text: &str) -> Result<usize, Wrong> {
     let number = words::whole(text)?;
     usize::try_from(number).map_err(Wrong::from)
 }
+
+/// True or false.
+pub(super) fn flag(text: &str) -> Result<bool, Wrong> {
+    text.trim()
+        .parse()
+        .map_err(|_| Wrong::new(format!("'{text}' is not true or false"), "write true or false"))
+}

@@ -94,6 +94,8 @@ fn every_key_arrives_where_it_belongs() {
     let (stale, flat) = (source.stale.expect("a rule"), source.flat.expect("a rule"));
     assert_eq!((stale.after.as_hours(), stale.action), (48, SuspectAction::Warn));
     assert_eq!((flat.steps, flat.action), (48, SuspectAction::Fallback));
+    let bounds = plan.job.model.bounds();
+    assert_eq!((bounds.min, bounds.max, bounds.is_integer), (Some(0.0), Some(2000.0), false));
     let train = plan.train.as_ref().expect("a schedule");
     assert_eq!(train.rule.to_string(), "cron 30 2 * * * (Europe/Berlin)");
     assert_eq!(

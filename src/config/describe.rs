@@ -51,6 +51,8 @@ const GAPS: Shape = Shape::Choice(&["mask", "error", "zero"]);
 const ORDER: Shape = Shape::Choice(&["sort", "error"]);
 const SUSPECT: Shape = Shape::Choice(&["warn", "quarantine", "fallback"]);
 const KINDS: Shape = Shape::Choice(&["auto", "s4d", "ridge", "seasonal_naive", "naive", "ets", "mstl"]);
+const PRESETS: Shape = Shape::Choice(&["fast", "balanced", "best"]);
+const POINTS: Shape = Shape::Choice(&["median", "mean"]);
 const MISSED: Shape = Shape::Choice(&["skip", "once", "all"]);
 const OVERLAP: Shape = Shape::Choice(&["forbid", "queue", "replace"]);
 const FORMATS: Shape = Shape::Choice(&["parquet", "csv"]);
@@ -59,7 +61,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 61] = [
+pub(super) static ROWS: [Row; 67] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -82,6 +84,12 @@ pub(super) static ROWS: [Row; 61] = [
     row(Key::SeasonLength, Table::Model, "season_length", Shape::Integer, "Season length in steps; left out, it is detected").flag("--season-length").example("24"),
     row(Key::Seed, Table::Model, "seed", Shape::Integer, "Seed of every random number").flag("--seed").default("1"),
     row(Key::Budget, Table::Model, "budget", Shape::Duration, "Wall-clock limit of training: the best model so far is used; left out, there is none").flag("--budget").example("\"60s\""),
+    row(Key::Preset, Table::Model, "preset", PRESETS, "How much work a fit is worth").flag("--preset").default("\"balanced\""),
+    row(Key::Point, Table::Model, "point", POINTS, "What the point forecast is").flag("--point").default("\"median\""),
+    row(Key::Min, Table::Model, "min", Shape::Number, "Least value of a forecast, its intervals included; left out, there is none").flag("--min").example("0"),
+    row(Key::Max, Table::Model, "max", Shape::Number, "Largest value of a forecast, its intervals included; left out, there is none").flag("--max").example("100"),
+    row(Key::Integer, Table::Model, "integer", Shape::Flag, "Whether forecasts and their intervals are rounded to whole numbers").flag("--integer").default("false"),
+    row(Key::NonNegative, Table::Model, "non_negative", Shape::Flag, "The same as min = 0").flag("--non-negative").default("false"),
     row(Key::Threads, Table::Model, "threads", Shape::Integer, "Worker threads; left out, one per core").flag("--threads").example("2"),
     row(Key::Output, Table::Output, "path", Shape::Path, "Where the forecasts go, as Parquet").flag("--output").example("\"forecast.parquet\""),
     row(Key::SaveModel, Table::Output, "save_model", Shape::Path, "Where the trained weights go").flag("--save-model").example("\"model.safetensors\""),

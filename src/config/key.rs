@@ -49,6 +49,18 @@ pub enum Key {
     Seed,
     /// Wall-clock limit of training.
     Budget,
+    /// How much work a fit is worth.
+    Preset,
+    /// What the point forecast is.
+    Point,
+    /// Least value of a forecast.
+    Min,
+    /// Largest value of a forecast.
+    Max,
+    /// Whether forecasts are whole numbers.
+    Integer,
+    /// Whether the least value of a forecast is zero.
+    NonNegative,
     /// Worker threads of a one-shot job.
     Threads,
     /// Where the forecasts of a one-shot job go.
@@ -265,6 +277,8 @@ pub(super) enum Shape {
     DurationOr(&'static str),
     /// A whole number.
     Integer,
+    /// A number.
+    Number,
     /// A number or a list of numbers.
     Numbers,
     /// A whole number or a string.
@@ -289,6 +303,7 @@ impl Shape {
             Shape::Texts | Shape::Paths => "a string or a list of strings",
             Shape::Duration | Shape::DurationOr(_) => "a string such as \"15m\"",
             Shape::Integer => "a whole number",
+            Shape::Number => "a number",
             Shape::Numbers => "a number or a list of numbers",
             Shape::IntegerOrText => "a whole number or a string",
             Shape::Instant => "a date, a time or a string",

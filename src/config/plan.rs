@@ -1,6 +1,6 @@
 //! Sinks and jobs, checked: names become what they refer to.
 
-use crate::config::check::{Check, written};
+use crate::config::check::{Check, flag, written};
 use crate::config::daemon::{Checked, Parts};
 use crate::config::key::Shape;
 use crate::config::reader::did_you_mean;
@@ -105,10 +105,4 @@ impl Check<'_> {
 /// SHA-256 over everything that is known of a job. `Debug` shows every field of a spec, so that none can be forgotten.
 fn fingerprint(job: &JobSpec, schedules: [&Option<ScheduleSpec>; 3], on_new_data: bool) -> String {
     sha256(format!("{job:?} {schedules:?} {on_new_data}"))
-}
-
-fn flag(text: &str) -> Result<bool, Wrong> {
-    text.trim()
-        .parse()
-        .map_err(|_| Wrong::new(format!("'{text}' is not true or false"), "write true or false"))
 }

@@ -73,7 +73,7 @@ impl Reader<'_> {
 
     fn item(&self, key: Key, value: &Spanned<DeValue<'_>>) -> Result<Item, Problem> {
         let (shape, span) = (key.shape(), value.span());
-        let is_bare = matches!(shape, Shape::Integer | Shape::Numbers | Shape::Flag);
+        let is_bare = matches!(shape, Shape::Integer | Shape::Number | Shape::Numbers | Shape::Flag);
         let text = match (value.get_ref(), shape) {
             (DeValue::String(_), Shape::Timing) => return Err(self.wrong_shape(key, value)),
             (_, Shape::Secret) => return Err(self.literal_secret(key, value)),
@@ -82,10 +82,11 @@ impl Reader<'_> {
                 return Err(self.wrong_shape(key, value));
             }
             (DeValue::String(text), _) => text.to_string(),
-            (DeValue::Integer(number), Shape::Integer | Shape::Numbers | Shape::IntegerOrText) => {
-                integer(number)
-            }
-            (DeValue::Float(number), Shape::Numbers) => number.as_str().into(),
+            (
+                DeValue::Integer(number),
+                Shape::Integer | Shape::Number | Shape::Numbers | Shape::IntegerOrText,
+            ) => integer(number),
+            (DeValue::Float(number), Shape::Number | Shape::Numbers) => number.as_str().into(),
             (DeValue::Datetime(instant), Shape::Instant) => instant.to_string(),
             (DeValue::Boolean(flag), Shape::Flag) => flag.to_string(),
             _ => return Err(self.wrong_shape(key, value)),

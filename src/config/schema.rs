@@ -120,6 +120,7 @@ fn property(key: Key) -> Value {
 fn shape(shape: Shape) -> Value {
     let text = || json!({ "type": "string", "minLength": 1 });
     let variable = || json!({ "type": "string", "pattern": VARIABLE });
+    let number = || json!({ "anyOf": [{ "type": "number" }, variable()] });
     let duration = || json!({ "type": "string", "pattern": format!("[0-9] *[A-Za-zµ]|{VARIABLE}") });
     match shape {
         Shape::Text | Shape::Path | Shape::Name(_) => text(),
@@ -128,8 +129,9 @@ fn shape(shape: Shape) -> Value {
         Shape::Duration => duration(),
         Shape::DurationOr(word) => json!({ "anyOf": [{ "const": word }, duration()] }),
         Shape::Integer => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, variable()] }),
+        Shape::Number => number(),
         Shape::Numbers => {
-            let number = json!({ "anyOf": [{ "type": "number" }, variable()] });
+            let number = number();
             json!({ "anyOf": [number, { "type": "array", "items": number, "minItems": 1 }] })
         }
         Shape::IntegerOrText => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, text()] }),

@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use ndarray::{Array2, Array3, Axis};
+use rayon::prelude::*;
 
 use crate::model::baseline;
+use crate::model::classical;
 use crate::model::conformal;
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::{Ensemble, Predicted};
@@ -46,9 +48,8 @@ pub fn fit(
 ) -> Result<(Group, FitReport), Stopped> {
     let fit = Fit::new(series, frequency, spec, conditions);
     match spec.kind() {
-        ModelKind::Naive | ModelKind::SeasonalNaive | ModelKind::Ets | ModelKind::Mstl => {
-            Ok(fit.baseline(false, None))
-        }
+        ModelKind::Naive | ModelKind::SeasonalNaive => Ok(fit.baseline(false, None)),
+        ModelKind::Ets | ModelKind::Mstl => Ok(fit.local()),
         ModelKind::Auto | ModelKind::S4d | ModelKind::Ridge => fit.model(),
     }
 }
@@ -348,24 +349,41 @@ impl<'a> Fit<'a> {
     fn baseline(&self, is_fallback: bool, note: impl Into<Option<String>>) -> (Group, FitReport) {
         let (season, horizon) = (self.shape.season, self.shape.horizon);
         let levels = self.spec.quantile_levels();
-        let holdout = self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| {
-            let mut quantiles = Array3::zeros((exam.series.len(), horizon, levels.len()));
-            let mut point = Array2::zeros((exam.series.len(), horizon));
-            for ((mut sample, &index), &origin) in
-                quantiles.outer_iter_mut().zip(&exam.series).zip(&exam.origins)
-            {
-                let history = &self.series[index].values[..origin];
-                sample.assign(&baseline::seasonal_naive(history, season, horizon, levels));
-            }
-            let median = levels.iter().position(|level| *level == 0.5).expect("the median is among them");
-            point.assign(&quantiles.index_axis(Axis(2), median));
-            Predicted { point, quantiles }
-        });
+        let naive = |history: &[f64]| baseline::seasonal_naive(history, season, horizon, levels);
+        let holdout =
+            self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| self.one_by_one(exam, &naive));
         let model_id = if season > 1 { "seasonal_naive" } else { "naive" };
         let fallbacks = if is_fallback { self.series.len() } else { 0 };
         let notes = note.into().into_iter().collect();
         let report = FitReport { fallbacks, notes, holdout, ..self.report(model_id) };
         (self.group(Served::SeasonalNaive { is_fallback }, model_id), report)
+    }
+
+    /// A model of each series alone; where it has no forecast, seasonal naive is scored as it would be published.
+    fn local(&self) -> (Group, FitReport) {
+        let (kind, season, horizon) = (self.spec.kind(), self.shape.season, self.shape.horizon);
+        let (levels, seasons) =
+            (self.spec.quantile_levels(), classical::seasons(kind, season, self.frequency));
+        let own = |history: &[f64]| {
+            let own = classical::forecast(kind, history, &seasons, horizon, levels);
+            own.unwrap_or_else(|| baseline::seasonal_naive(history, season, horizon, levels))
+        };
+        let holdout =
+            self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| self.one_by_one(exam, &own));
+        let report = FitReport { holdout, ..self.report(kind.as_str()) };
+        (self.group(Served::Local { kind }, kind.as_str()), report)
+    }
+
+    /// Forecasts at an exam that see one history at a time.
+    fn one_by_one(&self, exam: &Exam, forecast: &(dyn Fn(&[f64]) -> Array2<f64> + Sync)) -> Predicted {
+        let levels = self.spec.quantile_levels();
+        let history = |(&index, &origin): (&usize, &usize)| forecast(&self.series[index].values[..origin]);
+        let all: Vec<Array2<f64>> = exam.series.par_iter().zip(&exam.origins).map(history).collect();
+        let mut quantiles = Array3::zeros((all.len(), self.shape.horizon, levels.len()));
+        quantiles.outer_iter_mut().zip(&all).for_each(|(mut to, from)| to.assign(from));
+        let median = levels.iter().position(|level| *level == 0.5).expect("the median is among them");
+        let point = quantiles.index_axis(Axis(2), median).to_owned();
+        Predicted { point, quantiles }
     }
 
     /// Scores forecasts of the last `origins` horizons of each series, which nothing was trained or chosen on; `None`

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::model::artifact;
 use crate::model::baseline;
 use crate::model::checkpoint::{self, Journal};
+use crate::model::classical;
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::fit;
@@ -53,6 +55,9 @@ pub struct Fitted {
     /// How each group of series (one frequency each) was trained.
     pub reports: Vec<FitReport>,
 }
+
+/// Point forecast (T), quantiles (T, Q) and status of a series that its model could forecast.
+type Own = (Vec<f64>, Array2<f64>, Status);
 
 /// Inputs missing beyond this share make a forecast degraded.
 const MISSING_SHARE_MAX: f64 = 0.5;
@@ -110,8 +115,9 @@ impl Forecaster {
 
     /// Forecasts every series of the panel from its own end.
     ///
-    /// A series that the model cannot forecast (too short, or of a frequency it was not trained on) gets seasonal
-    /// naive, and its status says so. So does one that the panel marks as looking wrong.
+    /// Bounds of the settings hold for every value. A series that the model cannot forecast (too short, or of a
+    /// frequency it was not trained on) gets seasonal naive, and its status says so. So does one that the panel marks
+    /// as looking wrong.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
@@ -131,19 +137,24 @@ impl Forecaster {
     ) -> Vec<SeriesForecast> {
         let season = group.map_or(1, |group| group.season);
         let is_asked_for = matches!(self.spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive);
-        let (ensemble, naive_status) = match group.map(|group| &group.served) {
-            Some(Served::Ensemble(ensemble)) => (Some(ensemble.as_ref()), Status::Fallback),
+        let (own, naive_status) = match group.map(|group| &group.served) {
+            Some(Served::Ensemble(ensemble)) => {
+                (Some(learnt_forecasts(ensemble, series, season)), Status::Fallback)
+            }
+            Some(Served::Local { kind }) => {
+                let seasons = classical::seasons(*kind, season, frequency);
+                (Some(self.local_forecasts(*kind, series, &seasons)), Status::Fallback)
+            }
             Some(Served::SeasonalNaive { is_fallback: false }) => (None, Status::Ok),
             _ => (None, if is_asked_for { Status::Ok } else { Status::Fallback }),
         };
         let end = series.iter().filter_map(|series| series.cutoff()).max();
-        let learnt = ensemble.map(|ensemble| learnt_forecasts(ensemble, series, season));
         let mut forecasts = Vec::with_capacity(series.len());
         for (index, series) in series.iter().enumerate() {
             let Some(cutoff) = series.cutoff() else { continue };
             let mark = panel.marks.get(&series.unique_id);
             let is_suspect = mark == Some(&Status::Fallback);
-            let own = learnt.as_ref().and_then(|learnt| learnt[index].clone()).filter(|_| !is_suspect);
+            let own = own.as_ref().and_then(|own| own[index].clone()).filter(|_| !is_suspect);
             let (point, quantiles, status, model_id) = match own {
                 Some((point, quantiles, status)) => {
                     (point, quantiles, status, group.map_or("ridge", |group| group.model_id))
@@ -160,13 +171,14 @@ impl Forecaster {
             let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
             let is_stale = mark == Some(&Status::Stale) || times.last().copied() <= end;
             let status = if is_stale && status == Status::Ok { Status::Stale } else { status };
+            let bounds = self.spec.bounds();
             forecasts.push(SeriesForecast {
                 unique_id: series.unique_id.clone(),
                 keys: series.keys.clone(),
                 cutoff,
                 times,
-                point,
-                quantiles,
+                point: point.into_iter().map(|value| bounds.apply(value)).collect(),
+                quantiles: quantiles.mapv_into(|value| bounds.apply(value)),
                 status,
                 model_id: model_id.to_owned(),
             });
@@ -178,6 +190,18 @@ impl Forecaster {
     fn median(&self) -> usize {
         let levels = self.spec.quantile_levels();
         levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels")
+    }
+
+    /// Forecasts of every series by a model of its own, in order.
+    fn local_forecasts(&self, kind: ModelKind, series: &[&Series], seasons: &[usize]) -> Vec<Option<Own>> {
+        let (horizon, levels) = (self.spec.horizon(), self.spec.quantile_levels());
+        let forecast = |series: &&Series| {
+            let quantiles = classical::forecast(kind, &series.values, seasons, horizon, levels)?;
+            let missing = 1.0 - series.observed() as f64 / series.values.len() as f64;
+            let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
+            Some((quantiles.column(self.median()).to_vec(), quantiles, status))
+        };
+        series.par_iter().map(forecast).collect()
     }
 
     /// SHA-256 of the saved form, lower-case hex.
@@ -211,11 +235,7 @@ fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
 
 /// Point forecast (T), quantiles (T, Q) and status of every series that the ensemble can forecast: long enough, positive if it works on
 /// logarithms, and with a finite result.
-fn learnt_forecasts(
-    ensemble: &Ensemble,
-    series: &[&Series],
-    season: usize,
-) -> Vec<Option<(Vec<f64>, Array2<f64>, Status)>> {
+fn learnt_forecasts(ensemble: &Ensemble, series: &[&Series], season: usize) -> Vec<Option<Own>> {
     let can = |series: &Series| {
         let is_positive = || series.values.iter().all(|y| y.is_nan() || *y > 0.0);
         series.values.len() >= ensemble.history_min() && (ensemble.space != Space::Log || is_positive())

@@ -1,16 +1,22 @@
 //! One group of series, all of one frequency, once it is trained.
 
 use crate::model::ensemble::Ensemble;
+use crate::model::spec::ModelKind;
 use crate::series::Frequency;
 
 /// Published names of all forecasters.
-pub const MODEL_IDS: [&str; 5] = ["s4d", "ensemble", "ridge", "seasonal_naive", "naive"];
+pub const MODEL_IDS: [&str; 7] = ["s4d", "ensemble", "ridge", "seasonal_naive", "naive", "ets", "mstl"];
 
 /// What forecasts the series of a group.
 #[derive(Clone)]
 pub enum Served {
     /// Ridge maps, with or without networks.
     Ensemble(Box<Ensemble>),
+    /// A model of each series alone, fitted where it forecasts: nothing is learnt before.
+    Local {
+        /// [`ModelKind::Ets`] or [`ModelKind::Mstl`].
+        kind: ModelKind,
+    },
     /// The value one season earlier; `is_fallback` where a model was asked for and could not be trained.
     SeasonalNaive {
         /// Whether it stands in for something else.

@@ -7,6 +7,7 @@
 //!                └─ ridge, member, train: the closed-form base, the network on it, its training loop
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
 //!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
+//!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
 
@@ -21,6 +22,9 @@ pub mod exam;
 pub mod artifact;
 pub mod smoothing;
 pub mod ridge;
+mod simplex;
+mod ets;
+pub mod classical;
 pub mod member;
 pub mod train;
 pub mod plan;

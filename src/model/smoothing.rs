@@ -54,9 +54,9 @@ pub fn forecast(values: &[f32], season: usize, horizon: usize, levels: &[f64]) -
     quantiles
 }
 
-/// Indices of a season, which add up to zero; one zero where no season shows or there are less than three of them.
+/// Indices of a season, which add up to zero; one zero where no season shows or there are less than two of them.
 fn seasonal_indices(values: &[f64], season: usize) -> Vec<f64> {
-    if season < 2 || values.len() < 3 * season || !season::shows(values, season) {
+    if season < 2 || values.len() < 2 * season || !season::shows(values, season) {
         return vec![0.0];
     }
     // Centred moving average over one season, with half weights at its ends where the season is even.

@@ -46,6 +46,11 @@ impl ModelKind {
         }
     }
 
+    /// Whether it is a model of each series alone.
+    pub fn is_local(self) -> bool {
+        matches!(self, ModelKind::Ets | ModelKind::Mstl)
+    }
+
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<ModelKind> {
         ModelKind::ALL.into_iter().find(|kind| kind.as_str() == name)
@@ -110,6 +115,20 @@ pub struct Bounds {
     pub max: Option<f64>,
     /// Whether values are rounded to whole numbers.
     pub is_integer: bool,
+}
+
+impl Bounds {
+    /// The nearest value allowed, halves away from zero; values in ascending order stay so.
+    pub fn apply(&self, value: f64) -> f64 {
+        let (min, max) = (self.min.unwrap_or(f64::NEG_INFINITY), self.max.unwrap_or(f64::INFINITY));
+        let bounded = if self.is_integer {
+            value.round().clamp(min.ceil(), max.floor())
+        } else {
+            value.clamp(min, max)
+        };
+        // A zero has no sign then.
+        if bounded == 0.0 { 0.0 } else { bounded }
+    }
 }
 
 /// What stands on what: the parts that an ablation leaves out or replaces.
@@ -204,6 +223,9 @@ pub enum SpecError {
     /// No value lies between the bounds.
     #[error("no value lies between min {0} and max {1}; both are to be finite, and min below max")]
     Bounds(f64, f64),
+    /// No whole number lies between the bounds.
+    #[error("no whole number lies between min {0} and max {1}; widen them, or leave integer out")]
+    IntegerBounds(f64, f64),
 }
 
 /// Most steps that a model forecasts.
@@ -233,6 +255,11 @@ impl TryFrom<RawModelSpec> for ModelSpec {
         let is_finite = [min, max].into_iter().flatten().all(f64::is_finite);
         if !is_finite || min.zip(max).is_some_and(|(min, max)| min >= max) {
             return Err(SpecError::Bounds(min.unwrap_or(f64::NEG_INFINITY), max.unwrap_or(f64::INFINITY)));
+        }
+        if let (Some(min), Some(max), true) = (min, max, raw.bounds.is_integer)
+            && min.ceil() > max.floor()
+        {
+            return Err(SpecError::IntegerBounds(min, max));
         }
         Ok(ModelSpec {
             kind,
@@ -366,6 +393,19 @@ mod tests {
         for level in spec.levels() {
             assert!(tails(*level).iter().all(|tail| spec.quantile_levels().contains(tail)));
         }
+    }
+
+    #[test]
+    fn bounds_hold_and_keep_the_order() {
+        let counts = Bounds { min: Some(0.0), max: Some(7.5), is_integer: true };
+        let values = [-1e300, -0.5, 0.49, 0.5, 1.5, 7.4, 9.0];
+        assert_eq!(values.map(|value| counts.apply(value)), [0.0, 0.0, 0.0, 1.0, 2.0, 7.0, 7.0]);
+        let signed = Bounds { is_integer: true, ..Bounds::default() };
+        assert_eq!([-2.5, -0.5, 2.5].map(|value| signed.apply(value)), [-3.0, -1.0, 3.0]);
+        assert_eq!(Bounds::default().apply(-0.25), -0.25);
+        let share = Bounds { min: Some(0.25), max: Some(0.75), is_integer: true };
+        let raw = RawModelSpec { bounds: share, ..raw() };
+        assert_eq!(ModelSpec::try_from(raw).err(), Some(SpecError::IntegerBounds(0.25, 0.75)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
 use crate::model::group::{Group, MODEL_IDS, Served};
 use crate::model::member::Member;
-use crate::model::spec::{ModelSpec, Point, RawModelSpec, tails};
+use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point, RawModelSpec, tails};
 use crate::model::windows::Geometry;
 use crate::model::work::Space;
 use crate::series::Frequency;
@@ -49,7 +49,24 @@ struct Description {
     /// Not in the first format, whose point was the median.
     #[serde(default)]
     is_mean: bool,
+    /// What forecasts may be; files without it have no bounds, and those of models without bounds have none of it.
+    #[serde(default, skip_serializing_if = "StoredBounds::is_none")]
+    bounds: StoredBounds,
     groups: Vec<StoredGroup>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredBounds {
+    min: Option<f64>,
+    max: Option<f64>,
+    is_integer: bool,
+}
+
+impl StoredBounds {
+    fn is_none(&self) -> bool {
+        *self == StoredBounds::default()
+    }
 }
 
 /// The part of the description that tells whether the rest can be read.
@@ -80,6 +97,9 @@ enum StoredServed {
         is_corrected: bool,
         members: Vec<Weighted>,
     },
+    Local {
+        kind: String,
+    },
     SeasonalNaive {
         is_fallback: bool,
     },
@@ -102,6 +122,7 @@ pub(super) struct StoredMember {
 
 /// The description of a forecaster.
 pub(super) fn describe(spec: &ModelSpec, groups: &[Group]) -> String {
+    let bounds = spec.bounds();
     let description = Description {
         format: FORMAT,
         kind: spec.kind().as_str().into(),
@@ -110,6 +131,7 @@ pub(super) fn describe(spec: &ModelSpec, groups: &[Group]) -> String {
         quantile_levels: spec.quantile_levels().to_vec(),
         seed: spec.seed(),
         is_mean: spec.point() == Point::Mean,
+        bounds: StoredBounds { min: bounds.min, max: bounds.max, is_integer: bounds.is_integer },
         groups: groups.iter().map(StoredGroup::of).collect(),
     };
     serde_json::to_string(&description).expect("a description has text keys only")
@@ -153,6 +175,7 @@ impl Description {
             levels: self.levels.clone(),
             seed: self.seed,
             point: if self.is_mean { Point::Mean } else { Point::Median },
+            bounds: Bounds { min: self.bounds.min, max: self.bounds.max, is_integer: self.bounds.is_integer },
             ..RawModelSpec::new(&self.kind, self.horizon)
         };
         let spec = ModelSpec::try_from(raw).map_err(|error| LoadError::Description(error.to_string()))?;
@@ -166,6 +189,7 @@ impl StoredGroup {
             Served::SeasonalNaive { is_fallback } => {
                 StoredServed::SeasonalNaive { is_fallback: *is_fallback }
             }
+            Served::Local { kind } => StoredServed::Local { kind: kind.as_str().into() },
             Served::Ensemble(ensemble) => {
                 let weighted = |(member, weight): &(Member, f64)| Weighted {
                     weight: *weight,
@@ -207,6 +231,10 @@ impl StoredGroup {
         let served = match &self.served {
             StoredServed::SeasonalNaive { is_fallback } => {
                 Served::SeasonalNaive { is_fallback: *is_fallback }
+            }
+            StoredServed::Local { kind } => {
+                let known = ModelKind::from_name(kind).filter(|kind| kind.is_local());
+                Served::Local { kind: known.ok_or_else(|| wrong("local model", kind, "ets or mstl"))? }
             }
             StoredServed::Ensemble { space, width, smoothing, is_corrected, members } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;

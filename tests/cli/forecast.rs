@@ -77,6 +77,11 @@ fn json_is_one_document_with_stable_keys() {
         "budget_exhausted fallbacks freq gate holdout log_space lookbacks model_id notes parameters season_length \
          series steps steps_tried"
     );
+    assert_eq!(
+        keys(&document["model"]),
+        "budget_seconds horizon integer kind levels max min point preset quantile_levels season_length seed"
+    );
+    assert_eq!(document["model"]["preset"], "balanced");
     assert_eq!(keys(&document["output"]), "bytes path rows schema_version");
     assert_eq!(document["output"]["rows"], 7);
     assert_eq!(document["output"]["bytes"], place.read("out.parquet").len());
@@ -85,6 +90,32 @@ fn json_is_one_document_with_stable_keys() {
     assert_eq!(document["statuses"]["ok"], 1);
     assert_eq!(document["source"]["fingerprint"].as_str().map(str::len), Some(64));
     assert_eq!(place.names(), ["in.csv", "out.parquet", "q.parquet"]);
+}
+
+/// Every number that a forecast publishes.
+fn cells(path: &Path) -> Vec<f64> {
+    let names = ["yhat", "yhat_lower", "yhat_upper", "p02_5", "p10", "p50", "p90", "p97_5"];
+    let batch = read(path);
+    names.iter().flat_map(|name| numbers(&batch, name)).collect()
+}
+
+#[test]
+fn counts_have_no_negative_cell_if_asked_and_debts_are_not_clipped_unless_asked() {
+    let place = Place::new();
+    let counts = dataset("intermittent_counts.csv");
+    let run = |input: &str, flags: &str, name: &str| {
+        place.run(&format!("forecast {input} -H 14 --model {flags} -o {name}.parquet -q")).expect(0);
+        cells(&place.path(&format!("{name}.parquet")))
+    };
+    for kind in ["ets", "seasonal_naive"] {
+        assert!(run(&counts, kind, "free").iter().any(|cell| *cell < 0.0), "{kind}");
+        assert!(run(&counts, &format!("{kind} --non-negative"), "kept").iter().all(|cell| *cell >= 0.0));
+        let whole = run(&counts, &format!("{kind} --min 0 --max 3 --integer"), "whole");
+        assert!(whole.iter().all(|cell| [0.0, 1.0, 2.0, 3.0].contains(cell)), "{kind}: {whole:?}");
+    }
+    let debts: String = weekly(60).lines().map(|line| format!("{}\n", line.replacen(',', ",-", 1))).collect();
+    place.put("debts.csv", debts.replacen("-y", "y", 1));
+    assert!(run("debts.csv", "ets", "debts").iter().all(|cell| *cell < 0.0));
 }
 
 #[test]
