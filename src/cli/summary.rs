@@ -112,11 +112,9 @@ fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
             Some("no network improved on the linear base, so the base forecasts alone")
         }
         ModelKind::S4d => Some("the network corrects the linear base, as asked for with --model s4d"),
-        ModelKind::Ridge
-        | ModelKind::SeasonalNaive
-        | ModelKind::Naive
-        | ModelKind::Ets
-        | ModelKind::Mstl => None,
+        ModelKind::Ridge | ModelKind::SeasonalNaive | ModelKind::Naive | ModelKind::Ets | ModelKind::Mstl => {
+            None
+        }
     }
 }
 

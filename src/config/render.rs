@@ -47,7 +47,10 @@ mod tests {
         let text = table(Table::Model, Some("day"), &[(Key::Horizon, "24".into())]);
         assert!(text.starts_with("# How to forecast.\n[model.day]\n# kind = \"auto\""), "{text}");
         assert!(text.contains("\nhorizon = 24                        # Steps to forecast\n"), "{text}");
-        assert!(text.contains("# Forecaster (auto, s4d, ridge, seasonal_naive, naive, ets, mstl)\n"), "{text}");
+        assert!(
+            text.contains("# Forecaster (auto, s4d, ridge, seasonal_naive, naive, ets, mstl)\n"),
+            "{text}"
+        );
         assert!(!text.contains("threads"), "that is a key of [daemon]");
     }
 

@@ -43,7 +43,9 @@ pub fn fit(
 ) -> Result<(Group, FitReport), Stopped> {
     let fit = Fit::new(series, frequency, spec, conditions);
     match spec.kind() {
-        ModelKind::Naive | ModelKind::SeasonalNaive | ModelKind::Ets | ModelKind::Mstl => Ok(fit.baseline(false, None)),
+        ModelKind::Naive | ModelKind::SeasonalNaive | ModelKind::Ets | ModelKind::Mstl => {
+            Ok(fit.baseline(false, None))
+        }
         ModelKind::Auto | ModelKind::S4d | ModelKind::Ridge => fit.model(),
     }
 }

@@ -29,6 +29,7 @@ mod splice;
 mod store;
 mod table;
 mod verify;
+mod windows;
 
 pub use bytes::write_bytes;
 pub use columns::{RunColumns, read_columns};
@@ -44,6 +45,7 @@ pub use retention::{Recovered, prune, recover};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use sink::{Format, Naming, SinkSpec};
 pub use store::probe;
+pub use windows::{Window, WindowFile};
 
 use std::path::{Path, PathBuf};
 

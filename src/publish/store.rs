@@ -191,16 +191,48 @@ pub(super) fn prepare<T>(
     write: impl FnOnce(&File) -> Result<(), Failure>,
     verify: impl FnOnce(File) -> Result<T, String>,
 ) -> Result<(Prepared, T), PublishError> {
-    let target = Target::at(path)?;
-    remove_leftovers(&target.folder);
-    let partial = target.partial()?;
-    let io = |reason: String| PublishError::Io { path: path.into(), reason };
-    write(partial.as_file()).map_err(|error| io(root_cause(error.as_ref())))?;
-    partial.as_file().sync_all().map_err(|error| io(root_cause(&error)))?;
-    let reopened = partial.reopen().map_err(|error| io(root_cause(&error)))?;
-    let bytes = reopened.metadata().map_err(|error| io(root_cause(&error)))?.len();
-    let found = verify(reopened).map_err(|reason| PublishError::Verify { path: path.into(), reason })?;
-    Ok((Prepared { target, partial, bytes }, found))
+    let draft = Draft::begin(path)?;
+    write(draft.partial.as_file()).map_err(|error| draft.failed(error.as_ref()))?;
+    draft.finish(verify)
+}
+
+/// A file that is being written, for writers that cannot do it in one go. Dropped, it is gone.
+pub(super) struct Draft {
+    target: Target,
+    partial: tempfile::NamedTempFile,
+}
+
+impl Draft {
+    /// An empty hidden neighbour of the path.
+    pub(super) fn begin(path: &Path) -> Result<Draft, PublishError> {
+        let target = Target::at(path)?;
+        remove_leftovers(&target.folder);
+        let partial = target.partial()?;
+        Ok(Draft { target, partial })
+    }
+
+    /// A handle to write through.
+    pub(super) fn file(&self) -> Result<File, PublishError> {
+        self.partial.as_file().try_clone().map_err(|error| self.failed(&error))
+    }
+
+    /// The error of a write.
+    pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> PublishError {
+        PublishError::Io { path: self.target.path.clone(), reason: root_cause(error) }
+    }
+
+    /// Syncs what was written and verifies the file as it was opened again; also returns what `verify` found.
+    pub(super) fn finish<T>(
+        self,
+        verify: impl FnOnce(File) -> Result<T, String>,
+    ) -> Result<(Prepared, T), PublishError> {
+        self.partial.as_file().sync_all().map_err(|error| self.failed(&error))?;
+        let reopened = self.partial.reopen().map_err(|error| self.failed(&error))?;
+        let bytes = reopened.metadata().map_err(|error| self.failed(&error))?.len();
+        let found = verify(reopened)
+            .map_err(|reason| PublishError::Verify { path: self.target.path.clone(), reason })?;
+        Ok((Prepared { target: self.target, partial: self.partial, bytes }, found))
+    }
 }
 
 impl Prepared {

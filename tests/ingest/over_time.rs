@@ -88,8 +88,7 @@ fn a_stale_and_a_frozen_series_are_warned_about_left_out_or_forecast_by_seasonal
 
     let fallback = read(SuspectAction::Fallback);
     assert_eq!(words(&fallback), words(&warned));
-    let raw =
-        RawModelSpec { levels: vec![80.0], season_length: Some(7), ..RawModelSpec::new("ridge", 2) };
+    let raw = RawModelSpec { levels: vec![80.0], season_length: Some(7), ..RawModelSpec::new("ridge", 2) };
     let spec = ModelSpec::try_from(raw).unwrap();
     let fitted = Forecaster::fit(&fallback.panel, &spec, &Control::watched(&|_| {})).unwrap();
     let forecasts = fitted.forecaster.predict(&fallback.panel);
