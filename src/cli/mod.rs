@@ -24,6 +24,8 @@ mod models;
 mod schema;
 mod summary;
 mod terminal;
+mod train;
+mod usage;
 mod validate;
 
 pub use exit::Exit;
@@ -85,6 +87,7 @@ fn log(command: &Command) -> Log {
 fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
         Command::Forecast(command) => forecast::run(command, terminal),
+        Command::Train(command) => train::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
         Command::Serve(command) => daemon::serve(command),
