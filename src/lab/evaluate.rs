@@ -58,24 +58,25 @@ struct Scored {
     unreached: usize,
 }
 
-/// Forecasts and scores a task. `seasons` are those of the naive forecasts; the first one is that of scales and skill. `keep`
-/// takes the forecasts, a few origins at a time and in order.
+/// Forecasts and scores a task. Errors are scaled by those of seasonal naive with `scale_season` in the training part.
+/// `seasons` are those of the naive forecasts; the first one is that of the skill. `keep` takes the forecasts, a few origins
+/// at a time and in order.
 ///
 /// # Errors
 /// What `keep` says.
 pub fn evaluate(
     task: &Task,
     forecaster: &Forecaster,
+    scale_season: usize,
     seasons: &[usize],
     watch: &(dyn Fn(Progress) + Sync),
     keep: &mut dyn FnMut(&[Window<'_>]) -> Result<(), LabError>,
 ) -> Result<Evaluation, LabError> {
     let spec = forecaster.spec();
-    let season = seasons.first().copied().unwrap_or(1);
     let panel = &task.panel;
     let histories = panel.series.iter().zip(&task.scaled_by);
     let scales: Vec<Scale> =
-        histories.map(|(series, &steps)| Scale::of(&series.values[..steps], season)).collect();
+        histories.map(|(series, &steps)| Scale::of(&series.values[..steps], scale_season)).collect();
     let mut tally = Tally::new(spec.quantile_levels(), spec.levels());
     let mut naive: Vec<Tally> = seasons.iter().map(|_| Tally::new(&[], &[])).collect();
     let (mut models, mut fallbacks, mut unreached) = (BTreeMap::new(), 0, 0);

@@ -10,7 +10,7 @@ use crate::model::forecaster::{Control, Forecaster, ModelError};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::{JobError, check_overwrites};
-use crate::publish::{self, PublishError, WindowFile};
+use crate::publish::{self, PublishError, Window, WindowFile};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -156,9 +156,11 @@ fn one_horizon(
     let mut file = save.map(|path| WindowFile::create(path, levels)).transpose()?;
     let seasons = [Some(pipeline.season), Some(1), pipeline.reference_season];
     let seasons: Vec<usize> = seasons.into_iter().flatten().collect();
-    let evaluation = evaluate(task, &fitted.forecaster, &seasons, watch, &mut |windows| {
-        file.as_mut().map_or(Ok(()), |file| file.write(windows)).map_err(LabError::from)
-    })?;
+    let mut keep = |windows: &[Window<'_>]| match &mut file {
+        Some(file) => Ok(file.write(windows)?),
+        None => Ok(()),
+    };
+    let evaluation = evaluate(task, &fitted.forecaster, pipeline.scale_season, &seasons, watch, &mut keep)?;
     let saved = file.map(WindowFile::close).transpose()?;
 
     let naive2 = pipeline.naive2;

@@ -212,6 +212,7 @@ pub struct RawPipeline {
     pub align: Option<Align>,
     pub horizons: Vec<usize>,
     pub season: Option<usize>,
+    pub scale_season: Option<usize>,
     pub reference_season: Option<usize>,
     pub metric: Option<Metric>,
     pub naive2_smape: Option<f64>,
@@ -227,6 +228,7 @@ pub struct Pipeline {
     pub(super) kind: Kind,
     pub(super) horizons: Vec<usize>,
     pub(super) season: usize,
+    pub(super) scale_season: usize,
     pub(super) reference_season: Option<usize>,
     pub(super) metric: Metric,
     pub(super) naive2: Option<Naive2>,
@@ -264,7 +266,11 @@ impl TryFrom<RawPipeline> for Pipeline {
                 problem("horizons", format!("horizon {horizon} stands there twice; remove one of them"));
             }
         }
-        let lengths = [("season", raw.season), ("reference_season", raw.reference_season)];
+        let lengths = [
+            ("season", raw.season),
+            ("scale_season", raw.scale_season),
+            ("reference_season", raw.reference_season),
+        ];
         for (key, length) in lengths {
             if let Some(length) = length.filter(|length| !(1..=100_000).contains(length)) {
                 problem(key, format!("{key} {length} is not in 1..=100000"));
@@ -311,6 +317,7 @@ impl TryFrom<RawPipeline> for Pipeline {
             kind,
             horizons: raw.horizons,
             season: raw.season.unwrap_or(1),
+            scale_season: raw.scale_season.or(raw.season).unwrap_or(1),
             reference_season: raw.reference_season,
             metric,
             naive2,
@@ -406,9 +413,14 @@ impl Pipeline {
         &self.horizons
     }
 
-    /// Season length of the MASE scale and of seasonal naive.
+    /// Season length of seasonal naive, in steps.
     pub fn season(&self) -> usize {
         self.season
+    }
+
+    /// Season length of the errors that MASE is relative to; that of seasonal naive unless another one is written.
+    pub fn scale_season(&self) -> usize {
+        self.scale_season
     }
 
     /// Season length of one more naive forecast, which absolute errors are held against (`rmae`).

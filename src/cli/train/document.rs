@@ -23,6 +23,7 @@ pub(super) fn resolved(experiment: &Experiment, threads: Option<usize>) -> Value
         "kind": pipeline.kind().as_str(),
         "horizons": pipeline.horizons(),
         "season": pipeline.season(),
+        "scale_season": pipeline.scale_season(),
         "reference_season": pipeline.reference_season(),
         "metric": pipeline.metric().as_str(),
         "naive2_smape": pipeline.naive2().map(|naive2| naive2.smape),

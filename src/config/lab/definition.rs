@@ -25,6 +25,7 @@ pub(super) const KEYS: &[Entry<RawPipeline>] = &[
     ("align", |raw, value| set(&mut raw.align, choice(value, &ALIGN))),
     ("horizons", |raw, value| put(&mut raw.horizons, wholes(value))),
     ("season", |raw, value| set(&mut raw.season, whole(value))),
+    ("scale_season", |raw, value| set(&mut raw.scale_season, whole(value))),
     ("reference_season", |raw, value| set(&mut raw.reference_season, whole(value))),
     ("metric", |raw, value| {
         set(&mut raw.metric, choice(value, &Metric::ALL.map(|metric| (metric.as_str(), metric))))
