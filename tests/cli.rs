@@ -9,3 +9,4 @@ mod outputs;
 mod program;
 mod refusals;
 mod service;
+mod train;

@@ -101,7 +101,8 @@ fn checked(definition: &Definition, raw: RawPipeline) -> Result<Pipeline, Proble
 fn is_official(defined: &RawPipeline, used: &RawPipeline) -> bool {
     let is_known = used.horizons.iter().all(|horizon| defined.horizons.contains(horizon));
     let (horizons, point) = (defined.horizons.clone(), defined.point);
-    is_known && RawPipeline { horizons, point, ..used.clone() } == *defined
+    let used = RawPipeline { horizons, point, ..used.clone() };
+    is_known && Pipeline::try_from(used) == Pipeline::try_from(defined.clone())
 }
 
 impl<'a> Arguments<'a> {

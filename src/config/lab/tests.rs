@@ -70,7 +70,9 @@ fn official_is_what_the_definition_says_for_some_of_its_horizons() {
 #[test]
 fn all_problems_of_the_arguments_are_told_at_once() {
     assert_eq!(
-        problems("pipeline=etth1 model=rigde stide=2 horizon=x seed=-1 preset=quick levels=100 naive seed=2 threads=0"),
+        problems(
+            "pipeline=etth1 model=rigde stide=2 horizon=x seed=-1 preset=quick levels=100 naive seed=2 threads=0"
+        ),
         [
             "'naive' is not KEY=VALUE (write for example pipeline=etth1 model=ridge horizon=96)",
             "seed is given twice; remove one of them",
@@ -98,37 +100,59 @@ fn all_problems_of_the_arguments_are_told_at_once() {
 
 /// A definition, and what is wrong with it.
 const BROKEN: &[(&str, &[&str])] = &[
-    ("", &[
-        "1:1 no files; write for example files = [\"sales.parquet\"]",
-        "1:1 no horizons; write for example horizons = [24]",
-        "1:1 no kind; write one of rolling, one_origin, holdout",
-    ]),
-    ("files = \"a.csv\"\nkind = \"roling\"\nhorizons = 0\nseason = 0\n", &[
-        "2:8 unknown kind 'roling'; choose one of rolling, one_origin, holdout",
-        "3:12 horizon 0 is not in 1..=10000",
-        "4:10 season 0 is not in 1..=100000",
-    ]),
-    ("files = 7\nkind = \"rolling\"\nhorizon = 4\nmetric = \"mape\"\nfreq = \"2x\"\n", &[
-        "1:9 files: must be a string or a list of strings, not a whole number",
-        "3:1 unknown key 'horizon' (did you mean 'horizons'?)",
-        "4:10 metric: 'mape' is unknown; choose one of mse, mase, owa (did you mean 'mase'?)",
-        "5:8 freq: '2x' is not a frequency; write for example 15m, 1h, 1d, 1w, B, MS, ME, QS or YS",
-    ]),
-    ("files = \"a.csv\"\nkind = \"rolling\"\nhorizons = 4\nsplit = [7, 5, 9]\ntest_rows = 3\n", &[
-        "4:9 split [7, 5, 9] does not ascend; write where training ends, testing starts, testing ends",
-        "5:13 test_rows belongs to kind = \"holdout\", and this one is rolling; remove it",
-    ]),
-    ("files = \"a.csv\"\nkind = \"rolling\"\nhorizons = 4\nsplit = [0.7, 0.2]\n", &[
-        "4:9 split: has 2 entries (write three row numbers as [8640, 11520, 14400], or three shares as [0.7, 0.1, 0.2])",
-    ]),
-    ("files = \"a.csv\"\nkind = \"rolling\"\nhorizons = 4\nsplit = [0.7, 0.2, 0.3]\n", &[
-        "4:9 split [0.7, 0.2, 0.3] are no shares of training, validation and test; write for example [0.7, 0.1, 0.2]",
-    ]),
-    ("files = \"a.csv\"\nkind = \"holdout\"\nhorizons = [4, 4]\nmetric = \"owa\"\n", &[
-        "1:1 no test_rows; write how many of the last rows are scored",
-        "3:12 horizon 4 stands there twice; remove one of them",
-        "4:10 owa is relative to Naive2; write naive2_smape and naive2_mase",
-    ]),
+    (
+        "",
+        &[
+            "1:1 no files; write for example files = [\"sales.parquet\"]",
+            "1:1 no horizons; write for example horizons = [24]",
+            "1:1 no kind; write one of rolling, one_origin, holdout",
+        ],
+    ),
+    (
+        "files = \"a.csv\"\nkind = \"roling\"\nhorizons = 0\nseason = 0\n",
+        &[
+            "2:8 unknown kind 'roling'; choose one of rolling, one_origin, holdout",
+            "3:12 horizon 0 is not in 1..=10000",
+            "4:10 season 0 is not in 1..=100000",
+        ],
+    ),
+    (
+        "files = 7\nkind = \"rolling\"\nhorizon = 4\nmetric = \"mape\"\nfreq = \"2x\"\n",
+        &[
+            "1:9 files: must be a string or a list of strings, not a whole number",
+            "3:1 unknown key 'horizon' (did you mean 'horizons'?)",
+            "4:10 metric: 'mape' is unknown; choose one of mse, mase, owa (did you mean 'mase'?)",
+            "5:8 freq: unknown frequency '2x'; write a count and a unit: 30s, 15m, 1h, 1d, 1w, B (business days), MS or ME \
+             (month start or end), QS, QE, YS, YE",
+        ],
+    ),
+    (
+        "files = \"a.csv\"\nkind = \"rolling\"\nhorizons = 4\nsplit = [7, 5, 9]\ntest_rows = 3\n",
+        &[
+            "4:9 split [7, 5, 9] does not ascend; write where training ends, testing starts, testing ends",
+            "5:13 test_rows belongs to kind = \"holdout\", and this one is rolling; remove it",
+        ],
+    ),
+    (
+        "files = \"a.csv\"\nkind = \"rolling\"\nhorizons = 4\nsplit = [0.7, 0.2]\n",
+        &[
+            "4:9 split: has 2 entries (write three row numbers as [8640, 11520, 14400], or three shares as [0.7, 0.1, 0.2])",
+        ],
+    ),
+    (
+        "files = \"a.csv\"\nkind = \"rolling\"\nhorizons = 4\nsplit = [0.7, 0.2, 0.3]\n",
+        &[
+            "4:9 split [0.7, 0.2, 0.3] are no shares of training, validation and test; write for example [0.7, 0.1, 0.2]",
+        ],
+    ),
+    (
+        "files = \"a.csv\"\nkind = \"holdout\"\nhorizons = [4, 4]\nmetric = \"owa\"\n",
+        &[
+            "1:1 no test_rows; write how many of the last rows are scored",
+            "3:12 horizon 4 stands there twice; remove one of them",
+            "4:10 owa is relative to Naive2; write naive2_smape and naive2_mase",
+        ],
+    ),
     ("files = \n", &["1:9 string values must be quoted, expected literal string"]),
 ];
 
