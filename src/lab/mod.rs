@@ -8,17 +8,17 @@
 //! Pipeline, data folder ─▶ data: files ─▶ Task: panel, training part, origins ─▶ fit, evaluate ─▶ Outcome per horizon
 //! ```
 
+mod check;
 mod data;
 mod evaluate;
 mod report;
 mod run;
 mod spec;
+mod split;
 mod task;
 
-pub use evaluate::{Evaluation, NaiveScores, evaluate};
+pub use evaluate::{Evaluation, NaiveScores};
 pub use report::{Figures, Outcome, Report};
-pub use run::{Experiment, LabError, run, saved_path};
-pub use spec::{
-    Align, Data, FitOn, Kind, Metric, Naive2, Pipeline, PipelineProblem, RawPipeline, Split, SplitError,
-};
-pub use task::Task;
+pub use run::{Experiment, LabError, run};
+pub use spec::{Align, Data, FitOn, Kind, Metric, Naive2, Pipeline, PipelineProblem, RawPipeline};
+pub use split::{Split, SplitError};

@@ -1,7 +1,8 @@
 //! One horizon of a benchmark: the panel, what is trained on, and the origins that are forecast from.
 
 use crate::lab::data::Loaded;
-use crate::lab::spec::{Align, FitOn, Kind, Pipeline, Split};
+use crate::lab::spec::{Align, FitOn, Kind, Pipeline};
+use crate::lab::split::Split;
 use crate::series::{Panel, Series};
 use std::collections::HashMap;
 
@@ -213,7 +214,7 @@ mod tests {
     use crate::series::Frequency;
     use jiff::tz::TimeZone;
 
-    pub(super) fn panel(all: &[(&str, &[f64])]) -> Panel {
+    fn panel(all: &[(&str, &[f64])]) -> Panel {
         let series = |&(id, values): &(&str, &[f64])| Series {
             unique_id: id.into(),
             keys: vec![id.into()],

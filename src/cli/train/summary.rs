@@ -80,6 +80,10 @@ fn trained(page: &mut Page, outcome: &Outcome) {
     }
 }
 
+/// What stands below each model in the table.
+const SEASONAL: &str = "season before";
+const LAST: &str = "last value";
+
 /// A line of the table: horizon, forecaster, figures.
 type Row = (String, String, Vec<Option<f64>>);
 
@@ -93,8 +97,8 @@ fn table(page: &mut Page, experiment: &Experiment, report: &Report) {
     for outcome in &report.outcomes {
         let horizon = outcome.horizon.to_string();
         rows.push((horizon, name.into(), figures(&outcome.model, metric, true)));
-        rows.push((String::new(), "seasonal_naive".into(), figures(&outcome.seasonal_naive, metric, false)));
-        rows.push((String::new(), "naive".into(), figures(&outcome.naive, metric, false)));
+        rows.push((String::new(), SEASONAL.into(), figures(&outcome.seasonal_naive, metric, false)));
+        rows.push((String::new(), LAST.into(), figures(&outcome.naive, metric, false)));
     }
     if report.outcomes.len() > 1 {
         let mean = |of: &dyn Fn(&Outcome) -> Vec<Option<f64>>| {
@@ -102,9 +106,9 @@ fn table(page: &mut Page, experiment: &Experiment, report: &Report) {
         };
         rows.push(("mean".into(), name.into(), mean(&|outcome| figures(&outcome.model, metric, true))));
         let naive = mean(&|outcome| figures(&outcome.seasonal_naive, metric, false));
-        rows.push((String::new(), "seasonal_naive".into(), naive));
+        rows.push((String::new(), SEASONAL.into(), naive));
         let naive = mean(&|outcome| figures(&outcome.naive, metric, false));
-        rows.push((String::new(), "naive".into(), naive));
+        rows.push((String::new(), LAST.into(), naive));
     }
     let cells: String = heads.iter().map(|head| format!("{head:>10}")).collect();
     page.row(format!("{:<9}{:<15}{cells}", "horizon", "forecaster"));
