@@ -1,6 +1,8 @@
 //! The program as a person or a scheduler calls it: files, exit codes, stdout, stderr.
 
+mod backtest;
 mod broken;
+mod compare;
 mod config;
 mod daemon_config;
 mod forecast;

@@ -1,5 +1,6 @@
 //! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
 
+use crate::cli::args_backtest::{Backtest, Compare};
 use crate::cli::args_daemon::{Run, RunsCommand, ScheduleCommand, Serve};
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::exit;
@@ -63,6 +64,12 @@ pub(super) enum Command {
     /// Forecast every series of some files
     #[command(after_help = exit::help())]
     Forecast(Box<Forecast>),
+    /// Forecast from cutoffs in the past and score what came of it
+    #[command(after_help = exit::help())]
+    Backtest(Box<Backtest>),
+    /// Tell whether one model of a backtest is better than another
+    #[command(after_help = exit::help())]
+    Compare(Compare),
     /// Put a model to a benchmark: train, forecast every origin, score
     #[command(after_help = exit::help())]
     Train(Train),
@@ -209,6 +216,18 @@ pub(super) struct ModelArgs {
     pub budget: Option<String>,
 }
 
+impl ModelArgs {
+    /// Lays the flags over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.flag(Key::Horizon, self.horizon.clone());
+        settings.flag(Key::Levels, self.levels.clone());
+        settings.flag(Key::Kind, self.model.clone());
+        settings.flag(Key::SeasonLength, self.season_length.clone());
+        settings.flag(Key::Seed, self.seed.clone());
+        settings.flag(Key::Budget, self.budget.clone());
+    }
+}
+
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
@@ -231,12 +250,7 @@ impl Forecast {
     pub fn apply(&self, settings: &mut Settings) {
         self.source.apply(settings);
         settings.flag(Key::Id, self.id.clone());
-        settings.flag(Key::Horizon, self.model.horizon.clone());
-        settings.flag(Key::Levels, self.model.levels.clone());
-        settings.flag(Key::Kind, self.model.model.clone());
-        settings.flag(Key::SeasonLength, self.model.season_length.clone());
-        settings.flag(Key::Seed, self.model.seed.clone());
-        settings.flag(Key::Budget, self.model.budget.clone());
+        self.model.apply(settings);
         settings.flag(Key::Output, self.output.output.clone());
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());

@@ -2,10 +2,11 @@
 
 use crate::cli::Exit;
 use crate::config::{Problems, nearest};
+use crate::evaluation::spec::BacktestError;
 use crate::ingest::{IngestError, IngestErrorKind};
 use crate::lab::LabError;
 use crate::model::forecaster::ModelError;
-use crate::pipeline::JobError;
+use crate::pipeline::{CompareError, JobError};
 use crate::publish::PublishError;
 use crate::registry::RegistryError;
 use crate::schedule::ledger::LedgerError;
@@ -27,6 +28,9 @@ pub(super) enum CliError {
     /// The job failed.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// The outcomes of two models cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// The benchmark has no result.
     #[error(transparent)]
     Lab(LabError),
@@ -94,7 +98,13 @@ impl CliError {
                 IngestErrorKind::Permission => Exit::Permission,
                 IngestErrorKind::Usage => Exit::Usage,
             },
-            CliError::Job(JobError::Model(ModelError::EmptyPanel)) => Exit::Data,
+            CliError::Job(
+                JobError::Model(ModelError::EmptyPanel)
+                | JobError::Backtest(BacktestError::Model(ModelError::EmptyPanel)),
+            ) => Exit::Data,
+            CliError::Job(
+                JobError::Backtest(BacktestError::TooManyWindows { .. }) | JobError::NoSegment { .. },
+            ) => Exit::Usage,
             CliError::Lock(LockError::Held { .. }) => Exit::TryLater,
             CliError::Lock(LockError::Unusable { .. }) => Exit::CannotCreate,
             CliError::Ledger(LedgerError::Missing(_)) => Exit::NoInput,
@@ -102,7 +112,16 @@ impl CliError {
             CliError::Ledger(LedgerError::Database { .. }) | CliError::Runtime(_) => Exit::Io,
             CliError::Listen { .. } => Exit::Unavailable,
             // No command sets the flag.
-            CliError::Job(JobError::Model(ModelError::Stopped)) => Exit::Internal,
+            CliError::Job(
+                JobError::Model(ModelError::Stopped)
+                | JobError::Backtest(BacktestError::Model(ModelError::Stopped)),
+            ) => Exit::Internal,
+            CliError::Compare(CompareError::Read(PublishError::Read { path, .. })) if !path.exists() => {
+                Exit::NoInput
+            }
+            CliError::Compare(CompareError::Read(_)) => Exit::Data,
+            CliError::Compare(CompareError::NoActuals(_) | CompareError::Unpaired(_)) => Exit::Data,
+            CliError::Compare(CompareError::Model { .. } | CompareError::Quantiles { .. }) => Exit::Usage,
             CliError::Job(JobError::Publish(error)) | CliError::Registry(RegistryError::Publish(error)) => {
                 match error {
                     PublishError::CannotCreate { .. } => Exit::CannotCreate,

@@ -40,7 +40,7 @@ pub(super) fn job(report: &JobReport) -> Value {
 }
 
 /// What was found in a source.
-fn source(source: &SourceReport) -> Value {
+pub(super) fn source(source: &SourceReport) -> Value {
     let quarantined: Vec<Value> = source
         .quarantined
         .iter()

@@ -4,9 +4,14 @@
 //! module prints either once and picks the exit code.
 
 mod args;
+mod args_backtest;
 mod args_daemon;
 mod args_models;
+mod backtest;
+mod backtest_json;
+mod backtest_page;
 mod clock;
+mod compare;
 mod daemon;
 mod data;
 mod demo;
@@ -87,6 +92,8 @@ fn log(command: &Command) -> Log {
 fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
         Command::Forecast(command) => forecast::run(command, terminal),
+        Command::Backtest(command) => backtest::run(command, terminal),
+        Command::Compare(command) => compare::run(command, terminal),
         Command::Train(command) => train::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),

@@ -9,6 +9,7 @@
 //!                     └─▶ schema, render (JSON Schema; comments of `s4cast init`)
 //! ```
 
+mod backtest;
 mod check;
 mod daemon;
 mod describe;
@@ -35,6 +36,7 @@ mod validate;
 mod values;
 mod words;
 
+pub use backtest::{BacktestLaunch, RawBacktest, backtest};
 pub use daemon::{Daemon, daemon};
 pub use file::Env;
 pub use key::{FileKind, Key, Table};

@@ -60,7 +60,8 @@ fn is_consistent(metadata: &FileMetadata) -> bool {
 
 /// Whether the metadata has the version of a forecast file or of a quality report.
 fn is_own(metadata: &FileMetadata) -> bool {
-    const KEYS: [&str; 2] = ["s4cast.schema_version", "s4cast.quality_schema_version"];
+    const KEYS: [&str; 3] =
+        ["s4cast.schema_version", "s4cast.quality_schema_version", "s4cast.backtest_schema_version"];
     metadata.key_value_metadata.iter().flatten().any(|pair| KEYS.contains(&pair.key.as_str()))
 }
 

@@ -206,6 +206,9 @@ pub enum SpecError {
     Bounds(f64, f64),
 }
 
+/// Most steps that a model forecasts.
+const HORIZON_MAX: usize = 10_000;
+
 /// Deciles, always trained and published.
 const DECILES: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
@@ -214,7 +217,7 @@ impl TryFrom<RawModelSpec> for ModelSpec {
 
     fn try_from(raw: RawModelSpec) -> Result<ModelSpec, SpecError> {
         let kind = ModelKind::from_name(&raw.kind).ok_or(SpecError::Kind(raw.kind))?;
-        if !(1..=10_000).contains(&raw.horizon) {
+        if !(1..=HORIZON_MAX).contains(&raw.horizon) {
             return Err(SpecError::Horizon(raw.horizon));
         }
         if raw.levels.is_empty() {
@@ -267,6 +270,22 @@ impl ModelSpec {
     /// The same with other quantile levels: a saved model keeps those that it was trained for.
     pub(super) fn with_quantile_levels(self, quantile_levels: Vec<f64>) -> ModelSpec {
         ModelSpec { quantile_levels, ..self }
+    }
+
+    /// The same settings for another forecaster.
+    pub fn of_kind(&self, kind: ModelKind) -> ModelSpec {
+        ModelSpec { kind, ..self.clone() }
+    }
+
+    /// The same settings for another number of steps.
+    ///
+    /// # Errors
+    /// If the horizon is zero or beyond reason.
+    pub fn with_horizon(self, horizon: usize) -> Result<ModelSpec, SpecError> {
+        match (1..=HORIZON_MAX).contains(&horizon) {
+            true => Ok(ModelSpec { horizon, ..self }),
+            false => Err(SpecError::Horizon(horizon)),
+        }
     }
 
     /// Which forecaster to use.

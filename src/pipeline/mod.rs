@@ -1,5 +1,7 @@
 //! One forecast job, straight down: read, train, forecast, publish. The only place that knows the order.
 
+mod backtest;
+mod compare;
 mod forecast;
 mod job;
 mod report;
@@ -9,6 +11,8 @@ mod sources;
 mod stage;
 mod train;
 
+pub use backtest::{BacktestJob, BacktestReport, backtest};
+pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec};
 pub use report::{JobReport, SourceReport};
@@ -18,6 +22,7 @@ pub use sources::{Reading, Sources};
 pub use stage::{Context, StageError};
 pub use train::{SourceRead, Trained, train};
 
+use crate::evaluation::spec::BacktestError;
 use crate::ingest::{self, IngestError, SourceSpec};
 use crate::model::forecaster::{Control, Forecaster, ModelError};
 use crate::model::report::Progress;
@@ -65,6 +70,17 @@ pub enum JobError {
     /// The model cannot be trained.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The data cannot be backtested like that.
+    #[error(transparent)]
+    Backtest(#[from] BacktestError),
+    /// There is no such id column to tell segments by.
+    #[error("no id column '{column}' to tell segments by; the id columns are {}", listed(.known))]
+    NoSegment {
+        /// Asked for.
+        column: String,
+        /// Those of the data.
+        known: Vec<String>,
+    },
     /// A file cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -74,6 +90,10 @@ pub enum JobError {
     /// Two files of one job have the same path.
     #[error("{0} is asked for twice; give the forecasts, the model and the quality report different paths")]
     SamePath(PathBuf),
+}
+
+fn listed(columns: &[String]) -> String {
+    if columns.is_empty() { "none".into() } else { columns.join(", ") }
 }
 
 /// Runs a job; `watch` hears of the progress. Everything that can be refused is refused before training.

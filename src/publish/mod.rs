@@ -11,6 +11,7 @@
 //! OUT/latest/job=J/part-0.parquet                              the newest run, whole, at any instant
 //! ```
 
+mod backtest;
 mod bytes;
 mod columns;
 mod commit;
@@ -19,6 +20,7 @@ mod forecasts;
 mod latest;
 mod layout;
 mod names;
+mod outcomes;
 mod quality;
 mod ledger;
 mod read;
@@ -31,6 +33,7 @@ mod table;
 mod verify;
 mod windows;
 
+pub use backtest::BacktestFile;
 pub use bytes::write_bytes;
 pub use columns::{RunColumns, read_columns};
 pub use commit::Commit;
@@ -39,6 +42,7 @@ pub use latest::latest;
 pub use layout::{RunKey, is_name};
 pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
+pub use outcomes::{OutcomeColumns, read_outcomes};
 pub use quality::write_quality;
 pub use read::{Filter, read_run};
 pub use retention::{Recovered, prune, recover};

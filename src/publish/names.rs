@@ -60,17 +60,33 @@ pub fn quantile_name(level: f64) -> String {
     }
 }
 
+/// Level of a quantile column of that name; `None` for any other name.
+pub(super) fn quantile_level(name: &str) -> Option<f64> {
+    let percent: f64 =
+        name.strip_prefix('p').filter(|_| like_quantile(name))?.replacen('_', ".", 1).parse().ok()?;
+    // Levels have six digits; dividing would give neighbours of them.
+    let level = format!("{:.9}", percent / 100.0).parse().ok()?;
+    (0.0 < level && level < 1.0).then_some(level)
+}
+
 /// Where the id columns are published: (index into `id_columns`, column name).
 ///
 /// A single id column that is called `unique_id` already is the composed id and is not written twice.
 pub fn id_names(id_columns: &[String]) -> Vec<(usize, String)> {
+    id_names_beside(id_columns, &[])
+}
+
+/// As [`id_names`], in a file that uses further names.
+pub(super) fn id_names_beside(id_columns: &[String], others: &[&str]) -> Vec<(usize, String)> {
     if id_columns.len() == 1 && legal(&id_columns[0]) == "unique_id" {
         return Vec::new();
     }
     let mut names: Vec<(usize, String)> = Vec::new();
     for (index, column) in id_columns.iter().enumerate() {
         let base = legal(column);
-        let free = |name: &String| !taken(name) && names.iter().all(|(_, used)| used != name);
+        let free = |name: &String| {
+            !taken(name) && !others.contains(&name.as_str()) && names.iter().all(|(_, used)| used != name)
+        };
         let name = std::iter::once(base.clone())
             .chain((2_usize..).map(|number| format!("{base}_{number}")))
             .find(free)
@@ -136,6 +152,10 @@ mod tests {
         ];
         for (level, name) in cases {
             assert_eq!(quantile_name(level), name);
+            assert_eq!(quantile_level(name), Some(level));
+        }
+        for name in ["p1", "p", "p00", "p10_x", "p1_0", "price"] {
+            assert_eq!(quantile_level(name), None, "{name}");
         }
     }
 
@@ -145,6 +165,8 @@ mod tests {
         assert_eq!(names(&["unique_id"]), Vec::<String>::new());
         assert_eq!(names(&["unique_id", "ds"]), ["unique_id_2", "ds_2"]);
         assert_eq!(names(&["a b", "a-b", "A_B"]), ["a_b", "a_b_2", "a_b_3"]);
+        let beside = id_names_beside(&["model".into(), "h".into()], &["model"]);
+        assert_eq!(beside, [(0, "model_2".to_owned()), (1, "h".to_owned())]);
         assert_eq!(names(&["p10", "2nd", "group", "äö"]), ["id_p10", "id_2nd", "group_id", "id"]);
     }
 

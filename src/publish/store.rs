@@ -191,46 +191,46 @@ pub(super) fn prepare<T>(
     write: impl FnOnce(&File) -> Result<(), Failure>,
     verify: impl FnOnce(File) -> Result<T, String>,
 ) -> Result<(Prepared, T), PublishError> {
-    let draft = Draft::begin(path)?;
-    write(draft.partial.as_file()).map_err(|error| draft.failed(error.as_ref()))?;
-    draft.finish(verify)
+    let draft = Draft::new(path)?;
+    write(draft.file()).map_err(|error| draft.failed(error.as_ref()))?;
+    draft.seal(verify)
 }
 
-/// A file that is being written, for writers that cannot do it in one go. Dropped, it is gone.
+/// A file that is being written and that nobody sees. Dropped, it is gone.
 pub(super) struct Draft {
     target: Target,
     partial: tempfile::NamedTempFile,
 }
 
 impl Draft {
-    /// An empty hidden neighbour of the path.
-    pub(super) fn begin(path: &Path) -> Result<Draft, PublishError> {
+    /// An empty file that is to stand at a path.
+    pub(super) fn new(path: &Path) -> Result<Draft, PublishError> {
         let target = Target::at(path)?;
         remove_leftovers(&target.folder);
         let partial = target.partial()?;
         Ok(Draft { target, partial })
     }
 
-    /// A handle to write through.
-    pub(super) fn file(&self) -> Result<File, PublishError> {
-        self.partial.as_file().try_clone().map_err(|error| self.failed(&error))
+    /// Where to write.
+    pub(super) fn file(&self) -> &File {
+        self.partial.as_file()
     }
 
-    /// The error of a write.
+    /// What to say where writing failed.
     pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> PublishError {
         PublishError::Io { path: self.target.path.clone(), reason: root_cause(error) }
     }
 
-    /// Syncs what was written and verifies the file as it was opened again; also returns what `verify` found.
-    pub(super) fn finish<T>(
+    /// Syncs what was written and has it verified; also returns what `verify` found.
+    pub(super) fn seal<T>(
         self,
         verify: impl FnOnce(File) -> Result<T, String>,
     ) -> Result<(Prepared, T), PublishError> {
-        self.partial.as_file().sync_all().map_err(|error| self.failed(&error))?;
+        self.file().sync_all().map_err(|error| self.failed(&error))?;
         let reopened = self.partial.reopen().map_err(|error| self.failed(&error))?;
         let bytes = reopened.metadata().map_err(|error| self.failed(&error))?.len();
-        let found = verify(reopened)
-            .map_err(|reason| PublishError::Verify { path: self.target.path.clone(), reason })?;
+        let path = self.target.path.clone();
+        let found = verify(reopened).map_err(|reason| PublishError::Verify { path, reason })?;
         Ok((Prepared { target: self.target, partial: self.partial, bytes }, found))
     }
 }

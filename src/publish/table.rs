@@ -18,7 +18,7 @@ use std::sync::Arc;
 const CHUNK_ROWS: usize = 16_384;
 
 /// Rows per row group: small enough to bound the writer's memory, and what DuckDB scans as one unit.
-const GROUP_ROWS: usize = 122_880;
+pub(super) const GROUP_ROWS: usize = 122_880;
 
 /// Type of every timestamp column: INT64 TIMESTAMP(MICROS, isAdjustedToUTC = true).
 pub(super) fn timestamp() -> DataType {

@@ -48,10 +48,26 @@ type Place = (String, i64);
 
 /// Checks the rows of one batch; `last` is the place of the row before it. Returns the place of its last row.
 fn check(batch: &RecordBatch, quantiles: &[String], last: Option<Place>) -> Result<Option<Place>, String> {
+    numbers(batch, quantiles)?;
+    let column = |name: &str| place(batch.schema_ref(), name).map(|place| batch.column(place));
+    let ids = column("unique_id")?.as_string::<i32>();
+    let times = column("ds")?.as_primitive::<TimestampMicrosecondType>();
+    let mut last = last;
+    for row in 0..batch.num_rows() {
+        let (id, time) = (ids.value(row), times.value(row));
+        if last.as_ref().is_some_and(|(before, earlier)| (before.as_str(), *earlier) >= (id, time)) {
+            return Err(format!("{id}: rows are not in strictly ascending order of unique_id and ds"));
+        }
+        last = Some((id.into(), time));
+    }
+    Ok(last)
+}
+
+/// Checks that all numbers are finite, where there are any, and that quantiles do not cross.
+pub(super) fn numbers(batch: &RecordBatch, quantiles: &[String]) -> Result<(), String> {
     let column = |name: &str| place(batch.schema_ref(), name).map(|place| batch.column(place));
     let numbers = |name: &str| column(name).map(|found| found.as_primitive::<Float64Type>());
     let ids = column("unique_id")?.as_string::<i32>();
-    let times = column("ds")?.as_primitive::<TimestampMicrosecondType>();
     for field in batch.schema_ref().fields().iter().filter(|field| *field.data_type() == DataType::Float64) {
         finite(field.name(), numbers(field.name())?)?;
     }
@@ -66,19 +82,11 @@ fn check(batch: &RecordBatch, quantiles: &[String], last: Option<Place>) -> Resu
         }
         lower = Some((name, upper));
     }
-    let mut last = last;
-    for row in 0..batch.num_rows() {
-        let (id, time) = (ids.value(row), times.value(row));
-        if last.as_ref().is_some_and(|(before, earlier)| (before.as_str(), *earlier) >= (id, time)) {
-            return Err(format!("{id}: rows are not in strictly ascending order of unique_id and ds"));
-        }
-        last = Some((id.into(), time));
-    }
-    Ok(last)
+    Ok(())
 }
 
 fn finite(name: &str, values: &Float64Array) -> Result<(), String> {
-    match values.values().iter().find(|value| !value.is_finite()) {
+    match values.iter().flatten().find(|value| !value.is_finite()) {
         Some(value) => Err(format!("{name} holds {value}")),
         None => Ok(()),
     }

@@ -62,7 +62,7 @@ impl WindowFile {
         ];
         fields.extend(quantile_levels.iter().map(|level| field(&format!("q{level}"), DataType::Float64)));
         let schema: SchemaRef = Arc::new(Schema::new(fields));
-        let draft = Draft::begin(path)?;
+        let draft = Draft::new(path)?;
         let writer = |file: File| -> Result<ArrowWriter<File>, Failure> {
             let properties = WriterProperties::builder()
                 .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
@@ -70,7 +70,8 @@ impl WindowFile {
                 .build();
             Ok(ArrowWriter::try_new(file, schema.clone(), Some(properties))?)
         };
-        let writer = writer(draft.file()?).map_err(|error| draft.failed(error.as_ref()))?;
+        let file = draft.file().try_clone().map_err(|error| draft.failed(&error))?;
+        let writer = writer(file).map_err(|error| draft.failed(error.as_ref()))?;
         let has_quantiles = !quantile_levels.is_empty();
         Ok(WindowFile { path: path.into(), draft, writer, schema, has_quantiles, rows: 0 })
     }
@@ -101,7 +102,7 @@ impl WindowFile {
                 .then_some(())
                 .ok_or_else(|| format!("{found} of {rows} rows in the footer"))
         };
-        let (prepared, ()) = draft.finish(count)?;
+        let (prepared, ()) = draft.seal(count)?;
         Ok(Published { rows, bytes: prepared.persist()?, path })
     }
 

@@ -98,7 +98,7 @@ fn the_environment_asks_for_a_document_too() {
 fn help_and_version_are_on_stdout() {
     let place = Place::new();
     assert_eq!(place.run("--version").expect(0).stdout, concat!("s4cast ", env!("CARGO_PKG_VERSION"), "\n"));
-    for arguments in ["--help", "forecast --help", "data check --help"] {
+    for arguments in ["--help", "forecast --help", "backtest --help", "data check --help"] {
         let run = place.run(arguments).expect(0);
         assert!(run.stdout.contains("Exit codes:") && run.stdout.contains("73  output cannot be created"));
     }
