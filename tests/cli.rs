@@ -11,3 +11,4 @@ mod outputs;
 mod program;
 mod refusals;
 mod service;
+mod train;

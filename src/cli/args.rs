@@ -70,6 +70,9 @@ pub(super) enum Command {
     /// Tell whether one model of a backtest is better than another
     #[command(after_help = exit::help())]
     Compare(Compare),
+    /// Put a model to a benchmark: train, forecast every origin, score
+    #[command(after_help = exit::help())]
+    Train(Train),
     /// Look at data before forecasting it
     #[command(subcommand)]
     Data(DataCommand),
@@ -276,6 +279,20 @@ impl Forecast {
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Train {
+    /// pipeline=NAME|FILE.toml and model=NAME|FILE.toml, then data_dir, horizon, seed, season_length, budget, preset,
+    /// threads, levels, point, parts, stride, split, or pipeline.KEY for any key of the pipeline's definition
+    #[arg(value_name = "KEY=VALUE", required = true)]
+    pub settings: Vec<String>,
+    /// Write every forecast, as series_id, ts, h, mean, origin, q0.025, …; several horizons go to several files
+    #[arg(long, value_name = "FILE.parquet")]
+    pub save_forecasts: Option<PathBuf>,
+    /// Print what would be done and do nothing
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

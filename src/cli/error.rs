@@ -4,6 +4,7 @@ use crate::cli::Exit;
 use crate::config::{Problems, nearest};
 use crate::evaluation::spec::BacktestError;
 use crate::ingest::{IngestError, IngestErrorKind};
+use crate::lab::LabError;
 use crate::model::forecaster::ModelError;
 use crate::pipeline::{CompareError, JobError};
 use crate::publish::PublishError;
@@ -30,6 +31,9 @@ pub(super) enum CliError {
     /// The outcomes of two models cannot be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// The benchmark has no result.
+    #[error(transparent)]
+    Lab(LabError),
     /// The models on disk cannot be read or changed like that.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -62,6 +66,15 @@ pub(super) enum CliError {
 impl From<IngestError> for CliError {
     fn from(error: IngestError) -> CliError {
         JobError::from(error).into()
+    }
+}
+
+impl From<LabError> for CliError {
+    fn from(error: LabError) -> CliError {
+        match error {
+            LabError::Job(error) => error.into(),
+            error => CliError::Lab(error),
+        }
     }
 }
 
@@ -129,7 +142,8 @@ impl CliError {
                 RegistryError::JobName(_) | RegistryError::Pinned { .. } => Exit::Usage,
             },
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
-            CliError::Missing(_) => Exit::NoInput,
+            CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,
+            CliError::Lab(_) => Exit::Data,
             CliError::Stdout(_) => Exit::Io,
             CliError::Bug(_) => Exit::Internal,
         }
@@ -142,6 +156,7 @@ impl CliError {
                 problems.all().iter().map(|one| one.message().to_string()).collect()
             }
             CliError::Job(JobError::Ingest(error)) => error.problems().to_vec(),
+            CliError::Lab(LabError::Data(problems)) => problems.clone(),
             other => vec![other.to_string()],
         }
     }
@@ -160,6 +175,7 @@ pub(super) fn rendered(error: &CliError) -> Vec<Box<dyn Diagnostic + Send + Sync
             .map(|one| Box::new(one) as Box<dyn Diagnostic + Send + Sync>)
             .collect(),
         CliError::Job(JobError::Ingest(error)) => message(shortened(error.problems()), None),
+        CliError::Lab(LabError::Data(problems)) => message(shortened(problems), None),
         CliError::Request { message: text, help } => message(text.clone(), help.clone()),
         CliError::Registry(error) => message(error.to_string(), known_models(error)),
         CliError::Bug(_) => {

@@ -81,7 +81,7 @@ fn model(spec: &ModelSpec) -> Value {
     })
 }
 
-fn fit(fit: &FitReport) -> Value {
+pub(super) fn fit(fit: &FitReport) -> Value {
     json!({
         "freq": fit.frequency,
         "series": fit.series,

@@ -29,6 +29,8 @@ mod models;
 mod schema;
 mod summary;
 mod terminal;
+mod train;
+mod usage;
 mod validate;
 
 pub use exit::Exit;
@@ -92,6 +94,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Forecast(command) => forecast::run(command, terminal),
         Command::Backtest(command) => backtest::run(command, terminal),
         Command::Compare(command) => compare::run(command, terminal),
+        Command::Train(command) => train::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
         Command::Serve(command) => daemon::serve(command),

@@ -105,12 +105,17 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// `Ok` if there is none. Those of a file come in its order, after those without a place.
+    /// `Ok` if there is none.
     pub(super) fn none_of(problems: Vec<Problem>) -> Result<(), Problems> {
         match problems.is_empty() {
             true => Ok(()),
-            false => Err(Problems { problems: in_order(problems) }),
+            false => Err(Problems::of(problems)),
         }
+    }
+
+    /// Some, at least one. Those of a file come in its order, after those without a place.
+    pub(super) fn of(problems: Vec<Problem>) -> Problems {
+        Problems { problems: in_order(problems) }
     }
 
     /// All of them.

@@ -31,6 +31,7 @@ mod splice;
 mod store;
 mod table;
 mod verify;
+mod windows;
 
 pub use backtest::BacktestFile;
 pub use bytes::write_bytes;
@@ -48,6 +49,7 @@ pub use retention::{Recovered, prune, recover};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use sink::{Format, Naming, SinkSpec};
 pub use store::probe;
+pub use windows::{Window, WindowFile};
 
 use std::path::{Path, PathBuf};
 
