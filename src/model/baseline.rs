@@ -48,8 +48,12 @@ pub fn seasonal_naive_point(values: &[f64], season: usize, horizon: usize) -> Ve
     (0..horizon).map(|step| filled.get(last + step % season).copied().unwrap_or(0.0)).collect()
 }
 
-/// Sorted errors of the forecast `lag` steps ahead.
+/// Latest errors that quantiles are taken from: more would cost time and change little.
+const ERRORS_MAX: usize = 2_000;
+
+/// Sorted errors of the forecast `lag` steps ahead, the latest ones.
 fn errors(values: &[f64], lag: usize) -> Vec<f64> {
+    let values = &values[values.len().saturating_sub(ERRORS_MAX.saturating_add(lag))..];
     let pairs = values.iter().skip(lag).zip(values);
     let mut errors: Vec<f64> = pairs.map(|(now, before)| now - before).filter(|e| e.is_finite()).collect();
     errors.sort_by(f64::total_cmp);

@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn short_series_have_fewer_origins_and_no_lookback() {
         assert_eq!(plan(&shape(1, 20, 12, 12)).rolling.origins, 0);
-        assert!(plan(&shape(1, 6, 12, 4)).lookbacks.is_empty());
+        assert!(plan(&shape(1, 4, 12, 4)).lookbacks.is_empty());
         assert!(plan(&shape(1, 144, 12, 12)).lookbacks.len() > 2);
     }
 
