@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+use rand_distr::{Distribution, StandardNormal};
 use s4cast::model::forecaster::{Control, Fitted, Forecaster, ModelError};
-use s4cast::model::spec::{Bounds, ModelSpec, RawModelSpec};
-use s4cast::series::{Forecasts, Frequency, Panel, Series, Status};
+use s4cast::model::spec::{Bounds, ModelSpec, Point, RawModelSpec};
+use s4cast::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
+
+use crate::support::arrays::generator;
 
 const DAY: i64 = 86_400_000_000;
 
@@ -143,6 +146,70 @@ fn classical_models_beat_seasonal_naive_on_waves_with_a_trend_whatever_the_threa
         assert_eq!((short.status, short.model_id.as_str()), (Status::Fallback, "naive"));
         assert_eq!(short.point, [6.0; 7]);
     }
+}
+
+/// Autoregressive series x = 0.7 x' + e, normal e, from a seed.
+fn autoregressive(series: usize, len: usize) -> Vec<Vec<f64>> {
+    let mut rng = generator(11);
+    let one = |_| {
+        let mut x = 0.0;
+        let values = (0..len + 20).map(|_| {
+            let e: f64 = StandardNormal.sample(&mut rng);
+            x = 0.7 * x + e;
+            x
+        });
+        values.skip(20).collect()
+    };
+    (0..series).map(one).collect()
+}
+
+#[test]
+fn an_interval_of_90_percent_holds_88_to_92_at_every_step_of_stationary_series() {
+    const HORIZON: usize = 6;
+    let all = autoregressive(4_000, 90 + HORIZON);
+    let known = panel(all.iter().map(|values| values[..90].to_vec()).collect());
+    let raw =
+        RawModelSpec { levels: vec![90.0], season_length: Some(1), ..RawModelSpec::new("ridge", HORIZON) };
+    let fitted = fit(&known, &ModelSpec::try_from(raw).unwrap());
+    assert!(fitted.reports[0].interval_scores >= 400);
+    let forecasts = fitted.forecaster.predict(&known);
+    let at = |level: f64| forecasts.quantile_levels.iter().position(|l| *l == level).unwrap();
+    let (lower, upper) = (at(0.05), at(0.95));
+    for step in 0..HORIZON {
+        let inside = |(forecast, values): (&SeriesForecast, &Vec<f64>)| {
+            let interval = forecast.quantiles[[step, lower]]..=forecast.quantiles[[step, upper]];
+            usize::from(interval.contains(&values[90 + step]))
+        };
+        // Panels are sorted by id, and so are these.
+        let count: usize = forecasts.series.iter().zip(&sorted(&all)).map(inside).sum();
+        let share = count as f64 / all.len() as f64;
+        assert!((0.88..=0.92).contains(&share), "step {step}: {share}");
+    }
+}
+
+/// In the order of the ids that [`panel`] gives them.
+fn sorted(all: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let mut named: Vec<(String, Vec<f64>)> =
+        all.iter().enumerate().map(|(index, values)| (format!("s{index:03}"), values.clone())).collect();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    named.into_iter().map(|(_, values)| values).collect()
+}
+
+#[test]
+fn a_mean_is_asked_for_by_name_and_is_no_median() {
+    // Skewed: nine values in ten are near zero, one is large.
+    let skewed =
+        (0..30).map(|i| (0..140).map(|t| if (t * 7 + i * 3) % 10 == 0 { 10.0 } else { 0.1 }).collect());
+    let panel = panel(skewed.collect());
+    let point = |point: Point| {
+        let raw = RawModelSpec { point, season_length: Some(1), ..RawModelSpec::new("ridge", 3) };
+        let forecaster = fit(&panel, &ModelSpec::try_from(raw).unwrap()).forecaster;
+        let loaded = Forecaster::from_bytes(&forecaster.to_bytes()).unwrap();
+        let (forecasts, again) = (forecaster.predict(&panel), loaded.predict(&panel));
+        assert_eq!(bits(&forecasts), bits(&again));
+        forecasts.series.iter().flat_map(|one| one.point.clone()).sum::<f64>() / 90.0
+    };
+    assert!(point(Point::Mean) > point(Point::Median), "the mean of skewed values is above their median");
 }
 
 #[test]

@@ -40,3 +40,32 @@ pub fn choose(
     }
     best
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::exam::Terms;
+    use crate::model::plan::Rolling;
+    use crate::model::select::work_series;
+    use crate::model::spec::Point;
+    use crate::series::{Frequency, Series};
+
+    #[test]
+    fn errors_that_cancel_are_taken_together_and_a_bad_forecast_is_not_taken() {
+        let values: Vec<f64> = (0..40).map(|t| 10.0 + (t as f64 * 1.3).sin()).collect();
+        let times = (0..40).collect();
+        let frequency = Frequency::Fixed { micros: 1 };
+        let series = [Series { unique_id: "a".into(), keys: vec![], frequency, times, values }];
+        let series: Vec<&Series> = series.iter().collect();
+        let terms = Terms { horizon: 2, season: 1, point: Point::Median };
+        let validation = Validation::new(&series, Rolling { origins: 3, stride: 2 }, 0, 1, terms);
+        let work = work_series(&series, 6, Space::Scaled, 1);
+        let (windows, origins) = validation.windows(&work);
+        let truth =
+            Array2::from_shape_fn((windows.len(), 2), |(row, step)| windows[row].target[origins[row] + step]);
+        let (high, low, far) = (&truth + 1.0, &truth - 1.0, &truth + 9.0);
+        let (error, times) = choose(&[&high, &far, &low], &validation, Space::Scaled, &work);
+        assert!(error < 1e-6, "{error}");
+        assert_eq!(times, [1, 0, 1]);
+    }
+}
