@@ -93,6 +93,8 @@ pub(super) fn fit(fit: &FitReport) -> Value {
         "steps": fit.steps,
         "steps_tried": fit.steps_tried,
         "gate": fit.gate,
+        "validation_error": fit.validation_error,
+        "interval_scores": fit.interval_scores,
         "fallbacks": fit.fallbacks,
         "notes": fit.notes,
         "budget_exhausted": fit.budget_exhausted,

@@ -52,7 +52,7 @@ pub struct Figures {
     pub steps: usize,
     /// Optimizer steps spent on networks, whether or not they serve.
     pub steps_tried: usize,
-    /// Share of the network's correction that the gate let through.
+    /// Share of the networks in the forecast.
     pub gate: f64,
     /// Series that fell back to seasonal naive.
     pub fallbacks: usize,
