@@ -16,14 +16,14 @@ use crate::model::gate;
 use crate::model::greedy;
 use crate::model::group::{Group, Served};
 use crate::model::learn::{Learnt, Lesson};
-use crate::model::member::Member;
+use crate::model::mix::{Mix, Stage};
 use crate::model::plan::{Plan, Shape};
 use crate::model::report::{FitReport, HoldoutScore, Progress};
 use crate::model::season;
 use crate::model::select::{self, Candidates, Choice, RidgeChoice};
 use crate::model::spec::{ModelKind, ModelSpec, Parts, tails};
 use crate::model::validation::{self, Validation, long_enough};
-use crate::model::work::{Space, WorkSeries};
+use crate::model::work::Space;
 use crate::series::{Frequency, Series};
 
 /// Error relative to seasonal naive up to which a model serves: on a random walk nothing is better than naive,
@@ -456,75 +456,5 @@ impl<'a> Fit<'a> {
             budget_exhausted: false,
             holdout: None,
         }
-    }
-}
-
-/// The group in work space with the ridge maps fitted to everything but the last `held` steps.
-struct Stage {
-    work: Vec<WorkSeries>,
-    /// The base of the forecasts.
-    base: Ensemble,
-    /// The map that each network stands on.
-    stems: Vec<Member>,
-    held: usize,
-}
-
-impl Stage {
-    /// The parts as often as the mix says; what it leaves out is left out.
-    fn mix(&self, learnt: &[Learnt], mix: &Mix) -> Ensemble {
-        let maps = self.base.members.iter().zip(&mix.maps).map(|((member, _), times)| (member, *times));
-        let networks = learnt.iter().zip(&mix.networks).map(|(learnt, times)| (&learnt.member, *times));
-        let members = maps.chain(networks).filter(|(_, times)| *times > 0);
-        let members = members.map(|(member, times)| (member.clone(), times)).collect();
-        let Ensemble { space, terms, ref levels, .. } = self.base;
-        Ensemble::counted(space, members, mix.smoothing, terms, levels)
-    }
-}
-
-/// How often every part of a forecast counts.
-#[derive(Clone, Debug)]
-struct Mix {
-    /// Maps of the base.
-    maps: Vec<usize>,
-    /// Exponential smoothing.
-    smoothing: usize,
-    /// Networks.
-    networks: Vec<usize>,
-}
-
-impl Mix {
-    fn base(choice: &Choice, networks: usize) -> Mix {
-        let maps = choice.base.iter().map(|(_, times)| *times).collect();
-        Mix { maps, smoothing: choice.smoothing, networks: vec![0; networks] }
-    }
-
-    /// None of the parts.
-    fn none(&self) -> Mix {
-        Mix { maps: vec![0; self.maps.len()], smoothing: 0, networks: vec![0; self.networks.len()] }
-    }
-
-    /// One map, that many times.
-    fn only_map(&self, index: usize, times: usize) -> Mix {
-        let mut only = self.none();
-        only.maps[index] = times;
-        only
-    }
-
-    /// Parts that many times each.
-    fn sum(parts: &[Mix], times: &[usize]) -> Mix {
-        let mut sum = parts[0].none();
-        for (part, times) in parts.iter().zip(times) {
-            sum.maps.iter_mut().zip(&part.maps).for_each(|(to, from)| *to += times * from);
-            sum.networks.iter_mut().zip(&part.networks).for_each(|(to, from)| *to += times * from);
-            sum.smoothing += times * part.smoothing;
-        }
-        sum
-    }
-
-    /// Share of the networks.
-    fn share(&self) -> f64 {
-        let networks: usize = self.networks.iter().sum();
-        let all = networks + self.smoothing + self.maps.iter().sum::<usize>();
-        networks as f64 / all.max(1) as f64
     }
 }

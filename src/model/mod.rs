@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! spec ─▶ forecaster: fit, predict, save        one group per frequency
-//!           └─ fit: the story of one group      season ─▶ plan ─▶ select ─▶ learn ─▶ gate ─▶ group, ensemble
+//!           └─ fit: the story of one group      season ─▶ plan ─▶ select ─▶ learn ─▶ gate, mix ─▶ conformal ─▶ group
 //!                └─ work, windows: work space and (lookback, horizon) windows
-//!                └─ ridge, member, train: the closed-form base, the network on it, its training loop
+//!                └─ ridge, smoothing, greedy: the base; member, train: the network on a map of it, its training loop
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
 //!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
 //!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
@@ -39,5 +39,6 @@ mod stored;
 mod snapshot;
 mod checkpoint;
 pub mod learn;
+pub mod mix;
 pub mod fit;
 pub mod forecaster;
