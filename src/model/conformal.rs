@@ -25,6 +25,16 @@ const SCORES_MIN: usize = 20;
 /// Width below which a forecast says nothing about its uncertainty, relative to the largest one.
 const WIDTH_MIN: f64 = 1e-9;
 
+/// Which way quantiles may move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    /// Where the validation windows say.
+    Freely,
+    /// Away from the middle only: a calm stretch of few series is no evidence against all that they did before, which
+    /// the forecasts' own quantiles come from.
+    Outwards,
+}
+
 /// Corrections of every step and level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conformal {
@@ -44,6 +54,7 @@ impl Conformal {
         forecasts: ArrayView3<f64>,
         actual: ArrayView2<f64>,
         levels: &[f64],
+        moves: Moves,
     ) -> Option<(Conformal, usize)> {
         let (windows, horizon, _) = forecasts.dim();
         let widths = Array2::from_shape_fn((windows, horizon), |(window, step)| {
@@ -78,6 +89,11 @@ impl Conformal {
                 let rarest = 1.0 / count as f64;
                 let level = level.clamp(rarest, 1.0 - rarest);
                 let shift = quantile(&scores, finite_sample(level, count));
+                let shift = match moves {
+                    Moves::Outwards if level < 0.5 => shift.min(0.0),
+                    Moves::Outwards if level > 0.5 => shift.max(0.0),
+                    _ => shift,
+                };
                 // In single precision, as files keep it: a loaded model forecasts the same.
                 shifts[[step, index]] = f64::from(shift as f32);
             }
@@ -150,7 +166,7 @@ mod tests {
     fn a_share_of_unseen_values_ends_below_every_level_at_every_step() {
         let (forecasts, actual) = sample(2_000);
         let (conformal, scores) =
-            Conformal::fit(forecasts.view(), actual.view(), &LEVELS).expect("enough windows");
+            Conformal::fit(forecasts.view(), actual.view(), &LEVELS, Moves::Freely).expect("enough windows");
         assert_eq!(scores, 2_000);
         for step in 0..2 {
             let mut row: Vec<f64> = forecasts.slice(s![0, step, ..]).to_vec();
@@ -163,9 +179,21 @@ mod tests {
     }
 
     #[test]
+    fn quantiles_that_may_only_move_outwards_widen_where_they_are_too_narrow_and_nowhere_shrink() {
+        let (forecasts, actual) = sample(2_000);
+        let fit = |moves| Conformal::fit(forecasts.view(), actual.view(), &LEVELS, moves).expect("enough").0;
+        let (free, outwards) = (fit(Moves::Freely), fit(Moves::Outwards));
+        assert_eq!(free.shifts.row(0), outwards.shifts.row(0));
+        assert!(
+            free.shifts[[1, 4]] < 0.0 && outwards.shifts[[1, 4]] == 0.0 && outwards.shifts[[1, 0]] == 0.0
+        );
+    }
+
+    #[test]
     fn levels_beyond_the_sample_are_known_and_the_median_stays_where_it_is_asked_to() {
         let (forecasts, actual) = sample(30);
-        let (conformal, scores) = Conformal::fit(forecasts.view(), actual.view(), &LEVELS).expect("enough");
+        let (conformal, scores) =
+            Conformal::fit(forecasts.view(), actual.view(), &LEVELS, Moves::Freely).expect("enough");
         assert!(is_enough_for(scores, 0.1) && !is_enough_for(scores, 0.001));
         let mut row = [0.0, 1.0, 1.1, 2.0, 3.0];
         conformal.apply(0, &mut row, &LEVELS, 2, true);
@@ -176,8 +204,10 @@ mod tests {
     #[test]
     fn a_handful_of_windows_or_forecasts_without_width_correct_nothing() {
         let (forecasts, actual) = sample(5);
-        assert!(Conformal::fit(forecasts.view(), actual.view(), &LEVELS).is_none());
+        assert!(Conformal::fit(forecasts.view(), actual.view(), &LEVELS, Moves::Freely).is_none());
         let flat = Array3::zeros((100, 1, 5));
-        assert!(Conformal::fit(flat.view(), Array2::zeros((100, 1)).view(), &LEVELS).is_none());
+        assert!(
+            Conformal::fit(flat.view(), Array2::zeros((100, 1)).view(), &LEVELS, Moves::Freely).is_none()
+        );
     }
 }

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::model::artifact::Weights;
-use crate::model::conformal::Conformal;
+use crate::model::conformal::{Conformal, Moves};
 use crate::model::exam::Terms;
 use crate::model::member::Member;
 use crate::model::smoothing;
@@ -116,7 +116,12 @@ impl Ensemble {
 
     /// The same with quantiles corrected by what they missed on windows (series index, origin) whose actuals are
     /// known; and the number of scores behind every correction, 0 where there were too few for any.
-    pub fn calibrated(self, work: &[WorkSeries], windows: &[(usize, usize)]) -> (Ensemble, usize) {
+    pub fn calibrated(
+        self,
+        work: &[WorkSeries],
+        windows: &[(usize, usize)],
+        moves: Moves,
+    ) -> (Ensemble, usize) {
         if windows.is_empty() {
             return (self, 0);
         }
@@ -132,7 +137,7 @@ impl Ensemble {
                 ascend(row.as_slice_mut().expect("standard layout"), median);
             }
         }
-        match Conformal::fit(forecasts.view(), actual.view(), &self.levels) {
+        match Conformal::fit(forecasts.view(), actual.view(), &self.levels, moves) {
             Some((conformal, scores)) => (Ensemble { conformal: Some(conformal), ..self }, scores),
             None => (self, 0),
         }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::model::baseline;
 use crate::model::classical;
-use crate::model::conformal;
+use crate::model::conformal::{self, Moves};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::{Ensemble, Predicted};
 use crate::model::exam::{Exam, Terms};
@@ -128,14 +128,15 @@ impl<'a> Fit<'a> {
             return Ok(self.baseline(false, reason));
         }
         self.conditions.go_on()?;
-        let (judged, _) =
-            judged.calibrated(&early.work, &validation.windows_with_tail(self.series, 0, history));
+        let moves = if self.plan.is_panel { Moves::Freely } else { Moves::Outwards };
+        let windows = validation.windows_with_tail(self.series, 0, history);
+        let (judged, _) = judged.calibrated(&early.work, &windows, moves);
         let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
             judged.forecast(&exam.pick(&early.work), &exam.origins)
         });
         // The score above is that of intervals which had not seen the tail; those that serve have.
         let windows = validation.windows_with_tail(self.series, self.plan.tail_origins, history);
-        let (judged, interval_scores) = judged.calibrated(&early.work, &windows);
+        let (judged, interval_scores) = judged.calibrated(&early.work, &windows, moves);
         self.conditions.go_on()?;
         let (served, refit_notes) = self.serve(&choice, &explored, &mix, &judged)?;
         let is_refitted = refit_notes.is_empty();
