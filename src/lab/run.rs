@@ -82,7 +82,7 @@ impl From<PublishError> for LabError {
 /// Rows beyond which a file of forecasts has no quantiles: with them it would take gigabytes.
 const ROWS_WITH_QUANTILES: usize = 3_000_000;
 
-/// Runs a benchmark; `save` takes the forecasts, see [`saved_path`]. `watch` hears of the progress.
+/// Runs a benchmark; `save` takes the forecasts, one file per horizon. `watch` hears of the progress.
 ///
 /// Each horizon is trained for by itself, within the budget of its own model.
 ///

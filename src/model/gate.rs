@@ -13,7 +13,7 @@ const MARGIN_SINGLE: f64 = 0.02;
 
 /// Whether forecasts with networks are let through in place of those without: their mean error must be less, they must
 /// win on two thirds of the blocks of origins and, unless many series teach the networks (`is_panel`), by more than
-/// [`MARGIN_TABLE`] and than the standard error of their advantage over the blocks: one lucky block is not evidence.
+/// 5 % and than the standard error of their advantage over the blocks: one lucky block is not evidence.
 pub fn lets_through(
     base: &Ensemble,
     mixed: &Ensemble,
