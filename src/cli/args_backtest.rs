@@ -39,7 +39,7 @@ pub(super) struct WindowArgs {
     /// See no more than so many values before a cutoff (default: all)
     #[arg(long, env = "S4CAST_SLIDING", allow_negative_numbers = true, value_name = "STEPS")]
     pub sliding: Option<String>,
-    /// Models to compare; seasonal_naive is always one of them (default: auto, ridge, seasonal_naive, naive)
+    /// Models to compare; seasonal_naive is always one of them (default: auto, ridge, ets, mstl, seasonal_naive, naive)
     #[arg(long, env = "S4CAST_MODELS", value_name = "NAME", value_delimiter = ',')]
     pub models: Vec<String>,
     /// Also write every forecast beside what came, as Parquet

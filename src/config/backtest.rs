@@ -43,8 +43,14 @@ pub struct BacktestLaunch {
 const WINDOWS: usize = 3;
 
 /// What is compared where nothing is asked for.
-const MODELS: [ModelKind; 4] =
-    [ModelKind::Auto, ModelKind::Ridge, ModelKind::SeasonalNaive, ModelKind::Naive];
+const MODELS: [ModelKind; 6] = [
+    ModelKind::Auto,
+    ModelKind::Ridge,
+    ModelKind::Ets,
+    ModelKind::Mstl,
+    ModelKind::SeasonalNaive,
+    ModelKind::Naive,
+];
 
 /// The backtest that the settings and flags describe. An output in the settings is that of forecasts, and not looked at.
 ///
