@@ -74,8 +74,8 @@ fn json_is_one_document_with_stable_keys() {
     );
     assert_eq!(
         keys(&document["fits"][0]),
-        "budget_exhausted fallbacks freq gate holdout log_space lookbacks model_id notes parameters season_length \
-         series steps steps_tried"
+        "budget_exhausted fallbacks freq gate holdout interval_scores log_space lookbacks model_id notes parameters \
+         season_length series steps steps_tried validation_error"
     );
     assert_eq!(
         keys(&document["model"]),
