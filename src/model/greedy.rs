@@ -66,6 +66,7 @@ mod tests {
         let (high, low, far) = (&truth + 1.0, &truth - 1.0, &truth + 9.0);
         let (error, times) = choose(&[&high, &far, &low], &validation, Space::Scaled, &work);
         assert!(error < 1e-4, "{error}");
-        assert_eq!(times, [1, 0, 1]);
+        // As often as rounding likes, but as often as each other.
+        assert!(times[0] > 0 && times[0] == times[2] && times[1] == 0, "{times:?}");
     }
 }
