@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Which forecaster to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelKind {
-    /// Ridge base with a gated S4D residual; falls back where a series is too short.
+    /// Ridge maps and smoothing with gated S4D networks on them; falls back where a series is too short.
     Auto,
     /// As [`ModelKind::Auto`], but without the gate: the network serves if training improved on the ridge map at all.
     S4d,
