@@ -382,8 +382,7 @@ impl<'a> Fit<'a> {
         let all: Vec<Array2<f64>> = exam.series.par_iter().zip(&exam.origins).map(history).collect();
         let mut quantiles = Array3::zeros((all.len(), self.shape.horizon, levels.len()));
         quantiles.outer_iter_mut().zip(&all).for_each(|(mut to, from)| to.assign(from));
-        let median = levels.iter().position(|level| *level == 0.5).expect("the median is among them");
-        let point = quantiles.index_axis(Axis(2), median).to_owned();
+        let point = quantiles.index_axis(Axis(2), self.spec.median()).to_owned();
         Predicted { point, quantiles }
     }
 

@@ -165,7 +165,7 @@ impl Forecaster {
                     let status = if is_suspect { Status::Fallback } else { naive_status };
                     let is_seasonal = (2..=series.values.len()).contains(&season);
                     let model_id = if is_seasonal { "seasonal_naive" } else { "naive" };
-                    (quantiles.column(self.median()).to_vec(), quantiles, status, model_id)
+                    (quantiles.column(self.spec.median()).to_vec(), quantiles, status, model_id)
                 }
             };
             let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
@@ -186,12 +186,6 @@ impl Forecaster {
         forecasts
     }
 
-    /// Position of the median among the quantile levels.
-    fn median(&self) -> usize {
-        let levels = self.spec.quantile_levels();
-        levels.iter().position(|&level| level == 0.5).expect("the median is always among the levels")
-    }
-
     /// Forecasts of every series by a model of its own, in order.
     fn local_forecasts(&self, kind: ModelKind, series: &[&Series], seasons: &[usize]) -> Vec<Option<Own>> {
         let (horizon, levels) = (self.spec.horizon(), self.spec.quantile_levels());
@@ -199,7 +193,7 @@ impl Forecaster {
             let quantiles = classical::forecast(kind, &series.values, seasons, horizon, levels)?;
             let missing = 1.0 - series.observed() as f64 / series.values.len() as f64;
             let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
-            Some((quantiles.column(self.median()).to_vec(), quantiles, status))
+            Some((quantiles.column(self.spec.median()).to_vec(), quantiles, status))
         };
         series.par_iter().map(forecast).collect()
     }

@@ -145,7 +145,7 @@ fn networks(
         pairs.iter().map(move |&Patched { lookback, patch }| NetworkPlan { lookback, patch, on_map })
     };
     let first = each(on_map).take(1).collect();
-    // A week of a panel of days, say, errs differently from three.
+    // Seven seasons err differently from fourteen and twenty-one.
     let short = pairs.first().filter(|pair| pair.lookback >= 2 * 7 * pair.patch).map(|pair| NetworkPlan {
         lookback: 7 * pair.patch,
         patch: pair.patch,

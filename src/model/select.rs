@@ -357,8 +357,7 @@ fn with_errors(design: &Design, ridge: &RidgeChoice, map: &Array2<f64>, spec: &M
     let mut offsets = design.error_quantiles(map.view(), ridge.geometry.anchor, levels);
     if spec.point() == Point::Mean {
         // The middle is the mean, which the map is.
-        let median = levels.iter().position(|level| *level == 0.5).expect("the median is among the levels");
-        offsets.column_mut(median).fill(0.0);
+        offsets.column_mut(spec.median()).fill(0.0);
     }
     Member {
         geometry: ridge.geometry,

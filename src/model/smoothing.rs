@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Sources: Assimakopoulos and Nikolopoulos (2000) in the closed form of Hyndman and Billah (2003), eq. 3; Gardner and
-//! McKenzie (1985); their mean is what the Comb benchmark of the M competitions does. Seasonal test as in M4.
+//! McKenzie (1985). Averaging such methods is the idea of the M competitions' Comb benchmark. Seasonal test as in M4.
 
 use ndarray::Array2;
 

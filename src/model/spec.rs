@@ -335,6 +335,12 @@ impl ModelSpec {
         &self.quantile_levels
     }
 
+    /// Position of the median among the quantile levels.
+    pub fn median(&self) -> usize {
+        let position = self.quantile_levels.iter().position(|&level| level == 0.5);
+        position.expect("the median is always among the levels")
+    }
+
     /// Declared season length in steps.
     pub fn season_length(&self) -> Option<usize> {
         self.season_length
