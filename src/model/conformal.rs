@@ -12,7 +12,7 @@
 //! with the finite-sample level τ (n + 1) / n (Romano, Patterson and Candès 2019, eq. 6), scores scaled by width
 //! (Sesia and Candès 2020). Steps share their scores with their neighbours where a step alone has too few.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3, s};
+use ndarray::{Array2, Array3, ArrayView1, Axis, s};
 
 use crate::model::baseline::quantile;
 
@@ -25,14 +25,48 @@ const SCORES_MIN: usize = 20;
 /// Width below which a forecast says nothing about its uncertainty, relative to the largest one.
 const WIDTH_MIN: f64 = 1e-9;
 
-/// Which way quantiles may move.
+/// Whether the two sides of the median are corrected by their own misses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moves {
-    /// Where the validation windows say.
-    Freely,
-    /// Away from the middle only: a calm stretch of few series is no evidence against all that they did before, which
-    /// the forecasts' own quantiles come from.
-    Outwards,
+pub enum Sides {
+    /// Each by its own.
+    Apart,
+    /// Both alike, by the misses of both: windows of few series tell how far forecasts miss but hardly where to, for a
+    /// drift in one window is a drift in all that overlap it.
+    Together,
+}
+
+/// Forecasts of values that the forecaster had not seen.
+pub struct Evidence {
+    /// Forecasts (windows, T, Q), ascending along Q.
+    pub forecasts: Array3<f64>,
+    /// What came (windows, T), `NaN` where nothing was observed.
+    pub actual: Array2<f64>,
+    /// What it is evidence of.
+    pub sides: Sides,
+}
+
+/// Windows of a tail from which on they are more than an accident.
+const TAIL_MIN: usize = 40;
+
+impl Evidence {
+    /// This and more of the same.
+    pub fn and(mut self, more: Evidence) -> Evidence {
+        self.forecasts.append(Axis(0), more.forecasts.view()).expect("of the same steps and levels");
+        self.actual.append(Axis(0), more.actual.view()).expect("of the same steps");
+        self
+    }
+
+    /// This and the tail that nothing was chosen by. A tail of many series counts as much as all else: what was chosen on
+    /// the other windows looks better there than it is.
+    pub fn with_tail(self, tail: Evidence) -> Evidence {
+        let windows = tail.actual.nrows();
+        let is_many = self.sides == Sides::Apart && windows >= TAIL_MIN;
+        let times = if is_many { (self.actual.nrows() / windows).max(1) } else { 1 };
+        let repeated: Vec<usize> = (0..times).flat_map(|_| 0..windows).collect();
+        let forecasts = tail.forecasts.select(Axis(0), &repeated);
+        let actual = tail.actual.select(Axis(0), &repeated);
+        self.and(Evidence { forecasts, actual, ..tail })
+    }
 }
 
 /// Corrections of every step and level.
@@ -48,14 +82,9 @@ pub fn is_enough_for(scores: usize, level: f64) -> bool {
 }
 
 impl Conformal {
-    /// Corrections from forecasts (windows, T, Q), ascending along Q, and what came (windows, T), `NaN` where nothing
-    /// was observed; and the least number of scores behind a correction. `None` where there are too few at some step.
-    pub fn fit(
-        forecasts: ArrayView3<f64>,
-        actual: ArrayView2<f64>,
-        levels: &[f64],
-        moves: Moves,
-    ) -> Option<(Conformal, usize)> {
+    /// Corrections, and the least number of scores behind one. `None` where there are too few at some step.
+    pub fn fit(evidence: &Evidence, levels: &[f64]) -> Option<(Conformal, usize)> {
+        let Evidence { forecasts, actual, sides } = evidence;
         let (windows, horizon, _) = forecasts.dim();
         let widths = Array2::from_shape_fn((windows, horizon), |(window, step)| {
             width(forecasts.slice(s![window, step, ..]), levels)
@@ -77,23 +106,20 @@ impl Conformal {
                 return None;
             }
             for (index, &level) in levels.iter().enumerate() {
-                let mut scores: Vec<f64> = steps
-                    .clone()
-                    .flat_map(|step| per_step[step].iter().map(move |&window| (window, step)))
-                    .map(|(window, step)| {
-                        (actual[[window, step]] - forecasts[[window, step, index]]) / widths[[window, step]]
-                    })
-                    .collect();
+                let miss = |(window, step): (usize, usize), level: usize| {
+                    (actual[[window, step]] - forecasts[[window, step, level]]) / widths[[window, step]]
+                };
+                let windows =
+                    steps.clone().flat_map(|step| per_step[step].iter().map(move |&window| (window, step)));
+                let mut scores: Vec<f64> = windows.clone().map(|window| miss(window, index)).collect();
+                if *sides == Sides::Together {
+                    scores.extend(windows.map(|window| -miss(window, levels.len() - 1 - index)));
+                }
                 scores.sort_by(f64::total_cmp);
                 // A level too rare for the sample moves as far as the rarest one that is not.
                 let rarest = 1.0 / count as f64;
                 let level = level.clamp(rarest, 1.0 - rarest);
                 let shift = quantile(&scores, finite_sample(level, count));
-                let shift = match moves {
-                    Moves::Outwards if level < 0.5 => shift.min(0.0),
-                    Moves::Outwards if level > 0.5 => shift.max(0.0),
-                    _ => shift,
-                };
                 // In single precision, as files keep it: a loaded model forecasts the same.
                 shifts[[step, index]] = f64::from(shift as f32);
             }
@@ -154,22 +180,22 @@ mod tests {
     }
 
     /// Forecasts half as wide as they should be at the first step, twice at the second; values are even on 0..1.
-    fn sample(windows: usize) -> (Array3<f64>, Array2<f64>) {
+    fn sample(windows: usize) -> Evidence {
         let factor = [0.5, 2.0];
         let forecasts = Array3::from_shape_fn((windows, 2, 5), |(_, step, level)| {
             0.5 + factor[step] * (LEVELS[level] - 0.5)
         });
-        (forecasts, Array2::from_shape_fn((windows, 2), |(window, step)| even(window + 7 * step)))
+        let actual = Array2::from_shape_fn((windows, 2), |(window, step)| even(window + 7 * step));
+        Evidence { forecasts, actual, sides: Sides::Apart }
     }
 
     #[test]
     fn a_share_of_unseen_values_ends_below_every_level_at_every_step() {
-        let (forecasts, actual) = sample(2_000);
-        let (conformal, scores) =
-            Conformal::fit(forecasts.view(), actual.view(), &LEVELS, Moves::Freely).expect("enough windows");
+        let evidence = sample(2_000);
+        let (conformal, scores) = Conformal::fit(&evidence, &LEVELS).expect("enough windows");
         assert_eq!(scores, 2_000);
         for step in 0..2 {
-            let mut row: Vec<f64> = forecasts.slice(s![0, step, ..]).to_vec();
+            let mut row: Vec<f64> = evidence.forecasts.slice(s![0, step, ..]).to_vec();
             conformal.apply(step, &mut row, &LEVELS, 2, false);
             for (value, level) in row.iter().zip(LEVELS) {
                 let share = (5_000..9_000).filter(|&index| even(index) <= *value).count() as f64 / 4_000.0;
@@ -179,21 +205,23 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_that_may_only_move_outwards_widen_where_they_are_too_narrow_and_nowhere_shrink() {
-        let (forecasts, actual) = sample(2_000);
-        let fit = |moves| Conformal::fit(forecasts.view(), actual.view(), &LEVELS, moves).expect("enough").0;
-        let (free, outwards) = (fit(Moves::Freely), fit(Moves::Outwards));
-        assert_eq!(free.shifts.row(0), outwards.shifts.row(0));
+    fn a_drift_widens_both_sides_alike_where_they_are_corrected_together() {
+        let mut evidence = sample(2_000);
+        evidence.actual += 0.4;
+        let (apart, _) = Conformal::fit(&evidence, &LEVELS).expect("enough windows");
+        evidence.sides = Sides::Together;
+        let (together, _) = Conformal::fit(&evidence, &LEVELS).expect("enough windows");
+        assert!(apart.shifts[[0, 0]] > 0.0 && apart.shifts[[0, 2]] > 0.1);
+        let [lower, middle, upper] = [0, 2, 4].map(|level| together.shifts[[0, level]]);
         assert!(
-            free.shifts[[1, 4]] < 0.0 && outwards.shifts[[1, 4]] == 0.0 && outwards.shifts[[1, 0]] == 0.0
+            lower < 0.0 && middle.abs() < 0.02 && (lower + upper).abs() < 0.02,
+            "{lower} {middle} {upper}"
         );
     }
 
     #[test]
     fn levels_beyond_the_sample_are_known_and_the_median_stays_where_it_is_asked_to() {
-        let (forecasts, actual) = sample(30);
-        let (conformal, scores) =
-            Conformal::fit(forecasts.view(), actual.view(), &LEVELS, Moves::Freely).expect("enough");
+        let (conformal, scores) = Conformal::fit(&sample(30), &LEVELS).expect("enough");
         assert!(is_enough_for(scores, 0.1) && !is_enough_for(scores, 0.001));
         let mut row = [0.0, 1.0, 1.1, 2.0, 3.0];
         conformal.apply(0, &mut row, &LEVELS, 2, true);
@@ -203,11 +231,9 @@ mod tests {
 
     #[test]
     fn a_handful_of_windows_or_forecasts_without_width_correct_nothing() {
-        let (forecasts, actual) = sample(5);
-        assert!(Conformal::fit(forecasts.view(), actual.view(), &LEVELS, Moves::Freely).is_none());
-        let flat = Array3::zeros((100, 1, 5));
-        assert!(
-            Conformal::fit(flat.view(), Array2::zeros((100, 1)).view(), &LEVELS, Moves::Freely).is_none()
-        );
+        let few = sample(5);
+        assert!(Conformal::fit(&few, &LEVELS).is_none());
+        let flat = Evidence { forecasts: Array3::zeros((100, 1, 5)), actual: Array2::zeros((100, 1)), ..few };
+        assert!(Conformal::fit(&flat, &LEVELS).is_none());
     }
 }

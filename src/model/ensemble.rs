@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::model::artifact::Weights;
-use crate::model::conformal::{Conformal, Moves};
+use crate::model::conformal::{Conformal, Evidence, Sides};
 use crate::model::exam::Terms;
 use crate::model::member::Member;
 use crate::model::smoothing;
@@ -114,17 +114,17 @@ impl Ensemble {
         points
     }
 
-    /// The same with quantiles corrected by what they missed on windows (series index, origin) whose actuals are
-    /// known; and the number of scores behind every correction, 0 where there were too few for any.
-    pub fn calibrated(
-        self,
-        work: &[WorkSeries],
-        windows: &[(usize, usize)],
-        moves: Moves,
-    ) -> (Ensemble, usize) {
-        if windows.is_empty() {
-            return (self, 0);
+    /// The same with quantiles corrected by what they missed, and the number of scores behind every correction, 0 where
+    /// there were too few for any.
+    pub fn calibrated(self, evidence: &Evidence) -> (Ensemble, usize) {
+        match Conformal::fit(evidence, &self.levels) {
+            Some((conformal, scores)) => (Ensemble { conformal: Some(conformal), ..self }, scores),
+            None => (self, 0),
         }
+    }
+
+    /// Forecasts of windows (series index, origin), in work space, and what came.
+    pub fn evidence(&self, work: &[WorkSeries], windows: &[(usize, usize)], sides: Sides) -> Evidence {
         let series: Vec<&WorkSeries> = windows.iter().map(|&(index, _)| &work[index]).collect();
         let origins: Vec<usize> = windows.iter().map(|&(_, origin)| origin).collect();
         let actual = Array2::from_shape_fn((series.len(), self.terms.horizon), |(window, step)| {
@@ -132,15 +132,10 @@ impl Ensemble {
         });
         let median = self.median();
         let mut forecasts = self.work_forecast(&series, &origins);
-        for mut sample in forecasts.outer_iter_mut() {
-            for mut row in sample.outer_iter_mut() {
-                ascend(row.as_slice_mut().expect("standard layout"), median);
-            }
+        for mut row in forecasts.rows_mut() {
+            ascend(row.as_slice_mut().expect("standard layout"), median);
         }
-        match Conformal::fit(forecasts.view(), actual.view(), &self.levels, moves) {
-            Some((conformal, scores)) => (Ensemble { conformal: Some(conformal), ..self }, scores),
-            None => (self, 0),
-        }
+        Evidence { forecasts, actual, sides }
     }
 
     /// Position of the median among the levels.

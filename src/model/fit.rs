@@ -8,13 +8,14 @@ use rayon::prelude::*;
 
 use crate::model::baseline;
 use crate::model::classical;
-use crate::model::conformal::{self, Moves};
+use crate::model::conformal::{self, Evidence, Sides};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::{Ensemble, Predicted};
 use crate::model::exam::{Exam, Terms};
 use crate::model::gate;
 use crate::model::greedy;
 use crate::model::group::{Group, Served};
+use crate::model::intervals;
 use crate::model::learn::{Learnt, Lesson};
 use crate::model::mix::{Mix, Stage};
 use crate::model::plan::{Plan, Shape};
@@ -128,15 +129,16 @@ impl<'a> Fit<'a> {
             return Ok(self.baseline(false, reason));
         }
         self.conditions.go_on()?;
-        let moves = if self.plan.is_panel { Moves::Freely } else { Moves::Outwards };
-        let windows = validation.windows_with_tail(self.series, 0, history);
-        let (judged, _) = judged.calibrated(&early.work, &windows, moves);
+        let evidence = self.evidence(&judged, &choice, &early, &validation);
+        let (judged, _) = judged.calibrated(&evidence);
         let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
             judged.forecast(&exam.pick(&early.work), &exam.origins)
         });
         // The score above is that of intervals which had not seen the tail; those that serve have.
-        let windows = validation.windows_with_tail(self.series, self.plan.tail_origins, history);
-        let (judged, interval_scores) = judged.calibrated(&early.work, &windows, moves);
+        let tail = intervals::tail(self.series, self.shape.horizon, self.plan.tail_origins, history);
+        let tail = judged.evidence(&early.work, &tail, evidence.sides);
+        let evidence = evidence.with_tail(tail);
+        let (judged, interval_scores) = judged.calibrated(&evidence);
         self.conditions.go_on()?;
         let (served, refit_notes) = self.serve(&choice, &explored, &mix, &judged)?;
         let is_refitted = refit_notes.is_empty();
@@ -171,6 +173,27 @@ impl<'a> Fit<'a> {
         Ok((self.group(Served::Ensemble(Box::new(served)), report.model_id), report))
     }
 
+    /// Forecasts of unseen values before the tail, which intervals are corrected by.
+    fn evidence(
+        &self,
+        ensemble: &Ensemble,
+        choice: &Choice,
+        stage: &Stage,
+        validation: &Validation,
+    ) -> Evidence {
+        // What networks have seen cannot be unseen fold by fold at a bearable cost.
+        let is_cross_fitted = !self.plan.is_panel && !ensemble.has_network() && !self.conditions.is_over();
+        let across = || {
+            let candidates = self.candidates(self.tail);
+            intervals::across_history(choice, &candidates, &stage.work, self.history(), self.terms())
+        };
+        is_cross_fitted.then(across).flatten().unwrap_or_else(|| {
+            let windows: Vec<(usize, usize)> = validation.indices().collect();
+            let sides = if self.plan.is_panel { Sides::Apart } else { Sides::Together };
+            ensemble.evidence(&stage.work, &windows, sides)
+        })
+    }
+
     /// Steps that a series needs before an origin to be examined there.
     fn history(&self) -> usize {
         let longest = self.plan.lookbacks.iter().map(|lookback| lookback / 3).max();
@@ -194,7 +217,7 @@ impl<'a> Fit<'a> {
 
     fn candidates(&self, held: usize) -> Candidates<'_> {
         let (series, plan, spec) = (self.series, &self.plan, self.spec);
-        Candidates { series, plan, spec, season: self.shape.season, held }
+        Candidates { series, plan, spec, season: self.shape.season, held, without: None }
     }
 
     /// The base: that of an interrupted fit if there is one, for with a budget it depends on the clock.

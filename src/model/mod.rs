@@ -38,6 +38,7 @@ pub mod group;
 mod stored;
 mod snapshot;
 mod checkpoint;
+pub mod intervals;
 pub mod learn;
 pub mod mix;
 pub mod fit;

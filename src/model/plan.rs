@@ -198,8 +198,8 @@ fn rolling(shape: &Shape) -> Rolling {
 }
 
 /// At most so many origins over the last steps, a stride apart that shares no factor with the season.
-fn spread(steps: usize, horizon: usize, most: usize, season: usize) -> Rolling {
-    let room = steps - horizon;
+pub fn spread(steps: usize, horizon: usize, most: usize, season: usize) -> Rolling {
+    let room = steps.saturating_sub(horizon);
     let least = room.div_ceil(most.max(2) - 1).max(1);
     let stride = (least..).find(|stride| gcd(*stride, season) == 1).unwrap_or(least);
     Rolling { origins: room / stride + 1, stride }

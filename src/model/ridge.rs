@@ -57,9 +57,9 @@ impl Design {
     ) -> Design {
         let geometry = Geometry { lookback, horizon, anchor: Anchor::Mean(1) };
         let chosen = origins.sample(windows_max, rng);
-        let mut count_of = vec![1.0; series.len()];
+        let mut count_of = vec![0.0; series.len()];
         for (index, count) in origins.per_series() {
-            count_of[index] = count as f64;
+            count_of[index] += count as f64;
         }
         let mut design = Design {
             inputs: Array2::zeros((chosen.len(), lookback)),

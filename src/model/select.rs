@@ -17,7 +17,7 @@ use crate::model::ridge::{Design, anchor_inputs};
 use crate::model::smoothing;
 use crate::model::spec::{ModelKind, ModelSpec, Point};
 use crate::model::validation::Validation;
-use crate::model::windows::{Anchor, Geometry, Origins};
+use crate::model::windows::{Anchor, Fold, Geometry, Origins};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::Series;
 
@@ -34,9 +34,13 @@ const LAMBDA: f64 = 0.1;
 /// Reweighting passes of the absolute-error map.
 const ABSOLUTE_PASSES: usize = 3;
 
-/// Windows that a choice is based on, and that the served maps are fitted to.
+/// Windows that a choice and intervals are based on, and that the served maps are fitted to.
 const WINDOWS_CHOICE: usize = 10_000;
 const WINDOWS_FIT: usize = 40_000;
+
+/// Least relative improvement by which exponential smoothing gets into the base of few series: what they show about
+/// themselves hardly lasts.
+const MARGIN_SMOOTHING: f64 = 0.01;
 
 /// How one ridge map is fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +80,8 @@ pub struct Candidates<'a> {
     pub season: usize,
     /// Last steps of each series that the maps may not see.
     pub held: usize,
+    /// A stretch before them that they may not see either.
+    pub without: Option<Fold>,
 }
 
 /// What may become a member, and what it forecasts on the validation windows.
@@ -86,6 +92,12 @@ struct Candidate {
     points: Array2<f32>,
     /// Mean error relative to seasonal naive.
     error: f64,
+}
+
+impl Candidate {
+    fn is_smoothing(&self) -> bool {
+        self.ridge.is_none()
+    }
 }
 
 impl Candidates<'_> {
@@ -157,11 +169,22 @@ pub fn choose(
             tracing::debug!(?space, ?ridge, error, "candidate");
         }
         let points: Vec<&Array2<f32>> = tried.iter().map(|one| &one.points).collect();
-        let (error, times) = greedy::choose(&points, validation, space, &work);
+        let (mut error, mut times) = greedy::choose(&points, validation, space, &work);
+        if !candidates.plan.is_panel
+            && tried.iter().zip(&times).any(|(one, times)| one.is_smoothing() && *times > 0)
+        {
+            let maps: Vec<&Array2<f32>> =
+                tried.iter().filter(|one| !one.is_smoothing()).map(|one| &one.points).collect();
+            let (without, mut times_without) = greedy::choose(&maps, validation, space, &work);
+            if error > (1.0 - MARGIN_SMOOTHING) * without {
+                times_without.push(0);
+                (error, times) = (without, times_without);
+            }
+        }
         let taken = || tried.iter().zip(&times).filter(|(_, times)| **times > 0);
         let base: Vec<(RidgeChoice, usize)> =
             taken().filter_map(|(one, times)| one.ridge.map(|ridge| (ridge, *times))).collect();
-        let smoothing = taken().filter(|(one, _)| one.ridge.is_none()).map(|(_, times)| times).sum();
+        let smoothing = taken().filter(|(one, _)| one.is_smoothing()).map(|(_, times)| times).sum();
         tracing::debug!(?space, error, ?base, smoothing, "ensemble");
         if best.as_ref().is_none_or(|(least, _)| error < *least) {
             let stem = |network: &NetworkPlan| {
@@ -303,7 +326,7 @@ fn smoothing(
     Candidate { ridge: None, points, error }
 }
 
-/// Training windows of one lookback whose targets end before the last `held` steps; `None` where there are fewer
+/// Training windows of one lookback whose targets are not held back; `None` where there are fewer
 /// than a map can be trusted with.
 fn design(
     work: &[WorkSeries],
@@ -318,7 +341,11 @@ fn design(
     } else {
         Anchor::Mean(1)
     };
-    let origins = Origins::new(work, &Geometry { lookback, horizon, anchor }, candidates.held);
+    let held = candidates.held;
+    let mut origins = Origins::new(work, &Geometry { lookback, horizon, anchor }, held);
+    if let Some(fold) = candidates.without {
+        origins = origins.without(fold, work, horizon, held);
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(candidates.spec.seed());
     (origins.count() >= WINDOWS_MIN)
         .then(|| Design::new(work, &origins, lookback, horizon, windows_max, &mut rng))
@@ -327,15 +354,16 @@ fn design(
 /// Windows that a map needs at least.
 const WINDOWS_MIN: usize = 8;
 
-/// Fits chosen maps on everything but the last `held` steps, with the quantiles of their errors; `None` where there are
-/// too few windows.
+/// Fits chosen maps on everything but what the candidates hold back, with the quantiles of their errors; `None` where
+/// there are too few windows.
 pub fn fit_maps(work: &[WorkSeries], ridges: &[RidgeChoice], candidates: &Candidates) -> Option<Vec<Member>> {
     let mut members: Vec<Option<Member>> = vec![None; ridges.len()];
     let mut lookbacks: Vec<usize> = ridges.iter().map(|ridge| ridge.geometry.lookback).collect();
     lookbacks.sort_unstable();
     lookbacks.dedup();
     for lookback in lookbacks {
-        let mut design = design(work, lookback, candidates, WINDOWS_FIT)?;
+        let windows_max = if candidates.without.is_some() { WINDOWS_CHOICE } else { WINDOWS_FIT };
+        let mut design = design(work, lookback, candidates, windows_max)?;
         let moments = design.moments();
         for (ridge, member) in ridges.iter().zip(&mut members) {
             if ridge.geometry.lookback == lookback {

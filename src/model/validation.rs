@@ -18,7 +18,6 @@ pub struct Validation {
     series: Vec<usize>,
     /// First target step of each window.
     origins: Vec<usize>,
-    horizon: usize,
     /// Accuracy of seasonal naive, mean over the folds: a fold on which it happens to be right must not outweigh all
     /// others, as its own ratio would.
     naive: Accuracy,
@@ -49,7 +48,7 @@ impl Validation {
         };
         let series = folds.iter().flat_map(|exam| exam.series.iter().copied()).collect();
         let origins = folds.iter().flat_map(|exam| exam.origins.iter().copied()).collect();
-        Validation { folds, series, origins, horizon: terms.horizon, naive }
+        Validation { folds, series, origins, naive }
     }
 
     /// Whether there is nothing to judge by.
@@ -57,30 +56,14 @@ impl Validation {
         self.folds.is_empty()
     }
 
+    /// Series index and first target step of every window.
+    pub fn indices(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.series.iter().copied().zip(self.origins.iter().copied())
+    }
+
     /// Series and first target step of every window.
     pub fn windows<'a>(&self, work: &'a [WorkSeries]) -> (Vec<&'a WorkSeries>, &[usize]) {
         (self.series.iter().map(|&index| &work[index]).collect(), &self.origins)
-    }
-
-    /// The windows, and those of the last `tail` origins, one horizon apart, that nothing was chosen by. Where those are
-    /// many, they count as much as all others together: what was chosen on the others looks better there than it is.
-    pub fn windows_with_tail(
-        &self,
-        series: &[&Series],
-        tail: usize,
-        history_min: usize,
-    ) -> Vec<(usize, usize)> {
-        let own: Vec<(usize, usize)> =
-            self.series.iter().copied().zip(self.origins.iter().copied()).collect();
-        let tail: Vec<(usize, usize)> = (1..=tail)
-            .map(|origin| origin * self.horizon)
-            .flat_map(|back| {
-                let chosen = sample(long_enough(series, back + history_min));
-                chosen.into_iter().map(move |index| (index, series[index].values.len() - back))
-            })
-            .collect();
-        let times = if tail.len() >= TAIL_MIN { (own.len() / tail.len()).max(1) } else { 1 };
-        (0..times).flat_map(|_| tail.iter().copied()).chain(own).collect()
     }
 
     /// Error relative to that of seasonal naive over all folds, one figure per fold; a mean below 1 is better than
@@ -120,11 +103,8 @@ impl Validation {
 /// Series that a fold judges by at most; more would cost time and change no choice.
 const SERIES_MAX: usize = 1_000;
 
-/// Windows of the tail from which on they are more than an accident.
-const TAIL_MIN: usize = 40;
-
 /// Evenly spaced ones of too many.
-fn sample(indices: Vec<usize>) -> Vec<usize> {
+pub fn sample(indices: Vec<usize>) -> Vec<usize> {
     let stride = indices.len().div_ceil(SERIES_MAX).max(1);
     indices.into_iter().step_by(stride).collect()
 }

@@ -1,5 +1,7 @@
 //! Training windows: where they start, how they are drawn, and their anchored form.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
@@ -77,9 +79,25 @@ impl Geometry {
     }
 }
 
-/// All training origins of a group: per series a contiguous range.
+/// One of some equal stretches of every series.
+#[derive(Clone, Copy, Debug)]
+pub struct Fold {
+    /// Which one, counted from 0.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Fold {
+    /// Its steps in a series of that many.
+    pub fn range(self, steps: usize) -> Range<usize> {
+        steps * self.index / self.of..steps * (self.index + 1) / self.of
+    }
+}
+
+/// All training origins of a group: per series a contiguous range, or two around a fold that is left out.
 pub struct Origins {
-    /// (series index, first origin, one past the last), series without a window left out.
+    /// (series index, first origin, one past the last), ascending, empty ranges left out.
     ranges: Vec<(usize, usize, usize)>,
 }
 
@@ -94,12 +112,23 @@ impl Origins {
         Origins { ranges: series.iter().enumerate().filter_map(range).collect() }
     }
 
+    /// Those whose targets lie outside a fold; the last `held` steps of a series belong to none.
+    pub fn without(self, fold: Fold, series: &[WorkSeries], horizon: usize, held: usize) -> Origins {
+        let around = |(index, start, end): (usize, usize, usize)| {
+            let hole = fold.range(series[index].steps().saturating_sub(held));
+            let before = (index, start, end.min((hole.start + 1).saturating_sub(horizon)));
+            let after = (index, start.max(hole.end), end);
+            [before, after].into_iter().filter(|(_, start, end)| start < end)
+        };
+        Origins { ranges: self.ranges.into_iter().flat_map(around).collect() }
+    }
+
     /// Number of windows.
     pub fn count(&self) -> usize {
         self.ranges.iter().map(|(_, start, end)| end - start).sum()
     }
 
-    /// Number of windows of each series that has any, by series index.
+    /// Number of windows of each range and the series that it is of.
     pub fn per_series(&self) -> impl Iterator<Item = (usize, usize)> {
         self.ranges.iter().map(|(index, start, end)| (*index, end - start))
     }
@@ -131,5 +160,41 @@ impl Origins {
             })
             .map(|(_, window)| window)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_length(steps: usize) -> WorkSeries {
+        WorkSeries { filled: vec![0.0; steps], target: vec![0.0; steps], noise: 1.0, unit: 1.0, level: 0.0 }
+    }
+
+    #[test]
+    fn folds_share_every_series_out_and_no_target_of_a_window_around_one_lies_in_it() {
+        let series = [of_length(43), of_length(20), of_length(3)];
+        let geometry = Geometry { lookback: 6, horizon: 4, anchor: Anchor::Mean(1) };
+        let held = 3;
+        for of in [1, 4] {
+            let covered: usize = (0..of).map(|index| Fold { index, of }.range(40).len()).sum();
+            assert_eq!(covered, 40);
+            for index in 0..of {
+                let fold = Fold { index, of };
+                let all = Origins::new(&series, &geometry, held);
+                let kept = Origins::new(&series, &geometry, held).without(fold, &series, 4, held);
+                let windows = |origins: &Origins| -> Vec<(usize, usize)> {
+                    let ranges = origins.ranges.iter();
+                    ranges.flat_map(|&(series, start, end)| (start..end).map(move |o| (series, o))).collect()
+                };
+                let touches = |&(index, origin): &(usize, usize)| {
+                    let hole = fold.range(series[index].steps() - held);
+                    origin < hole.end && hole.start < origin + 4
+                };
+                let (all, kept) = (windows(&all), windows(&kept));
+                let expected: Vec<_> = all.into_iter().filter(|window| !touches(window)).collect();
+                assert_eq!(kept, expected, "fold {index} of {of}");
+            }
+        }
     }
 }
