@@ -14,6 +14,7 @@ definitions![
     "etth1",
     "etth2",
     "ettm1",
+    "ettm1_head",
     "exchange",
     "national_illness",
     "m4_hourly",
@@ -26,6 +27,7 @@ definitions![
     "australia_tourism",
     "air_quality_valencia",
     "epf_np_pjm",
+    "ili",
 ];
 
 /// The definition of that name, as TOML.
