@@ -30,6 +30,8 @@ const WIDTH_MIN: f64 = 1e-9;
 pub enum Sides {
     /// Each by its own.
     Apart,
+    /// Each by its own, but only away from the median: windows that something was chosen on look better than others.
+    Outwards,
     /// Both alike, by the misses of both: windows of few series tell how far forecasts miss but hardly where to, for a
     /// drift in one window is a drift in all that overlap it.
     Together,
@@ -120,6 +122,11 @@ impl Conformal {
                 let rarest = 1.0 / count as f64;
                 let level = level.clamp(rarest, 1.0 - rarest);
                 let shift = quantile(&scores, finite_sample(level, count));
+                let shift = match sides {
+                    Sides::Outwards if level < 0.5 => shift.min(0.0),
+                    Sides::Outwards if level > 0.5 => shift.max(0.0),
+                    _ => shift,
+                };
                 // In single precision, as files keep it: a loaded model forecasts the same.
                 shifts[[step, index]] = f64::from(shift as f32);
             }
@@ -202,6 +209,17 @@ mod tests {
                 assert!((share - level).abs() < 0.005, "step {step} level {level}: {share}");
             }
         }
+    }
+
+    #[test]
+    fn quantiles_that_may_only_move_outwards_widen_where_they_are_too_narrow_and_nowhere_shrink() {
+        let mut evidence = sample(2_000);
+        let (free, _) = Conformal::fit(&evidence, &LEVELS).expect("enough windows");
+        evidence.sides = Sides::Outwards;
+        let (outwards, _) = Conformal::fit(&evidence, &LEVELS).expect("enough windows");
+        assert_eq!(free.shifts.row(0), outwards.shifts.row(0));
+        assert!(free.shifts[[1, 4]] < 0.0);
+        assert_eq!([outwards.shifts[[1, 0]], outwards.shifts[[1, 4]]], [0.0, 0.0]);
     }
 
     #[test]

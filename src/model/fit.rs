@@ -12,7 +12,7 @@ use crate::model::conformal::{self, Evidence, Sides};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::{Ensemble, Predicted};
 use crate::model::exam::{Exam, Terms};
-use crate::model::gate::{self, Witness};
+use crate::model::gate;
 use crate::model::greedy;
 use crate::model::group::{Group, Served};
 use crate::model::intervals;
@@ -189,7 +189,7 @@ impl<'a> Fit<'a> {
         };
         is_cross_fitted.then(across).flatten().unwrap_or_else(|| {
             let windows: Vec<(usize, usize)> = validation.indices().collect();
-            let sides = if self.plan.is_panel { Sides::Apart } else { Sides::Together };
+            let sides = if self.plan.is_panel { Sides::Apart } else { Sides::Outwards };
             ensemble.evidence(&stage.work, &windows, sides)
         })
     }
@@ -304,13 +304,10 @@ impl<'a> Fit<'a> {
         if self.spec.kind() == ModelKind::S4d {
             return if mixed.share() > 0.0 { mixed } else { networks };
         }
-        let errors = |ensemble: &Ensemble| validation.relative(ensemble, &stage.work);
+        let ensemble = stage.mix(explored, &mixed);
+        let is_panel = self.plan.is_panel;
         let passes = mixed.share() > 0.0
-            && gate::lets_through(
-                &errors(&stage.base),
-                &errors(&stage.mix(explored, &mixed)),
-                if self.plan.is_panel { Witness::Panel } else { Witness::TABLE_OF_NETWORKS },
-            );
+            && gate::lets_through(&stage.base, &ensemble, validation, &stage.work, is_panel);
         if passes { mixed } else { base }
     }
 

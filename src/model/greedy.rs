@@ -41,14 +41,6 @@ pub fn choose(
     best
 }
 
-/// Mean of forecasts that are taken that many times each.
-pub fn mean(points: &[&Array2<f32>], times: &[usize]) -> Array2<f32> {
-    let count = times.iter().sum::<usize>().max(1) as f32;
-    let weighted = points.iter().zip(times).filter(|(_, times)| **times > 0);
-    let zeros = Array2::zeros(points.first().map_or((0, 0), |first| first.dim()));
-    weighted.fold(zeros, |sum, (one, times)| sum + *one * (*times as f32 / count))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,6 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::model::gate::{self, Witness};
 use crate::model::greedy;
 use crate::model::member::{Batch, Member};
 use crate::model::plan::{self, NetworkPlan, Plan};
@@ -38,6 +37,10 @@ const ABSOLUTE_PASSES: usize = 3;
 /// Windows that a choice and intervals are based on, and that the served maps are fitted to.
 const WINDOWS_CHOICE: usize = 10_000;
 const WINDOWS_FIT: usize = 40_000;
+
+/// Least relative improvement by which exponential smoothing gets into the base of few series: what they show about
+/// themselves hardly lasts.
+const MARGIN_SMOOTHING: f64 = 0.01;
 
 /// How one ridge map is fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,16 +170,15 @@ pub fn choose(
         }
         let points: Vec<&Array2<f32>> = tried.iter().map(|one| &one.points).collect();
         let (mut error, mut times) = greedy::choose(&points, validation, space, &work);
-        // Smoothing stands last, where there is any.
-        let is_smoothed = tried.last().is_some_and(Candidate::is_smoothing) && times.last() > Some(&0);
-        if is_smoothed && !candidates.plan.is_panel {
-            let (error_of_maps, mut only_maps) =
-                greedy::choose(&points[..points.len() - 1], validation, space, &work);
-            only_maps.push(0);
-            let errors =
-                |times: &[usize]| validation.errors_of(greedy::mean(&points, times).view(), space, &work);
-            if !gate::lets_through(&errors(&only_maps), &errors(&times), Witness::TABLE) {
-                (error, times) = (error_of_maps, only_maps);
+        if !candidates.plan.is_panel
+            && tried.iter().zip(&times).any(|(one, times)| one.is_smoothing() && *times > 0)
+        {
+            let maps: Vec<&Array2<f32>> =
+                tried.iter().filter(|one| !one.is_smoothing()).map(|one| &one.points).collect();
+            let (without, mut times_without) = greedy::choose(&maps, validation, space, &work);
+            if error > (1.0 - MARGIN_SMOOTHING) * without {
+                times_without.push(0);
+                (error, times) = (without, times_without);
             }
         }
         let taken = || tried.iter().zip(&times).filter(|(_, times)| **times > 0);

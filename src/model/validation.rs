@@ -83,15 +83,10 @@ impl Validation {
 
     /// Mean error relative to seasonal naive of point forecasts (windows, T) in work space.
     pub fn error_of(&self, points: ArrayView2<f32>, space: Space, work: &[WorkSeries]) -> f64 {
-        mean(&self.errors_of(points, space, work))
-    }
-
-    /// The same, one figure per fold.
-    pub fn errors_of(&self, points: ArrayView2<f32>, space: Space, work: &[WorkSeries]) -> Vec<f64> {
         let in_units = Array2::from_shape_fn(points.dim(), |(row, step)| {
             work[self.series[row]].in_units(space, f64::from(points[[row, step]]))
         });
-        self.relative_points(in_units.view())
+        mean(&self.relative_points(in_units.view()))
     }
 
     /// Every fold and the windows that are its.
