@@ -15,7 +15,8 @@
 //!
 //! so one pass over the windows serves every anchor and every λ of a lookback.
 
-use linfa_linalg::cholesky::SolveC;
+use faer::linalg::solvers::Solve;
+use faer::{MatRef, Side};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::Rng;
@@ -255,8 +256,21 @@ impl Moments {
         let mut system = self.gram.clone();
         // A floor keeps constant series, whose Gram matrix is zero, solvable.
         system.diag_mut().mapv_inplace(|d| d + lambda * mean_diagonal + 1e-9);
-        system.solvec(&self.cross).unwrap_or_else(|_| Array2::zeros(self.cross.dim()))
+        let (lookback, horizon) = self.cross.dim();
+        match matrix(&system).llt(Side::Lower) {
+            Ok(cholesky) => {
+                let map = cholesky.solve(matrix(&self.cross));
+                Array2::from_shape_fn((lookback, horizon), |(input, step)| map[(input, step)])
+            }
+            Err(_) => Array2::zeros((lookback, horizon)),
+        }
     }
+}
+
+/// The same matrix for the dense solver.
+fn matrix(array: &Array2<f64>) -> MatRef<'_, f64> {
+    let values = array.as_slice().expect("standard layout");
+    MatRef::from_row_major_slice(values, array.nrows(), array.ncols())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
