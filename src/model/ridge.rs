@@ -15,9 +15,10 @@
 //!
 //! so one pass over the windows serves every anchor and every λ of a lookback.
 
+use faer::linalg::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::solvers::Solve;
-use faer::{MatRef, Side};
-use ndarray::linalg::general_mat_mul;
+use faer::{Accum, MatMut, MatRef, Par, Side};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use rayon::prelude::*;
@@ -152,16 +153,16 @@ impl Design {
                     for (mut row, weight) in weighted.outer_iter_mut().zip(&weights[from..to]) {
                         row *= weight / total;
                     }
-                    general_mat_mul(1.0, &weighted.t(), &x, 1.0, &mut sum.gram);
-                    general_mat_mul(1.0, &weighted.t(), &y, 1.0, &mut sum.cross);
+                    sum.add(&weighted, &x, &y);
                 }
                 sum
             })
             .collect();
-        parts.into_iter().fold(Moments::zeros(lookback, horizon), |sum, part| Moments {
+        let sum = parts.into_iter().fold(Moments::zeros(lookback, horizon), |sum, part| Moments {
             gram: sum.gram + part.gram,
             cross: sum.cross + part.cross,
-        })
+        });
+        sum.mirrored()
     }
 
     /// Forecasts (windows, T) of an anchored map, measured from each window's last value.
@@ -226,6 +227,25 @@ impl Moments {
         Moments { gram: Array2::zeros((lookback, lookback)), cross: Array2::zeros((lookback, horizon)) }
     }
 
+    /// Adds (a x)ᵀ x, of which only the lower half is computed, and (a x)ᵀ y of some windows.
+    fn add(&mut self, weighted: &Array2<f64>, x: &Array2<f64>, y: &Array2<f64>) {
+        let weighted = matrix(weighted).transpose();
+        let gram = matrix_mut(&mut self.gram);
+        let (lower, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        triangular::matmul(gram, lower, Accum::Add, weighted, whole, matrix(x), whole, 1.0, Par::Seq);
+        matmul::matmul(matrix_mut(&mut self.cross), Accum::Add, weighted, matrix(y), 1.0, Par::Seq);
+    }
+
+    /// The same with the upper half of Σ a x xᵀ taken from the lower one.
+    fn mirrored(mut self) -> Moments {
+        for row in 0..self.gram.nrows() {
+            for column in row + 1..self.gram.ncols() {
+                self.gram[[row, column]] = self.gram[[column, row]];
+            }
+        }
+        self
+    }
+
     /// Those of the same windows measured from an anchor instead of their last value; see the head of this file.
     pub fn anchored(&self, anchor: Anchor) -> Moments {
         let (lookback, horizon) = self.cross.dim();
@@ -271,6 +291,12 @@ impl Moments {
 fn matrix(array: &Array2<f64>) -> MatRef<'_, f64> {
     let values = array.as_slice().expect("standard layout");
     MatRef::from_row_major_slice(values, array.nrows(), array.ncols())
+}
+
+fn matrix_mut(array: &mut Array2<f64>) -> MatMut<'_, f64> {
+    let (rows, columns) = array.dim();
+    let values = array.as_slice_mut().expect("standard layout");
+    MatMut::from_row_major_slice_mut(values, rows, columns)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

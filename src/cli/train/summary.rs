@@ -146,7 +146,6 @@ fn cost(page: &mut Page, report: &Report) {
         (sum(|outcome| outcome.fit_seconds), sum(|outcome| outcome.evaluation.predict_seconds));
     let parameters: usize = report.outcomes.iter().map(parameters).sum();
     page.line("Cost", format!("training {fit:.1} s, forecasting {predict:.1} s, {parameters} parameters"));
-    if let (Some(cpu), Some(peak)) = (usage::cpu_seconds(), usage::peak_mib()) {
-        page.line("", format!("{cpu:.1} s of processor time, {peak:.0} MiB at the peak"));
-    }
+    let peak = usage::peak_mib().map(|peak| format!(", {peak:.0} MiB at the peak")).unwrap_or_default();
+    page.line("", format!("{:.1} s of processor time{peak}", usage::cpu_seconds()));
 }
