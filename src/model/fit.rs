@@ -182,10 +182,18 @@ impl<'a> Fit<'a> {
         validation: &Validation,
     ) -> Evidence {
         // What networks have seen cannot be unseen fold by fold at a bearable cost.
-        let is_cross_fitted = !self.plan.is_panel && !ensemble.has_network() && !self.conditions.is_over();
+        let is_cross_fitted = !self.plan.is_panel && !ensemble.has_network();
         let across = || {
             let candidates = self.candidates(self.tail);
-            intervals::across_history(choice, &candidates, &stage.work, self.history(), self.terms())
+            let is_over = || self.conditions.is_over();
+            intervals::across_history(
+                choice,
+                &candidates,
+                &stage.work,
+                self.history(),
+                self.terms(),
+                &is_over,
+            )
         };
         is_cross_fitted.then(across).flatten().unwrap_or_else(|| {
             let windows: Vec<(usize, usize)> = validation.indices().collect();

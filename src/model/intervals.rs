@@ -18,13 +18,15 @@ use crate::series::Series;
 const FOLDS: usize = 4;
 
 /// The base fitted without each fold of the history in turn, and its forecasts there, of as many windows as there are
-/// validation origins; nothing of the steps that the candidates hold back. `None` where folds are too short for that.
+/// validation origins; nothing of the steps that the candidates hold back. `None` where folds are too short for that, or
+/// where `is_over` says so before all are done.
 pub fn across_history(
     choice: &Choice,
     candidates: &Candidates,
     work: &[WorkSeries],
     history_min: usize,
     terms: Terms,
+    is_over: &dyn Fn() -> bool,
 ) -> Option<Evidence> {
     let Terms { horizon, season, .. } = terms;
     let steps = |series: &WorkSeries| series.steps().saturating_sub(candidates.held);
@@ -36,6 +38,9 @@ pub fn across_history(
     let stride = plan::spread(longest.saturating_sub(history_min), horizon, rolling.origins, season).stride;
     let ridges: Vec<RidgeChoice> = choice.base.iter().map(|(ridge, _)| *ridge).collect();
     let fold = |index: usize| {
+        if is_over() {
+            return None;
+        }
         let fold = Fold { index, of: FOLDS };
         let members = select::fit_maps(work, &ridges, &Candidates { without: Some(fold), ..*candidates })?;
         let counted = members.into_iter().zip(choice.base.iter().map(|(_, times)| *times)).collect();
@@ -104,7 +109,7 @@ mod tests {
             Candidates { series: &series, plan: &plan, spec: &spec, season: 1, held: 0, without: None };
         let terms = Terms { horizon: 4, season: 1, point: spec.point() };
         let work = work_series(&series, 0, Space::Scaled, 1);
-        let unseen = across_history(&choice, &candidates, &work, 8, terms).expect("long enough");
+        let unseen = across_history(&choice, &candidates, &work, 8, terms, &|| false).expect("long enough");
 
         let members = select::fit_maps(&work, &[ridge], &candidates).expect("fitted");
         let counted = members.into_iter().map(|member| (member, 1)).collect();
@@ -127,6 +132,6 @@ mod tests {
             Candidates { series: &series, plan: &plan, spec: &spec, season: 1, held: 0, without: None };
         let terms = Terms { horizon: 4, season: 1, point: spec.point() };
         let work = work_series(&series, 0, Space::Scaled, 1);
-        assert!(across_history(&choice, &candidates, &work, 2, terms).is_none());
+        assert!(across_history(&choice, &candidates, &work, 2, terms, &|| false).is_none());
     }
 }
