@@ -62,6 +62,7 @@
 
 pub mod activation;
 pub mod block;
+pub mod chunked;
 pub mod convolution;
 pub mod hippo;
 pub mod linear;
@@ -73,3 +74,4 @@ pub mod param;
 pub mod real;
 pub mod recurrence;
 pub mod s4d;
+pub mod simd;

@@ -7,7 +7,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::engine::real::Real;
-use crate::engine::s4d::{C64, Discrete, Discretization, Mode, S4dParams};
+use crate::engine::s4d::{C64, Discrete, Discretization, Mode, S4dParams, mode_gradient};
 
 /// Powers of one E: E^i for i ≤ block and E^{j block} for j < blocks.
 struct Powers {
@@ -79,10 +79,7 @@ pub fn kernel_forward<F: Real>(
 
 // Let G = dLoss/dK. A holomorphic coefficient c_z means dLoss = Re(c_z dz). From K_l = 2 Re Σ W E^l:
 //   S = Σ_l G_l E^l,  T = Σ_l l G_l E^{l−1},  c_W = 2 S,  c_E = 2 W T,
-// and with W = C B dt f(x), E = Ā(x), x = dt A:
-//   c_x = c_E Ā' + c_W C B dt f',  c_C = c_W B dt f,  c_B = c_W C dt f,  c_A = dt c_x,
-//   d log_dt = dt Re Σ (c_W C B f + c_x A),  d log_neg_a = Re c_A Re A,  d a_im = −Im c_A,
-//   d Re C = Re c_C,  d Im C = −Im c_C, and the same for B.
+// and from there on as [`mode_gradient`](super::mode_gradient) derives.
 // T is formed with E^{l−1}, not l E^l / E: the bilinear E is zero at x = −2.
 //
 // S and T come by the same two steps. With p_j = Σ_i G_{jb+i} E^i and q_j = Σ_i i G_{jb+i} E^{i−1}, one real product of
@@ -127,15 +124,9 @@ pub fn kernel_backward<F: Real>(
         for (n, (mode, discrete)) in channel.iter().enumerate() {
             powers.fill(discrete.e);
             let (s, t) = moments(&powers, sums.slice(s![.., 4 * n..4 * n + 4]));
-            let gradient = mode_gradient(mode, discrete, s, t);
-            d_log_dt += gradient.log_dt;
-            let at = [h, n];
-            grad.log_neg_a[at] += F::of(gradient.a.re * mode.a.re);
-            grad.a_im[at] -= F::of(gradient.a.im);
-            grad.c_re[at] += F::of(gradient.c.re);
-            grad.c_im[at] -= F::of(gradient.c.im);
-            grad.b_re[at] += F::of(gradient.b.re);
-            grad.b_im[at] -= F::of(gradient.b.im);
+            let b_bar = mode.b * mode.dt * discrete.f;
+            let gradient = mode_gradient(mode, discrete, 2.0 * s, 2.0 * mode.c * b_bar * t);
+            d_log_dt += grad.add_mode([h, n], mode, &gradient);
         }
         grad.log_dt[h] += F::of(d_log_dt);
     }
@@ -153,25 +144,4 @@ fn moments(powers: &Powers, sums: ArrayView2<f64>) -> (C64, C64) {
         }
     }
     (s, t)
-}
-
-/// Holomorphic coefficients of one mode, and its part of d log_dt.
-struct ModeGradient {
-    a: C64,
-    b: C64,
-    c: C64,
-    log_dt: f64,
-}
-
-fn mode_gradient(mode: &Mode, discrete: &Discrete, s: C64, t: C64) -> ModeGradient {
-    let b_bar = mode.b * mode.dt * discrete.f;
-    let w = 2.0 * s;
-    let e = 2.0 * mode.c * b_bar * t;
-    let x = e * discrete.e_slope + w * mode.c * mode.b * mode.dt * discrete.f_slope;
-    ModeGradient {
-        a: x * mode.dt,
-        b: w * mode.c * mode.dt * discrete.f,
-        c: w * b_bar,
-        log_dt: mode.dt * (w * mode.c * mode.b * discrete.f + x * mode.a).re,
-    }
 }

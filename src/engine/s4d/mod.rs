@@ -191,6 +191,43 @@ impl Mode {
     }
 }
 
+/// Holomorphic coefficients of one mode, and its part of d log_dt.
+pub(crate) struct ModeGradient {
+    pub a: C64,
+    pub b: C64,
+    pub c: C64,
+    pub log_dt: f64,
+}
+
+// With W = C B dt f(x), E = Ā(x), x = dt A, and c_W, c_E given:
+//   c_x = c_E Ā' + c_W C B dt f',  c_C = c_W B dt f,  c_B = c_W C dt f,  c_A = dt c_x,
+//   d log_dt = dt Re Σ (c_W C B f + c_x A),  d log_neg_a = Re c_A Re A,  d a_im = −Im c_A,
+//   d Re C = Re c_C,  d Im C = −Im c_C, and the same for B.
+
+/// From the coefficients of W and of E to those of A, B and C.
+pub(crate) fn mode_gradient(mode: &Mode, discrete: &Discrete, c_w: C64, c_e: C64) -> ModeGradient {
+    let x = c_e * discrete.e_slope + c_w * mode.c * mode.b * mode.dt * discrete.f_slope;
+    ModeGradient {
+        a: x * mode.dt,
+        b: c_w * mode.c * mode.dt * discrete.f,
+        c: c_w * mode.b * mode.dt * discrete.f,
+        log_dt: mode.dt * (c_w * mode.c * mode.b * discrete.f + x * mode.a).re,
+    }
+}
+
+impl<F: Real> S4dParams<F> {
+    /// Adds the gradient of one mode to this one, and returns nothing but its part of d log_dt.
+    pub(crate) fn add_mode(&mut self, at: [usize; 2], mode: &Mode, gradient: &ModeGradient) -> f64 {
+        self.log_neg_a[at] += F::of(gradient.a.re * mode.a.re);
+        self.a_im[at] -= F::of(gradient.a.im);
+        self.c_re[at] += F::of(gradient.c.re);
+        self.c_im[at] -= F::of(gradient.c.im);
+        self.b_re[at] += F::of(gradient.b.re);
+        self.b_im[at] -= F::of(gradient.b.im);
+        gradient.log_dt
+    }
+}
+
 /// φ₁(x) = (e^x − 1)/x and its derivative; series below |x| = 0.1, where the closed form cancels.
 fn phi(x: C64, e: C64) -> (C64, C64) {
     if x.norm() >= 0.1 {

@@ -1,0 +1,32 @@
+//! The network of [`crate::engine::network`] for long sequences in f32: chunked state-space products, fused tiles.
+//!
+//! A sequence is cut into chunks of T = 32 positions (missing ones in front count as zero). Within a chunk a channel's
+//! state-space model is a triangular product, between chunks it hands on a state of N numbers, so that a layer costs
+//! T + 4 N multiply-adds per value and no transform ([`ssm`]). All that happens position by position is done with one
+//! chunk in the first cache ([`mix`], [`ends`]).
+//!
+//! # Layout
+//!
+//! Activations by chunks: (chunks, H, T), each chunk padded by one cache line. What a state-space layer writes, its
+//! output and the gradient of its input, lies by channels: (H, chunks, T). Each side of a barrier thus writes memory of
+//! its own in one piece, and reads the other's in rows of T.
+//!
+//! # Order of work
+//!
+//! Slices of whole sequences run one after the other through forward, loss and backward of all layers, and stay in the
+//! shared cache meanwhile. Within a slice, channels or groups of chunks run in parallel. The grid of slices and groups
+//! depends on the shape alone, and every sum runs in the order of the grid: any number of threads gives the same bits.
+
+pub mod ends;
+pub mod mix;
+mod groups;
+mod network;
+pub mod ssm;
+pub mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use network::{Chunked, Shape};
+
+/// Positions of a chunk (T).
+pub const CHUNK: usize = 32;

@@ -1,0 +1,208 @@
+//! The chunked network against the plain one in f64, and against itself on other threads.
+
+use ndarray::{Array2, Array3, ArrayView2};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::block::{self, BlockParams, BlockPlan, Placement, Positions, into_rows, rows, sequences};
+use crate::engine::chunked::{Chunked, Shape};
+use crate::engine::convolution::Plan;
+use crate::engine::linear::{self, LinearParams};
+use crate::engine::network::NetworkParams;
+use crate::engine::norm::{self, NormParams};
+use crate::engine::s4d::{self, Discretization, Init, S4dParams};
+use crate::engine::simd::Isa;
+
+fn shape(placement: Placement, len: usize) -> Shape {
+    Shape {
+        len,
+        patch: 3,
+        hidden: 32,
+        modes: 20,
+        layers: 2,
+        outputs: 2,
+        placement,
+        discretization: Discretization::ZeroOrderHold,
+    }
+}
+
+fn zeros<F: crate::engine::real::Real>(shape: &Shape) -> NetworkParams<F> {
+    NetworkParams {
+        encoder: LinearParams::zeros(shape.patch, shape.hidden),
+        blocks: (0..shape.layers).map(|_| BlockParams::zeros(shape.hidden, shape.modes)).collect(),
+        norm: NormParams::zeros(shape.hidden),
+        head: LinearParams::zeros(shape.hidden, shape.outputs),
+    }
+}
+
+fn init(shape: &Shape, rng: &mut ChaCha8Rng) -> NetworkParams<f32> {
+    let mut norm = |rng: &mut ChaCha8Rng| {
+        let mut norm = NormParams::init(shape.hidden);
+        norm.gamma.mapv_inplace(|one: f32| one + rng.random_range(-0.3..0.3));
+        norm.beta.mapv_inplace(|_| rng.random_range(-0.3..0.3));
+        norm
+    };
+    NetworkParams {
+        encoder: LinearParams::init(shape.patch, shape.hidden, rng),
+        blocks: (0..shape.layers)
+            .map(|_| BlockParams {
+                norm: norm(rng),
+                ssm: S4dParams::init(shape.hidden, shape.modes, Init::Lin, (1e-3, 0.1), rng),
+                mix: LinearParams::init(shape.hidden, 2 * shape.hidden, rng),
+            })
+            .collect(),
+        norm: norm(rng),
+        head: LinearParams::init(shape.hidden, shape.outputs, rng),
+    }
+}
+
+fn widen(shape: &Shape, params: &mut NetworkParams<f32>) -> NetworkParams<f64> {
+    let mut wide = zeros(shape);
+    for (to, from) in wide.tensors().into_iter().zip(params.tensors()) {
+        for (to, &mut from) in to.values.iter_mut().zip(from.values) {
+            *to = f64::from(from);
+        }
+    }
+    wide
+}
+
+/// Outputs and gradient of the plain network, given the gradient of its outputs.
+fn plain(
+    shape: &Shape,
+    params: &NetworkParams<f64>,
+    tokens: Array3<f64>,
+    dout: ArrayView2<f64>,
+) -> (Array2<f64>, NetworkParams<f64>) {
+    let batch = tokens.dim().0;
+    let plan = BlockPlan {
+        placement: shape.placement,
+        positions: Positions::All,
+        convolution: Plan::new(shape.len),
+    };
+    let kernels: Vec<Array2<f64>> = params
+        .blocks
+        .iter()
+        .map(|block| s4d::kernel_forward(&block.ssm, shape.discretization, shape.len))
+        .collect();
+    let mut x = sequences(linear::forward(&params.encoder, rows(tokens.view())), batch);
+    let mut caches = Vec::new();
+    for (block, kernel) in params.blocks.iter().zip(&kernels) {
+        let (y, cache) = block::forward(block, &plan, kernel.view(), x, None::<(f64, &mut ChaCha8Rng)>);
+        x = y;
+        caches.push(cache);
+    }
+    let mut grad = zeros(shape);
+    let x = into_rows(x);
+    let (read, norm_cache) = match shape.placement {
+        Placement::Pre => {
+            let (read, cache) = norm::forward(&params.norm, x.view());
+            (read, Some(cache))
+        }
+        _ => (x, None),
+    };
+    let out = linear::forward(&params.head, read.view());
+    linear::accumulate(read.view(), dout, &mut grad.head);
+    let mut d = linear::input_gradient(&params.head, dout);
+    if let Some(cache) = norm_cache {
+        d = norm::backward(&params.norm, &cache, d.view(), &mut grad.norm);
+    }
+    let mut dx = sequences(d, batch);
+    for index in (0..shape.layers).rev() {
+        let mut dk = Array2::zeros(kernels[index].dim());
+        let (params, grad) = (&params.blocks[index], &mut grad.blocks[index]);
+        dx = block::backward(params, &plan, kernels[index].view(), &caches[index], dx, grad, &mut dk);
+        s4d::kernel_backward(&params.ssm, shape.discretization, dk.view(), &mut grad.ssm);
+    }
+    linear::accumulate(rows(tokens.view()), into_rows(dx).view(), &mut grad.encoder);
+    (out, grad)
+}
+
+fn relative(exact: impl Iterator<Item = f64>, value: impl Iterator<Item = f32>) -> f64 {
+    let (mut error, mut size) = (0.0, 0.0);
+    for (exact, value) in exact.zip(value) {
+        error += (exact - f64::from(value)).powi(2);
+        size += exact * exact;
+    }
+    (error / size.max(f64::MIN_POSITIVE)).sqrt()
+}
+
+/// Outputs and gradient of the chunked network.
+fn chunked(
+    shape: &Shape,
+    isa: Isa,
+    params: &NetworkParams<f32>,
+    tokens: &[f32],
+    dout: &[f32],
+) -> (Vec<f32>, NetworkParams<f32>) {
+    let batch = tokens.len() / (shape.len * shape.patch);
+    let mut network = Chunked::new(shape.clone(), batch, true, isa);
+    let (mut out, mut grad) = (vec![0.0; dout.len()], zeros(shape));
+    let width = shape.len * shape.outputs;
+    let mut loss = |first: usize, values: &[f32], to: &mut [f32]| {
+        out[first * width..][..values.len()].copy_from_slice(values);
+        to.copy_from_slice(&dout[first * width..][..values.len()]);
+    };
+    network.gradient(params, tokens, &mut loss, &mut grad);
+    let mut alone = vec![0.0; dout.len()];
+    network.forward(params, tokens, &mut alone);
+    assert_eq!(alone, out, "forward by itself");
+    (out, grad)
+}
+
+#[test]
+fn outputs_and_gradients_are_those_of_the_plain_network_in_f64() {
+    for (case, (placement, len, batch)) in
+        [(Placement::Post, 70, 3), (Placement::Pre, 70, 3), (Placement::Pre, 2600, 4), (Placement::Post, 20, 5)]
+            .into_iter()
+            .enumerate()
+    {
+        let (shape, mut rng) = (shape(placement, len), ChaCha8Rng::seed_from_u64(case as u64));
+        let mut params = init(&shape, &mut rng);
+        let mut random = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| rng.random_range(-1.0..1.0_f32)).collect()
+        };
+        let (tokens, dout) = (random(batch * len * shape.patch), random(batch * len * shape.outputs));
+        let wide_tokens = Array3::from_shape_fn((batch, len, shape.patch), |(b, t, p)| {
+            f64::from(tokens[(b * len + t) * shape.patch + p])
+        });
+        let wide_dout =
+            Array2::from_shape_fn((batch * len, shape.outputs), |(r, o)| f64::from(dout[r * shape.outputs + o]));
+        let wide = widen(&shape, &mut params);
+        let (exact_out, mut exact) = plain(&shape, &wide, wide_tokens, wide_dout.view());
+        for isa in Isa::available() {
+            let (out, mut grad) = chunked(&shape, isa, &params, &tokens, &dout);
+            let error = relative(exact_out.iter().copied(), out.into_iter());
+            assert!(error < 1e-6, "{} {placement:?} {len}: outputs off by {error:e}", isa.name());
+            let mut pairs: Vec<(f64, f32)> = Vec::new();
+            for (exact, grad) in exact.tensors().into_iter().zip(grad.tensors()) {
+                let both = || exact.values.iter().copied().zip(grad.values.iter().copied());
+                pairs.extend(both());
+                let error = relative(both().map(|pair| pair.0), both().map(|pair| pair.1));
+                assert!(error < 3e-6, "{} {placement:?} {len}: {} off by {error:e}", isa.name(), exact.name);
+            }
+            let error = relative(pairs.iter().map(|pair| pair.0), pairs.iter().map(|pair| pair.1));
+            assert!(error < 1e-6, "{} {placement:?} {len}: gradient off by {error:e}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let (shape, mut rng) = (shape(Placement::Pre, 900), ChaCha8Rng::seed_from_u64(9));
+    let params = init(&shape, &mut rng);
+    let mut random =
+        |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random_range(-1.0..1.0_f32)).collect() };
+    // More than one slice, the last of them smaller.
+    let (tokens, dout) = (random(12 * 900 * shape.patch), random(12 * 900 * shape.outputs));
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let (out, mut grad) = pool.install(|| chunked(&shape, Isa::detect(), &params, &tokens, &dout));
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+        let grads: Vec<Vec<u32>> = grad.tensors().iter().map(|tensor| bits(tensor.values)).collect();
+        (bits(&out), grads)
+    };
+    let one = run(1);
+    for threads in [2, 3, 8] {
+        assert!(run(threads) == one, "{threads} threads");
+    }
+}
