@@ -251,8 +251,7 @@ fn outer_of_rows<S: Lanes>(
 /// Adds every row of x (rows, T) to its partial sum.
 #[inline(always)]
 fn add_rows<S: Lanes>(simd: S, x: &[f32], partial: &mut [f32]) {
-    for (x, partial) in x.chunks_exact(T).zip(partial.chunks_exact_mut(PARTIAL)) {
-        let sum = &mut S::as_mut_simd_f32s(&mut partial[..S::F32_LANES]).0[0];
+    for (x, sum) in x.chunks_exact(T).zip(S::as_mut_simd_f32s(partial).0) {
         for &x in S::as_simd_f32s(x).0 {
             *sum = simd.add_f32s(*sum, x);
         }

@@ -20,13 +20,15 @@ struct Sums {
 
 /// Memory and sums of one group of chunks.
 pub struct Group {
-    rows: [Buffer; 3],
+    d_normal: Buffer,
+    d_activated: Buffer,
     activated: Buffer,
     activated_t: Buffer,
     d_gated: Buffer,
     /// Memory for a chunk of tokens or outputs.
     pub gathered: Buffer,
-    /// Memory for the states of a block of chunks, and for one state.
+    /// Memory for the rows of the group's channels, twice, for the states of a block of chunks, and for one state.
+    pub channels: [Buffer; 2],
     pub states: Buffer,
     pub carry: Buffer,
     /// Per block: mixing map, and the norm that follows it.
@@ -50,16 +52,19 @@ impl Sums {
 }
 
 impl Group {
-    /// Zeros; `states` floats for the states of a block of chunks, `columns` for one state.
-    pub fn new(shape: &Shape, states: usize, columns: usize) -> Group {
+    /// Zeros; `channels` floats for the rows of the group's channels, `states` for the states of a block of chunks,
+    /// `columns` for one state.
+    pub fn new(shape: &Shape, channels: usize, states: usize, columns: usize) -> Group {
         let (h, size) = (shape.hidden, shape.hidden * T);
         let block = || Sums::zeros(2 * h * h, 2 * h, h);
         Group {
-            rows: std::array::from_fn(|_| Buffer::zeros(size)),
+            d_normal: Buffer::zeros(size),
+            d_activated: Buffer::zeros(size),
             activated: Buffer::zeros(size),
             activated_t: Buffer::zeros(2 * size),
             d_gated: Buffer::zeros(4 * size),
             gathered: Buffer::zeros(shape.patch.max(shape.outputs) * T),
+            channels: std::array::from_fn(|_| Buffer::zeros(channels)),
             states: Buffer::zeros(states),
             carry: Buffer::zeros(columns),
             blocks: (0..shape.layers).map(|_| block()).collect(),
@@ -73,9 +78,9 @@ impl Group {
         self.blocks.iter_mut().chain([&mut self.encoder, &mut self.head]).for_each(Sums::clear);
     }
 
-    /// Memory for a tile's forward: (H, T) and (2H, T).
-    pub fn tile(&mut self) -> (&mut [f32], &mut [f32]) {
-        (&mut self.activated, &mut self.d_gated)
+    /// Memory for GELU's output of one chunk.
+    pub fn activated(&mut self) -> &mut [f32] {
+        &mut self.activated
     }
 
     /// Sums and memory for a tile's backward.
@@ -88,7 +93,8 @@ impl Group {
             beta: &mut sums.beta,
         };
         let scratch = Scratch {
-            rows: self.rows.each_mut().map(|rows| &mut **rows),
+            d_normal: &mut self.d_normal,
+            d_activated: &mut self.d_activated,
             activated: &mut self.activated,
             activated_t: &mut self.activated_t,
             d_gated: &mut self.d_gated,
@@ -112,25 +118,25 @@ impl Group {
     }
 
     /// Adds the sums to the gradient of the network.
-    pub fn add_to(&self, shape: &Shape, grad: &mut NetworkParams<f32>) {
-        add_linear(&self.head, &mut grad.head, false);
-        add_linear(&self.encoder, &mut grad.encoder, true);
+    pub fn add_to(&self, shape: &Shape, lanes: usize, grad: &mut NetworkParams<f32>) {
+        add_linear(&self.head, lanes, &mut grad.head, false);
+        add_linear(&self.encoder, lanes, &mut grad.encoder, true);
         for (layer, sums) in self.blocks.iter().enumerate() {
-            add_linear(sums, &mut grad.blocks[layer].mix, false);
+            add_linear(sums, lanes, &mut grad.blocks[layer].mix, false);
             let norm = shape.norm_after_mut(grad, layer);
-            add_partials(&sums.gamma, norm.gamma.as_slice_mut().expect("standard layout"));
-            add_partials(&sums.beta, norm.beta.as_slice_mut().expect("standard layout"));
+            add_partials(&sums.gamma, lanes, norm.gamma.as_slice_mut().expect("standard layout"));
+            add_partials(&sums.beta, lanes, norm.beta.as_slice_mut().expect("standard layout"));
         }
         if let Some(norm) = shape.first_norm_mut(grad) {
-            add_partials(&self.encoder.gamma, norm.gamma.as_slice_mut().expect("standard layout"));
-            add_partials(&self.encoder.beta, norm.beta.as_slice_mut().expect("standard layout"));
+            add_partials(&self.encoder.gamma, lanes, norm.gamma.as_slice_mut().expect("standard layout"));
+            add_partials(&self.encoder.beta, lanes, norm.beta.as_slice_mut().expect("standard layout"));
         }
     }
 }
 
 /// Adds the sums of a map, whose weight may be held transposed.
-fn add_linear(sums: &Sums, grad: &mut LinearParams<f32>, transposed: bool) {
-    add_partials(&sums.bias, grad.bias.as_slice_mut().expect("standard layout"));
+fn add_linear(sums: &Sums, lanes: usize, grad: &mut LinearParams<f32>, transposed: bool) {
+    add_partials(&sums.bias, lanes, grad.bias.as_slice_mut().expect("standard layout"));
     if transposed {
         for (mut column, values) in
             grad.weight.columns_mut().into_iter().zip(sums.weight.chunks_exact(grad.bias.len()))
@@ -146,9 +152,9 @@ fn add_linear(sums: &Sums, grad: &mut LinearParams<f32>, transposed: bool) {
     }
 }
 
-/// Adds each row's parts, from the first to the last.
-fn add_partials(partial: &[f32], to: &mut [f32]) {
-    for (to, parts) in to.iter_mut().zip(partial.chunks_exact(PARTIAL)) {
+/// Adds each row's parts, one for every lane, from the first to the last.
+fn add_partials(partial: &[f32], lanes: usize, to: &mut [f32]) {
+    for (to, parts) in to.iter_mut().zip(partial.chunks_exact(lanes)) {
         *to += parts.iter().sum::<f32>();
     }
 }

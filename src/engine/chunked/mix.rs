@@ -7,10 +7,11 @@ use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::ends::Frame;
 use crate::engine::norm::EPSILON;
 use crate::engine::simd::math::{normal_cdf, normal_density, sigmoid};
+use crate::engine::simd::prefetch::prefetch;
 use crate::engine::simd::product::{self, Rows, Start};
 use crate::engine::simd::{Kernel, Lanes};
 
-/// Floats per row of a partial sum: one register of the widest kind.
+/// Floats that are kept for a row of a partial sum. A kernel uses one register for each, the first rows' first.
 pub const PARTIAL: usize = 16;
 
 /// Scale and shift of the norm that follows.
@@ -49,7 +50,7 @@ pub struct Forward<'a> {
     pub norm: Norm<'a>,
     /// Values and gates (chunks, 2H, T), or memory for one chunk if nobody needs them afterwards.
     pub gated: &'a mut [f32],
-    /// Sum of residual and block (chunks, H, T).
+    /// Sum of residual and block (chunks, H, T), or memory for one chunk if nobody needs it afterwards.
     pub sum: &'a mut [f32],
     /// Its mean and inverse standard deviation (chunks, 2, T).
     pub moments: &'a mut [f32],
@@ -62,30 +63,51 @@ pub struct Forward<'a> {
 impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Lanes>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.chunks::<S, { T / 16 }>(simd),
+            8 => self.chunks::<S, { T / 8 }>(simd),
+            _ => self.chunks::<S, T>(simd),
+        }
+    }
+}
+
+impl Forward<'_> {
+    #[inline(always)]
+    fn chunks<S: Lanes, const K: usize>(self, simd: S) {
         let hidden = self.norm.gamma.len();
-        let (lanes, stride) = (S::F32_LANES, self.stride);
-        let registers = T / lanes;
-        let chunks = self.sum.len() / stride;
-        let kept = self.gated.len() >= 2 * chunks * hidden * T;
+        let stride = self.stride;
+        let chunks = self.normed.len() / stride;
+        let gated_stride = if self.gated.len() < 2 * chunks * hidden * T { 0 } else { 2 * hidden * T };
+        let sum_stride = if self.sum.len() < chunks * stride { 0 } else { stride };
         let (weight, bias) = self.mix;
         let weight = Rows { values: weight, stride: hidden, k: hidden };
         for c in 0..chunks {
-            gelu(simd, self.y, self.first + c, hidden, self.activated);
-            let gated = &mut self.gated[if kept { c * 2 * hidden * T } else { 0 }..][..2 * hidden * T];
+            gelu::<S, K>(simd, self.y, self.first + c, self.activated);
+            if gated_stride > 0 {
+                prefetch(self.gated.get((c + 1) * gated_stride..(c + 2) * gated_stride).unwrap_or_default());
+                prefetch(self.sum.get((c + 1) * stride..(c + 2) * stride).unwrap_or_default());
+            }
+            let gated = &mut self.gated[c * gated_stride..][..2 * hidden * T];
             let activated = S::as_simd_f32s(self.activated).0;
             product::rows(simd, Start::Bias(bias), &[(weight, activated)], 2 * hidden, T, gated);
-            let (value, gate) = S::as_mut_simd_f32s(gated).0.split_at_mut(hidden * registers);
-            let residual = S::as_simd_f32s(&self.residual[(self.first + c) * stride..][..hidden * T]).0;
-            let sum = S::as_mut_simd_f32s(&mut self.sum[c * stride..][..hidden * T]).0;
-            for ((sum, &residual), (&value, gate)) in
-                sum.iter_mut().zip(residual).zip(value.iter().zip(gate))
-            {
-                *gate = sigmoid(simd, *gate);
-                *sum = simd.mul_add_e_f32s(value, *gate, residual);
+            let (value, gate) = rows_mut::<S, K>(gated).split_at_mut(hidden);
+            let residual = rows::<S, K>(&self.residual[(self.first + c) * stride..][..hidden * T]);
+            let sum = rows_mut::<S, K>(&mut self.sum[c * sum_stride..][..hidden * T]);
+            let mut total = [simd.splat_f32s(0.0); K];
+            let (value, gate) = (&value[..hidden], &mut gate[..hidden]);
+            let (residual, sum) = (&residual[..hidden], &mut sum[..hidden]);
+            for h in 0..hidden {
+                prefetch(next_row(self.residual, self.first + c, stride, h));
+                prefetch(next_row(self.normed, c, stride, h));
+                for k in 0..K {
+                    gate[h][k] = sigmoid(simd, gate[h][k]);
+                    sum[h][k] = simd.mul_add_e_f32s(value[h][k], gate[h][k], residual[h][k]);
+                    total[k] = simd.add_f32s(total[k], sum[h][k]);
+                }
             }
             let moments = &mut self.moments[c * 2 * T..][..2 * T];
             let normed = &mut self.normed[c * stride..][..hidden * T];
-            norm(simd, sum, self.norm, moments, normed);
+            norm(simd, sum, total, self.norm, moments, normed);
             self.frame.clear(self.first + c, normed);
         }
     }
@@ -112,64 +134,113 @@ pub struct NormForward<'a> {
 impl Kernel for NormForward<'_> {
     #[inline(always)]
     fn run<S: Lanes>(self, simd: S) {
-        let size = self.norm.gamma.len() * T;
-        for (c, normed) in self.normed.chunks_exact_mut(self.stride).enumerate() {
-            let sum = S::as_simd_f32s(&self.sum[c * self.stride..][..size]).0;
-            norm(simd, sum, self.norm, &mut self.moments[c * 2 * T..][..2 * T], &mut normed[..size]);
-            self.frame.clear(self.first + c, &mut normed[..size]);
+        match S::F32_LANES {
+            16 => self.chunks::<S, { T / 16 }>(simd),
+            8 => self.chunks::<S, { T / 8 }>(simd),
+            _ => self.chunks::<S, T>(simd),
         }
     }
+}
+
+impl NormForward<'_> {
+    #[inline(always)]
+    fn chunks<S: Lanes, const K: usize>(self, simd: S) {
+        let size = self.norm.gamma.len() * T;
+        for (c, normed) in self.normed.chunks_exact_mut(self.stride).enumerate() {
+            let normed = &mut normed[..size];
+            let sum = rows::<S, K>(&self.sum[c * self.stride..][..size]);
+            let mut total = [simd.splat_f32s(0.0); K];
+            for row in sum {
+                for k in 0..K {
+                    total[k] = simd.add_f32s(total[k], row[k]);
+                }
+            }
+            norm(simd, sum, total, self.norm, &mut self.moments[c * 2 * T..][..2 * T], normed);
+            self.frame.clear(self.first + c, normed);
+        }
+    }
+}
+
+/// (rows, T) as rows of K registers.
+#[inline(always)]
+fn rows<S: Lanes, const K: usize>(values: &[f32]) -> &[[S::f32s; K]] {
+    S::as_simd_f32s(values).0.as_chunks().0
+}
+
+/// [`rows`] to write to.
+#[inline(always)]
+fn rows_mut<S: Lanes, const K: usize>(values: &mut [f32]) -> &mut [[S::f32s; K]] {
+    S::as_mut_simd_f32s(values).0.as_chunks_mut().0
+}
+
+impl ByChannel<'_> {
+    /// The row of one channel in one chunk.
+    #[inline(always)]
+    fn row<S: Lanes, const K: usize>(&self, h: usize, chunk: usize) -> &[S::f32s; K] {
+        let (row, next) = self.values[h * self.stride + chunk * T..].split_at(T);
+        prefetch(&next[..T.min(next.len())]);
+        &rows::<S, K>(row)[0]
+    }
+}
+
+/// Row `h` of the chunk after chunk `c`, if there is one: what is asked for while chunk `c` is worked on.
+#[inline(always)]
+fn next_row(values: &[f32], c: usize, stride: usize, h: usize) -> &[f32] {
+    let from = (c + 1) * stride + h * T;
+    values.get(from..from + T).unwrap_or_default()
 }
 
 /// GELU of a chunk's rows, gathered from all channels.
 #[inline(always)]
-fn gelu<S: Lanes>(simd: S, y: ByChannel, chunk: usize, hidden: usize, activated: &mut [f32]) {
-    let registers = T / S::F32_LANES;
-    let (activated, _) = S::as_mut_simd_f32s(activated);
-    for (h, row) in activated.chunks_exact_mut(registers).take(hidden).enumerate() {
-        let y = S::as_simd_f32s(&y.values[h * y.stride + chunk * T..][..T]).0;
-        for (value, &y) in row.iter_mut().zip(y) {
-            *value = simd.mul_f32s(y, normal_cdf(simd, y));
+fn gelu<S: Lanes, const K: usize>(simd: S, y: ByChannel, chunk: usize, activated: &mut [f32]) {
+    for (h, row) in rows_mut::<S, K>(activated).iter_mut().enumerate() {
+        let y = y.row::<S, K>(h, chunk);
+        for k in 0..K {
+            row[k] = simd.mul_f32s(y[k], normal_cdf(simd, y[k]));
         }
     }
 }
 
-/// Layer norm over the rows (channels) of a chunk.
+/// Layer norm over the rows (channels) of a chunk, whose column sums are `total`.
 #[inline(always)]
-fn norm<S: Lanes>(simd: S, sum: &[S::f32s], norm: Norm, moments: &mut [f32], normed: &mut [f32]) {
-    let registers = T / S::F32_LANES;
-    let hidden = norm.gamma.len();
-    let scale = simd.splat_f32s(1.0 / hidden as f32);
-    let (moments, _) = S::as_mut_simd_f32s(moments);
-    let (normed, _) = S::as_mut_simd_f32s(normed);
-    let zero = simd.splat_f32s(0.0);
-    for k in 0..registers {
-        let (mut even, mut odd) = (zero, zero);
-        for h in (0..hidden).step_by(2) {
-            even = simd.add_f32s(even, sum[h * registers + k]);
-            odd = simd.add_f32s(odd, sum[(h + 1) * registers + k]);
+fn norm<S: Lanes, const K: usize>(
+    simd: S,
+    sum: &[[S::f32s; K]],
+    total: [S::f32s; K],
+    norm: Norm,
+    moments: &mut [f32],
+    normed: &mut [f32],
+) {
+    let scale = simd.splat_f32s(1.0 / sum.len() as f32);
+    let mut mean = total;
+    let mut square = [simd.splat_f32s(0.0); K];
+    for mean in &mut mean {
+        *mean = simd.mul_f32s(*mean, scale);
+    }
+    for row in sum {
+        for k in 0..K {
+            let centred = simd.sub_f32s(row[k], mean[k]);
+            square[k] = simd.mul_add_e_f32s(centred, centred, square[k]);
         }
-        let mean = simd.mul_f32s(simd.add_f32s(even, odd), scale);
-        (even, odd) = (zero, zero);
-        for h in (0..hidden).step_by(2) {
-            let low = simd.sub_f32s(sum[h * registers + k], mean);
-            let high = simd.sub_f32s(sum[(h + 1) * registers + k], mean);
-            even = simd.mul_add_e_f32s(low, low, even);
-            odd = simd.mul_add_e_f32s(high, high, odd);
-        }
-        let variance = simd.mul_f32s(simd.add_f32s(even, odd), scale);
-        let variance = simd.add_f32s(variance, simd.splat_f32s(EPSILON as f32));
-        let inverse = simd.div_f32s(simd.splat_f32s(1.0), simd.sqrt_f32s(variance));
-        (moments[k], moments[registers + k]) = (mean, inverse);
-        for h in 0..hidden {
-            let normal = simd.mul_f32s(simd.sub_f32s(sum[h * registers + k], mean), inverse);
-            let (gamma, beta) = (simd.splat_f32s(norm.gamma[h]), simd.splat_f32s(norm.beta[h]));
-            normed[h * registers + k] = simd.mul_add_e_f32s(normal, gamma, beta);
+    }
+    let mut inverse = square;
+    for inverse in &mut inverse {
+        let variance = simd.mul_add_e_f32s(*inverse, scale, simd.splat_f32s(EPSILON as f32));
+        *inverse = simd.div_f32s(simd.splat_f32s(1.0), simd.sqrt_f32s(variance));
+    }
+    let moments = rows_mut::<S, K>(moments);
+    (moments[0], moments[1]) = (mean, inverse);
+    let scales = norm.gamma.iter().zip(norm.beta);
+    for ((normed, row), (&gamma, &beta)) in rows_mut::<S, K>(normed).iter_mut().zip(sum).zip(scales) {
+        let (gamma, beta) = (simd.splat_f32s(gamma), simd.splat_f32s(beta));
+        for k in 0..K {
+            let normal = simd.mul_f32s(simd.sub_f32s(row[k], mean[k]), inverse[k]);
+            normed[k] = simd.mul_add_e_f32s(normal, gamma, beta);
         }
     }
 }
 
-/// Sums that a group of chunks adds to, each row of H or 2H in [`PARTIAL`] parts.
+/// Sums that a group of chunks adds to, each row of H or 2H in as many parts as there are lanes.
 pub struct Partials<'a> {
     /// dW (2H, H).
     pub weight: &'a mut [f32],
@@ -183,8 +254,10 @@ pub struct Partials<'a> {
 
 /// Memory of one group.
 pub struct Scratch<'a> {
-    /// Three of (H, T): (x − mean) / sd, the gradient of that, and that of GELU's output.
-    pub rows: [&'a mut [f32]; 3],
+    /// Gradient of (x − mean) / sd (H, T).
+    pub d_normal: &'a mut [f32],
+    /// Gradient of GELU's output (H, T).
+    pub d_activated: &'a mut [f32],
     /// GELU's output (H, T) of one chunk.
     pub activated: &'a mut [f32],
     /// Its transpose (T, H), of two chunks.
@@ -234,7 +307,18 @@ pub struct Backward<'a> {
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
-    fn run<S: Lanes>(mut self, simd: S) {
+    fn run<S: Lanes>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.chunks::<S, { T / 16 }>(simd),
+            8 => self.chunks::<S, { T / 8 }>(simd),
+            _ => self.chunks::<S, T>(simd),
+        }
+    }
+}
+
+impl Backward<'_> {
+    #[inline(always)]
+    fn chunks<S: Lanes, const K: usize>(mut self, simd: S) {
         let hidden = self.gamma.len();
         let (size, stride) = (hidden * T, self.stride);
         let chunks = self.d_chunks.len() / stride;
@@ -242,8 +326,8 @@ impl Kernel for Backward<'_> {
         for pair in (0..chunks).step_by(2) {
             let count = 2.min(chunks - pair);
             for c in 0..count {
-                self.sum_backward(simd, pair + c, c);
-                self.activation_backward(simd, weight_t, pair + c, c);
+                self.sum_backward::<S, K>(simd, pair + c, c);
+                self.activation_backward::<S, K>(simd, weight_t, pair + c, c);
             }
             let (d_gated, activated_t) = (&*self.scratch.d_gated, &*self.scratch.activated_t);
             let term = |c: usize| {
@@ -254,67 +338,83 @@ impl Kernel for Backward<'_> {
             product::rows(simd, Start::Add, &terms[..count], 2 * hidden, hidden, self.partials.weight);
         }
     }
-}
 
-impl Backward<'_> {
     // With x the sum, n = (x − mean) r, q = gamma ⊙ d normed:  dx = r (q − mean(q) − n mean(q ⊙ n)) + d past the norm,
     // and x = residual + a σ:  d residual = dx,  da = σ dx,  db = a σ (1 − σ) dx.
 
     /// From the norm's output to values, gates and residual of one chunk.
     #[inline(always)]
-    fn sum_backward<S: Lanes>(&mut self, simd: S, c: usize, slot: usize) {
+    fn sum_backward<S: Lanes, const K: usize>(&mut self, simd: S, c: usize, slot: usize) {
         let hidden = self.gamma.len();
-        let (size, lanes, stride) = (hidden * T, S::F32_LANES, self.stride);
-        let registers = T / lanes;
+        let (size, stride) = (hidden * T, self.stride);
         let scale = simd.splat_f32s(1.0 / hidden as f32);
-        let one = simd.splat_f32s(1.0);
-        let sum = S::as_simd_f32s(&self.sum[c * stride..][..size]).0;
-        let moments = S::as_simd_f32s(&self.moments[c * 2 * T..][..2 * T]).0;
-        let (value, gate) = S::as_simd_f32s(&self.gated[c * 2 * size..][..2 * size]).0.split_at(hidden * registers);
-        let d_chunk = S::as_mut_simd_f32s(&mut self.d_chunks[c * stride..][..size]).0;
-        let [normal, q, _] = &mut self.scratch.rows;
-        let (normal, q) = (S::as_mut_simd_f32s(normal).0, S::as_mut_simd_f32s(q).0);
-        let d_gated = S::as_mut_simd_f32s(&mut self.scratch.d_gated[slot * 2 * size..][..2 * size]).0;
-        let (d_value, d_gate) = d_gated.split_at_mut(hidden * registers);
-        let zero = simd.splat_f32s(0.0);
+        let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
+        let sum = rows::<S, K>(&self.sum[c * stride..][..size]);
+        let moments = rows::<S, K>(&self.moments[c * 2 * T..][..2 * T]);
+        let (mean, inverse) = (moments[0], moments[1]);
+        prefetch(self.d_chunks.get((c + 1) * stride..(c + 2) * stride).unwrap_or_default());
+        prefetch(self.dy.get((c + 1) * stride..(c + 2) * stride).unwrap_or_default());
+        let d_chunk = rows_mut::<S, K>(&mut self.d_chunks[c * stride..][..size]);
+        let q = rows_mut::<S, K>(self.scratch.d_normal);
         let of_normed = self.upstream.of_normed;
-        for k in 0..registers {
-            let (mean, inverse) = (moments[k], moments[registers + k]);
-            let (mut sum_q, mut sum_qn) = (zero, zero);
-            for h in 0..hidden {
-                let at = h * registers + k;
-                let n = simd.mul_f32s(simd.sub_f32s(sum[at], mean), inverse);
-                let mut d = if of_normed { d_chunk[at] } else { zero };
-                if let Some(channels) = self.upstream.channels {
-                    let from = h * channels.stride + (self.first + c) * T + k * lanes;
-                    d = simd.add_f32s(d, S::as_simd_f32s(&channels.values[from..][..lanes]).0[0]);
+        let (mut mean_q, mut mean_qn) = ([zero; K], [zero; K]);
+        let (sum, d_chunk, q, gamma) =
+            (&sum[..hidden], &mut d_chunk[..hidden], &mut q[..hidden], &self.gamma[..hidden]);
+        let d_gamma = &mut S::as_mut_simd_f32s(self.partials.gamma).0[..hidden];
+        let d_beta = &mut S::as_mut_simd_f32s(self.partials.beta).0[..hidden];
+        for h in 0..hidden {
+            prefetch(next_row(self.sum, c, stride, h));
+            let mut d = if of_normed { d_chunk[h] } else { [zero; K] };
+            if let Some(channels) = self.upstream.channels {
+                let more = channels.row::<S, K>(h, self.first + c);
+                for k in 0..K {
+                    d[k] = simd.add_f32s(d[k], more[k]);
                 }
-                let d_gamma = register::<S>(self.partials.gamma, h);
-                *d_gamma = simd.mul_add_e_f32s(d, n, *d_gamma);
-                let d_beta = register::<S>(self.partials.beta, h);
-                *d_beta = simd.add_f32s(*d_beta, d);
-                let value = simd.mul_f32s(d, simd.splat_f32s(self.gamma[h]));
-                sum_q = simd.add_f32s(sum_q, value);
-                sum_qn = simd.mul_add_e_f32s(value, n, sum_qn);
-                (normal[at], q[at]) = (n, value);
             }
-            let (mean_q, mean_qn) = (simd.mul_f32s(sum_q, scale), simd.mul_f32s(sum_qn, scale));
-            for h in 0..hidden {
-                let at = h * registers + k;
-                let centred = simd.sub_f32s(q[at], simd.mul_add_e_f32s(normal[at], mean_qn, mean_q));
-                let mut dx = simd.mul_f32s(inverse, centred);
+            let gamma = simd.splat_f32s(gamma[h]);
+            let (mut gamma_sum, mut beta_sum) = (d_gamma[h], d_beta[h]);
+            for k in 0..K {
+                let n = simd.mul_f32s(simd.sub_f32s(sum[h][k], mean[k]), inverse[k]);
+                gamma_sum = simd.mul_add_e_f32s(d[k], n, gamma_sum);
+                beta_sum = simd.add_f32s(beta_sum, d[k]);
+                q[h][k] = simd.mul_f32s(d[k], gamma);
+                mean_q[k] = simd.add_f32s(mean_q[k], q[h][k]);
+                mean_qn[k] = simd.mul_add_e_f32s(q[h][k], n, mean_qn[k]);
+            }
+            (d_gamma[h], d_beta[h]) = (gamma_sum, beta_sum);
+        }
+        // r (q − mean(q) − (x − mean) r mean(q ⊙ n)), the last factors together.
+        let mut slope = mean_qn;
+        for k in 0..K {
+            mean_q[k] = simd.mul_f32s(mean_q[k], scale);
+            slope[k] = simd.mul_f32s(simd.mul_f32s(slope[k], scale), inverse[k]);
+        }
+        let (value, gate) = rows::<S, K>(&self.gated[c * 2 * size..][..2 * size]).split_at(hidden);
+        let d_gated = rows_mut::<S, K>(&mut self.scratch.d_gated[slot * 2 * size..][..2 * size]);
+        let (d_value, d_gate) = d_gated.split_at_mut(hidden);
+        let (value, gate) = (&value[..hidden], &gate[..hidden]);
+        let (d_value, d_gate) = (&mut d_value[..hidden], &mut d_gate[..hidden]);
+        let d_bias = S::as_mut_simd_f32s(self.partials.bias).0;
+        let (value_bias, gate_bias) = d_bias[..2 * hidden].split_at_mut(hidden);
+        for h in 0..hidden {
+            prefetch(next_row(self.gated, c, 2 * size, h));
+            prefetch(next_row(self.gated, c, 2 * size, hidden + h));
+            let (mut value_sum, mut gate_sum) = (value_bias[h], gate_bias[h]);
+            for k in 0..K {
+                let centred = simd.sub_f32s(sum[h][k], mean[k]);
+                let rest = simd.negate_mul_add_e_f32s(centred, slope[k], simd.sub_f32s(q[h][k], mean_q[k]));
+                let mut dx = simd.mul_f32s(inverse[k], rest);
                 if !of_normed {
-                    dx = simd.add_f32s(dx, d_chunk[at]);
+                    dx = simd.add_f32s(dx, d_chunk[h][k]);
                 }
-                d_chunk[at] = dx;
-                let da = simd.mul_f32s(dx, gate[at]);
-                let db = simd.mul_f32s(simd.mul_f32s(da, value[at]), simd.sub_f32s(one, gate[at]));
-                (d_value[at], d_gate[at]) = (da, db);
-                let d_bias = register::<S>(self.partials.bias, h);
-                *d_bias = simd.add_f32s(*d_bias, da);
-                let d_bias = register::<S>(self.partials.bias, hidden + h);
-                *d_bias = simd.add_f32s(*d_bias, db);
+                d_chunk[h][k] = dx;
+                let da = simd.mul_f32s(dx, gate[h][k]);
+                let db = simd.mul_f32s(simd.mul_f32s(da, value[h][k]), simd.sub_f32s(one, gate[h][k]));
+                (d_value[h][k], d_gate[h][k]) = (da, db);
+                value_sum = simd.add_f32s(value_sum, da);
+                gate_sum = simd.add_f32s(gate_sum, db);
             }
+            (value_bias[h], gate_bias[h]) = (value_sum, gate_sum);
         }
     }
 
@@ -322,24 +422,30 @@ impl Backward<'_> {
 
     /// From values and gates to the state-space layer's output of one chunk.
     #[inline(always)]
-    fn activation_backward<S: Lanes>(&mut self, simd: S, weight_t: Rows, c: usize, slot: usize) {
+    fn activation_backward<S: Lanes, const K: usize>(
+        &mut self,
+        simd: S,
+        weight_t: Rows,
+        c: usize,
+        slot: usize,
+    ) {
         let hidden = self.gamma.len();
         let (size, lanes) = (hidden * T, S::F32_LANES);
-        let registers = T / lanes;
-        let [_, _, d_activated] = &mut self.scratch.rows;
+        let d_activated = &mut *self.scratch.d_activated;
         let dv = S::as_simd_f32s(&self.scratch.d_gated[slot * 2 * size..][..2 * size]).0;
         product::rows(simd, Start::Zero, &[(weight_t, dv)], hidden, T, d_activated);
-        let d_activated = S::as_simd_f32s(d_activated).0;
-        let dy = S::as_mut_simd_f32s(&mut self.dy[c * self.stride..][..size]).0;
-        let activated = S::as_mut_simd_f32s(self.scratch.activated).0;
+        let dy = rows_mut::<S, K>(&mut self.dy[c * self.stride..][..size]);
+        let activated = rows_mut::<S, K>(self.scratch.activated);
+        let d_activated = rows::<S, K>(d_activated);
+        let (dy, activated, d_activated) =
+            (&mut dy[..hidden], &mut activated[..hidden], &d_activated[..hidden]);
         for h in 0..hidden {
-            let y = &self.y.values[h * self.y.stride + (self.first + c) * T..][..T];
-            for (k, &y) in S::as_simd_f32s(y).0.iter().enumerate() {
-                let at = h * registers + k;
-                let cdf = normal_cdf(simd, y);
-                activated[at] = simd.mul_f32s(y, cdf);
-                let slope = simd.mul_add_e_f32s(y, normal_density(simd, y), cdf);
-                dy[at] = simd.mul_f32s(d_activated[at], slope);
+            let y = self.y.row::<S, K>(h, self.first + c);
+            for k in 0..K {
+                let cdf = normal_cdf(simd, y[k]);
+                activated[h][k] = simd.mul_f32s(y[k], cdf);
+                let slope = simd.mul_add_e_f32s(y[k], normal_density(simd, y[k]), cdf);
+                dy[h][k] = simd.mul_f32s(d_activated[h][k], slope);
             }
         }
         let to = &mut self.scratch.activated_t[slot * size..][..size];
@@ -374,49 +480,54 @@ pub struct NormBackward<'a> {
 impl Kernel for NormBackward<'_> {
     #[inline(always)]
     fn run<S: Lanes>(self, simd: S) {
-        let hidden = self.gamma.len();
-        let (size, lanes, stride) = (hidden * T, S::F32_LANES, self.stride);
-        let registers = T / lanes;
-        let scale = simd.splat_f32s(1.0 / hidden as f32);
-        let [d_gamma, d_beta] = self.partials;
-        for (c, d_chunk) in self.d_chunks.chunks_exact_mut(stride).enumerate() {
-            let sum = S::as_simd_f32s(&self.sum[c * stride..][..size]).0;
-            let moments = S::as_simd_f32s(&self.moments[c * 2 * T..][..2 * T]).0;
-            let d_chunk = S::as_mut_simd_f32s(&mut d_chunk[..size]).0;
-            for k in 0..registers {
-                let (mean, inverse) = (moments[k], moments[registers + k]);
-                let zero = simd.splat_f32s(0.0);
-                let (mut sum_q, mut sum_qn) = (zero, zero);
-                let parts = |h: usize| {
-                    let from = h * self.d_normed.stride + (self.first + c) * T + k * lanes;
-                    let d = S::as_simd_f32s(&self.d_normed.values[from..][..lanes]).0[0];
-                    (simd.mul_f32s(simd.sub_f32s(sum[h * registers + k], mean), inverse), d)
-                };
-                for h in 0..hidden {
-                    let (n, d) = parts(h);
-                    let gamma_sum = register::<S>(d_gamma, h);
-                    *gamma_sum = simd.mul_add_e_f32s(d, n, *gamma_sum);
-                    let beta_sum = register::<S>(d_beta, h);
-                    *beta_sum = simd.add_f32s(*beta_sum, d);
-                    let q = simd.mul_f32s(d, simd.splat_f32s(self.gamma[h]));
-                    sum_q = simd.add_f32s(sum_q, q);
-                    sum_qn = simd.mul_add_e_f32s(q, n, sum_qn);
-                }
-                let (mean_q, mean_qn) = (simd.mul_f32s(sum_q, scale), simd.mul_f32s(sum_qn, scale));
-                for h in 0..hidden {
-                    let (n, d) = parts(h);
-                    let q = simd.mul_f32s(d, simd.splat_f32s(self.gamma[h]));
-                    let centred = simd.sub_f32s(q, simd.mul_add_e_f32s(n, mean_qn, mean_q));
-                    let at = h * registers + k;
-                    d_chunk[at] = simd.mul_add_e_f32s(inverse, centred, d_chunk[at]);
-                }
-            }
+        match S::F32_LANES {
+            16 => self.chunks::<S, { T / 16 }>(simd),
+            8 => self.chunks::<S, { T / 8 }>(simd),
+            _ => self.chunks::<S, T>(simd),
         }
     }
 }
 
-/// The register in which row `row` of a partial sum is collected.
-#[inline(always)]
-fn register<S: Lanes>(partial: &mut [f32], row: usize) -> &mut S::f32s {
-    &mut S::as_mut_simd_f32s(&mut partial[row * PARTIAL..][..S::F32_LANES]).0[0]
+impl NormBackward<'_> {
+    #[inline(always)]
+    fn chunks<S: Lanes, const K: usize>(self, simd: S) {
+        let (size, zero) = (self.gamma.len() * T, simd.splat_f32s(0.0));
+        let scale = simd.splat_f32s(1.0 / self.gamma.len() as f32);
+        let [d_gamma, d_beta] = self.partials;
+        for (c, d_chunk) in self.d_chunks.chunks_exact_mut(self.stride).enumerate() {
+            let sum = rows::<S, K>(&self.sum[c * self.stride..][..size]);
+            let moments = rows::<S, K>(&self.moments[c * 2 * T..][..2 * T]);
+            let (mean, inverse) = (moments[0], moments[1]);
+            let (mut mean_q, mut mean_qn) = ([zero; K], [zero; K]);
+            let d_gamma = S::as_mut_simd_f32s(d_gamma).0.iter_mut();
+            let partials = d_gamma.zip(S::as_mut_simd_f32s(d_beta).0);
+            for (h, ((sum, &gamma), (d_gamma, d_beta))) in sum.iter().zip(self.gamma).zip(partials).enumerate()
+            {
+                let d = self.d_normed.row::<S, K>(h, self.first + c);
+                let gamma = simd.splat_f32s(gamma);
+                for k in 0..K {
+                    let n = simd.mul_f32s(simd.sub_f32s(sum[k], mean[k]), inverse[k]);
+                    *d_gamma = simd.mul_add_e_f32s(d[k], n, *d_gamma);
+                    *d_beta = simd.add_f32s(*d_beta, d[k]);
+                    let q = simd.mul_f32s(d[k], gamma);
+                    mean_q[k] = simd.add_f32s(mean_q[k], q);
+                    mean_qn[k] = simd.mul_add_e_f32s(q, n, mean_qn[k]);
+                }
+            }
+            for k in 0..K {
+                mean_q[k] = simd.mul_f32s(mean_q[k], scale);
+                mean_qn[k] = simd.mul_f32s(mean_qn[k], scale);
+            }
+            let rows = rows_mut::<S, K>(&mut d_chunk[..size]).iter_mut().zip(sum).zip(self.gamma);
+            for (h, ((d_chunk, sum), &gamma)) in rows.enumerate() {
+                let d = self.d_normed.row::<S, K>(h, self.first + c);
+                let gamma = simd.splat_f32s(gamma);
+                for k in 0..K {
+                    let n = simd.mul_f32s(simd.sub_f32s(sum[k], mean[k]), inverse[k]);
+                    let rest = simd.sub_f32s(simd.mul_f32s(d[k], gamma), simd.mul_add_e_f32s(n, mean_qn[k], mean_q[k]));
+                    d_chunk[k] = simd.mul_add_e_f32s(inverse[k], rest, d_chunk[k]);
+                }
+            }
+        }
+    }
 }

@@ -8,8 +8,8 @@ use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::ends::{Encode, EncodeBackward, Frame, Head, HeadBackward};
 use crate::engine::chunked::groups::{GROUPS, Group};
 use crate::engine::chunked::mix::{self, ByChannel, Norm, Upstream};
-use crate::engine::chunked::ssm::{self, BLOCK, Channel};
-use crate::engine::chunked::tables::{TableGradients, Tables};
+use crate::engine::chunked::ssm::{self, BLOCK};
+use crate::engine::chunked::tables::{self, TableGradients, Tables};
 use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
 use crate::engine::norm::NormParams;
@@ -17,8 +17,9 @@ use crate::engine::s4d::Discretization;
 use crate::engine::simd::Isa;
 use crate::engine::simd::buffer::{Buffer, LINE_FLOATS};
 
-/// Positions of a slice, as long as single sequences are shorter.
-const SLICE_POSITIONS: usize = 8192;
+/// Positions of a slice while training, and while only forecasting, as long as single sequences are shorter: few enough
+/// for the shared and for the core's own cache, enough for the matrices that every slice reads again.
+const SLICE_POSITIONS: [usize; 2] = [8192, 2048];
 
 /// Width of a chunked network has to be a multiple of this: the lanes of the widest registers.
 pub const WIDTH: usize = 16;
@@ -46,6 +47,11 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Floats of a sequence of tokens and of outputs.
+    fn row_sizes(&self) -> [usize; 2] {
+        [self.len * self.patch, self.len * self.outputs]
+    }
+
     /// Whether a norm stands between the residual sum and what is added next.
     fn pre(&self) -> bool {
         self.placement == Placement::Pre
@@ -79,19 +85,22 @@ impl Shape {
     }
 }
 
-/// Memory and matrices of one block.
+/// Matrices of one block, and their gradients.
 struct Layer {
     tables: Tables,
     gradients: TableGradients,
     /// Wᵀ (H, 2H) of the mixing map.
     weight_t: Buffer,
+}
+
+/// What one block of a slice writes.
+struct Run {
     /// Output of the state-space layer, by channels.
     y: Buffer,
     /// States at the start of every chunk (H, chunks, columns).
     states: Buffer,
     /// Values and gates (chunks, 2H, T).
     gated: Buffer,
-    /// Residual sum that leaves the block, its moments and its norm.
     out: Sum,
 }
 
@@ -102,29 +111,76 @@ struct Sum {
     normed: Buffer,
 }
 
-/// A network with memory for one slice: made once, it allocates nothing while it works.
+/// Memory of a slice. Backward needs all of it. A network that only forecasts has memory for two blocks, which take turns,
+/// and where nobody reads an array afterwards each group uses a small part of it again and again.
+struct Memory {
+    /// Sequences of a slice, if backward follows and if not.
+    sequences: [usize; 2],
+    encoded: Sum,
+    runs: Vec<Run>,
+    out: Vec<f32>,
+}
+
+/// Memory of the gradients of a slice: by chunks; of the state-space layers' outputs, by chunks, and inputs, by
+/// channels; of the outputs.
+struct Gradients {
+    d_chunks: Buffer,
+    dy: Buffer,
+    du: Buffer,
+    dout: Vec<f32>,
+}
+
+/// A network with its memory: made once, it allocates nothing while it works.
 pub struct Chunked {
     shape: Shape,
     isa: Isa,
     frame: Frame,
-    /// Sequences of a slice.
-    sequences: usize,
-    /// Whether there is memory for backward.
-    training: bool,
-    encoded: Sum,
     layers: Vec<Layer>,
-    groups: Vec<Group>,
     head_weight_t: Buffer,
-    /// Gradient by chunks; that of the state-space layers' outputs, by chunks, and of their inputs, by channels.
-    d_chunks: Buffer,
-    dy: Buffer,
-    du: Buffer,
-    out: Vec<f32>,
-    dout: Vec<f32>,
+    groups: Vec<Group>,
+    memory: Memory,
+    gradients: Option<Gradients>,
 }
 
 /// Loss of a slice: (first sequence, outputs (positions, outputs), their gradient to be filled).
 pub type SliceLoss<'a> = dyn FnMut(usize, &[f32], &mut [f32]) + 'a;
+
+impl Memory {
+    fn new(shape: &Shape, frame: Frame, batch: usize, keep: bool) -> Memory {
+        let sequences = SLICE_POSITIONS.map(|all| (all / (frame.per_sequence * T)).clamp(1, batch));
+        let grid = Grid::new(sequences[usize::from(!keep)], frame, shape.hidden, keep);
+        let size = grid.chunks * grid.stride;
+        let sum = |sum: usize| Sum {
+            sum: Buffer::zeros(sum),
+            moments: Buffer::zeros(grid.chunks * 2 * T),
+            normed: Buffer::zeros(size),
+        };
+        let run = || Run {
+            y: Buffer::zeros(shape.hidden * grid.channel_stride),
+            states: Buffer::zeros(GROUPS * grid.states(shape.hidden, tables::columns(shape.modes))),
+            gated: Buffer::zeros(GROUPS * grid.gated(shape.hidden)),
+            out: sum(if shape.pre() { size } else { GROUPS * grid.sums(shape.pre()) }),
+        };
+        let runs = if keep { shape.layers } else { shape.layers.min(2) };
+        Memory {
+            sequences,
+            encoded: sum(if shape.pre() { size } else { 0 }),
+            runs: (0..runs).map(|_| run()).collect(),
+            out: vec![0.0; grid.chunks / frame.per_sequence * shape.len * shape.outputs],
+        }
+    }
+
+    /// What block `index` reads and writes.
+    fn block(&mut self, index: usize) -> (&Sum, &mut Run) {
+        let count = self.runs.len();
+        if index == 0 {
+            return (&self.encoded, &mut self.runs[0]);
+        }
+        let places = [(index - 1) % count, index % count];
+        let [before, run] = self.runs.get_disjoint_mut(places).expect("two blocks at least");
+        (&before.out, run)
+    }
+}
 
 impl Chunked {
     /// Memory for batches of up to `batch` sequences, to forecast only or to train too.
@@ -135,47 +191,31 @@ impl Chunked {
         assert!(shape.hidden > 0 && shape.hidden.is_multiple_of(WIDTH), "width {}", shape.hidden);
         assert!(shape.len * shape.patch * shape.modes * shape.layers * shape.outputs * batch > 0, "{shape:?}");
         assert!(shape.placement != Placement::None, "a chunked network has norms");
-        let frame = Frame::new(shape.len);
-        let sequences = (SLICE_POSITIONS / (frame.per_sequence * T)).clamp(1, batch);
-        let (h, chunks) = (shape.hidden, sequences * frame.per_sequence);
-        let stride = h * T + LINE_FLOATS;
-        let by_channels = h * (chunks * T + LINE_FLOATS);
-        let only = |wanted: bool, len: usize| Buffer::zeros(if wanted { len } else { 0 });
-        let sum = |sum: bool| Sum {
-            sum: only(sum, chunks * stride),
-            moments: Buffer::zeros(chunks * 2 * T),
-            normed: Buffer::zeros(chunks * stride),
+        let (h, frame) = (shape.hidden, Frame::new(shape.len));
+        let memory = Memory::new(&shape, frame, batch, training);
+        let grid = Grid::new(memory.sequences[usize::from(!training)], frame, h, training);
+        let by_chunks = || Buffer::zeros(grid.chunks * grid.stride);
+        let gradients = training.then(|| Gradients {
+            d_chunks: by_chunks(),
+            dy: by_chunks(),
+            du: Buffer::zeros(h * grid.channel_stride),
+            dout: vec![0.0; memory.out.len()],
+        });
+        let columns = tables::columns(shape.modes);
+        let layer = || Layer {
+            tables: Tables::new(h, shape.modes),
+            gradients: TableGradients::new(if training { h } else { 0 }, columns),
+            weight_t: Buffer::zeros(if training { 2 * h * h } else { 0 }),
         };
-        let layers: Vec<Layer> = (0..shape.layers)
-            .map(|_| {
-                let tables = Tables::new(h, shape.modes);
-                Layer {
-                    gradients: TableGradients::new(if training { h } else { 0 }, tables.columns),
-                    weight_t: only(training, 2 * h * h),
-                    y: Buffer::zeros(by_channels),
-                    states: only(training, h * chunks * tables.columns),
-                    gated: only(training, 2 * chunks * h * T),
-                    out: sum(true),
-                    tables,
-                }
-            })
-            .collect();
-        let columns = layers[0].tables.columns;
-        let block = BLOCK.min(chunks) * columns;
-        let values = sequences * shape.len * shape.outputs;
+        let channels = h.div_ceil(GROUPS) * grid.chunks * T;
+        let group = || Group::new(&shape, channels, BLOCK.min(grid.chunks) * columns, columns);
         Chunked {
             frame,
-            sequences,
-            training,
-            encoded: sum(shape.pre()),
-            layers,
-            groups: (0..GROUPS).map(|_| Group::new(&shape, block, columns)).collect(),
-            head_weight_t: only(training, h * shape.outputs),
-            d_chunks: only(training, chunks * stride),
-            dy: only(training, chunks * stride),
-            du: only(training, by_channels),
-            out: vec![0.0; values],
-            dout: vec![0.0; if training { values } else { 0 }],
+            layers: (0..shape.layers).map(|_| layer()).collect(),
+            head_weight_t: Buffer::zeros(h * shape.outputs),
+            groups: (0..GROUPS).map(|_| group()).collect(),
+            memory,
+            gradients,
             shape,
             isa,
         }
@@ -184,11 +224,13 @@ impl Chunked {
     /// Outputs (batch, L, outputs) of tokens (batch, L, P).
     pub fn forward(&mut self, params: &NetworkParams<f32>, tokens: &[f32], out: &mut [f32]) {
         self.fill(params, false);
-        let (read, written) = self.row_sizes();
-        let slices = tokens.chunks(self.sequences * read).zip(out.chunks_mut(self.sequences * written));
-        for (tokens, to) in slices {
-            self.slice_forward(params, tokens, false);
-            to.copy_from_slice(&self.out[..to.len()]);
+        let [read, written] = self.shape.row_sizes();
+        let Chunked { shape, isa, frame, layers, groups, memory, .. } = self;
+        let pass = Pass { shape, isa: *isa, frame: *frame, params };
+        let [_, sequences] = memory.sequences;
+        for (tokens, to) in tokens.chunks(sequences * read).zip(out.chunks_mut(sequences * written)) {
+            pass.forward(layers, groups, memory, tokens, false);
+            to.copy_from_slice(&memory.out[..to.len()]);
         }
     }
 
@@ -203,28 +245,26 @@ impl Chunked {
         loss: &mut SliceLoss,
         grad: &mut NetworkParams<f32>,
     ) {
-        assert!(self.training, "a network made for training");
         self.fill(params, true);
-        self.groups.par_iter_mut().for_each(Group::clear);
-        self.layers.iter_mut().for_each(|layer| layer.gradients.clear());
-        let (read, written) = self.row_sizes();
-        for (index, tokens) in tokens.chunks(self.sequences * read).enumerate() {
-            self.slice_forward(params, tokens, true);
+        let [read, written] = self.shape.row_sizes();
+        let Chunked { shape, isa, frame, layers, head_weight_t, groups, memory, gradients } = self;
+        let gradients = gradients.as_mut().expect("a network made for training");
+        groups.iter_mut().for_each(Group::clear);
+        layers.iter_mut().for_each(|layer| layer.gradients.clear());
+        let pass = Pass { shape, isa: *isa, frame: *frame, params };
+        let [sequences, _] = memory.sequences;
+        for (index, tokens) in tokens.chunks(sequences * read).enumerate() {
+            pass.forward(layers, groups, memory, tokens, true);
             let values = tokens.len() / read * written;
-            loss(index * self.sequences, &self.out[..values], &mut self.dout[..values]);
-            self.slice_backward(params, tokens);
+            loss(index * sequences, &memory.out[..values], &mut gradients.dout[..values]);
+            pass.backward(layers, head_weight_t, groups, memory, gradients, tokens);
         }
-        for group in &self.groups {
-            group.add_to(&self.shape, grad);
+        for group in groups {
+            group.add_to(shape, isa.lanes(), grad);
         }
-        self.layers.par_iter_mut().zip(&mut grad.blocks).for_each(|(layer, grad)| {
+        layers.par_iter_mut().zip(&mut grad.blocks).for_each(|(layer, grad)| {
             layer.tables.pull_back(&layer.gradients, &mut grad.ssm);
         });
-    }
-
-    /// Floats of a sequence of tokens and of outputs.
-    fn row_sizes(&self) -> (usize, usize) {
-        (self.shape.len * self.shape.patch, self.shape.len * self.shape.outputs)
     }
 
     /// Makes the matrices of these parameters.
@@ -240,24 +280,46 @@ impl Chunked {
             transpose(params.head.weight.view(), &mut self.head_weight_t);
         }
     }
+}
 
-    fn slice_forward(&mut self, params: &NetworkParams<f32>, tokens: &[f32], keep: bool) {
-        let (shape, isa, frame) = (&self.shape, self.isa, self.frame);
-        let grid = Grid::new(tokens.len() / (shape.len * shape.patch), frame, shape.hidden);
+/// One slice through all layers.
+struct Pass<'a> {
+    shape: &'a Shape,
+    isa: Isa,
+    frame: Frame,
+    params: &'a NetworkParams<f32>,
+}
+
+impl Pass<'_> {
+    fn grid(&self, tokens: &[f32], keep: bool) -> Grid {
+        let [read, _] = self.shape.row_sizes();
+        Grid::new(tokens.len() / read, self.frame, self.shape.hidden, keep)
+    }
+
+    fn forward(
+        &self,
+        layers: &[Layer],
+        groups: &mut [Group],
+        memory: &mut Memory,
+        tokens: &[f32],
+        keep: bool,
+    ) {
+        let Pass { shape, isa, frame, params } = *self;
+        let grid = self.grid(tokens, keep);
         let Grid { chunks, stride, per_group, .. } = grid;
         let encoder = linear(&params.encoder);
         let encode = |first: usize, group: &mut Group, out: &mut [f32]| {
             let gathered = &mut group.gathered;
             isa.run(Encode { frame, first, stride, map: encoder, tokens, gathered, out });
         };
-        let Sum { sum, moments, normed } = &mut self.encoded;
+        let Sum { sum, moments, normed } = &mut memory.encoded;
         let to = if shape.pre() { &mut *sum } else { &mut *normed };
-        grid.groups(&mut self.groups)
+        grid.groups(groups)
             .zip(to[..chunks * stride].par_chunks_mut(per_group * stride))
             .for_each(|((first, group), out)| encode(first, group, out));
         if shape.pre() {
             let norm = norm(&params.blocks[0].norm);
-            grid.groups(&mut self.groups)
+            grid.groups(groups)
                 .zip(sum[..chunks * stride].par_chunks(per_group * stride))
                 .zip(moments.par_chunks_mut(per_group * 2 * T))
                 .zip(normed[..chunks * stride].par_chunks_mut(per_group * stride))
@@ -266,44 +328,30 @@ impl Chunked {
                 });
         }
         for index in 0..shape.layers {
-            let (before, rest) = self.layers.split_at_mut(index);
-            let input = before.last().map_or(&self.encoded, |layer| &layer.out);
-            let Layer { tables, y, states, gated, out, .. } = &mut rest[0];
-            grid.ssm_forward(isa, tables, &input.normed, &mut self.groups, keep.then_some(states), y);
-            let params_of = &params.blocks[index];
+            let (input, Run { y, states, gated, out }) = memory.block(index);
+            grid.ssm_forward(isa, &layers[index].tables, &input.normed, groups, states, y);
             let residual: &[f32] = if shape.pre() { &input.sum } else { &input.normed };
-            let mix = linear(&params_of.mix);
+            let mix = linear(&params.blocks[index].mix);
             let norm = norm(shape.norm_after(params, index));
             let y = ByChannel { values: y, stride: grid.channel_stride };
-            let run = |first, sum, moments, normed, activated, gated| {
-                isa.run(mix::Forward {
-                    frame, y, first, stride, residual, mix, norm, gated, sum, moments, normed, activated,
-                });
-            };
-            let outputs = grid
-                .groups(&mut self.groups)
-                .zip(out.sum[..chunks * stride].par_chunks_mut(per_group * stride))
+            grid.groups(groups)
+                .zip(out.sum.par_chunks_mut(grid.sums(shape.pre())))
                 .zip(out.moments.par_chunks_mut(per_group * 2 * T))
-                .zip(out.normed[..chunks * stride].par_chunks_mut(per_group * stride));
-            if keep {
-                outputs.zip(gated.par_chunks_mut(per_group * 2 * shape.hidden * T)).for_each(
-                    |((((( first, group), sum), moments), normed), gated)| {
-                        run(first, sum, moments, normed, group.tile().0, gated);
-                    },
-                );
-            } else {
-                outputs.for_each(|((((first, group), sum), moments), normed)| {
-                    let (activated, memory) = group.tile();
-                    run(first, sum, moments, normed, activated, &mut memory[..2 * shape.hidden * T]);
+                .zip(out.normed[..chunks * stride].par_chunks_mut(per_group * stride))
+                .zip(gated.par_chunks_mut(grid.gated(shape.hidden)))
+                .for_each(|(((((first, group), sum), moments), normed), gated)| {
+                    let activated = group.activated();
+                    isa.run(mix::Forward {
+                        frame, y, first, stride, residual, mix, norm, gated, sum, moments, normed, activated,
+                    });
                 });
-            }
         }
-        let x = &self.layers.last().expect("at least one block").out.normed;
+        let x = &memory.runs[(shape.layers - 1) % memory.runs.len()].out.normed;
         let head = linear(&params.head);
         let written = shape.outputs;
-        let mut rest = &mut self.out[..];
+        let mut rest = &mut memory.out[..];
         // Groups write positions in order; each takes its part of the outputs.
-        for (index, group) in self.groups.iter_mut().enumerate() {
+        for (index, group) in groups.iter_mut().enumerate() {
             let first = index * per_group;
             if first >= chunks {
                 break;
@@ -317,16 +365,24 @@ impl Chunked {
         }
     }
 
-    // Each region of slice_forward has its transpose here, in reverse order.
+    // Each region of forward has its transpose here, in reverse order.
 
-    fn slice_backward(&mut self, params: &NetworkParams<f32>, tokens: &[f32]) {
-        let (shape, isa, frame) = (&self.shape, self.isa, self.frame);
-        let grid = Grid::new(tokens.len() / (shape.len * shape.patch), frame, shape.hidden);
+    fn backward(
+        &self,
+        layers: &mut [Layer],
+        head_weight_t: &[f32],
+        groups: &mut [Group],
+        memory: &mut Memory,
+        gradients: &mut Gradients,
+        tokens: &[f32],
+    ) {
+        let Pass { shape, isa, frame, params } = *self;
+        let grid = self.grid(tokens, true);
         let Grid { chunks, stride, per_group, channel_stride, .. } = grid;
-        let (dout, head_weight_t) = (&*self.dout, &*self.head_weight_t);
-        let d_chunks = &mut self.d_chunks[..chunks * stride];
-        let x = &self.layers.last().expect("at least one block").out.normed;
-        grid.groups(&mut self.groups)
+        let Gradients { d_chunks, dy, du, dout } = gradients;
+        let d_chunks = &mut d_chunks[..chunks * stride];
+        let x = &memory.runs[shape.layers - 1].out.normed;
+        grid.groups(groups)
             .zip(d_chunks.par_chunks_mut(per_group * stride))
             .zip(x[..chunks * stride].par_chunks(per_group * stride))
             .for_each(|(((first, group), dx), x)| {
@@ -337,20 +393,20 @@ impl Chunked {
         for index in (0..shape.layers).rev() {
             let top = index + 1 == shape.layers;
             let gamma = norm(shape.norm_after(params, index)).gamma;
-            let (before, rest) = self.layers.split_at_mut(index);
-            let Layer { tables, gradients, weight_t, y, states, gated, out } = &mut rest[0];
+            let Layer { tables, gradients, weight_t } = &mut layers[index];
+            let (input, Run { y, states, gated, out }) = memory.block(index);
             let by_channels = |values| ByChannel { values, stride: channel_stride };
-            let du = &*self.du;
-            grid.groups(&mut self.groups)
+            let d_input = &**du;
+            grid.groups(groups)
                 .zip(d_chunks.par_chunks_mut(per_group * stride))
-                .zip(self.dy[..chunks * stride].par_chunks_mut(per_group * stride))
+                .zip(dy[..chunks * stride].par_chunks_mut(per_group * stride))
                 .zip(out.sum.par_chunks(per_group * stride))
                 .zip(out.moments.par_chunks(per_group * 2 * T))
                 .zip(gated.par_chunks(per_group * 2 * shape.hidden * T))
                 .for_each(|((((((first, group), d_chunks), dy), sum), moments), gated)| {
                     let (partials, scratch) = group.block(index);
                     let upstream = Upstream {
-                        channels: (!top).then(|| by_channels(du)),
+                        channels: (!top).then(|| by_channels(d_input)),
                         of_normed: top || !shape.pre(),
                     };
                     isa.run(mix::Backward {
@@ -358,17 +414,16 @@ impl Chunked {
                         d_chunks, dy, partials, scratch,
                     });
                 });
-            let input = before.last().map_or(&self.encoded, |layer| &layer.out);
-            let arrays = (&*input.normed, &**states, &*self.dy);
-            grid.ssm_backward(isa, tables, arrays, &mut self.groups, gradients, &mut self.du);
+            let arrays = (&*input.normed, &**states, &**dy);
+            grid.ssm_backward(isa, tables, arrays, groups, gradients, du);
         }
-        let channels = ByChannel { values: &self.du, stride: channel_stride };
+        let channels = ByChannel { values: du, stride: channel_stride };
         if shape.pre() {
             let gamma = norm(&params.blocks[0].norm).gamma;
-            grid.groups(&mut self.groups)
+            grid.groups(groups)
                 .zip(d_chunks.par_chunks_mut(per_group * stride))
-                .zip(self.encoded.sum.par_chunks(per_group * stride))
-                .zip(self.encoded.moments.par_chunks(per_group * 2 * T))
+                .zip(memory.encoded.sum.par_chunks(per_group * stride))
+                .zip(memory.encoded.moments.par_chunks(per_group * 2 * T))
                 .for_each(|((((first, group), d_chunks), sum), moments)| {
                     let (d_normed, partials) = (channels, group.first_norm());
                     isa.run(mix::NormBackward {
@@ -377,7 +432,7 @@ impl Chunked {
                 });
         }
         let d_channels = (!shape.pre()).then_some(channels);
-        grid.groups(&mut self.groups).zip(d_chunks.par_chunks_mut(per_group * stride)).for_each(
+        grid.groups(groups).zip(d_chunks.par_chunks_mut(per_group * stride)).for_each(
             |((first, group), d_chunks)| {
                 let (partials, scratch) = group.encoder();
                 isa.run(EncodeBackward {
@@ -399,10 +454,12 @@ struct Grid {
     per_group: usize,
     /// Distance between channels in arrays by channels.
     channel_stride: usize,
+    /// Whether backward follows.
+    keep: bool,
 }
 
 impl Grid {
-    fn new(sequences: usize, frame: Frame, hidden: usize) -> Grid {
+    fn new(sequences: usize, frame: Frame, hidden: usize, keep: bool) -> Grid {
         let chunks = sequences * frame.per_sequence;
         Grid {
             chunks,
@@ -410,7 +467,28 @@ impl Grid {
             stride: hidden * T + LINE_FLOATS,
             per_group: chunks.div_ceil(GROUPS).next_multiple_of(2),
             channel_stride: chunks * T + LINE_FLOATS,
+            keep,
         }
+    }
+
+    /// Floats of states that a group of channels keeps: all, or those of a block of chunks.
+    fn states(self, hidden: usize, columns: usize) -> usize {
+        if self.keep {
+            hidden.div_ceil(GROUPS) * self.chunks * columns
+        } else {
+            BLOCK.min(self.chunks) * columns
+        }
+    }
+
+    /// Floats of values and gates that a group of chunks keeps: all, or those of one chunk.
+    fn gated(self, hidden: usize) -> usize {
+        2 * hidden * T * if self.keep { self.per_group } else { 1 }
+    }
+
+    /// Floats of residual sums that a group of chunks keeps: all, or, where the next block does not read them, those of
+    /// one chunk.
+    fn sums(self, read: bool) -> usize {
+        self.stride * if self.keep || read { self.per_group } else { 1 }
     }
 
     /// The groups that have chunks, each with its first.
@@ -419,42 +497,36 @@ impl Grid {
         groups[..used].par_iter_mut().enumerate().map(move |(index, group)| (index * self.per_group, group))
     }
 
-    /// All channels of a state-space layer: `u` by chunks in, `y` by channels out, and the states if they are wanted.
+    /// All channels of a state-space layer: `u` by chunks in, `y` by channels and the states out.
     fn ssm_forward(
         self,
         isa: Isa,
         tables: &Tables,
         u: &[f32],
         groups: &mut [Group],
-        states: Option<&mut Buffer>,
+        states: &mut [f32],
         y: &mut [f32],
     ) {
         let (hidden, columns) = (tables.rotation.len() / tables.columns, tables.columns);
-        let (together, kept) = (hidden.div_ceil(GROUPS), self.chunks * columns);
+        let (together, row) = (hidden.div_ceil(GROUPS), self.chunks * T);
         let chunks = (self.chunks, self.frame.per_sequence);
-        let run = |h: usize, states: &mut [f32], carry: &mut [f32], y: &mut [f32]| {
-            let u = Channel { values: &u[h * T..], stride: self.stride };
-            isa.run(ssm::Forward { tables: tables.forward(h), u, chunks, states, carry, y });
-        };
-        let outputs = groups
+        groups
             .par_iter_mut()
             .zip(y[..hidden * self.channel_stride].par_chunks_mut(together * self.channel_stride))
-            .enumerate();
-        match states {
-            Some(states) => outputs.zip(states[..hidden * kept].par_chunks_mut(together * kept)).for_each(
-                |((index, (group, y)), states)| {
-                    let channels = y.chunks_exact_mut(self.channel_stride).zip(states.chunks_exact_mut(kept));
-                    for (h, (y, states)) in (index * together..).zip(channels) {
-                        run(h, states, &mut group.carry, y);
-                    }
-                },
-            ),
-            None => outputs.for_each(|(index, (group, y))| {
-                for (h, y) in (index * together..).zip(y.chunks_exact_mut(self.channel_stride)) {
-                    run(h, &mut group.states, &mut group.carry, y);
+            .zip(states.par_chunks_mut(self.states(hidden, columns)))
+            .enumerate()
+            .for_each(|(index, ((group, y), states))| {
+                let first = index * together;
+                let inputs = &mut group.channels[0][..y.len() / self.channel_stride * row];
+                ssm::gather(&u[first * T..], self.stride, self.chunks, inputs);
+                let channels = y.chunks_exact_mut(self.channel_stride).zip(inputs.chunks_exact(row));
+                for (part, (y, u)) in channels.enumerate() {
+                    let kept = self.chunks * columns;
+                    let states = if self.keep { &mut states[part * kept..][..kept] } else { &mut *states };
+                    let (tables, carry) = (tables.forward(first + part), &mut *group.carry);
+                    isa.run(ssm::Forward { tables, u, chunks, states, carry, y });
                 }
-            }),
-        }
+            });
     }
 
     /// All channels backward: the input, the states and the gradient of the output in, the gradient of the input out.
@@ -480,17 +552,21 @@ impl Grid {
             .zip(rotation.par_chunks_mut(together * sizes[3]))
             .enumerate()
             .for_each(|(index, (((((group, du), toeplitz), input), output_t), rotation))| {
+                let (first, count) = (index * together, du.len() / self.channel_stride);
+                let row = self.chunks * T;
+                let [us, dys] = &mut group.channels;
+                ssm::gather(&u[first * T..], self.stride, self.chunks, &mut us[..count * row]);
+                ssm::gather(&dy[first * T..], self.stride, self.chunks, &mut dys[..count * row]);
                 for (part, du) in du.chunks_exact_mut(self.channel_stride).enumerate() {
-                    let h = index * together + part;
+                    let h = first + part;
                     let range = |size: usize| part * size..(part + 1) * size;
                     isa.run(ssm::Backward {
                         tables: tables.backward(h),
-                        u: Channel { values: &u[h * T..], stride: self.stride },
+                        u: &us[part * row..][..row],
                         states: &states[h * kept..(h + 1) * kept],
-                        dy: Channel { values: &dy[h * T..], stride: self.stride },
+                        dy: &dys[part * row..][..row],
                         chunks: (self.chunks, self.frame.per_sequence),
-                        ends: &mut group.states,
-                        carry: &mut group.carry,
+                        memory: [&mut group.states, &mut group.carry],
                         du,
                         gradients: [
                             &mut toeplitz[range(sizes[0])],

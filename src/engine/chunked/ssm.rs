@@ -1,6 +1,7 @@
 //! The state-space model of one channel over the chunks of a slice: forward, backward.
 
 use crate::engine::chunked::CHUNK as T;
+use crate::engine::simd::prefetch::prefetch;
 use crate::engine::simd::product::{self, Rows, Start, Triangle};
 use crate::engine::simd::{Kernel, Lanes};
 
@@ -20,33 +21,42 @@ pub struct ChannelTables<'a> {
     pub rotation: &'a [f32],
 }
 
-/// Inputs of one channel: chunk c holds T values from `c * stride` on.
-#[derive(Clone, Copy)]
-pub struct Channel<'a> {
-    /// Values, beginning at the channel's first.
-    pub values: &'a [f32],
-    /// Distance between chunks.
-    pub stride: usize,
+/// Copies the rows of some neighbouring channels, which lie side by side in every chunk, to (channels, chunks, T):
+/// they are read many times, and chunks lie in as many pages.
+///
+/// `values` begins at the first channel's first value, `stride` is the distance between chunks.
+pub fn gather(values: &[f32], stride: usize, chunks: usize, to: &mut [f32]) {
+    /// Chunks that are asked for ahead.
+    const AHEAD: usize = 8;
+    let width = to.len() / chunks;
+    for c in 0..chunks {
+        if c + AHEAD < chunks {
+            prefetch(&values[(c + AHEAD) * stride..][..width]);
+        }
+        let from = &values[c * stride..][..width];
+        for (channel, row) in from.chunks_exact(T).enumerate() {
+            to[(channel * chunks + c) * T..][..T].copy_from_slice(row);
+        }
+    }
 }
 
-impl<'a> Channel<'a> {
-    #[inline(always)]
-    fn rows(self, chunk: usize) -> Rows<'a> {
-        Rows { values: &self.values[chunk * self.stride..], stride: self.stride, k: T }
-    }
+/// Rows of `count` chunks from `first` on.
+#[inline(always)]
+fn chunk_rows(channel: &[f32], first: usize, count: usize) -> Rows<'_> {
+    Rows { values: &channel[first * T..(first + count) * T], stride: T, k: T }
 }
 
 /// y (chunks, T) of u, and the states at the start of every chunk.
 pub struct Forward<'a> {
     /// Matrices.
     pub tables: ChannelTables<'a>,
-    /// Input.
-    pub u: Channel<'a>,
+    /// Input (chunks, T).
+    pub u: &'a [f32],
     /// Chunks in the slice, and in one sequence.
     pub chunks: (usize, usize),
     /// States (chunks, columns), or those of one block of chunks if nobody needs them afterwards.
     pub states: &'a mut [f32],
-    /// Two rows of one state each, for the scan.
+    /// Memory for one state.
     pub carry: &'a mut [f32],
     /// Output (chunks, T).
     pub y: &'a mut [f32],
@@ -64,8 +74,11 @@ impl Kernel for Forward<'_> {
         for first in (0..all).step_by(BLOCK) {
             let count = BLOCK.min(all - first);
             let from = if kept { first * columns } else { 0 };
+            if kept {
+                prefetch(&self.states[from + count * columns..][..count.min(all - first - count) * columns]);
+            }
             let states = &mut self.states[from..from + count * columns];
-            let u = self.u.rows(first);
+            let u = chunk_rows(self.u, first, count);
             product::rows(simd, Start::Zero, &[(u, input)], count, columns, states);
             start_states(simd, self.tables.rotation, self.carry, states, first, per_sequence);
             let states = Rows { values: states, stride: columns, k: columns };
@@ -117,18 +130,16 @@ fn start_states<S: Lanes>(
 pub struct Backward<'a> {
     /// Matrices.
     pub tables: ChannelTables<'a>,
-    /// Input of forward.
-    pub u: Channel<'a>,
+    /// Input of forward (chunks, T).
+    pub u: &'a [f32],
     /// States of forward (chunks, columns).
     pub states: &'a [f32],
-    /// Gradient of the output.
-    pub dy: Channel<'a>,
+    /// Gradient of the output (chunks, T).
+    pub dy: &'a [f32],
     /// Chunks in the slice, and in one sequence.
     pub chunks: (usize, usize),
-    /// Memory for the ε of one block.
-    pub ends: &'a mut [f32],
-    /// Memory for one state.
-    pub carry: &'a mut [f32],
+    /// Memory for the ε of one block, and for one state.
+    pub memory: [&'a mut [f32]; 2],
     /// Gradient of the input (chunks, T).
     pub du: &'a mut [f32],
     /// dKᵤ, dV, dMᵀ, d E^T.
@@ -144,15 +155,17 @@ impl Kernel for Backward<'_> {
         let toeplitz_t = S::as_simd_f32s(self.tables.toeplitz).0;
         let input_t = S::as_simd_f32s(self.tables.from_states).0;
         let [d_toeplitz, d_input, d_output_t, d_rotation] = self.gradients;
+        let [ends, carry] = self.memory;
         for block in (0..all.div_ceil(BLOCK)).rev() {
             let first = block * BLOCK;
             let count = BLOCK.min(all - first);
-            let ends = &mut self.ends[..count * columns];
+            let ends = &mut ends[..count * columns];
+            prefetch(&self.states[first.saturating_sub(BLOCK) * columns..first * columns]);
             let states = &self.states[first * columns..(first + count) * columns];
-            let (u, dy) = (self.u.rows(first), self.dy.rows(first));
+            let (u, dy) = (chunk_rows(self.u, first, count), chunk_rows(self.dy, first, count));
             product::rows(simd, Start::Zero, &[(dy, output_t)], count, columns, ends);
             let scan = EndScan { rotation: self.tables.rotation, states, first, per_sequence };
-            scan.run(simd, self.carry, ends, d_rotation);
+            scan.run(simd, carry, ends, d_rotation);
             let ends_rows = Rows { values: ends, stride: columns, k: columns };
             let du = &mut self.du[first * T..(first + count) * T];
             product::triangle_and_rows(

@@ -18,6 +18,11 @@ use crate::engine::simd::buffer::Buffer;
 /// Modes are padded with zeros to this many, so that their rows are whole registers.
 const MODES: usize = 16;
 
+/// Columns of a state with so many modes.
+pub fn columns(modes: usize) -> usize {
+    2 * modes.next_multiple_of(MODES)
+}
+
 /// The matrices of all channels of one layer; each field holds one channel after the other.
 pub struct Tables {
     /// Columns of a state: the real, then the imaginary parts of the padded modes.
@@ -56,7 +61,7 @@ pub struct TableGradients {
 impl Tables {
     /// Zeros.
     pub fn new(hidden: usize, modes: usize) -> Tables {
-        let columns = 2 * modes.next_multiple_of(MODES);
+        let columns = columns(modes);
         let zeros = |size: usize| Buffer::zeros(hidden * size);
         Tables {
             columns,

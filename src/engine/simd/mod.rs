@@ -1,11 +1,12 @@
 //! Vector code of the f32 engine: one source, the widest registers that the processor has.
 //!
 //! A [`Kernel`] is written once over [`Lanes`] and compiled for AVX-512, AVX2 with FMA and one lane; [`Isa::detect`]
-//! chooses at run time. The crate `pulp` makes every instruction safe to call, so nothing here is `unsafe`. The three
+//! chooses at run time. The crate `pulp` makes every instruction safe to call; only [`prefetch`] is not. The three
 //! paths round differently (fused or separate multiply-add, width of partial sums), each always in the same way.
 
 pub mod buffer;
 pub mod math;
+pub mod prefetch;
 pub mod product;
 mod transpose;
 
@@ -50,6 +51,17 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2(_) => "avx2",
             Isa::Portable => "portable",
+        }
+    }
+
+    /// Floats of a register.
+    pub fn lanes(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(_) => 16,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(_) => 8,
+            Isa::Portable => 1,
         }
     }
 

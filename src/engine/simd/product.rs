@@ -43,7 +43,12 @@ impl<'a> Rows<'a> {
     /// `MR` rows from `row` on.
     #[inline(always)]
     fn tile<const MR: usize>(self, row: usize) -> [&'a [f32]; MR] {
-        std::array::from_fn(|i| &self.values[(row + i) * self.stride..][..self.k])
+        // A loop, not `array::from_fn`: that would be a function of its own, compiled without vector instructions.
+        let mut rows = [&self.values[..0]; MR];
+        for i in 0..MR {
+            rows[i] = &self.values[(row + i) * self.stride..][..self.k];
+        }
+        rows
     }
 }
 
@@ -80,6 +85,11 @@ trait TileBody<S: Lanes> {
 #[inline(always)]
 fn each_tile<S: Lanes>(m: usize, n: usize, body: &mut impl TileBody<S>) {
     let mut register = 0;
+    // A single row has no other rows to fill the pipeline with: it takes more columns.
+    while m == 1 && register + 4 <= n {
+        body.tile::<1, 4>(0, register);
+        register += 4;
+    }
     while register + 2 <= n {
         let mut row = 0;
         match S::F32_LANES {
@@ -184,9 +194,11 @@ fn add_triangle<S: Lanes, const MR: usize, const NV: usize>(
     let lanes = S::F32_LANES;
     for square in 0..n {
         let (first, last) = (register, register + NV - 1);
-        let rows = square * lanes..(square + 1) * lanes;
-        let part: [&[f32]; MR] = std::array::from_fn(|i| &a[i][rows.clone()]);
-        let b = &b[rows.start * n + register..];
+        let mut part = a;
+        for row in &mut part {
+            *row = &row[square * lanes..(square + 1) * lanes];
+        }
+        let b = &b[square * lanes * n + register..];
         let all = match triangle {
             Triangle::Upper => first >= square,
             Triangle::Lower => last <= square,
