@@ -238,6 +238,18 @@ fn outer_of_rows<S: Lanes>(
     transposed: &mut [f32],
     c: &mut [f32],
 ) {
+    if m == 1 {
+        // One sum per row of X needs no transpose.
+        let a = S::as_simd_f32s(&a[..T]).0;
+        for (c, x) in c.iter_mut().zip(x.chunks_exact(T)) {
+            let mut sum = simd.splat_f32s(0.0);
+            for (&a, &x) in a.iter().zip(S::as_simd_f32s(x).0) {
+                sum = simd.mul_add_e_f32s(a, x, sum);
+            }
+            *c += simd.reduce_sum_f32s(sum);
+        }
+        return;
+    }
     for h in (0..hidden).step_by(S::F32_LANES) {
         for t in (0..T).step_by(S::F32_LANES) {
             simd.transpose(&x[h * T + t..], T, &mut transposed[t * hidden + h..], hidden);

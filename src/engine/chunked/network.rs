@@ -269,9 +269,9 @@ impl Chunked {
 
     /// Makes the matrices of these parameters.
     fn fill(&mut self, params: &NetworkParams<f32>, backward: bool) {
-        let discretization = self.shape.discretization;
+        let (discretization, isa) = (self.shape.discretization, self.isa);
         self.layers.par_iter_mut().zip(&params.blocks).for_each(|(layer, params)| {
-            layer.tables.fill(&params.ssm, discretization, backward);
+            layer.tables.fill(&params.ssm, discretization, backward, isa);
             if backward {
                 transpose(params.mix.weight.view(), &mut layer.weight_t);
             }

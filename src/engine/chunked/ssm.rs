@@ -27,7 +27,7 @@ pub struct ChannelTables<'a> {
 /// `values` begins at the first channel's first value, `stride` is the distance between chunks.
 pub fn gather(values: &[f32], stride: usize, chunks: usize, to: &mut [f32]) {
     /// Chunks that are asked for ahead.
-    const AHEAD: usize = 8;
+    const AHEAD: usize = 16;
     let width = to.len() / chunks;
     for c in 0..chunks {
         if c + AHEAD < chunks {

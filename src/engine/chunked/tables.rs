@@ -14,6 +14,7 @@ use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::ssm::ChannelTables;
 use crate::engine::s4d::{C64, Discrete, Discretization, Mode, S4dParams, mode_gradient};
 use crate::engine::simd::buffer::Buffer;
+use crate::engine::simd::{Isa, Kernel, Lanes};
 
 /// Modes are padded with zeros to this many, so that their rows are whole registers.
 const MODES: usize = 16;
@@ -43,6 +44,9 @@ pub struct Tables {
     pub rotation: Buffer,
     modes: Vec<(Mode, Discrete)>,
     powers: Vec<C64>,
+    /// W of one channel, doubled forward, and the coefficients of W and E.
+    weights: Vec<C64>,
+    sums: Vec<[C64; 2]>,
 }
 
 /// Gradients of the matrices, summed over chunks; the fields are laid out as those of [`Tables`].
@@ -74,11 +78,19 @@ impl Tables {
             rotation: zeros(columns),
             modes: Vec::with_capacity(hidden * modes),
             powers: vec![C64::ZERO; (T + 1) * modes],
+            weights: vec![C64::ZERO; modes],
+            sums: vec![[C64::ZERO; 2]; modes],
         }
     }
 
     /// Fills the matrices; those that only backward needs, if asked for.
-    pub fn fill(&mut self, params: &S4dParams<f32>, discretization: Discretization, backward: bool) {
+    pub fn fill(
+        &mut self,
+        params: &S4dParams<f32>,
+        discretization: Discretization,
+        backward: bool,
+        isa: Isa,
+    ) {
         let (hidden, modes) = params.a_im.dim();
         let (columns, wide) = (self.columns, self.columns / 2);
         self.modes.clear();
@@ -91,19 +103,25 @@ impl Tables {
             fill_powers(&mut self.powers, channel);
             let toeplitz = &mut self.toeplitz[h * T * T..][..T * T];
             let input = &mut self.input[h * T * columns..][..T * columns];
-            let output = &mut self.output[h * T * columns..][..T * columns];
+            let weights = &mut self.weights[..modes];
+            for (weight, (mode, discrete)) in weights.iter_mut().zip(channel) {
+                *weight = 2.0 * mode.c * mode.b * mode.dt * discrete.f;
+            }
             let mut kernel = [0.0; T];
-            for (n, (mode, discrete)) in channel.iter().enumerate() {
-                let weight = 2.0 * mode.c * mode.b * mode.dt * discrete.f;
-                for i in 0..T {
-                    let power = self.powers[i * modes + n];
-                    kernel[i] += weight.re * power.re - weight.im * power.im;
-                    input[(T - 1 - i) * columns + n] = power.re as f32;
-                    input[(T - 1 - i) * columns + wide + n] = power.im as f32;
-                    let value = weight * self.powers[(i + 1) * modes + n];
-                    output[n * T + i] = value.re as f32;
-                    output[(wide + n) * T + i] = -value.im as f32;
+            let output_t = &mut self.output_t[h * T * columns..][..T * columns];
+            for i in 0..T {
+                let power = &self.powers[i * modes..][..modes];
+                let next = &self.powers[(i + 1) * modes..][..modes];
+                let (re, im) = input[(T - 1 - i) * columns..][..columns].split_at_mut(wide);
+                let (out_re, out_im) = output_t[i * columns..][..columns].split_at_mut(wide);
+                for n in 0..modes {
+                    (re[n], im[n]) = (power[n].re as f32, power[n].im as f32);
+                    kernel[i] += weights[n].re * power[n].re - weights[n].im * power[n].im;
+                    let value = weights[n] * next[n];
+                    (out_re[n], out_im[n]) = (value.re as f32, -value.im as f32);
                 }
+            }
+            for n in 0..modes {
                 let rotation = self.powers[T * modes + n];
                 self.rotation[h * columns + n] = rotation.re as f32;
                 self.rotation[h * columns + wide + n] = rotation.im as f32;
@@ -113,10 +131,11 @@ impl Tables {
             for j in 0..T {
                 toeplitz[j * T + j..(j + 1) * T].copy_from_slice(&kernel[..T - j]);
             }
+            isa.run(Transpose { from: output_t, columns, to: &mut self.output[h * T * columns..][..T * columns] });
             if backward {
-                transpose(toeplitz, T, T, &mut self.toeplitz_t[h * T * T..][..T * T]);
-                transpose(input, T, columns, &mut self.input_t[h * T * columns..][..T * columns]);
-                transpose(output, columns, T, &mut self.output_t[h * T * columns..][..T * columns]);
+                let size = T * columns;
+                isa.run(Transpose { from: toeplitz, columns: T, to: &mut self.toeplitz_t[h * T * T..][..T * T] });
+                isa.run(Transpose { from: input, columns, to: &mut self.input_t[h * size..][..size] });
             }
         }
     }
@@ -170,25 +189,26 @@ impl Tables {
             grad.d[h] += dk[0] as f32;
             let input = &gradients.input[h * T * columns..][..T * columns];
             let output = &gradients.output_t[h * T * columns..][..T * columns];
-            let pair = |values: &[f32], n: usize| (f64::from(values[n]), f64::from(values[wide + n]));
-            let mut d_log_dt = 0.0;
-            for (n, (mode, discrete)) in channel.iter().enumerate() {
-                let weight = mode.c * mode.b * mode.dt * discrete.f;
-                let power = |m: usize| self.powers[m * modes + n];
-                let mut c_w = C64::new(2.0 * dk[0], 0.0);
-                let mut c_e = C64::ZERO;
-                for m in 1..=T {
-                    let (re, im) = pair(&output[(m - 1) * columns..], n);
-                    let mut c_q = C64::new(2.0 * re, 2.0 * im);
-                    let (re, im) = if m < T {
-                        c_q.re += 2.0 * dk[m];
-                        pair(&input[(T - 1 - m) * columns..], n)
-                    } else {
-                        pair(&gradients.rotation[h * columns..], n)
-                    };
-                    c_w += c_q * power(m);
-                    c_e += (weight * c_q + C64::new(re, -im)) * power(m - 1) * m as f64;
+            let rotation = &gradients.rotation[h * columns..][..columns];
+            let (weights, sums) = (&mut self.weights[..modes], &mut self.sums[..modes]);
+            for ((weight, sums), (mode, discrete)) in weights.iter_mut().zip(&mut *sums).zip(channel) {
+                *weight = mode.c * mode.b * mode.dt * discrete.f;
+                *sums = [C64::new(2.0 * dk[0], 0.0), C64::ZERO];
+            }
+            for m in 1..=T {
+                let before = &self.powers[(m - 1) * modes..][..modes];
+                let power = &self.powers[m * modes..][..modes];
+                let (d_m, d_p) = (&output[(m - 1) * columns..], if m < T { &input[(T - 1 - m) * columns..] } else { rotation });
+                let dk = if m < T { 2.0 * dk[m] } else { 0.0 };
+                for n in 0..modes {
+                    let c_q = C64::new(dk + 2.0 * f64::from(d_m[n]), 2.0 * f64::from(d_m[wide + n]));
+                    let c_p = weights[n] * c_q + C64::new(f64::from(d_p[n]), -f64::from(d_p[wide + n]));
+                    sums[n][0] += c_q * power[n];
+                    sums[n][1] += c_p * before[n] * m as f64;
                 }
+            }
+            let mut d_log_dt = 0.0;
+            for (n, ((mode, discrete), &[c_w, c_e])) in channel.iter().zip(&*sums).enumerate() {
                 let gradient = mode_gradient(mode, discrete, c_w, c_e);
                 d_log_dt += grad.add_mode([h, n], mode, &gradient);
             }
@@ -229,11 +249,21 @@ fn fill_powers(powers: &mut [C64], channel: &[(Mode, Discrete)]) {
     }
 }
 
-/// The (columns, rows) transpose of a (rows, columns) matrix.
-fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
-    for row in 0..rows {
-        for column in 0..columns {
-            to[column * rows + row] = from[row * columns + column];
+/// The (columns, T) transpose of a (T, columns) matrix.
+struct Transpose<'a> {
+    from: &'a [f32],
+    columns: usize,
+    to: &'a mut [f32],
+}
+
+impl Kernel for Transpose<'_> {
+    #[inline(always)]
+    fn run<S: Lanes>(self, simd: S) {
+        for t in (0..T).step_by(S::F32_LANES) {
+            for column in (0..self.columns).step_by(S::F32_LANES) {
+                let from = &self.from[t * self.columns + column..];
+                simd.transpose(from, self.columns, &mut self.to[column * T + t..], T);
+            }
         }
     }
 }
