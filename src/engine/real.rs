@@ -29,22 +29,22 @@ pub trait Real: NdFloat + FftNum + std::iter::Sum + sealed::Sealed {
 }
 
 impl Real for f64 {
-    #[inline]
+    #[inline(always)]
     fn of(value: f64) -> f64 {
         value
     }
 
-    #[inline]
+    #[inline(always)]
     fn wide(self) -> f64 {
         self
     }
 
-    #[inline]
+    #[inline(always)]
     fn erf(self) -> f64 {
         libm::erf(self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn exp_fast(self) -> f64 {
         libm::exp(self)
     }
@@ -74,18 +74,18 @@ const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 impl Real for f32 {
-    #[inline]
+    #[inline(always)]
     fn of(value: f64) -> f32 {
         value as f32
     }
 
-    #[inline]
+    #[inline(always)]
     fn wide(self) -> f64 {
         f64::from(self)
     }
 
     // erf(x) = sign(x) (1 − exp(−g(|x|))); from |x| = 4 on that is ±1 in f32.
-    #[inline]
+    #[inline(always)]
     fn erf(self) -> f32 {
         let a = self.clamp(-4.0, 4.0).abs();
         let g = a * LOG_ERFC.iter().rev().fold(0.0, |sum, &c| sum * a + c);
@@ -93,7 +93,7 @@ impl Real for f32 {
     }
 
     // e^x = 2^k e^r with k the integer nearest to x / ln 2; 2^k is made in the exponent bits.
-    #[inline]
+    #[inline(always)]
     fn exp_fast(self) -> f32 {
         let x = self.clamp(-87.0, 88.0);
         let shifted = x * std::f32::consts::LOG2_E + ROUNDER;

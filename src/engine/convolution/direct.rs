@@ -7,6 +7,7 @@ use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayView3};
 
 use crate::engine::convolution::{ConvolutionGradient, flat, flat_mut};
 use crate::engine::real::Real;
+use crate::engine::simd::{Isa, Kernel, Lanes};
 
 /// Channels of a tile; what is left of H goes in tiles of `NARROW` and of one.
 const WIDE: usize = 16;
@@ -25,26 +26,26 @@ impl<'a, F: Real> Rows<'a, F> {
     }
 
     /// Channels `start..start + W` of one row.
-    #[inline]
+    #[inline(always)]
     fn tile<const W: usize>(&self, row: usize, start: usize) -> &'a [F; W] {
         self.values[row * self.hidden + start..].first_chunk().expect("the tile lies within the row")
     }
 }
 
-#[inline]
+#[inline(always)]
 fn tile_mut<F, const W: usize>(values: &mut [F], at: usize) -> &mut [F; W] {
     values[at..].first_chunk_mut().expect("the tile lies within the row")
 }
 
 /// sum += a ⊙ b.
-#[inline]
+#[inline(always)]
 fn add_product<F: Real, const W: usize>(sum: &mut [F; W], a: &[F; W], b: &[F; W]) {
     for lane in 0..W {
         sum[lane] += a[lane] * b[lane];
     }
 }
 
-#[inline]
+#[inline(always)]
 fn add<F: Real, const W: usize>(sum: &mut [F; W], part: &[F; W]) {
     for lane in 0..W {
         sum[lane] += part[lane];
@@ -57,6 +58,7 @@ trait Tile {
 }
 
 /// Covers all channels with tiles.
+#[inline(always)]
 fn for_each_tile(hidden: usize, tile: &mut impl Tile) {
     let (wide, narrow) = (hidden / WIDE * WIDE, hidden / NARROW * NARROW);
     (0..wide).step_by(WIDE).for_each(|start| tile.run::<WIDE>(start));
@@ -73,7 +75,7 @@ struct Forward<'a, F> {
 
 impl<F: Real> Tile for Forward<'_, F> {
     // y_t = D u_t + Σ_{s≤t} K_{t−s} u_s
-    #[inline]
+    #[inline(always)]
     fn run<const W: usize>(&mut self, start: usize) {
         let d = self.d.tile::<W>(0, start);
         for (t, y) in self.y.chunks_exact_mut(self.u.hidden).enumerate() {
@@ -92,10 +94,27 @@ pub(super) fn forward<F: Real>(u: ArrayView3<F>, k: ArrayView2<F>, d: ArrayView1
     let (_, len, hidden) = u.dim();
     let mut y = Array3::zeros(u.dim());
     let (u, k, d) = (flat(&u), Rows::new(flat(&k), hidden), Rows::new(flat(&d), hidden));
-    for (u, y) in u.chunks_exact(len * hidden).zip(flat_mut(&mut y).chunks_exact_mut(len * hidden)) {
-        for_each_tile(hidden, &mut Forward { u: Rows::new(u, hidden), k, d, y });
-    }
+    Isa::detect().run(ForwardSamples { len, u, k, d, y: flat_mut(&mut y) });
     y
+}
+
+struct ForwardSamples<'a, F> {
+    len: usize,
+    u: &'a [F],
+    k: Rows<'a, F>,
+    d: Rows<'a, F>,
+    y: &'a mut [F],
+}
+
+impl<F: Real> Kernel for ForwardSamples<'_, F> {
+    #[inline(always)]
+    fn run<S: Lanes>(self, _: S) {
+        let ForwardSamples { len, u, k, d, y } = self;
+        let hidden = k.hidden;
+        for (u, y) in u.chunks_exact(len * hidden).zip(y.chunks_exact_mut(len * hidden)) {
+            for_each_tile(hidden, &mut Forward { u: Rows::new(u, hidden), k, d, y });
+        }
+    }
 }
 
 struct Backward<'a, F> {
@@ -111,7 +130,7 @@ struct Backward<'a, F> {
 impl<F: Real> Tile for Backward<'_, F> {
     // du_i = D dy_i + Σ_{t≥i} K_{t−i} dy_t,  dK_i += Σ_{t≥i} u_{t−i} dy_t,  dD += Σ_i u_i dy_i: the first two run over
     // the same pairs of positions, so one pass serves both.
-    #[inline]
+    #[inline(always)]
     fn run<const W: usize>(&mut self, start: usize) {
         let hidden = self.u.hidden;
         let d = self.d.tile::<W>(0, start);
@@ -146,12 +165,33 @@ pub(super) fn backward<F: Real>(
     let (_, len, hidden) = u.dim();
     let (u, dy, k, d) = (flat(&u), flat(&dy), Rows::new(flat(&k), hidden), Rows::new(flat(&d), hidden));
     let (du, dk, dd) = gradient.flat_mut();
-    let samples = u.chunks_exact(len * hidden).zip(dy.chunks_exact(len * hidden));
-    for ((u, dy), du) in samples.zip(du.chunks_exact_mut(len * hidden)) {
-        let (u, dy) = (Rows::new(u, hidden), Rows::new(dy, hidden));
-        for_each_tile(hidden, &mut Backward { u, k, d, dy, du, dk, dd });
-    }
+    Isa::detect().run(BackwardSamples { len, k, d, u, dy, du, dk, dd });
     gradient
+}
+
+/// Samples side by side; the gradients of K and D are summed over them.
+struct BackwardSamples<'a, F> {
+    len: usize,
+    k: Rows<'a, F>,
+    d: Rows<'a, F>,
+    u: &'a [F],
+    dy: &'a [F],
+    du: &'a mut [F],
+    dk: &'a mut [F],
+    dd: &'a mut [F],
+}
+
+impl<F: Real> Kernel for BackwardSamples<'_, F> {
+    #[inline(always)]
+    fn run<S: Lanes>(self, _: S) {
+        let BackwardSamples { len, k, d, u, dy, du, dk, dd } = self;
+        let hidden = k.hidden;
+        let samples = u.chunks_exact(len * hidden).zip(dy.chunks_exact(len * hidden));
+        for ((u, dy), du) in samples.zip(du.chunks_exact_mut(len * hidden)) {
+            let (u, dy) = (Rows::new(u, hidden), Rows::new(dy, hidden));
+            for_each_tile(hidden, &mut Backward { u, k, d, dy, du, dk, dd });
+        }
+    }
 }
 
 struct Last<'a, F> {
@@ -162,7 +202,7 @@ struct Last<'a, F> {
 }
 
 impl<F: Real> Tile for Last<'_, F> {
-    #[inline]
+    #[inline(always)]
     fn run<const W: usize>(&mut self, start: usize) {
         let len = self.u.values.len() / self.u.hidden;
         let mut sum = [F::zero(); W];
@@ -179,10 +219,27 @@ pub(super) fn last_forward<F: Real>(u: ArrayView3<F>, k: ArrayView2<F>, d: Array
     let (batch, len, hidden) = u.dim();
     let mut y = Array2::zeros((batch, hidden));
     let (u, k, d) = (flat(&u), Rows::new(flat(&k), hidden), Rows::new(flat(&d), hidden));
-    for (u, y) in u.chunks_exact(len * hidden).zip(flat_mut(&mut y).chunks_exact_mut(hidden)) {
-        for_each_tile(hidden, &mut Last { u: Rows::new(u, hidden), k, d, y });
-    }
+    Isa::detect().run(LastSamples { len, u, k, d, y: flat_mut(&mut y) });
     y
+}
+
+struct LastSamples<'a, F> {
+    len: usize,
+    u: &'a [F],
+    k: Rows<'a, F>,
+    d: Rows<'a, F>,
+    y: &'a mut [F],
+}
+
+impl<F: Real> Kernel for LastSamples<'_, F> {
+    #[inline(always)]
+    fn run<S: Lanes>(self, _: S) {
+        let LastSamples { len, u, k, d, y } = self;
+        let hidden = k.hidden;
+        for (u, y) in u.chunks_exact(len * hidden).zip(y.chunks_exact_mut(hidden)) {
+            for_each_tile(hidden, &mut Last { u: Rows::new(u, hidden), k, d, y });
+        }
+    }
 }
 
 /// See [`super::last_backward`].
@@ -194,26 +251,38 @@ pub(super) fn last_backward<F: Real>(
 ) -> ConvolutionGradient<F> {
     let mut gradient = ConvolutionGradient::zeros(u.dim());
     let (_, len, hidden) = u.dim();
-    let (u, k, d, dy) = (flat(&u), flat(&k), flat(&d), flat(&dy));
+    let (k, d) = (Rows::new(flat(&k), hidden), Rows::new(flat(&d), hidden));
     let (du, dk, dd) = gradient.flat_mut();
-    let samples = u.chunks_exact(len * hidden).zip(du.chunks_exact_mut(len * hidden));
-    for ((u, du), dy) in samples.zip(dy.chunks_exact(hidden)) {
-        // Position s meets the kernel at L − 1 − s.
-        let kernel = k.chunks_exact(hidden).zip(dk.chunks_exact_mut(hidden)).rev();
-        let positions = u.chunks_exact(hidden).zip(du.chunks_exact_mut(hidden));
-        for ((u, du), (k, dk)) in positions.zip(kernel) {
-            for ((du, dk), ((&u, &k), &dy)) in du.iter_mut().zip(dk).zip(u.iter().zip(k).zip(dy)) {
-                *du = k * dy;
-                *dk += u * dy;
+    Isa::detect().run(LastBackwardSamples(BackwardSamples { len, k, d, u: flat(&u), dy: flat(&dy), du, dk, dd }));
+    gradient
+}
+
+/// [`BackwardSamples`] with one dy (H) a sample.
+struct LastBackwardSamples<'a, F>(BackwardSamples<'a, F>);
+
+impl<F: Real> Kernel for LastBackwardSamples<'_, F> {
+    #[inline(always)]
+    fn run<S: Lanes>(self, _: S) {
+        let BackwardSamples { len, k, d, u, dy, du, dk, dd } = self.0;
+        let (hidden, k, d) = (k.hidden, k.values, d.values);
+        let samples = u.chunks_exact(len * hidden).zip(du.chunks_exact_mut(len * hidden));
+        for ((u, du), dy) in samples.zip(dy.chunks_exact(hidden)) {
+            // Position s meets the kernel at L − 1 − s.
+            let kernel = k.chunks_exact(hidden).zip(dk.chunks_exact_mut(hidden)).rev();
+            let positions = u.chunks_exact(hidden).zip(du.chunks_exact_mut(hidden));
+            for ((u, du), (k, dk)) in positions.zip(kernel) {
+                for ((du, dk), ((&u, &k), &dy)) in du.iter_mut().zip(dk).zip(u.iter().zip(k).zip(dy)) {
+                    *du = k * dy;
+                    *dk += u * dy;
+                }
+            }
+            let last = (len - 1) * hidden;
+            for ((du, dd), ((&u, &d), &dy)) in
+                du[last..].iter_mut().zip(&mut *dd).zip(u[last..].iter().zip(d).zip(dy))
+            {
+                *du += d * dy;
+                *dd += u * dy;
             }
         }
-        let last = (len - 1) * hidden;
-        for ((du, dd), ((&u, &d), &dy)) in
-            du[last..].iter_mut().zip(&mut *dd).zip(u[last..].iter().zip(d).zip(dy))
-        {
-            *du += d * dy;
-            *dd += u * dy;
-        }
     }
-    gradient
 }

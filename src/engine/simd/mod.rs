@@ -28,7 +28,16 @@ pub enum Isa {
 impl Isa {
     /// The widest that this processor has.
     pub fn detect() -> Isa {
-        Isa::available().swap_remove(0)
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(lanes) = pulp::x86::V4::try_new() {
+                return Isa::Avx512(lanes);
+            }
+            if let Some(lanes) = pulp::x86::V3::try_new() {
+                return Isa::Avx2(lanes);
+            }
+        }
+        Isa::Portable
     }
 
     /// All that this processor has, widest first.
@@ -79,7 +88,10 @@ impl Isa {
 }
 
 /// Work that is compiled once for every instruction set. `run` and all that it calls must be `inline(always)`: only
-/// then is it compiled with the instructions of its caller.
+/// then is it compiled with the instructions of its caller. A closure would not be.
+///
+/// A kernel may ignore `simd` and leave plain loops to the compiler: it fuses no product and keeps the order of sums, so
+/// that such a kernel gives the same bits with every instruction set.
 pub trait Kernel {
     /// The work.
     fn run<S: Lanes>(self, simd: S);
