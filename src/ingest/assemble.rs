@@ -4,6 +4,7 @@ use super::complete::Gate;
 use super::draft::{self, Draft};
 use super::fingerprint::fingerprint;
 use super::grid::{self, Placed};
+use super::groups::Groups;
 use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
 use super::rows::Rows;
@@ -43,17 +44,17 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         |problem| refused(vec![format!("{}: column {}: {problem}", rows.first_file(), roles.time)]);
     let decoded = rows.timeline.decide().map_err(whole_column)?;
     judge_ids(&rows)?;
-    let known = || rows.times.iter().map(|&raw| decoded.micros(raw)).filter(|&time| time != NO_TIME);
     let mut notes = Vec::new();
     if let Some(unit) = decoded.epoch_words() {
         notes.push(format!("the whole numbers of column {} are read as {unit}", roles.time));
     }
-    let has_hours = || known().any(|time| time.rem_euclid(DAY) != 0);
+    let has_hours = || {
+        let known = rows.times.iter().map(|&raw| decoded.micros(raw)).filter(|&time| time != NO_TIME);
+        known.into_iter().any(|time| time.rem_euclid(DAY) != 0)
+    };
     let zone = zone(&rows, decoded.local, has_hours, spec, &mut notes);
-    let (first, last) =
-        known().fold((i64::MAX, i64::MIN), |(low, high), time| (low.min(time), high.max(time)));
+    let (first, last) = decoded.span(&rows.times);
     let clock = LocalClock::new(&zone, first.min(last), last.max(first.min(last)));
-    let groups = Groups::new(&rows);
 
     let context = draft::Context {
         rows: &rows,
@@ -66,8 +67,9 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         declared: spec.frequency,
     };
     let codes = 0..u32::try_from(rows.keys.len()).unwrap_or(NO_CODE);
+    let groups = Groups::new(&rows);
     let draft = |code: u32, limit: Option<i64>| {
-        Draft::new(code, groups.rows(code), groups.faults(code), limit, &context)
+        Draft::new(code, groups.rows(code), &groups.faults(code), limit, &context)
     };
     let mut drafts: Vec<Draft> = codes.into_par_iter().map(|code| draft(code, spec.as_of)).collect();
     let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
@@ -292,58 +294,4 @@ fn limit(placed: &[Placed], rows: &Rows, limit: BadSeriesLimit) -> Result<(), In
 
 fn refused(problems: Vec<String>) -> IngestError {
     IngestError::new(IngestErrorKind::Data, problems)
-}
-
-/// Rows and faults by series: a counting sort that keeps the input order.
-struct Groups {
-    starts: Vec<usize>,
-    order: Vec<u32>,
-    fault_starts: Vec<usize>,
-    fault_order: Vec<u32>,
-}
-
-impl Groups {
-    fn new(rows: &Rows) -> Groups {
-        let (starts, order) = grouped(&rows.codes, rows.keys.len());
-        let codes: Vec<u32> = rows.faults.iter().map(|fault| rows.codes[fault.row as usize]).collect();
-        let (fault_starts, fault_order) = grouped(&codes, rows.keys.len());
-        Groups { starts, order, fault_starts, fault_order }
-    }
-
-    fn rows(&self, code: u32) -> &[u32] {
-        &self.order[self.starts[code as usize]..self.starts[code as usize + 1]]
-    }
-
-    fn faults(&self, code: u32) -> &[u32] {
-        &self.fault_order[self.fault_starts[code as usize]..self.fault_starts[code as usize + 1]]
-    }
-}
-
-/// Where each code starts in the order, and the indices of all codes, by code and then by index.
-fn grouped(codes: &[u32], count: usize) -> (Vec<usize>, Vec<u32>) {
-    let mut starts = vec![0; count + 1];
-    for &code in codes.iter().filter(|&&code| code != NO_CODE) {
-        starts[code as usize + 1] += 1;
-    }
-    for at in 0..count {
-        starts[at + 1] += starts[at];
-    }
-    let mut next = starts.clone();
-    let mut order = vec![0; starts[count]];
-    for (index, &code) in (0..).zip(codes).filter(|&(_, &code)| code != NO_CODE) {
-        order[next[code as usize]] = index;
-        next[code as usize] += 1;
-    }
-    (starts, order)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grouping_keeps_the_input_order() {
-        assert_eq!(grouped(&[1, 0, NO_CODE, 1, 0], 2), (vec![0, 2, 4], vec![1, 4, 0, 3]));
-        assert_eq!(grouped(&[], 1), (vec![0, 0], vec![]));
-    }
 }

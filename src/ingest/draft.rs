@@ -1,5 +1,6 @@
 //! One series before it stands on a grid: its rows as instants in time order, one per instant, and what is wrong with it.
 
+use super::groups::RowSet;
 use super::problems::{ALIKE, Kind, Reason};
 use super::rows::{Fault, Rows};
 use super::spec::{Duplicates, Order};
@@ -50,16 +51,18 @@ impl Draft {
     /// limit do not exist.
     pub(super) fn new(
         code: u32,
-        rows: &[u32],
+        rows: RowSet<'_>,
         faults: &[u32],
         limit: Option<i64>,
         context: &Context<'_>,
     ) -> Draft {
         let mut draft = Draft { code, ..Draft::default() };
         draft.place(rows, limit, context);
-        draft.rows_read = draft.rows.len() + rows.iter().filter(|&&row| context.raw(row) == NO_TIME).count();
         draft.judge_cells(faults, limit.is_some(), context);
-        draft.values = draft.rows.iter().map(|&row| context.rows.values[row as usize]).collect();
+        draft.values = match draft.rows.len() == rows.len() {
+            true => rows.values(&context.rows.values),
+            false => RowSet::Listed(&draft.rows).values(&context.rows.values),
+        };
         draft.missing = draft.values.iter().filter(|value| value.is_nan()).count();
         draft.sort(context);
         draft.merge_repeats(context);
@@ -76,18 +79,30 @@ impl Draft {
     }
 
     /// Instants of the rows that have a time, in input order, those after the limit left out.
-    fn place(&mut self, rows: &[u32], limit: Option<i64>, context: &Context<'_>) {
-        let mut times: Vec<(i64, u32)> =
-            rows.iter().map(|&row| (context.raw(row), row)).filter(|&(time, _)| time != NO_TIME).collect();
+    fn place(&mut self, rows: RowSet<'_>, limit: Option<i64>, context: &Context<'_>) {
+        self.rows = rows.to_vec();
+        self.times = rows.values(&context.rows.times);
+        context.decoded.decode(&mut self.times);
+        let without_time = self.times.iter().filter(|&&time| time == NO_TIME).count();
+        if without_time > 0 {
+            self.retain(|time| time != NO_TIME);
+        }
         if context.decoded.local {
-            self.shifted = to_instants(&mut times, context.clock, |row| context.rows.file(row));
+            let file = |at: usize| context.rows.file(self.rows[at]);
+            self.shifted = to_instants(&mut self.times, context.clock, file);
         }
         if let Some(limit) = limit {
-            let after = || times.iter().map(|&(time, _)| time).filter(|&time| time > limit);
+            let after = || self.times.iter().copied().filter(|&time| time > limit);
             (self.left_out, self.next) = (after().count(), after().min());
-            times.retain(|&(time, _)| time <= limit);
+            self.retain(|time| time <= limit);
         }
-        (self.times, self.rows) = times.into_iter().unzip();
+        self.rows_read = self.rows.len() + without_time;
+    }
+
+    fn retain(&mut self, keep: impl Fn(i64) -> bool) {
+        let mut times = self.times.iter();
+        self.rows.retain(|_| times.next().is_some_and(|&time| keep(time)));
+        self.times.retain(|&time| keep(time));
     }
 
     fn judge_cells(&mut self, faults: &[u32], limited: bool, context: &Context<'_>) {
@@ -239,14 +254,19 @@ fn merged(values: &[f64], policy: Duplicates) -> f64 {
     }
 }
 
-/// Turns wall-clock times, in input order, into instants; counts those that the clock skips.
+/// Turns wall-clock times, in input order, into instants; counts those that the clock skips. `file` gives the file of the
+/// row at an index.
 ///
 /// A time that the clock shows twice is the earlier instant where it first occurs and the later one where it occurs
 /// again. Which comes first is decided hour by hour, see [`Neighbours::later`].
-fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) -> usize) -> usize {
+fn to_instants(times: &mut [i64], clock: &LocalClock, file: impl Fn(usize) -> usize) -> usize {
+    if let Some(offset) = clock.fixed_offset() {
+        times.iter_mut().for_each(|time| *time = time.saturating_sub(offset));
+        return 0;
+    }
     let mut shifted = 0;
     let mut twice = Vec::new();
-    for (at, (time, _)) in times.iter_mut().enumerate() {
+    for (at, time) in times.iter_mut().enumerate() {
         match clock.instants(*time) {
             Instants::One(instant) => *time = instant,
             Instants::Gap(jump) => {
@@ -263,7 +283,7 @@ fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) 
     for group in twice.chunk_by(|one, two| one.0 == two.0).filter(|group| group.len() > 1) {
         let places = group.iter().map(|&(_, _, at)| at).collect();
         for at in (Neighbours { times, clock, file: &file }).later(places) {
-            times[at].0 = group[0].1;
+            times[at] = group[0].1;
         }
     }
     shifted
@@ -271,12 +291,12 @@ fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) 
 
 /// Rows of a series in input order, and the file of each.
 struct Neighbours<'a, F> {
-    times: &'a [(i64, u32)],
+    times: &'a [i64],
     clock: &'a LocalClock,
     file: &'a F,
 }
 
-impl<F: Fn(u32) -> usize> Neighbours<'_, F> {
+impl<F: Fn(usize) -> usize> Neighbours<'_, F> {
     /// Those of the rows with one wall-clock time, given in input order, that stand at its later instant.
     ///
     /// A file that shows the time twice tells both instants, as the rows around them run, and other files repeat what it
@@ -309,11 +329,11 @@ impl<F: Fn(u32) -> usize> Neighbours<'_, F> {
     }
 
     fn file(&self, at: usize) -> usize {
-        (self.file)(self.times[at].1)
+        (self.file)(at)
     }
 
     fn wall(&self, at: usize) -> i64 {
-        self.clock.local(self.times[at].0)
+        self.clock.local(self.times[at])
     }
 
     /// Whether the rows around two with the same wall-clock time go back in time: the row before the first tells, else
@@ -355,9 +375,8 @@ mod tests {
         let start = "2024-10-26T22:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
         let clock = LocalClock::new(&zone, start, start);
         let instants: Vec<i64> = (0..8).map(|hour| start + hour * HOUR).collect();
-        let local = |instants: &[i64]| -> Vec<(i64, u32)> {
-            instants.iter().zip(0..).map(|(&instant, row)| (clock.local(instant), row)).collect()
-        };
+        let local =
+            |instants: &[i64]| -> Vec<i64> { instants.iter().map(|&instant| clock.local(instant)).collect() };
         for reversed in [false, true] {
             let mut instants = instants.clone();
             if reversed {
@@ -365,7 +384,7 @@ mod tests {
             }
             let mut times = local(&instants);
             assert_eq!(to_instants(&mut times, &clock, |_| 0), 0);
-            assert_eq!(times.into_iter().map(|(time, _)| time).collect::<Vec<_>>(), instants);
+            assert_eq!(times, instants);
         }
     }
 

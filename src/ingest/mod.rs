@@ -22,6 +22,7 @@ mod files;
 mod fingerprint;
 mod footer;
 mod grid;
+mod groups;
 mod keys;
 mod parquet;
 mod problems;

@@ -221,6 +221,22 @@ impl Decoded {
         }
     }
 
+    /// Makes raw times what [`Decoded::micros`] says.
+    pub(super) fn decode(&self, times: &mut [i64]) {
+        if self.unit != Unit::Micros {
+            times.iter_mut().for_each(|time| *time = self.micros(*time));
+        }
+    }
+
+    /// The first and the last of the times that are there, microseconds; the largest and the smallest number if none is.
+    pub(super) fn span(&self, times: &[i64]) -> (i64, i64) {
+        let known = times.iter().map(|&raw| self.micros(raw));
+        // A missing time is the smallest number, so that only the first has to look out for it.
+        known.fold((i64::MAX, i64::MIN), |(first, last), time| {
+            (if time == NO_TIME { first } else { first.min(time) }, last.max(time))
+        })
+    }
+
     /// Microseconds of a raw time: local or UTC, as [`Decoded::local`] says. [`NO_TIME`] where there is none.
     pub(super) fn micros(&self, raw: i64) -> i64 {
         if raw == NO_TIME {
