@@ -4,9 +4,9 @@ use super::complete::Gate;
 use super::draft::{self, Draft};
 use super::fingerprint::fingerprint;
 use super::grid::{self, Placed};
-use super::groups::Groups;
 use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
+use super::raw_series::RawSeries;
 use super::rows::Rows;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
 use super::timeline::NO_TIME;
@@ -39,7 +39,7 @@ pub(super) struct LeftOut {
 }
 
 /// Builds the panel of all rows, or says why too few series can be used.
-pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<Assembled, IngestError> {
+pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<Assembled, IngestError> {
     let whole_column =
         |problem| refused(vec![format!("{}: column {}: {problem}", rows.first_file(), roles.time)]);
     let decoded = rows.timeline.decide().map_err(whole_column)?;
@@ -48,12 +48,15 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
     if let Some(unit) = decoded.epoch_words() {
         notes.push(format!("the whole numbers of column {} are read as {unit}", roles.time));
     }
+    let mut raw = std::mem::take(&mut rows.series);
     let has_hours = || {
-        let known = rows.times.iter().map(|&raw| decoded.micros(raw)).filter(|&time| time != NO_TIME);
-        known.into_iter().any(|time| time.rem_euclid(DAY) != 0)
+        let times = raw.iter().flat_map(|one| &one.times).map(|&raw| decoded.micros(raw));
+        times.filter(|&time| time != NO_TIME).any(|time| time.rem_euclid(DAY) != 0)
     };
     let zone = zone(&rows, decoded.local, has_hours, spec, &mut notes);
-    let (first, last) = decoded.span(&rows.times);
+    let spans = raw.iter().map(|one| decoded.span(&one.times));
+    let (first, last) =
+        spans.fold((i64::MAX, i64::MIN), |(low, high), (first, last)| (low.min(first), high.max(last)));
     let clock = LocalClock::new(&zone, first.min(last), last.max(first.min(last)));
 
     let context = draft::Context {
@@ -66,29 +69,31 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         order: spec.order,
         declared: spec.frequency,
     };
-    let codes = 0..u32::try_from(rows.keys.len()).unwrap_or(NO_CODE);
-    let groups = Groups::new(&rows);
-    let draft = |code: u32, limit: Option<i64>| {
-        Draft::new(code, groups.rows(code), &groups.faults(code), limit, &context)
+    let gate = Gate::of(spec);
+    // Rows are moved into their draft, unless another draft may follow.
+    let draft = |(code, one): (usize, &mut RawSeries)| {
+        let one = if gate.is_some() { one.clone() } else { std::mem::take(one) };
+        Draft::new(u32::try_from(code).unwrap_or(NO_CODE), one, spec.as_of, &context)
     };
-    let mut drafts: Vec<Draft> = codes.into_par_iter().map(|code| draft(code, spec.as_of)).collect();
+    let mut drafts: Vec<Draft> = raw.par_iter_mut().enumerate().map(draft).collect();
     let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
     let declared = spec.frequency.is_some();
     let rules = suspect::Rules::of(spec);
     let grid_context = grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared, rules };
     let mut left_out = LeftOut::of(&drafts);
-    if let Some(gate) = Gate::of(spec) {
-        let cut = |one: &mut Draft| complete(one, gate, &grid_context, draft);
+    if let Some(gate) = gate {
+        let again = |code: u32, limit| Draft::new(code, raw[code as usize].clone(), limit, &context);
+        let cut = |one: &mut Draft| complete(one, gate, &grid_context, again);
         left_out.add(drafts.par_iter_mut().filter_map(cut).collect());
         notes.extend(left_out.note(gate, &zone));
     }
-    drop(groups);
+    drop(raw);
     // A series that only begins after the as-of time does not exist yet.
     drafts.retain(|draft| draft.rows_read > 0 || spec.as_of.is_none());
     if drafts.is_empty() && rows.unplaced() == 0 {
         return Err(refused(vec![too_early(&rows, spec, first, decoded.local, &zone)]));
     }
-    let shifted: usize = drafts.iter().map(|draft| draft.shifted).sum();
+    let shifted: usize = drafts.iter().map(|draft| draft.shifted.len()).sum();
     if shifted > 0 {
         notes.push(format!(
             "{shifted} local times are skipped by the clock and were moved to the end of the gap"

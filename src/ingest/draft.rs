@@ -1,7 +1,7 @@
 //! One series before it stands on a grid: its rows as instants in time order, one per instant, and what is wrong with it.
 
-use super::groups::RowSet;
 use super::problems::{ALIKE, Kind, Reason};
+use super::raw_series::{RawSeries, RowIds};
 use super::rows::{Fault, Rows};
 use super::spec::{Duplicates, Order};
 use super::text_of_instant;
@@ -35,34 +35,25 @@ pub(super) struct Draft {
     /// Instants, ascending.
     pub(super) times: Vec<i64>,
     pub(super) values: Vec<f64>,
-    /// Index of the row behind each instant.
-    pub(super) rows: Vec<u32>,
+    /// The row behind each instant.
+    pub(super) rows: RowIds,
     pub(super) frequency: Option<Frequency>,
     pub(super) reasons: Vec<Reason>,
-    /// Rows whose local time the clock skips.
-    pub(super) shifted: usize,
+    /// Rows whose local time the clock skips, and that time.
+    pub(super) shifted: Vec<(u32, i64)>,
     /// Rows after the limit, and the first of their instants.
     pub(super) left_out: usize,
     pub(super) next: Option<i64>,
 }
 
 impl Draft {
-    /// From the rows of one series, in input order, and the indices of its faults in [`Rows::faults`]. Rows after the
-    /// limit do not exist.
-    pub(super) fn new(
-        code: u32,
-        rows: RowSet<'_>,
-        faults: &[u32],
-        limit: Option<i64>,
-        context: &Context<'_>,
-    ) -> Draft {
-        let mut draft = Draft { code, ..Draft::default() };
-        draft.place(rows, limit, context);
-        draft.judge_cells(faults, limit.is_some(), context);
-        draft.values = match draft.rows.len() == rows.len() {
-            true => rows.values(&context.rows.values),
-            false => RowSet::Listed(&draft.rows).values(&context.rows.values),
-        };
+    /// From the rows of one series. Rows after the limit do not exist.
+    pub(super) fn new(code: u32, raw: RawSeries, limit: Option<i64>, context: &Context<'_>) -> Draft {
+        let RawSeries { times, values, rows, faults } = raw;
+        let mut draft = Draft { code, times, values, rows, ..Draft::default() };
+        let without_time = draft.place(limit, context);
+        draft.rows_read = draft.rows.len() + without_time.len();
+        draft.judge_cells(&faults, limit.is_some(), &without_time, context);
         draft.missing = draft.values.iter().filter(|value| value.is_nan()).count();
         draft.sort(context);
         draft.merge_repeats(context);
@@ -78,38 +69,49 @@ impl Draft {
         self.reasons.push(Reason { kind, text });
     }
 
-    /// Instants of the rows that have a time, in input order, those after the limit left out.
-    fn place(&mut self, rows: RowSet<'_>, limit: Option<i64>, context: &Context<'_>) {
-        self.rows = rows.to_vec();
-        self.times = rows.values(&context.rows.times);
+    /// Makes raw times instants. Rows without a time and those after the limit are left out; gives the former.
+    fn place(&mut self, limit: Option<i64>, context: &Context<'_>) -> Vec<u32> {
         context.decoded.decode(&mut self.times);
-        let without_time = self.times.iter().filter(|&&time| time == NO_TIME).count();
-        if without_time > 0 {
+        let places = 0..self.times.len();
+        let without_time: Vec<u32> =
+            places.filter(|&at| self.times[at] == NO_TIME).map(|at| self.rows.at(at)).collect();
+        if !without_time.is_empty() {
             self.retain(|time| time != NO_TIME);
         }
         if context.decoded.local {
-            let file = |at: usize| context.rows.file(self.rows[at]);
-            self.shifted = to_instants(&mut self.times, context.clock, file);
+            let file = |at: usize| context.rows.file(self.rows.at(at));
+            let shifted = to_instants(&mut self.times, context.clock, file);
+            self.shifted = shifted.into_iter().map(|(at, wall)| (self.rows.at(at), wall)).collect();
         }
         if let Some(limit) = limit {
             let after = || self.times.iter().copied().filter(|&time| time > limit);
             (self.left_out, self.next) = (after().count(), after().min());
-            self.retain(|time| time <= limit);
+            if self.left_out > 0 {
+                self.retain(|time| time <= limit);
+            }
         }
-        self.rows_read = self.rows.len() + without_time;
+        without_time
     }
 
     fn retain(&mut self, keep: impl Fn(i64) -> bool) {
-        let mut times = self.times.iter();
-        self.rows.retain(|_| times.next().is_some_and(|&time| keep(time)));
-        self.times.retain(|&time| keep(time));
+        let kept: Vec<usize> = (0..self.times.len()).filter(|&at| keep(self.times[at])).collect();
+        self.select(&kept);
     }
 
-    fn judge_cells(&mut self, faults: &[u32], limited: bool, context: &Context<'_>) {
+    /// Keeps the instants at some places, in that order.
+    fn select(&mut self, places: &[usize]) {
+        self.times = places.iter().map(|&at| self.times[at]).collect();
+        self.values = places.iter().map(|&at| self.values[at]).collect();
+        self.rows = self.rows.select(places.iter().copied());
+    }
+
+    fn judge_cells(&mut self, faults: &[u32], limited: bool, without_time: &[u32], context: &Context<'_>) {
+        if faults.is_empty() {
+            return;
+        }
         let faults = faults.iter().map(|&at| &context.rows.faults[at as usize]);
         // A bad value in a row that is not read is nobody's problem. The rows still stand in input order here.
-        let read =
-            |row: u32| !limited || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok();
+        let read = |row: u32| !limited || without_time.binary_search(&row).is_ok() || self.rows.contains(row);
         let faults = faults.filter(|fault| read(fault.row));
         let mut alike: Vec<(&str, Vec<&Fault>)> = Vec::new();
         for fault in faults {
@@ -138,7 +140,7 @@ impl Draft {
         let Some(at) = (1..self.times.len()).find(|&at| self.times[at] < self.times[at - 1]) else { return };
         if context.order == Order::Error {
             let (place, time) =
-                (context.rows.place(self.rows[at]), text_of_instant(self.times[at], context.zone));
+                (context.rows.place(self.rows.at(at)), text_of_instant(self.times[at], context.zone));
             self.reason(
                 Kind::Order,
                 format!("{place}: {time} comes after a later time; sort the rows, or set order = sort"),
@@ -146,9 +148,7 @@ impl Draft {
         }
         let mut order: Vec<usize> = (0..self.times.len()).collect();
         order.sort_by_key(|&at| self.times[at]);
-        self.times = order.iter().map(|&at| self.times[at]).collect();
-        self.values = order.iter().map(|&at| self.values[at]).collect();
-        self.rows = order.iter().map(|&at| self.rows[at]).collect();
+        self.select(&order);
     }
 
     fn merge_repeats(&mut self, context: &Context<'_>) {
@@ -168,28 +168,32 @@ impl Draft {
             kept.1.push(match context.duplicates {
                 // Of equal files the last: the rows stand in input order.
                 Duplicates::Latest => (from..to)
-                    .max_by_key(|&at| context.rows.modified(self.rows[at]))
+                    .max_by_key(|&at| context.rows.modified(self.rows.at(at)))
                     .map_or(f64::NAN, |at| self.values[at]),
                 policy => merged(&self.values[from..to], policy),
             });
-            kept.2.push(self.rows[from]);
+            kept.2.push(from);
             from = to;
         }
-        (self.times, self.values, self.rows) = kept;
+        (self.times, self.values) = (kept.0, kept.1);
+        self.rows = self.rows.select(kept.2.into_iter());
     }
 
     /// What to say of so many rows whose instant another row has.
     fn repeat_text(&self, repeats: usize, context: &Context<'_>) -> String {
         let at = (1..self.times.len()).find(|&at| self.times[at] == self.times[at - 1]).unwrap_or_default();
-        let (one, two) = (self.rows[at - 1], self.rows[at]);
+        let (one, two) = (self.rows.at(at - 1), self.rows.at(at));
         let (place, other) = (context.rows.place(one), context.rows.place_after(one, two));
         let time = text_of_instant(self.times[at], context.zone);
         let count =
             if repeats == 1 { String::new() } else { format!("{repeats} repeated times, the first: ") };
         let repair = "set duplicates = first, last, latest, mean or sum";
         // Two wall-clock times become one instant only where the clock skips one of them.
-        if context.decoded.local && context.raw(one) != context.raw(two) {
-            let wall = text_of_instant(context.raw(one).min(context.raw(two)), &TimeZone::UTC);
+        let shown = context.clock.local(self.times[at]);
+        let wall =
+            |row| self.shifted.iter().find(|shifted| shifted.0 == row).map_or(shown, |shifted| shifted.1);
+        if context.decoded.local && wall(one) != wall(two) {
+            let wall = text_of_instant(wall(one).min(wall(two)), &TimeZone::UTC);
             let wall = wall.trim_end_matches('Z');
             let zone = context.zone.iana_name().unwrap_or("the zone");
             return format!(
@@ -213,7 +217,7 @@ impl Draft {
         let infinite = |value: &f64| value.is_infinite();
         if let Some(at) = self.values.iter().position(infinite) {
             let count = self.values.iter().filter(|value| infinite(value)).count();
-            let place = context.rows.place(self.rows[at]);
+            let place = context.rows.place(self.rows.at(at));
             let more = if count == 1 { String::new() } else { format!(" ({count} such rows)") };
             let value = self.values[at];
             self.reason(
@@ -225,19 +229,13 @@ impl Draft {
             && !self.reasons.iter().any(|reason| reason.kind == Kind::Cell)
         {
             let text = match self.rows.first() {
-                Some(&row) => {
+                Some(row) => {
                     format!("{}: none of the {} rows has a value", context.rows.place(row), self.rows_read)
                 }
                 None => "no row stands at or before the as-of time".to_owned(),
             };
             self.reason(Kind::Empty, text);
         }
-    }
-}
-
-impl Context<'_> {
-    fn raw(&self, row: u32) -> i64 {
-        self.decoded.micros(self.rows.times[row as usize])
     }
 }
 
@@ -254,24 +252,24 @@ fn merged(values: &[f64], policy: Duplicates) -> f64 {
     }
 }
 
-/// Turns wall-clock times, in input order, into instants; counts those that the clock skips. `file` gives the file of the
-/// row at an index.
+/// Turns wall-clock times, in input order, into instants; gives the places of those that the clock skips, and what they
+/// were. `file` gives the file of the row at a place.
 ///
 /// A time that the clock shows twice is the earlier instant where it first occurs and the later one where it occurs
 /// again. Which comes first is decided hour by hour, see [`Neighbours::later`].
-fn to_instants(times: &mut [i64], clock: &LocalClock, file: impl Fn(usize) -> usize) -> usize {
+fn to_instants(times: &mut [i64], clock: &LocalClock, file: impl Fn(usize) -> usize) -> Vec<(usize, i64)> {
     if let Some(offset) = clock.fixed_offset() {
         times.iter_mut().for_each(|time| *time = time.saturating_sub(offset));
-        return 0;
+        return Vec::new();
     }
-    let mut shifted = 0;
+    let mut shifted = Vec::new();
     let mut twice = Vec::new();
     for (at, time) in times.iter_mut().enumerate() {
         match clock.instants(*time) {
             Instants::One(instant) => *time = instant,
             Instants::Gap(jump) => {
+                shifted.push((at, *time));
                 *time = jump;
-                shifted += 1;
             }
             Instants::Two(earlier, later) => {
                 twice.push((earlier, later, at));
@@ -383,7 +381,7 @@ mod tests {
                 instants.reverse();
             }
             let mut times = local(&instants);
-            assert_eq!(to_instants(&mut times, &clock, |_| 0), 0);
+            assert_eq!(to_instants(&mut times, &clock, |_| 0), []);
             assert_eq!(times, instants);
         }
     }

@@ -168,8 +168,7 @@ fn trim(draft: &mut Draft) {
     let start = draft.values.iter().position(observed).unwrap_or(end);
     draft.times.truncate(end);
     draft.times.drain(..start);
-    draft.rows.truncate(end);
-    draft.rows.drain(..start);
+    draft.rows.cut(start, end);
     draft.values.truncate(end);
     draft.values.drain(..start);
 }
@@ -200,7 +199,7 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
         let text = format!(
             "{}: {} stands so far from the other {} times that a grid of {frequency} would have about {steps} steps; \
              correct the time, or give --freq",
-            context.rows.place(draft.rows[far]),
+            context.rows.place(draft.rows.at(far)),
             text_of_instant(times[far], context.zone),
             times.len() - 1
         );
@@ -219,7 +218,7 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
             let without_first = || off_grid(&times[1..], &frequency.grid(times[1], last, context.zone));
             let stray = if times.len() > 2 && without_first().is_none() { 0 } else { second };
             let (place, time) =
-                (context.rows.place(draft.rows[stray]), text_of_instant(times[stray], context.zone));
+                (context.rows.place(draft.rows.at(stray)), text_of_instant(times[stray], context.zone));
             let text = format!(
                 "{place}: {time} does not stand on the grid of {frequency}; correct it, or give the step with --freq"
             );
@@ -263,7 +262,7 @@ fn gap_reason(
     context: &Context<'_>,
 ) -> Reason {
     let hole = holes.rows.iter().position(|row| !row).unwrap_or_default();
-    let place = context.rows.place(draft.rows[hole.saturating_sub(1)]);
+    let place = context.rows.place(draft.rows.at(hole.saturating_sub(1)));
     let time = text_of_instant(holes.times[hole], context.zone);
     let count =
         if quality.gaps == 1 { String::new() } else { format!(", the first of {} holes", quality.gaps) };
@@ -276,7 +275,7 @@ fn gap_reason(
 fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
     let times = &draft.times;
     let text = if let [_] = times[..] {
-        format!("{}: a single row tells no step; give it with --freq", context.rows.place(draft.rows[0]))
+        format!("{}: a single row tells no step; give it with --freq", context.rows.place(draft.rows.at(0)))
     } else {
         let step = most_common(times.windows(2).map(|pair| pair[1] - pair[0])).unwrap_or(1).max(1);
         let stray = times.iter().position(|time| (time - times[0]) % step != 0).unwrap_or(times.len() - 1);
@@ -292,7 +291,7 @@ fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
         };
         format!(
             "{}: {} fits no regular grid with the other {} times (the most common step is {}); {remedy}",
-            context.rows.place(draft.rows[stray]),
+            context.rows.place(draft.rows.at(stray)),
             text_of_instant(times[stray], context.zone),
             times.len() - 1,
             named(step)

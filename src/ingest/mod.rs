@@ -14,6 +14,7 @@
 
 mod assemble;
 mod candidate;
+mod cells;
 mod columns;
 mod complete;
 mod decimal;
@@ -22,10 +23,11 @@ mod files;
 mod fingerprint;
 mod footer;
 mod grid;
-mod groups;
+mod iso;
 mod keys;
 mod parquet;
 mod problems;
+mod raw_series;
 mod rows;
 mod scan;
 mod source;
@@ -33,6 +35,7 @@ mod spec;
 mod stamp;
 mod suspect;
 mod time;
+mod time_column;
 mod timeline;
 mod value;
 mod wanted;
@@ -63,7 +66,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
     let rows = Rows::read(&sources, &assignment)?;
-    if rows.codes.is_empty() && rows.unplaced() == 0 {
+    if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
             "{}: columns but no rows; write at least one row",

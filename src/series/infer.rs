@@ -12,13 +12,16 @@ use std::collections::HashMap;
 /// days, weeks, months, quarters or years; others as absolute steps. `None` where no grid fits or fewer than two
 /// stamps differ.
 pub fn infer(times: &[i64], zone: &TimeZone) -> Option<Frequency> {
+    if let Some(micros) = even_step(times).filter(|step| (1..DAY / 2).contains(step)) {
+        return Some(Frequency::Fixed { micros });
+    }
     if steps_of(times).any(|step| step == 0) {
         let mut distinct = times.to_vec();
         distinct.dedup();
         return infer(&distinct, zone);
     }
     let (&first, &last) = (times.first()?, times.last()?);
-    let usual = even_step(times).or_else(|| most_common(steps_of(times)))?;
+    let usual = most_common(steps_of(times))?;
     if usual < DAY / 2 {
         // No civil day is that short, so there is no need to look at clocks.
         return Some(Frequency::Fixed { micros: step_of(times)? });
