@@ -9,7 +9,7 @@ use super::problems::{Capped, listed};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
-use super::timeline::NO_TIME;
+use super::timeline::{Decoded, NO_TIME};
 use super::{suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::{Panel, Quality, Series};
@@ -54,9 +54,11 @@ pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Resu
         times.filter(|&time| time != NO_TIME).any(|time| time.rem_euclid(DAY) != 0)
     };
     let zone = zone(&rows, decoded.local, has_hours, spec, &mut notes);
-    let spans = raw.iter().map(|one| decoded.span(&one.times));
-    let (first, last) =
-        spans.fold((i64::MAX, i64::MIN), |(low, high), (first, last)| (low.min(first), high.max(last)));
+    // Only a clock that is set now and then, and a limit, need to know the times.
+    let (first, last) = match zone.to_fixed_offset().is_ok() && spec.as_of.is_none() {
+        true => (0, 0),
+        false => span(&raw, &decoded),
+    };
     let clock = LocalClock::new(&zone, first.min(last), last.max(first.min(last)));
 
     let context = draft::Context {
@@ -120,6 +122,12 @@ pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Resu
     let fingerprint = fingerprint(&series);
     let panel = Panel { id_columns: roles.id.clone(), series, zone, marks };
     Ok(Assembled { panel, quality, notes, fingerprint, left_out })
+}
+
+/// The first and the last time of all rows, microseconds.
+fn span(raw: &[RawSeries], decoded: &Decoded) -> (i64, i64) {
+    let spans = raw.iter().map(|one| decoded.span(&one.times));
+    spans.fold((i64::MAX, i64::MIN), |(low, high), (first, last)| (low.min(first), high.max(last)))
 }
 
 /// Leaves out the steps of a draft that are not complete; how many rows that are, and when the first of them will be.

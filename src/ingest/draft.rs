@@ -72,10 +72,10 @@ impl Draft {
     /// Makes raw times instants. Rows without a time and those after the limit are left out; gives the former.
     fn place(&mut self, limit: Option<i64>, context: &Context<'_>) -> Vec<u32> {
         context.decoded.decode(&mut self.times);
-        let places = 0..self.times.len();
-        let without_time: Vec<u32> =
-            places.filter(|&at| self.times[at] == NO_TIME).map(|at| self.rows.at(at)).collect();
-        if !without_time.is_empty() {
+        let mut without_time = Vec::new();
+        if self.times.contains(&NO_TIME) {
+            let places = (0..self.times.len()).filter(|&at| self.times[at] == NO_TIME);
+            without_time.extend(places.map(|at| self.rows.at(at)));
             self.retain(|time| time != NO_TIME);
         }
         if context.decoded.local {
@@ -259,6 +259,9 @@ fn merged(values: &[f64], policy: Duplicates) -> f64 {
 /// again. Which comes first is decided hour by hour, see [`Neighbours::later`].
 fn to_instants(times: &mut [i64], clock: &LocalClock, file: impl Fn(usize) -> usize) -> Vec<(usize, i64)> {
     if let Some(offset) = clock.fixed_offset() {
+        if offset == 0 {
+            return Vec::new();
+        }
         times.iter_mut().for_each(|time| *time = time.saturating_sub(offset));
         return Vec::new();
     }

@@ -223,7 +223,9 @@ impl Rows {
         let numbers = series.cast(&DataType::Float64);
         match numbers.as_ref().map(|numbers| numbers.f64()) {
             Ok(Ok(numbers)) if numbers.null_count() == 0 => {
-                numbers.downcast_iter().flat_map(|array| array.values_iter().copied()).collect()
+                let mut values = Vec::with_capacity(numbers.len());
+                numbers.downcast_iter().for_each(|array| values.extend_from_slice(array.values()));
+                values
             }
             Ok(Ok(numbers)) => numbers.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
             _ => {

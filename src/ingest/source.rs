@@ -15,7 +15,8 @@ use std::panic::AssertUnwindSafe;
 /// How many bytes of a CSV file are read at a time: few enough to stay in a cache.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// About how many rows of a Parquet file are read at a time; a row group is the least.
+/// About how many rows of a Parquet file are read at a time; a row group is the least. With fewer, glibc returns the
+/// memory of every chunk to the system and faults it in again.
 const CHUNK_ROWS: usize = 256 << 10;
 
 /// Rows that tell what kind a column is of.
