@@ -7,7 +7,7 @@
 //! [`stamp()`] tells without reading rows which files are new or changed since an earlier look.
 //!
 //! ```text
-//! files ─▶ source (scan: CSV records) ─▶ columns: roles ─▶ rows (keys, time, timeline, value)
+//! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
 //!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ fingerprint
 //! ```
@@ -28,6 +28,7 @@ mod keys;
 mod parquet;
 mod problems;
 mod raw_series;
+mod record;
 mod rows;
 mod scan;
 mod source;

@@ -1,7 +1,8 @@
 //! The records of a CSV file: where they end, on which line they begin, whether each has its fields, and where the
 //! fields stand.
 
-use memchr::{memchr, memchr2_iter};
+use super::record::{Record, blank, place, record, start_of, unquote};
+use memchr::{memchr, memchr2_iter, memrchr};
 use std::io::{self, Read};
 
 /// How to repair a record with a stray quote.
@@ -38,15 +39,6 @@ pub(super) struct Blocks<R> {
     line: usize,
     at_end: bool,
     size: usize,
-}
-
-/// One record at the start of a text.
-struct Record {
-    /// Bytes up to and including its line feed.
-    length: usize,
-    fields: usize,
-    line_feeds: usize,
-    fault: Option<&'static str>,
 }
 
 impl<R: Read> Blocks<R> {
@@ -188,10 +180,7 @@ impl<R: Read> Blocks<R> {
     fn judge(&mut self, record: &Record, text: &[u8], block: &mut Block) -> bool {
         let line = self.line;
         self.line += record.line_feeds;
-        let is_blank = self.fields > 1
-            && text.len() <= 3
-            && text.trim_ascii().is_empty()
-            && (text.len() <= 2 || !text.contains(&self.separator));
+        let is_blank = record.length <= 2 && text.trim_ascii().is_empty() && self.fields > 1;
         if record.fault.is_none() && record.fields == self.fields && !is_blank {
             if record.line_feeds > 1 {
                 block.list_lines();
@@ -255,11 +244,22 @@ impl<R: Read> Blocks<R> {
             let wanted = self.size - self.pending.len();
             let read = (&mut self.reader).take(wanted as u64).read_to_end(&mut self.pending)?;
             self.at_end = read < wanted;
-            if self.at_end && self.pending.last().is_some_and(|&byte| byte != b'\n') {
-                self.pending.push(b'\n');
+            if self.at_end {
+                self.end_last_line();
             }
         }
         Ok(())
+    }
+
+    /// Adds the line feed that the last line of a file may lack, unless that line is blank.
+    fn end_last_line(&mut self) {
+        let start = memrchr(b'\n', &self.pending).map_or(0, |line_feed| line_feed + 1);
+        let last = &self.pending[start..];
+        if last.len() <= 2 && last.trim_ascii().is_empty() {
+            self.pending.truncate(start);
+        } else {
+            self.pending.push(b'\n');
+        }
     }
 }
 
@@ -270,97 +270,6 @@ impl Block {
         let until_here = || (0..self.records as u32).map(|row| first.saturating_add(row)).collect();
         self.lines.get_or_insert_with(until_here);
     }
-}
-
-/// Start and length of a field; the bytes of a block are counted in 32 bits.
-fn place(start: usize, end: usize) -> (u32, u32) {
-    (start as u32, (end - start) as u32)
-}
-
-/// A record that is left out need not be text; lines are still counted.
-fn blank(record: &mut [u8]) {
-    record.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
-}
-
-/// Where the content of a field stands: within its quotes if it has some, every doubled quote made one.
-fn unquote(bytes: &mut [u8], start: usize, end: usize) -> (u32, u32) {
-    if bytes.get(start) != Some(&b'"') || end == start {
-        return place(start, end);
-    }
-    // Carriage returns may follow the closing quote.
-    let close = (start + 1..end).rev().find(|&at| bytes[at] == b'"').unwrap_or(end);
-    let (mut to, mut from) = (start + 1, start + 1);
-    while from < close {
-        bytes[to] = bytes[from];
-        from += if bytes[from] == b'"' { 2 } else { 1 };
-        to += 1;
-    }
-    // What is left behind may be a part of a character.
-    bytes[to..close].fill(b' ');
-    place(start + 1, to)
-}
-
-/// The first record of `text`, `None` if its end is not in sight. The last of a file ends with a line feed, too.
-fn record(text: &[u8], separator: u8, at_end: bool) -> Option<Record> {
-    let line = &text[..=memchr(b'\n', text)?];
-    if memchr(b'"', line).is_some() {
-        return quoted_record(text, separator, at_end);
-    }
-    let fields = line.iter().filter(|&&byte| byte == separator).count() + 1;
-    Some(Record { length: line.len(), fields, line_feeds: 1, fault: None })
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Start,
-    Plain,
-    Quoted,
-    Closed,
-}
-
-fn quoted_record(text: &[u8], separator: u8, at_end: bool) -> Option<Record> {
-    let mut record = Record { length: 0, fields: 1, line_feeds: 0, fault: None };
-    let mut state = State::Start;
-    for (at, &byte) in text.iter().enumerate() {
-        record.line_feeds += usize::from(byte == b'\n');
-        state = match (state, byte) {
-            (State::Quoted, b'"') => State::Closed,
-            (State::Quoted, _) | (State::Closed, b'"') => State::Quoted,
-            (State::Start, b'"') => State::Quoted,
-            (_, b'\n') => {
-                record.length = at + 1;
-                return Some(record);
-            }
-            (_, byte) if byte == separator => {
-                record.fields += 1;
-                State::Start
-            }
-            (State::Closed, b'\r') => State::Closed,
-            (State::Closed, _) => {
-                record.fault = Some("has text after a closing quote");
-                State::Plain
-            }
-            (_, b'"') => {
-                record.fault = Some("has a quote inside an unquoted field");
-                State::Plain
-            }
-            _ => State::Plain,
-        };
-    }
-    if !at_end {
-        return None;
-    }
-    if state == State::Quoted {
-        record.fault = Some("opens a quote that is never closed");
-    }
-    record.length = text.len();
-    Some(record)
-}
-
-/// What messages show of a record: its first line, if that is short.
-fn start_of(record: &[u8]) -> String {
-    let line = record.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    String::from_utf8_lossy(line).chars().take(60).collect()
 }
 
 /// The most frequent separator of a header line, outside quotes; comma where there is none.
@@ -421,7 +330,7 @@ mod tests {
 
     #[test]
     fn records_and_their_lines_whatever_the_block_size() {
-        let text = "\u{feff}id; ds ;y\r\n\na;1;2\n\"b\nb\";2;3\r\n\r\n \n\"ü;\"\"ü\"\"\"\r;;\"\"\nc;3;4";
+        let text = "\u{feff}id; ds ;y\r\n\na;1;2\n\"b\nb\";2;3\r\n\r\n\n\"ü;\"\"ü\"\"\"\r;;\"\"\nc;3;4\n ";
         for size in [1, 2, 3, 7, 1000] {
             let (header, records, lines, problems) = read(text.as_bytes(), size);
             assert_eq!(header, ["id", "ds", "y"]);
