@@ -6,9 +6,10 @@ use super::fingerprint::fingerprint;
 use super::grid::{self, Placed};
 use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
+use super::raw_series::RawSeries;
 use super::rows::Rows;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
-use super::timeline::NO_TIME;
+use super::timeline::{Decoded, NO_TIME};
 use super::{suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::{Panel, Quality, Series};
@@ -38,22 +39,27 @@ pub(super) struct LeftOut {
 }
 
 /// Builds the panel of all rows, or says why too few series can be used.
-pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<Assembled, IngestError> {
+pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<Assembled, IngestError> {
     let whole_column =
         |problem| refused(vec![format!("{}: column {}: {problem}", rows.first_file(), roles.time)]);
     let decoded = rows.timeline.decide().map_err(whole_column)?;
     judge_ids(&rows)?;
-    let known = || rows.times.iter().map(|&raw| decoded.micros(raw)).filter(|&time| time != NO_TIME);
     let mut notes = Vec::new();
     if let Some(unit) = decoded.epoch_words() {
         notes.push(format!("the whole numbers of column {} are read as {unit}", roles.time));
     }
-    let has_hours = || known().any(|time| time.rem_euclid(DAY) != 0);
+    let mut raw = std::mem::take(&mut rows.series);
+    let has_hours = || {
+        let times = raw.iter().flat_map(|one| &one.times).map(|&raw| decoded.micros(raw));
+        times.filter(|&time| time != NO_TIME).any(|time| time.rem_euclid(DAY) != 0)
+    };
     let zone = zone(&rows, decoded.local, has_hours, spec, &mut notes);
-    let (first, last) =
-        known().fold((i64::MAX, i64::MIN), |(low, high), time| (low.min(time), high.max(time)));
+    // Only a clock that is set now and then, and a limit, need to know the times.
+    let (first, last) = match zone.to_fixed_offset().is_ok() && spec.as_of.is_none() {
+        true => (0, 0),
+        false => span(&raw, &decoded),
+    };
     let clock = LocalClock::new(&zone, first.min(last), last.max(first.min(last)));
-    let groups = Groups::new(&rows);
 
     let context = draft::Context {
         rows: &rows,
@@ -65,28 +71,31 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
         order: spec.order,
         declared: spec.frequency,
     };
-    let codes = 0..u32::try_from(rows.keys.len()).unwrap_or(NO_CODE);
-    let draft = |code: u32, limit: Option<i64>| {
-        Draft::new(code, groups.rows(code), groups.faults(code), limit, &context)
+    let gate = Gate::of(spec);
+    // Rows are moved into their draft, unless another draft may follow.
+    let draft = |(code, one): (usize, &mut RawSeries)| {
+        let one = if gate.is_some() { one.clone() } else { std::mem::take(one) };
+        Draft::new(u32::try_from(code).unwrap_or(NO_CODE), one, spec.as_of, &context)
     };
-    let mut drafts: Vec<Draft> = codes.into_par_iter().map(|code| draft(code, spec.as_of)).collect();
+    let mut drafts: Vec<Draft> = raw.par_iter_mut().enumerate().map(draft).collect();
     let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
     let declared = spec.frequency.is_some();
     let rules = suspect::Rules::of(spec);
     let grid_context = grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared, rules };
     let mut left_out = LeftOut::of(&drafts);
-    if let Some(gate) = Gate::of(spec) {
-        let cut = |one: &mut Draft| complete(one, gate, &grid_context, draft);
+    if let Some(gate) = gate {
+        let again = |code: u32, limit| Draft::new(code, raw[code as usize].clone(), limit, &context);
+        let cut = |one: &mut Draft| complete(one, gate, &grid_context, again);
         left_out.add(drafts.par_iter_mut().filter_map(cut).collect());
         notes.extend(left_out.note(gate, &zone));
     }
-    drop(groups);
+    drop(raw);
     // A series that only begins after the as-of time does not exist yet.
     drafts.retain(|draft| draft.rows_read > 0 || spec.as_of.is_none());
     if drafts.is_empty() && rows.unplaced() == 0 {
         return Err(refused(vec![too_early(&rows, spec, first, decoded.local, &zone)]));
     }
-    let shifted: usize = drafts.iter().map(|draft| draft.shifted).sum();
+    let shifted: usize = drafts.iter().map(|draft| draft.shifted.len()).sum();
     if shifted > 0 {
         notes.push(format!(
             "{shifted} local times are skipped by the clock and were moved to the end of the gap"
@@ -113,6 +122,12 @@ pub(super) fn assemble(rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<A
     let fingerprint = fingerprint(&series);
     let panel = Panel { id_columns: roles.id.clone(), series, zone, marks };
     Ok(Assembled { panel, quality, notes, fingerprint, left_out })
+}
+
+/// The first and the last time of all rows, microseconds.
+fn span(raw: &[RawSeries], decoded: &Decoded) -> (i64, i64) {
+    let spans = raw.iter().map(|one| decoded.span(&one.times));
+    spans.fold((i64::MAX, i64::MIN), |(low, high), (first, last)| (low.min(first), high.max(last)))
 }
 
 /// Leaves out the steps of a draft that are not complete; how many rows that are, and when the first of them will be.
@@ -292,58 +307,4 @@ fn limit(placed: &[Placed], rows: &Rows, limit: BadSeriesLimit) -> Result<(), In
 
 fn refused(problems: Vec<String>) -> IngestError {
     IngestError::new(IngestErrorKind::Data, problems)
-}
-
-/// Rows and faults by series: a counting sort that keeps the input order.
-struct Groups {
-    starts: Vec<usize>,
-    order: Vec<u32>,
-    fault_starts: Vec<usize>,
-    fault_order: Vec<u32>,
-}
-
-impl Groups {
-    fn new(rows: &Rows) -> Groups {
-        let (starts, order) = grouped(&rows.codes, rows.keys.len());
-        let codes: Vec<u32> = rows.faults.iter().map(|fault| rows.codes[fault.row as usize]).collect();
-        let (fault_starts, fault_order) = grouped(&codes, rows.keys.len());
-        Groups { starts, order, fault_starts, fault_order }
-    }
-
-    fn rows(&self, code: u32) -> &[u32] {
-        &self.order[self.starts[code as usize]..self.starts[code as usize + 1]]
-    }
-
-    fn faults(&self, code: u32) -> &[u32] {
-        &self.fault_order[self.fault_starts[code as usize]..self.fault_starts[code as usize + 1]]
-    }
-}
-
-/// Where each code starts in the order, and the indices of all codes, by code and then by index.
-fn grouped(codes: &[u32], count: usize) -> (Vec<usize>, Vec<u32>) {
-    let mut starts = vec![0; count + 1];
-    for &code in codes.iter().filter(|&&code| code != NO_CODE) {
-        starts[code as usize + 1] += 1;
-    }
-    for at in 0..count {
-        starts[at + 1] += starts[at];
-    }
-    let mut next = starts.clone();
-    let mut order = vec![0; starts[count]];
-    for (index, &code) in (0..).zip(codes).filter(|&(_, &code)| code != NO_CODE) {
-        order[next[code as usize]] = index;
-        next[code as usize] += 1;
-    }
-    (starts, order)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grouping_keeps_the_input_order() {
-        assert_eq!(grouped(&[1, 0, NO_CODE, 1, 0], 2), (vec![0, 2, 4], vec![1, 4, 0, 3]));
-        assert_eq!(grouped(&[], 1), (vec![0, 0], vec![]));
-    }
 }

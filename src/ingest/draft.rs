@@ -1,6 +1,7 @@
 //! One series before it stands on a grid: its rows as instants in time order, one per instant, and what is wrong with it.
 
 use super::problems::{ALIKE, Kind, Reason};
+use super::raw_series::{RawSeries, RowIds};
 use super::rows::{Fault, Rows};
 use super::spec::{Duplicates, Order};
 use super::text_of_instant;
@@ -34,32 +35,25 @@ pub(super) struct Draft {
     /// Instants, ascending.
     pub(super) times: Vec<i64>,
     pub(super) values: Vec<f64>,
-    /// Index of the row behind each instant.
-    pub(super) rows: Vec<u32>,
+    /// The row behind each instant.
+    pub(super) rows: RowIds,
     pub(super) frequency: Option<Frequency>,
     pub(super) reasons: Vec<Reason>,
-    /// Rows whose local time the clock skips.
-    pub(super) shifted: usize,
+    /// Rows whose local time the clock skips, and that time.
+    pub(super) shifted: Vec<(u32, i64)>,
     /// Rows after the limit, and the first of their instants.
     pub(super) left_out: usize,
     pub(super) next: Option<i64>,
 }
 
 impl Draft {
-    /// From the rows of one series, in input order, and the indices of its faults in [`Rows::faults`]. Rows after the
-    /// limit do not exist.
-    pub(super) fn new(
-        code: u32,
-        rows: &[u32],
-        faults: &[u32],
-        limit: Option<i64>,
-        context: &Context<'_>,
-    ) -> Draft {
-        let mut draft = Draft { code, ..Draft::default() };
-        draft.place(rows, limit, context);
-        draft.rows_read = draft.rows.len() + rows.iter().filter(|&&row| context.raw(row) == NO_TIME).count();
-        draft.judge_cells(faults, limit.is_some(), context);
-        draft.values = draft.rows.iter().map(|&row| context.rows.values[row as usize]).collect();
+    /// From the rows of one series. Rows after the limit do not exist.
+    pub(super) fn new(code: u32, raw: RawSeries, limit: Option<i64>, context: &Context<'_>) -> Draft {
+        let RawSeries { times, values, rows, faults } = raw;
+        let mut draft = Draft { code, times, values, rows, ..Draft::default() };
+        let without_time = draft.place(limit, context);
+        draft.rows_read = draft.rows.len() + without_time.len();
+        draft.judge_cells(&faults, limit.is_some(), &without_time, context);
         draft.missing = draft.values.iter().filter(|value| value.is_nan()).count();
         draft.sort(context);
         draft.merge_repeats(context);
@@ -75,26 +69,49 @@ impl Draft {
         self.reasons.push(Reason { kind, text });
     }
 
-    /// Instants of the rows that have a time, in input order, those after the limit left out.
-    fn place(&mut self, rows: &[u32], limit: Option<i64>, context: &Context<'_>) {
-        let mut times: Vec<(i64, u32)> =
-            rows.iter().map(|&row| (context.raw(row), row)).filter(|&(time, _)| time != NO_TIME).collect();
+    /// Makes raw times instants. Rows without a time and those after the limit are left out; gives the former.
+    fn place(&mut self, limit: Option<i64>, context: &Context<'_>) -> Vec<u32> {
+        context.decoded.decode(&mut self.times);
+        let mut without_time = Vec::new();
+        if self.times.contains(&NO_TIME) {
+            let places = (0..self.times.len()).filter(|&at| self.times[at] == NO_TIME);
+            without_time.extend(places.map(|at| self.rows.at(at)));
+            self.retain(|time| time != NO_TIME);
+        }
         if context.decoded.local {
-            self.shifted = to_instants(&mut times, context.clock, |row| context.rows.file(row));
+            let file = |at: usize| context.rows.file(self.rows.at(at));
+            let shifted = to_instants(&mut self.times, context.clock, file);
+            self.shifted = shifted.into_iter().map(|(at, wall)| (self.rows.at(at), wall)).collect();
         }
         if let Some(limit) = limit {
-            let after = || times.iter().map(|&(time, _)| time).filter(|&time| time > limit);
+            let after = || self.times.iter().copied().filter(|&time| time > limit);
             (self.left_out, self.next) = (after().count(), after().min());
-            times.retain(|&(time, _)| time <= limit);
+            if self.left_out > 0 {
+                self.retain(|time| time <= limit);
+            }
         }
-        (self.times, self.rows) = times.into_iter().unzip();
+        without_time
     }
 
-    fn judge_cells(&mut self, faults: &[u32], limited: bool, context: &Context<'_>) {
+    fn retain(&mut self, keep: impl Fn(i64) -> bool) {
+        let kept: Vec<usize> = (0..self.times.len()).filter(|&at| keep(self.times[at])).collect();
+        self.select(&kept);
+    }
+
+    /// Keeps the instants at some places, in that order.
+    fn select(&mut self, places: &[usize]) {
+        self.times = places.iter().map(|&at| self.times[at]).collect();
+        self.values = places.iter().map(|&at| self.values[at]).collect();
+        self.rows = self.rows.select(places.iter().copied());
+    }
+
+    fn judge_cells(&mut self, faults: &[u32], limited: bool, without_time: &[u32], context: &Context<'_>) {
+        if faults.is_empty() {
+            return;
+        }
         let faults = faults.iter().map(|&at| &context.rows.faults[at as usize]);
         // A bad value in a row that is not read is nobody's problem. The rows still stand in input order here.
-        let read =
-            |row: u32| !limited || context.raw(row) == NO_TIME || self.rows.binary_search(&row).is_ok();
+        let read = |row: u32| !limited || without_time.binary_search(&row).is_ok() || self.rows.contains(row);
         let faults = faults.filter(|fault| read(fault.row));
         let mut alike: Vec<(&str, Vec<&Fault>)> = Vec::new();
         for fault in faults {
@@ -123,7 +140,7 @@ impl Draft {
         let Some(at) = (1..self.times.len()).find(|&at| self.times[at] < self.times[at - 1]) else { return };
         if context.order == Order::Error {
             let (place, time) =
-                (context.rows.place(self.rows[at]), text_of_instant(self.times[at], context.zone));
+                (context.rows.place(self.rows.at(at)), text_of_instant(self.times[at], context.zone));
             self.reason(
                 Kind::Order,
                 format!("{place}: {time} comes after a later time; sort the rows, or set order = sort"),
@@ -131,9 +148,7 @@ impl Draft {
         }
         let mut order: Vec<usize> = (0..self.times.len()).collect();
         order.sort_by_key(|&at| self.times[at]);
-        self.times = order.iter().map(|&at| self.times[at]).collect();
-        self.values = order.iter().map(|&at| self.values[at]).collect();
-        self.rows = order.iter().map(|&at| self.rows[at]).collect();
+        self.select(&order);
     }
 
     fn merge_repeats(&mut self, context: &Context<'_>) {
@@ -153,28 +168,32 @@ impl Draft {
             kept.1.push(match context.duplicates {
                 // Of equal files the last: the rows stand in input order.
                 Duplicates::Latest => (from..to)
-                    .max_by_key(|&at| context.rows.modified(self.rows[at]))
+                    .max_by_key(|&at| context.rows.modified(self.rows.at(at)))
                     .map_or(f64::NAN, |at| self.values[at]),
                 policy => merged(&self.values[from..to], policy),
             });
-            kept.2.push(self.rows[from]);
+            kept.2.push(from);
             from = to;
         }
-        (self.times, self.values, self.rows) = kept;
+        (self.times, self.values) = (kept.0, kept.1);
+        self.rows = self.rows.select(kept.2.into_iter());
     }
 
     /// What to say of so many rows whose instant another row has.
     fn repeat_text(&self, repeats: usize, context: &Context<'_>) -> String {
         let at = (1..self.times.len()).find(|&at| self.times[at] == self.times[at - 1]).unwrap_or_default();
-        let (one, two) = (self.rows[at - 1], self.rows[at]);
+        let (one, two) = (self.rows.at(at - 1), self.rows.at(at));
         let (place, other) = (context.rows.place(one), context.rows.place_after(one, two));
         let time = text_of_instant(self.times[at], context.zone);
         let count =
             if repeats == 1 { String::new() } else { format!("{repeats} repeated times, the first: ") };
         let repair = "set duplicates = first, last, latest, mean or sum";
         // Two wall-clock times become one instant only where the clock skips one of them.
-        if context.decoded.local && context.raw(one) != context.raw(two) {
-            let wall = text_of_instant(context.raw(one).min(context.raw(two)), &TimeZone::UTC);
+        let shown = context.clock.local(self.times[at]);
+        let wall =
+            |row| self.shifted.iter().find(|shifted| shifted.0 == row).map_or(shown, |shifted| shifted.1);
+        if context.decoded.local && wall(one) != wall(two) {
+            let wall = text_of_instant(wall(one).min(wall(two)), &TimeZone::UTC);
             let wall = wall.trim_end_matches('Z');
             let zone = context.zone.iana_name().unwrap_or("the zone");
             return format!(
@@ -198,7 +217,7 @@ impl Draft {
         let infinite = |value: &f64| value.is_infinite();
         if let Some(at) = self.values.iter().position(infinite) {
             let count = self.values.iter().filter(|value| infinite(value)).count();
-            let place = context.rows.place(self.rows[at]);
+            let place = context.rows.place(self.rows.at(at));
             let more = if count == 1 { String::new() } else { format!(" ({count} such rows)") };
             let value = self.values[at];
             self.reason(
@@ -210,19 +229,13 @@ impl Draft {
             && !self.reasons.iter().any(|reason| reason.kind == Kind::Cell)
         {
             let text = match self.rows.first() {
-                Some(&row) => {
+                Some(row) => {
                     format!("{}: none of the {} rows has a value", context.rows.place(row), self.rows_read)
                 }
                 None => "no row stands at or before the as-of time".to_owned(),
             };
             self.reason(Kind::Empty, text);
         }
-    }
-}
-
-impl Context<'_> {
-    fn raw(&self, row: u32) -> i64 {
-        self.decoded.micros(self.rows.times[row as usize])
     }
 }
 
@@ -239,19 +252,27 @@ fn merged(values: &[f64], policy: Duplicates) -> f64 {
     }
 }
 
-/// Turns wall-clock times, in input order, into instants; counts those that the clock skips.
+/// Turns wall-clock times, in input order, into instants; gives the places of those that the clock skips, and what they
+/// were. `file` gives the file of the row at a place.
 ///
 /// A time that the clock shows twice is the earlier instant where it first occurs and the later one where it occurs
 /// again. Which comes first is decided hour by hour, see [`Neighbours::later`].
-fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) -> usize) -> usize {
-    let mut shifted = 0;
+fn to_instants(times: &mut [i64], clock: &LocalClock, file: impl Fn(usize) -> usize) -> Vec<(usize, i64)> {
+    if let Some(offset) = clock.fixed_offset() {
+        if offset == 0 {
+            return Vec::new();
+        }
+        times.iter_mut().for_each(|time| *time = time.saturating_sub(offset));
+        return Vec::new();
+    }
+    let mut shifted = Vec::new();
     let mut twice = Vec::new();
-    for (at, (time, _)) in times.iter_mut().enumerate() {
+    for (at, time) in times.iter_mut().enumerate() {
         match clock.instants(*time) {
             Instants::One(instant) => *time = instant,
             Instants::Gap(jump) => {
+                shifted.push((at, *time));
                 *time = jump;
-                shifted += 1;
             }
             Instants::Two(earlier, later) => {
                 twice.push((earlier, later, at));
@@ -263,7 +284,7 @@ fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) 
     for group in twice.chunk_by(|one, two| one.0 == two.0).filter(|group| group.len() > 1) {
         let places = group.iter().map(|&(_, _, at)| at).collect();
         for at in (Neighbours { times, clock, file: &file }).later(places) {
-            times[at].0 = group[0].1;
+            times[at] = group[0].1;
         }
     }
     shifted
@@ -271,12 +292,12 @@ fn to_instants(times: &mut [(i64, u32)], clock: &LocalClock, file: impl Fn(u32) 
 
 /// Rows of a series in input order, and the file of each.
 struct Neighbours<'a, F> {
-    times: &'a [(i64, u32)],
+    times: &'a [i64],
     clock: &'a LocalClock,
     file: &'a F,
 }
 
-impl<F: Fn(u32) -> usize> Neighbours<'_, F> {
+impl<F: Fn(usize) -> usize> Neighbours<'_, F> {
     /// Those of the rows with one wall-clock time, given in input order, that stand at its later instant.
     ///
     /// A file that shows the time twice tells both instants, as the rows around them run, and other files repeat what it
@@ -309,11 +330,11 @@ impl<F: Fn(u32) -> usize> Neighbours<'_, F> {
     }
 
     fn file(&self, at: usize) -> usize {
-        (self.file)(self.times[at].1)
+        (self.file)(at)
     }
 
     fn wall(&self, at: usize) -> i64 {
-        self.clock.local(self.times[at].0)
+        self.clock.local(self.times[at])
     }
 
     /// Whether the rows around two with the same wall-clock time go back in time: the row before the first tells, else
@@ -355,17 +376,16 @@ mod tests {
         let start = "2024-10-26T22:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
         let clock = LocalClock::new(&zone, start, start);
         let instants: Vec<i64> = (0..8).map(|hour| start + hour * HOUR).collect();
-        let local = |instants: &[i64]| -> Vec<(i64, u32)> {
-            instants.iter().zip(0..).map(|(&instant, row)| (clock.local(instant), row)).collect()
-        };
+        let local =
+            |instants: &[i64]| -> Vec<i64> { instants.iter().map(|&instant| clock.local(instant)).collect() };
         for reversed in [false, true] {
             let mut instants = instants.clone();
             if reversed {
                 instants.reverse();
             }
             let mut times = local(&instants);
-            assert_eq!(to_instants(&mut times, &clock, |_| 0), 0);
-            assert_eq!(times.into_iter().map(|(time, _)| time).collect::<Vec<_>>(), instants);
+            assert_eq!(to_instants(&mut times, &clock, |_| 0), []);
+            assert_eq!(times, instants);
         }
     }
 

@@ -8,17 +8,25 @@ pub(super) fn fingerprint(series: &[Series]) -> String {
     let mut hash = Sha256::new();
     let mut buffer: Vec<u8> = Vec::new();
     for one in series {
-        buffer.clear();
-        buffer.extend((one.unique_id.len() as u64).to_le_bytes());
-        buffer.extend(one.unique_id.as_bytes());
-        buffer.extend((one.times.len() as u64).to_le_bytes());
-        buffer.extend(one.times.iter().flat_map(|time| time.to_le_bytes()));
+        hash.update((one.unique_id.len() as u64).to_le_bytes());
+        hash.update(one.unique_id.as_bytes());
+        hash.update((one.times.len() as u64).to_le_bytes());
+        fill(&mut buffer, &one.times, |time| time.to_le_bytes());
+        hash.update(&buffer);
         // There are many NaNs and two zeros, but one missing value and one nothing.
         let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() };
-        buffer.extend(one.values.iter().flat_map(|&value| bits(value).to_le_bytes()));
+        fill(&mut buffer, &one.values, |value| bits(value).to_le_bytes());
         hash.update(&buffer);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes the buffer hold the bytes of the words; eight at a time, which an iterator over bytes does not do.
+fn fill<T: Copy>(buffer: &mut Vec<u8>, words: &[T], bytes: impl Fn(T) -> [u8; 8]) {
+    buffer.resize(8 * words.len(), 0);
+    for (slot, &word) in buffer.chunks_exact_mut(8).zip(words) {
+        slot.copy_from_slice(&bytes(word));
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::spec::{Gaps, SuspectAction};
 use super::suspect::{self, Rules, Suspicion};
 use super::text_of_instant;
 use crate::series::civil::{DAY, SECOND};
-use crate::series::infer::{anchored, greatest_common_divisor, most_common};
+use crate::series::infer::{anchored, even_step, greatest_common_divisor, most_common};
 use crate::series::{Frequency, Quality, Series, Verdict};
 use jiff::tz::TimeZone;
 
@@ -51,13 +51,19 @@ impl Placed {
     }
 }
 
-/// Values on a complete grid.
+/// A complete grid.
 struct Gridded {
     frequency: Frequency,
+    /// `None` where the draft has a row for every step.
+    holes: Option<Holes>,
+}
+
+/// A grid with steps that have no row.
+struct Holes {
     times: Vec<i64>,
     values: Vec<f64>,
-    /// For each grid step, whether a row stands on it; `None` where all do.
-    rows: Option<Vec<bool>>,
+    /// For each grid step, whether a row stands on it.
+    rows: Vec<bool>,
 }
 
 /// The frequency of most series, those with many stamps first.
@@ -104,37 +110,31 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         missing: draft.missing,
         gaps: 0,
         longest_gap: 0,
-        flat_run: longest_run(draft.values.windows(2).map(|pair| pair[0] == pair[1]))
-            + usize::from(!draft.values.is_empty()),
+        flat_run: 0,
         first_ds: draft.times.first().copied(),
         last_ds: draft.times.last().copied(),
-        frequency: gridded.as_ref().map(|gridded| gridded.frequency).or(draft.frequency),
+        frequency: gridded.as_ref().map_or(draft.frequency, |gridded| Some(gridded.frequency)),
         verdict: Verdict::Ok,
         warnings: Vec::new(),
     };
-    let mut series = None;
     let (mut suspicions, mut stale_from) = (Vec::new(), None);
-    if let Some(mut gridded) = gridded {
-        quality.longest_gap = longest_run(gridded.values.iter().map(|value| value.is_nan()));
-        quality.flat_run = longest_run(gridded.values.windows(2).map(|pair| pair[0] == pair[1])) + 1;
-        if let Some(rows) = &gridded.rows {
-            quality.gaps = rows.windows(2).filter(|pair| pair[0] && !pair[1]).count();
-            match context.gaps {
-                Gaps::Mask => {}
-                Gaps::Error => draft.reasons.push(gap_reason(&quality, &gridded, rows, &draft, context)),
-                Gaps::Zero => {
-                    let absent = gridded.values.iter_mut().zip(rows).filter(|(_, row)| !**row);
-                    absent.for_each(|(value, _)| *value = 0.0);
-                }
+    let (frequency, mut holes) = gridded.map_or((None, None), |grid| (Some(grid.frequency), grid.holes));
+    let values = holes.as_ref().map_or(&draft.values, |holes| &holes.values);
+    quality.flat_run =
+        longest_run(values.windows(2).map(|pair| pair[0] == pair[1])) + usize::from(!values.is_empty());
+    if frequency.is_some() {
+        quality.longest_gap = longest_run(values.iter().map(|value| value.is_nan()));
+    }
+    if let (Some(frequency), Some(holes)) = (frequency, &mut holes) {
+        quality.gaps = holes.rows.windows(2).filter(|pair| pair[0] && !pair[1]).count();
+        match context.gaps {
+            Gaps::Mask => {}
+            Gaps::Error => draft.reasons.push(gap_reason(&quality, frequency, holes, &draft, context)),
+            Gaps::Zero => {
+                let absent = holes.values.iter_mut().zip(&holes.rows).filter(|(_, row)| !**row);
+                absent.for_each(|(value, _)| *value = 0.0);
             }
         }
-        series = Some(Series {
-            unique_id: quality.unique_id.clone(),
-            keys: Vec::new(),
-            frequency: gridded.frequency,
-            times: gridded.times,
-            values: gridded.values,
-        });
     }
     if draft.reasons.is_empty() {
         suspicions = context.rules.judge(&draft.times, &draft.values, context.zone);
@@ -148,8 +148,16 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
     if !draft.reasons.is_empty() {
         quality.verdict =
             Verdict::Quarantined(draft.reasons.iter().map(|reason| reason.text.clone()).collect());
-        series = None;
     }
+    let usable = frequency.filter(|_| draft.reasons.is_empty());
+    let (times, values) = holes.map_or((draft.times, draft.values), |holes| (holes.times, holes.values));
+    let series = usable.map(|frequency| Series {
+        unique_id: quality.unique_id.clone(),
+        keys: Vec::new(),
+        frequency,
+        times,
+        values,
+    });
     Placed { quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
 }
 
@@ -160,8 +168,7 @@ fn trim(draft: &mut Draft) {
     let start = draft.values.iter().position(observed).unwrap_or(end);
     draft.times.truncate(end);
     draft.times.drain(..start);
-    draft.rows.truncate(end);
-    draft.rows.drain(..start);
+    draft.rows.cut(start, end);
     draft.values.truncate(end);
     draft.values.drain(..start);
 }
@@ -192,24 +199,26 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
         let text = format!(
             "{}: {} stands so far from the other {} times that a grid of {frequency} would have about {steps} steps; \
              correct the time, or give --freq",
-            context.rows.place(draft.rows[far]),
+            context.rows.place(draft.rows.at(far)),
             text_of_instant(times[far], context.zone),
             times.len() - 1
         );
         return Err(Reason { kind: Kind::Frequency, text });
     }
+    let whole = Gridded { frequency, holes: None };
+    if matches!(frequency, Frequency::Fixed { micros } if even_step(times) == Some(micros)) {
+        return Ok(whole);
+    }
     let grid = frequency.grid(first, last, context.zone);
     match off_grid(times, &grid) {
-        None if grid.len() == times.len() => {
-            Ok(Gridded { frequency, times: grid, values: draft.values.clone(), rows: None })
-        }
-        None => Ok(with_holes(draft, frequency, grid)),
+        None if grid.len() == times.len() => Ok(whole),
+        None => Ok(Gridded { frequency, holes: Some(with_holes(draft, grid)) }),
         Some(second) => {
             // Where all but the first row stand on one grid, the first is the stray.
             let without_first = || off_grid(&times[1..], &frequency.grid(times[1], last, context.zone));
             let stray = if times.len() > 2 && without_first().is_none() { 0 } else { second };
             let (place, time) =
-                (context.rows.place(draft.rows[stray]), text_of_instant(times[stray], context.zone));
+                (context.rows.place(draft.rows.at(stray)), text_of_instant(times[stray], context.zone));
             let text = format!(
                 "{place}: {time} does not stand on the grid of {frequency}; correct it, or give the step with --freq"
             );
@@ -231,7 +240,7 @@ fn off_grid(times: &[i64], grid: &[i64]) -> Option<usize> {
     times.iter().position(|time| steps.by_ref().find(|step| *step >= time) != Some(time))
 }
 
-fn with_holes(draft: &Draft, frequency: Frequency, grid: Vec<i64>) -> Gridded {
+fn with_holes(draft: &Draft, grid: Vec<i64>) -> Holes {
     let mut values = vec![f64::NAN; grid.len()];
     let mut rows = vec![false; grid.len()];
     let mut at = 0;
@@ -242,24 +251,23 @@ fn with_holes(draft: &Draft, frequency: Frequency, grid: Vec<i64>) -> Gridded {
         values[at] = *value;
         rows[at] = true;
     }
-    Gridded { frequency, times: grid, values, rows: Some(rows) }
+    Holes { times: grid, values, rows }
 }
 
 fn gap_reason(
     quality: &Quality,
-    gridded: &Gridded,
-    rows: &[bool],
+    frequency: Frequency,
+    holes: &Holes,
     draft: &Draft,
     context: &Context<'_>,
 ) -> Reason {
-    let hole = rows.iter().position(|row| !row).unwrap_or_default();
-    let place = context.rows.place(draft.rows[hole.saturating_sub(1)]);
-    let time = text_of_instant(gridded.times[hole], context.zone);
+    let hole = holes.rows.iter().position(|row| !row).unwrap_or_default();
+    let place = context.rows.place(draft.rows.at(hole.saturating_sub(1)));
+    let time = text_of_instant(holes.times[hole], context.zone);
     let count =
         if quality.gaps == 1 { String::new() } else { format!(", the first of {} holes", quality.gaps) };
     let text = format!(
-        "{place}: no row for {time} follows on the grid of {}{count}; add the rows, or set gaps = mask or zero",
-        gridded.frequency
+        "{place}: no row for {time} follows on the grid of {frequency}{count}; add the rows, or set gaps = mask or zero"
     );
     Reason { kind: Kind::Gap, text }
 }
@@ -267,7 +275,7 @@ fn gap_reason(
 fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
     let times = &draft.times;
     let text = if let [_] = times[..] {
-        format!("{}: a single row tells no step; give it with --freq", context.rows.place(draft.rows[0]))
+        format!("{}: a single row tells no step; give it with --freq", context.rows.place(draft.rows.at(0)))
     } else {
         let step = most_common(times.windows(2).map(|pair| pair[1] - pair[0])).unwrap_or(1).max(1);
         let stray = times.iter().position(|time| (time - times[0]) % step != 0).unwrap_or(times.len() - 1);
@@ -283,7 +291,7 @@ fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {
         };
         format!(
             "{}: {} fits no regular grid with the other {} times (the most common step is {}); {remedy}",
-            context.rows.place(draft.rows[stray]),
+            context.rows.place(draft.rows.at(stray)),
             text_of_instant(times[stray], context.zone),
             times.len() - 1,
             named(step)

@@ -1,7 +1,8 @@
 //! Series ids as small integers: every distinct tuple of id values gets a code in order of appearance.
 
+use super::source::ColumnOf;
 use super::text_of_day;
-use polars::prelude::{DataType, PlHashMap, Series};
+use polars::prelude::{DataType, PlHashMap, Series, StringChunked};
 use std::sync::Arc;
 
 /// Code of a row whose id is null.
@@ -38,7 +39,7 @@ pub(super) struct Keys {
 /// Where the values of one id column of a chunk come from.
 pub(super) enum Part<'a> {
     /// A column of the file.
-    Column(&'a Series),
+    Column(ColumnOf<'a>),
     /// One value for the whole file, from its path.
     Constant(Option<&'a str>),
 }
@@ -51,11 +52,17 @@ impl Keys {
 
     /// The code of every row; [`NO_CODE`] where a part is null or empty.
     pub(super) fn encode(&mut self, parts: &[Part<'_>], rows: usize) -> Vec<u32> {
-        let columns: Vec<Vec<u32>> = parts
+        let mut columns: Vec<Vec<u32>> = parts
             .iter()
             .zip(&mut self.parts)
             .map(|(part, interner)| part_codes(part, interner, rows))
             .collect();
+        if let [column] = &mut columns[..] {
+            for run in column.chunk_by_mut(|one, other| one == other) {
+                run.fill(self.tuple_code(&run[..1]));
+            }
+            return std::mem::take(column);
+        }
         let mut tuple = vec![0; columns.len()];
         let mut last: Option<u32> = None;
         let mut coded = Vec::with_capacity(rows);
@@ -132,18 +139,39 @@ fn part_codes(part: &Part<'_>, interner: &mut Interner, rows: usize) -> Vec<u32>
     match part {
         Part::Constant(None) => vec![NO_CODE; rows],
         Part::Constant(Some(value)) => vec![interner.code(value); rows],
-        Part::Column(series) => column_codes(series, interner),
+        Part::Column(ColumnOf::Typed(series)) => column_codes(series, interner),
+        Part::Column(ColumnOf::Text(column)) => coded(column.iter().map(Some), interner, text_code),
     }
+}
+
+/// The code of a text as written.
+fn text_code(text: &str, interner: &mut Interner) -> u32 {
+    match text.trim() {
+        "" => NO_CODE,
+        text => interner.code(text),
+    }
+}
+
+/// Codes of texts. Equal neighbours are told by their views, which lie side by side, before their bytes are looked at.
+fn view_codes(texts: &StringChunked, interner: &mut Interner) -> Vec<u32> {
+    let mut codes = Vec::with_capacity(texts.len());
+    for array in texts.downcast_iter() {
+        let mut at = 0;
+        for run in array.views().chunk_by(|one, other| one.as_u128() == other.as_u128()) {
+            let code = text_code(array.value(at), interner);
+            at += run.len();
+            codes.resize(codes.len() + run.len(), code);
+        }
+    }
+    codes
 }
 
 fn column_codes(series: &Series, interner: &mut Interner) -> Vec<u32> {
     if let Ok(text) = series.str() {
-        return coded(text.iter().map(|text| text.map(str::trim)), interner, |text, interner| {
-            match text.is_empty() {
-                true => NO_CODE,
-                false => interner.code(text),
-            }
-        });
+        return match text.null_count() {
+            0 => view_codes(text, interner),
+            _ => coded(text.iter(), interner, text_code),
+        };
     }
     if let Ok(numbers) = series.u64() {
         return coded(numbers.iter(), interner, |number, interner| interner.code(&number.to_string()));
@@ -195,20 +223,21 @@ mod tests {
         let mut keys = Keys::new(2);
         let names = Series::new("a".into(), ["x", "x", "", "y"]);
         let numbers = Series::new("b".into(), [Some(1.0), Some(2.5), Some(1.0), None]);
-        let codes = keys.encode(&[Part::Column(&names), Part::Column(&numbers)], 4);
+        let codes =
+            keys.encode(&[Part::Column(ColumnOf::Typed(&names)), Part::Column(ColumnOf::Typed(&numbers))], 4);
         assert_eq!(codes, [0, 1, NO_CODE, NO_CODE]);
         assert_eq!(keys.unique_id(0), "x/1");
         assert_eq!(keys.values(1), ["x", "2.5"]);
         let large = Series::new("d".into(), [u64::MAX]);
         let mut keys = Keys::new(1);
-        assert_eq!(keys.encode(&[Part::Column(&large)], 1), [0]);
+        assert_eq!(keys.encode(&[Part::Column(ColumnOf::Typed(&large))], 1), [0]);
         assert_eq!(keys.unique_id(0), "18446744073709551615");
         let spaced = Series::new("e".into(), [" x", "x ", " "]);
         let mut keys = Keys::new(1);
-        assert_eq!(keys.encode(&[Part::Column(&spaced)], 3), [0, 0, NO_CODE]);
+        assert_eq!(keys.encode(&[Part::Column(ColumnOf::Typed(&spaced))], 3), [0, 0, NO_CODE]);
         let days = Series::new("c".into(), [0i32]).cast(&DataType::Date).unwrap();
         let mut keys = Keys::new(1);
-        keys.encode(&[Part::Column(&days)], 1);
+        keys.encode(&[Part::Column(ColumnOf::Typed(&days))], 1);
         assert_eq!(keys.unique_id(0), "1970-01-01");
     }
 

@@ -7,13 +7,14 @@
 //! [`stamp()`] tells without reading rows which files are new or changed since an earlier look.
 //!
 //! ```text
-//! files ─▶ source (scan: CSV records) ─▶ columns: roles ─▶ rows (keys, time, timeline, value)
+//! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
 //!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ fingerprint
 //! ```
 
 mod assemble;
 mod candidate;
+mod cells;
 mod columns;
 mod complete;
 mod decimal;
@@ -22,9 +23,12 @@ mod files;
 mod fingerprint;
 mod footer;
 mod grid;
+mod iso;
 mod keys;
 mod parquet;
 mod problems;
+mod raw_series;
+mod record;
 mod rows;
 mod scan;
 mod source;
@@ -32,6 +36,7 @@ mod spec;
 mod stamp;
 mod suspect;
 mod time;
+mod time_column;
 mod timeline;
 mod value;
 mod wanted;
@@ -62,7 +67,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
     let rows = Rows::read(&sources, &assignment)?;
-    if rows.codes.is_empty() && rows.unplaced() == 0 {
+    if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
             "{}: columns but no rows; write at least one row",

@@ -1,20 +1,22 @@
-//! All rows of all files as three columns (series code, raw time, value), and where each row came from.
+//! All rows of all files by series (raw time, value), and where each row came from.
 
 use super::columns::Assignment;
 use super::files::data;
 use super::keys::{Keys, NO_CODE, Part};
 use super::problems::{ALIKE, Capped};
-use super::source::{Chunk, ColumnType, Source};
+use super::raw_series::RawSeries;
+use super::source::{Chunk, ColumnOf, ColumnType, Source, Table};
 use super::spec::{IngestError, Layout};
-use super::timeline::{NO_TIME, Timeline, Unfit};
+use super::time_column::TimeColumn;
+use super::timeline::Timeline;
 use super::value;
 use super::wanted::{Place, Wanted};
-use crate::series::civil::DAY;
-use polars::prelude::{DataFrame, DataType, Series, TimeUnit};
+use polars::prelude::DataType;
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many bad cells are described; more are only counted.
-const DESCRIBED: usize = 20_000;
+pub(super) const DESCRIBED: usize = 20_000;
 
 /// Longest id: longer ones are text in the wrong column, and a table of forecasts repeats the id in every row.
 const ID_BYTES_MAX: usize = 10_000;
@@ -43,10 +45,10 @@ pub(super) struct Fault {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) keys: Keys,
-    pub(super) codes: Vec<u32>,
-    /// Raw times, see [`Timeline`].
-    pub(super) times: Vec<i64>,
-    pub(super) values: Vec<f64>,
+    /// Rows by the code of their series.
+    pub(super) series: Vec<RawSeries>,
+    /// Number of rows, those without an id included.
+    pub(super) count: usize,
     pub(super) timeline: Timeline,
     pub(super) faults: Vec<Fault>,
     /// Records that are no rows, and rows without an id: they belong to no series.
@@ -133,63 +135,72 @@ impl Rows {
         for problem in &chunk.problems {
             self.unplaced[0].push(problem.clone());
         }
-        let count = chunk.frame.height();
+        let count = chunk.table.rows();
         self.file_rows += count;
-        if self.codes.len() + count * wanted.targets.len() > NO_CODE as usize {
+        if self.count + count * wanted.targets.len() > NO_CODE as usize {
             return Err(data(format!(
                 "{}: more than 4 billion rows; read fewer files at once",
                 source.file.name
             )));
         }
-        let piece = Piece { start: self.codes.len(), file, first_row: chunk.first_row, rows: chunk.rows };
+        let piece = Piece { start: self.count, file, first_row: chunk.first_row, rows: chunk.rows };
         let time_name = &assignment.roles.time;
-        let (times, bad_times) =
-            self.read_times(file, &piece, time_name, column(&chunk.frame, wanted.time), count);
+        let (path, word) = &self.files[file];
+        let place = |at: usize| format!("{path}: {word} {}", piece.number(at));
+        let column = chunk.table.column(wanted.time);
+        let TimeColumn { times, bad: bad_times, .. } =
+            TimeColumn::read(column, time_name, &mut self.timeline, &place);
         let long_codes = match assignment.layout {
-            Layout::Long => Some(self.read_codes(file, &piece, source, wanted, &chunk.frame)),
+            Layout::Long => Some(self.read_codes(&piece, source, wanted, &chunk.table)),
             Layout::Wide => None,
         };
         for (&target, name) in wanted.targets.iter().zip(&assignment.roles.targets) {
-            let start = self.codes.len();
-            match &long_codes {
-                Some(codes) => self.codes.extend_from_slice(codes),
-                None => {
-                    let code = self.keys.named(name);
-                    self.codes.resize(start + count, code);
-                }
-            }
-            self.times.extend_from_slice(&times);
+            let piece =
+                Piece { start: self.count, file, first_row: piece.first_row, rows: piece.rows.clone() };
+            let codes = match &long_codes {
+                Some(codes) => Cow::Borrowed(codes),
+                None => Cow::Owned(vec![self.keys.named(name); count]),
+            };
+            self.series.resize_with(self.keys.len(), RawSeries::default);
             for (at, remedy, text) in &bad_times {
-                self.fault(start + at, remedy, || text.clone());
+                self.fault(codes[*at], piece.start + at, remedy, || text.clone());
             }
-            self.read_values(file, &piece, name, column(&chunk.frame, target), start);
-            self.pieces.push(Piece { start, file, first_row: piece.first_row, rows: piece.rows.clone() });
+            let values = self.read_values(&piece, name, chunk.table.column(target), &codes);
+            self.gather(&codes, &times, &values);
+            self.pieces.push(piece);
         }
         Ok(())
     }
 
-    fn read_codes(
-        &mut self,
-        file: usize,
-        piece: &Piece,
-        source: &Source,
-        wanted: &Wanted,
-        frame: &DataFrame,
-    ) -> Vec<u32> {
+    /// Hands rows to their series; those without an id belong to none.
+    fn gather(&mut self, codes: &[u32], times: &[i64], values: &[f64]) {
+        let mut from = 0;
+        for run in codes.chunk_by(|one, other| one == other) {
+            let to = from + run.len();
+            if let Some(series) = self.series.get_mut(run[0] as usize) {
+                let row = u32::try_from(self.count + from).unwrap_or(u32::MAX);
+                series.push(row, &times[from..to], &values[from..to]);
+            }
+            from = to;
+        }
+        self.count += from;
+    }
+
+    fn read_codes(&mut self, piece: &Piece, source: &Source, wanted: &Wanted, table: &Table) -> Vec<u32> {
         let part = |place: &Place| match *place {
-            Place::Frame(at) => Part::Column(column(frame, at)),
+            Place::Frame(at) => Part::Column(table.column(at)),
             Place::Path(at) => Part::Constant(source.file.hive[at].1.as_deref()),
         };
         let known = self.keys.len();
-        let codes = self.keys.encode(&wanted.id.iter().map(part).collect::<Vec<_>>(), frame.height());
+        let codes = self.keys.encode(&wanted.id.iter().map(part).collect::<Vec<_>>(), table.rows());
         for (at, _) in codes.iter().enumerate().filter(|(_, code)| **code == NO_CODE) {
-            let place = self.place_in(file, piece, at);
+            let place = self.place_in(piece, at);
             self.unplaced[1].push_with(|| format!("{place}: the id is empty; fill it in or remove the row"));
         }
         let long = |code: &usize| self.keys.bytes(*code) > ID_BYTES_MAX;
         for code in (known..self.keys.len()).filter(long).collect::<Vec<_>>() {
             let Some(at) = codes.iter().position(|&other| other as usize == code) else { continue };
-            let (place, bytes) = (self.place_in(file, piece, at), self.keys.bytes(code));
+            let (place, bytes) = (self.place_in(piece, at), self.keys.bytes(code));
             self.unplaced[1].push_with(|| {
                 format!(
                     "{place}: the id has {bytes} bytes, at most {ID_BYTES_MAX} are read; choose another --id"
@@ -199,108 +210,66 @@ impl Rows {
         codes
     }
 
-    /// Raw times, and what is wrong with the cells that have none.
-    fn read_times(
-        &mut self,
-        file: usize,
-        piece: &Piece,
-        name: &str,
-        series: &Series,
-        count: usize,
-    ) -> (Vec<i64>, Vec<(usize, &'static str, String)>) {
-        let mut bad = Vec::new();
-        let mut times = Vec::with_capacity(count);
-        let files = &self.files;
-        let place = |at: usize| format!("{}: {} {}", files[file].0, files[file].1, piece.number(at));
-        let timeline = &mut self.timeline;
-        let mut keep = |at: usize, shown: &dyn Fn() -> String, read: Option<Result<i64, Unfit>>| {
-            let (problem, remedy) = match read {
-                Some(Ok(raw)) => return times.push(raw),
-                Some(Err(unfit)) => (format!("'{}' {}", shown(), unfit.what), unfit.remedy),
-                None => ("the time is empty".to_owned(), "fill it in or remove the row"),
-            };
-            times.push(NO_TIME);
-            let text = if bad.len() < DESCRIBED {
-                format!("{}: column {name}: {problem}", place(at))
-            } else {
-                String::new()
-            };
-            bad.push((at, remedy, text));
+    /// The values of one column whose rows have these codes.
+    fn read_values(&mut self, piece: &Piece, name: &str, column: ColumnOf<'_>, codes: &[u32]) -> Vec<f64> {
+        let series = match column {
+            ColumnOf::Text(column) => return self.read_texts(piece, name, column.iter(), codes),
+            ColumnOf::Typed(series) => series,
         };
-        if let Ok(text) = series.str() {
-            for (at, cell) in text.iter().enumerate() {
-                let read = cell
-                    .filter(|cell| !value::is_missing(cell))
-                    .map(|cell| timeline.text(cell, || place(at)));
-                keep(at, &|| cell.unwrap_or_default().to_owned(), read);
-            }
-            return (times, bad);
-        }
-        let numbers = integers(series);
-        for at in 0..count {
-            let number = numbers.as_ref().and_then(|numbers| numbers.get(at).copied().flatten());
-            let shown = || match number {
-                Some(NO_TIME) => "a number with a fraction".to_owned(),
-                number => number.map(|number| number.to_string()).unwrap_or_default(),
-            };
-            let example = || format!("the time in {}", place(at));
-            let read = number.map(|number| match series.dtype() {
-                DataType::Date => timeline.local(number.saturating_mul(DAY), example),
-                DataType::Datetime(unit, zone) => {
-                    let micros = match unit {
-                        TimeUnit::Nanoseconds => number.div_euclid(1000),
-                        TimeUnit::Microseconds => number,
-                        TimeUnit::Milliseconds => number.saturating_mul(1000),
-                    };
-                    if zone.is_some() {
-                        timeline.instant(micros, example)
-                    } else {
-                        timeline.local(micros, example)
-                    }
-                }
-                _ => timeline.integer(number, || place(at)),
-            });
-            keep(at, &shown, read);
-        }
-        (times, bad)
-    }
-
-    fn read_values(&mut self, file: usize, piece: &Piece, name: &str, series: &Series, start: usize) {
-        if let Ok(text) = series.str() {
-            for (at, cell) in text.iter().enumerate() {
-                let cell = cell.unwrap_or_default();
-                let read = value::parse(cell);
-                self.values.push(read.unwrap_or(f64::NAN));
-                if read.is_none() {
-                    let place = self.place_in(file, piece, at);
-                    self.fault(start + at, value::remedy(cell), || {
-                        format!("{place}: column {name}: '{cell}' is no number")
-                    });
-                }
-            }
-            return;
+        if let Ok(texts) = series.str() {
+            let texts = texts.iter().map(Option::unwrap_or_default);
+            return self.read_texts(piece, name, texts, codes);
         }
         let numbers = series.cast(&DataType::Float64);
         match numbers.as_ref().map(|numbers| numbers.f64()) {
-            Ok(Ok(numbers)) => self.values.extend(numbers.iter().map(|value| value.unwrap_or(f64::NAN))),
+            Ok(Ok(numbers)) if numbers.null_count() == 0 => {
+                let mut values = Vec::with_capacity(numbers.len());
+                numbers.downcast_iter().for_each(|array| values.extend_from_slice(array.values()));
+                values
+            }
+            Ok(Ok(numbers)) => numbers.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
             _ => {
-                self.values.resize(start + series.len(), f64::NAN);
-                let place = self.place_in(file, piece, 0);
+                let place = self.place_in(piece, 0);
                 let dtype = series.dtype().clone();
-                self.fault(start, "choose another --target", || {
+                let code = codes.first().copied().unwrap_or(NO_CODE);
+                self.fault(code, piece.start, "choose another --target", || {
                     format!("{place}: column {name}: {dtype} is no number")
                 });
+                vec![f64::NAN; series.len()]
             }
         }
     }
 
-    fn fault(&mut self, row: usize, remedy: &'static str, text: impl FnOnce() -> String) {
+    fn read_texts<'a>(
+        &mut self,
+        piece: &Piece,
+        name: &str,
+        cells: impl Iterator<Item = &'a str>,
+        codes: &[u32],
+    ) -> Vec<f64> {
+        let mut values = Vec::with_capacity(codes.len());
+        for (at, cell) in cells.enumerate() {
+            let read = value::parse(cell);
+            values.push(read.unwrap_or(f64::NAN));
+            if read.is_none() {
+                let place = self.place_in(piece, at);
+                self.fault(codes[at], piece.start + at, value::remedy(cell), || {
+                    format!("{place}: column {name}: '{cell}' is no number")
+                });
+            }
+        }
+        values
+    }
+
+    fn fault(&mut self, code: u32, row: usize, remedy: &'static str, text: impl FnOnce() -> String) {
+        let Some(series) = self.series.get_mut(code as usize) else { return };
+        series.faults.push(u32::try_from(self.faults.len()).unwrap_or(u32::MAX));
         let text = if self.faults.len() < DESCRIBED { text() } else { String::new() };
         self.faults.push(Fault { row: u32::try_from(row).unwrap_or(u32::MAX), text, remedy });
     }
 
-    fn place_in(&self, file: usize, piece: &Piece, at: usize) -> String {
-        let (name, word) = &self.files[file];
+    fn place_in(&self, piece: &Piece, at: usize) -> String {
+        let (name, word) = &self.files[piece.file];
         format!("{name}: {word} {}", piece.number(at))
     }
 }
@@ -312,22 +281,4 @@ impl Piece {
             None => self.first_row + at,
         }
     }
-}
-
-fn column(frame: &DataFrame, at: usize) -> &Series {
-    frame.columns()[at].as_materialized_series()
-}
-
-/// The physical integers of a column; floats count where they are whole.
-fn integers(series: &Series) -> Option<Vec<Option<i64>>> {
-    if series.dtype().is_float() {
-        let numbers = series.cast(&DataType::Float64).ok()?;
-        // Frames write whole times as floats next to missing ones; a fraction would not survive, so it is refused.
-        let whole =
-            |value: f64| if value.fract() == 0.0 && value.abs() < 9.0e18 { value as i64 } else { NO_TIME };
-        let numbers = numbers.f64().ok()?.iter();
-        return Some(numbers.map(|value| value.filter(|value| !value.is_nan()).map(whole)).collect());
-    }
-    let numbers = series.to_physical_repr().cast(&DataType::Int64).ok()?;
-    Some(numbers.i64().ok()?.iter().collect())
 }

@@ -1,5 +1,6 @@
 //! An opened file: its columns, a sample of its rows, and its rows as frames of the wanted columns.
 
+use super::cells::{self, Cells};
 use super::decimal;
 use super::files::{Format, SourceFile, data, io_error};
 use super::parquet;
@@ -7,30 +8,64 @@ use super::scan::{Block, Blocks};
 use super::spec::IngestError;
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::io::parquet::read::ParquetReader;
-use polars::prelude::{Column, CsvReadOptions, DataFrame, DataType, Field, PolarsResult, Schema, SerReader};
+use polars::prelude::{Column, DataFrame, DataType, NamedFrom, PolarsResult, SerReader, Series};
 use std::fs::File;
-use std::io::Cursor;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
-/// How many bytes of a CSV file are parsed at a time.
-const BLOCK_BYTES: usize = 32 << 20;
+/// How many bytes of a CSV file are read at a time: few enough to stay in a cache.
+const BLOCK_BYTES: usize = 1 << 20;
 
-/// About how many rows of a Parquet file are read at a time; a row group is the least.
-const CHUNK_ROWS: usize = 4 << 20;
+/// About how many rows of a Parquet file are read at a time; a row group is the least. With fewer, glibc returns the
+/// memory of every chunk to the system and faults it in again.
+const CHUNK_ROWS: usize = 256 << 10;
 
 /// Rows that tell what kind a column is of.
 const SAMPLE_ROWS: usize = 2000;
 
-/// Rows of one file, as a frame of the wanted columns.
+/// Rows of one file.
 pub(super) struct Chunk {
-    pub(super) frame: DataFrame,
+    pub(super) table: Table,
     /// Number of the first row, as messages count: the line in CSV (the header is line 1), the row in Parquet.
     pub(super) first_row: usize,
     /// Numbers of all rows, where they are not consecutive.
     pub(super) rows: Option<Vec<u32>>,
     /// Records that were left out, with file and line.
     pub(super) problems: Vec<String>,
+}
+
+/// The wanted columns of some rows.
+pub(super) enum Table {
+    /// Of a Parquet file.
+    Frame(DataFrame),
+    /// Of a CSV file.
+    Cells(Cells),
+}
+
+/// One column of a table.
+#[derive(Clone, Copy)]
+pub(super) enum ColumnOf<'a> {
+    /// With a type.
+    Typed(&'a Series),
+    /// As written.
+    Text(cells::Column<'a>),
+}
+
+impl Table {
+    /// Number of rows.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Table::Frame(frame) => frame.height(),
+            Table::Cells(cells) => cells.rows(),
+        }
+    }
+
+    /// A column by its place among the wanted ones.
+    pub(super) fn column(&self, at: usize) -> ColumnOf<'_> {
+        match self {
+            Table::Frame(frame) => ColumnOf::Typed(frame.columns()[at].as_materialized_series()),
+            Table::Cells(cells) => ColumnOf::Text(cells.column(at)),
+        }
+    }
 }
 
 /// An opened file.
@@ -89,13 +124,18 @@ impl Source {
         let wanted: Vec<usize> = (0..self.columns.len()).filter(|&at| readable(&self.columns[at])).collect();
         match &self.body {
             Body::Csv { separator } => {
-                let mut blocks = self.blocks(*separator, 1 << 20)?;
-                let block = blocks
-                    .next_block()
-                    .map_err(|error| io_error(&self.file.path, &error))?
-                    .unwrap_or_default();
-                let frame = self.parse_block(&block, *separator, &wanted)?;
-                Ok(frame.head(Some(SAMPLE_ROWS)))
+                let mut blocks = self.blocks(*separator, &wanted)?;
+                let block = blocks.next_block().map_err(|error| io_error(&self.file.path, &error))?;
+                let cells = self.cells(&mut block.unwrap_or_default(), wanted.len())?;
+                let column = |at: &usize| {
+                    let texts =
+                        cells.column(*at).iter().map(|text| Some(text).filter(|text| !text.is_empty()));
+                    let texts: Vec<Option<&str>> = texts.take(SAMPLE_ROWS).collect();
+                    Column::from(Series::new(format!("{at}").into(), texts))
+                };
+                let rows = cells.rows().min(SAMPLE_ROWS);
+                let columns: Vec<usize> = (0..wanted.len()).collect();
+                Ok(DataFrame::new(rows, columns.iter().map(column).collect()).unwrap_or_default())
             }
             Body::Parquet { .. } => self.read_rows(0, SAMPLE_ROWS, &wanted),
         }
@@ -109,72 +149,47 @@ impl Source {
     ) -> Result<(), IngestError> {
         match &self.body {
             Body::Csv { separator } => {
-                let mut blocks = self.blocks(*separator, BLOCK_BYTES)?;
+                let mut blocks = self.blocks(*separator, wanted)?;
                 while let Some(mut block) =
                     blocks.next_block().map_err(|error| io_error(&self.file.path, &error))?
                 {
-                    let frame = self.parse_block(&block, *separator, wanted)?;
+                    let table = Table::Cells(self.cells(&mut block, wanted.len())?);
                     let problems = std::mem::take(&mut block.problems);
                     let problems = problems
                         .into_iter()
                         .map(|problem| format!("{}: {problem}", self.file.name))
                         .collect();
-                    each(Chunk { frame, first_row: block.first_line, rows: block.lines, problems })?;
+                    each(Chunk { table, first_row: block.first_line, rows: block.lines, problems })?;
                 }
             }
             Body::Parquet { metadata, .. } => {
                 let groups = metadata.row_groups.iter().map(|group| group.num_rows());
                 for (from, rows) in stretches(groups, CHUNK_ROWS) {
-                    let frame = self.read_rows(from, rows, wanted)?;
-                    each(Chunk { frame, first_row: from + 1, rows: None, problems: Vec::new() })?;
+                    let table = Table::Frame(self.read_rows(from, rows, wanted)?);
+                    each(Chunk { table, first_row: from + 1, rows: None, problems: Vec::new() })?;
                 }
             }
         }
         Ok(())
     }
 
-    fn blocks(&self, separator: u8, size: usize) -> Result<Blocks<File>, IngestError> {
+    /// The records behind the header, of which the wanted columns are kept.
+    fn blocks(&self, separator: u8, wanted: &[usize]) -> Result<Blocks<File>, IngestError> {
         let file = File::open(&self.file.path).map_err(|error| io_error(&self.file.path, &error))?;
-        let mut blocks = Blocks::new(file, size);
+        let mut blocks = Blocks::new(file, BLOCK_BYTES);
         let header = blocks.header(Some(separator)).map_err(|error| io_error(&self.file.path, &error))?;
         header.map_err(|problem| data(format!("{}: {problem}", self.file.name)))?;
+        blocks.keep(wanted);
         Ok(blocks)
     }
 
-    fn parse_block(&self, block: &Block, separator: u8, wanted: &[usize]) -> Result<DataFrame, IngestError> {
-        if let Err(error) = std::str::from_utf8(&block.bytes) {
-            let line_feeds = block.bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-            let line = match &block.lines {
-                Some(lines) => {
-                    lines.get(line_feeds).or(lines.last()).map_or(block.first_line, |&line| line as usize)
-                }
-                None => block.first_line + line_feeds,
-            };
-            return Err(data(format!(
-                "{}: line {line} is not UTF-8; save the file as UTF-8",
-                self.file.name
-            )));
-        }
-        // Names need not be distinct for polars' sake: columns are addressed by their place.
-        let schema: Schema =
-            (0..self.columns.len()).map(|at| Field::new(format!("{at}").into(), DataType::String)).collect();
-        if block.records == 0 {
-            let empty = |&at: &usize| Column::new_empty(format!("{at}").into(), &DataType::String);
-            return Ok(DataFrame::new(0, wanted.iter().map(empty).collect()).unwrap_or_default());
-        }
-        let options = CsvReadOptions::default()
-            .with_has_header(false)
-            .with_schema(Some(Arc::new(schema)))
-            .with_projection(Some(Arc::new(wanted.to_vec())))
-            .map_parse_options(|options| options.with_separator(separator));
-        let frame = guarded(|| options.into_reader_with_file_handle(Cursor::new(&block.bytes[..])).finish());
-        let frame =
-            frame.map_err(|problem| data(format!("{}: cannot be read as CSV: {problem}", self.file.name)))?;
-        if frame.height() != block.records {
-            let problem = format!("{} of {} records can be read as CSV", frame.height(), block.records);
-            return Err(data(format!("{}: after line {}: {problem}", self.file.name, block.first_line)));
-        }
-        Ok(frame)
+    /// The cells of a block, which gives away its bytes and places.
+    fn cells(&self, block: &mut Block, width: usize) -> Result<Cells, IngestError> {
+        let (bytes, places) = (std::mem::take(&mut block.bytes), std::mem::take(&mut block.places));
+        Cells::new(bytes, places, width).map_err(|line_feeds| {
+            let line = block.first_line + line_feeds;
+            data(format!("{}: line {line} is not UTF-8; save the file as UTF-8", self.file.name))
+        })
     }
 
     fn read_rows(&self, from: usize, rows: usize, wanted: &[usize]) -> Result<DataFrame, IngestError> {

@@ -39,7 +39,7 @@ pub(super) fn date(year: i64, month: i64, day: i64) -> Option<i64> {
 }
 
 /// `2021-03-04`, with an optional time after `T` or a blank and an optional offset; `/` may separate the date.
-fn iso(text: &[u8]) -> Option<Cell> {
+pub(super) fn iso(text: &[u8]) -> Option<Cell> {
     let head: &[u8; 10] = text.first_chunk()?;
     if !(head[4] == b'-' || head[4] == b'/') || head[7] != head[4] {
         return None;

@@ -106,6 +106,17 @@ impl Timeline {
         in_years(micros)
     }
 
+    /// Whether a wall-clock time can be nothing but what the column has held so far, and is its own raw form.
+    pub(super) fn goes_on(&self, micros: i64) -> bool {
+        matches!(self.kind, Some((Kind::Local, _))) && Timeline::is_calendar(micros)
+    }
+
+    /// Whether a time lies in the years that are read.
+    pub(super) fn is_calendar(micros: i64) -> bool {
+        // An offset may push a local time a little over the edge of the calendar.
+        (YEARS.start + 26 * HOUR..YEARS.end - 26 * HOUR).contains(&micros)
+    }
+
     /// The raw form of an instant.
     pub(super) fn instant(&mut self, micros: i64, example: impl Fn() -> String) -> Result<i64, Unfit> {
         self.expect(Kind::Instant, example)?;
@@ -221,6 +232,25 @@ impl Decoded {
         }
     }
 
+    /// Makes raw times what [`Decoded::micros`] says.
+    pub(super) fn decode(&self, times: &mut [i64]) {
+        if self.unit != Unit::Micros {
+            times.iter_mut().for_each(|time| *time = self.micros(*time));
+        }
+    }
+
+    /// The first and the last of the times that are there, microseconds; the largest and the smallest number if none is.
+    pub(super) fn span(&self, times: &[i64]) -> (i64, i64) {
+        // A missing time is the smallest number, so that only the first has to look out for it.
+        let wider = |(first, last): (i64, i64), time: i64| {
+            (first.min(if time == NO_TIME { i64::MAX } else { time }), last.max(time))
+        };
+        match self.unit {
+            Unit::Micros => times.iter().copied().fold((i64::MAX, i64::MIN), wider),
+            _ => times.iter().map(|&raw| self.micros(raw)).fold((i64::MAX, i64::MIN), wider),
+        }
+    }
+
     /// Microseconds of a raw time: local or UTC, as [`Decoded::local`] says. [`NO_TIME`] where there is none.
     pub(super) fn micros(&self, raw: i64) -> i64 {
         if raw == NO_TIME {
@@ -253,9 +283,7 @@ fn as_month(value: i64) -> Option<i64> {
 }
 
 fn in_years(micros: i64) -> Result<i64, Unfit> {
-    // An offset may push a local time a little over the edge of the calendar.
-    let range = YEARS.start + 26 * HOUR..YEARS.end - 26 * HOUR;
-    if range.contains(&micros) {
+    if Timeline::is_calendar(micros) {
         Ok(micros)
     } else {
         Err(unfit("lies outside the years 1 to 9999, or at their very ends", "correct it"))

@@ -13,6 +13,9 @@ pub(super) fn is_missing(text: &str) -> bool {
 ///
 /// Infinite and gigantic values are returned as they are; their meaning is judged with the whole series.
 pub(super) fn parse(text: &str) -> Option<f64> {
+    if let Ok(value) = text.parse::<f64>() {
+        return Some(value);
+    }
     let text = text.trim();
     match text.parse::<f64>() {
         Ok(value) => Some(value),

@@ -125,9 +125,14 @@ impl LocalClock {
         instant.saturating_add(offset)
     }
 
+    /// What the wall clock is ahead of UTC, microseconds, if it is never set.
+    pub fn fixed_offset(&self) -> Option<i64> {
+        if let [(_, offset)] = self.offsets[..] { Some(offset) } else { None }
+    }
+
     /// When the wall clock shows `local`.
     pub fn instants(&self, local: i64) -> Instants {
-        if let [(_, offset)] = self.offsets[..] {
+        if let Some(offset) = self.fixed_offset() {
             return Instants::One(local.saturating_sub(offset));
         }
         let from = self.index(local.saturating_sub(OFFSET_MAX));

@@ -12,19 +12,32 @@ use std::collections::HashMap;
 /// days, weeks, months, quarters or years; others as absolute steps. `None` where no grid fits or fewer than two
 /// stamps differ.
 pub fn infer(times: &[i64], zone: &TimeZone) -> Option<Frequency> {
-    let mut times = times.to_vec();
-    times.dedup();
+    if let Some(micros) = even_step(times).filter(|step| (1..DAY / 2).contains(step)) {
+        return Some(Frequency::Fixed { micros });
+    }
+    if steps_of(times).any(|step| step == 0) {
+        let mut distinct = times.to_vec();
+        distinct.dedup();
+        return infer(&distinct, zone);
+    }
     let (&first, &last) = (times.first()?, times.last()?);
-    let usual = most_common(steps_of(&times))?;
+    let usual = most_common(steps_of(times))?;
     if usual < DAY / 2 {
         // No civil day is that short, so there is no need to look at clocks.
-        return Some(Frequency::Fixed { micros: step_of(&times)? });
+        return Some(Frequency::Fixed { micros: step_of(times)? });
     }
     let clock = LocalClock::new(zone, first, last);
-    match days_of(&times, &clock) {
+    match days_of(times, &clock) {
         Some(days) => calendar(&days),
-        None => Some(Frequency::Fixed { micros: step_of(&times)? }),
+        None => Some(Frequency::Fixed { micros: step_of(times)? }),
     }
+}
+
+/// The step between all neighbours, if it is one and the same.
+pub(crate) fn even_step(values: &[i64]) -> Option<i64> {
+    let mut steps = steps_of(values);
+    let first = steps.next()?;
+    steps.all(|step| step == first).then_some(first)
 }
 
 /// How many stamps may stand off the grid without another one being more likely.
@@ -103,6 +116,9 @@ pub fn anchored(frequency: Frequency, times: &[i64], zone: &TimeZone) -> Frequen
 
 /// The step of ascending integers, see [`infer`].
 fn step_of(values: &[i64]) -> Option<i64> {
+    if let Some(step) = even_step(values) {
+        return Some(step).filter(|&step| step > 0);
+    }
     let usual = most_common(steps_of(values)).filter(|&step| step > 0)?;
     if off_grid(values, usual) <= slack(values.len()) {
         return Some(usual);

@@ -1,7 +1,7 @@
 //! The same data in many layouts, and which column plays which part.
 
 use super::{Folder, assert_holds, read_csv, shown};
-use s4cast::ingest::{IngestErrorKind, Layout};
+use s4cast::ingest::{Duplicates, IngestErrorKind, Layout, SourceSpec};
 
 const LONG: &str = "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-04,4.5\nb,2024-01-01,-1\nb,2024-01-02,\nb,2024-01-03,7\n";
 
@@ -162,4 +162,42 @@ fn quoted_cells_blank_lines_and_marks_are_read_as_written() {
     let read = read_csv(text, |_| {}).unwrap();
     assert_eq!(read.panel.series[0].unique_id, "a, \"x\"");
     assert_eq!(read.panel.series[0].values, [1.0, 2.0]);
+}
+
+#[test]
+fn the_panel_is_the_same_on_any_number_of_threads_and_in_any_order_of_rows() {
+    let rows = |order: &dyn Fn(usize) -> (usize, usize)| -> String {
+        let row = |at| {
+            let (series, hour) = order(at);
+            format!(
+                "s{series},2024-03-{:02} {:02}:00:00,{}.5\n",
+                30 + hour / 24,
+                hour % 24,
+                series * 7 + hour
+            )
+        };
+        (0..20 * 40).map(row).collect()
+    };
+    let by_series = rows(&|at| (at / 40, at % 40));
+    let by_time = rows(&|at| (at % 20, at / 20));
+    let read = |rows: &str, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+        let text = format!("unique_id,ds,y\n{rows}");
+        pool.install(|| {
+            let set = |spec: &mut SourceSpec| {
+                (spec.zone, spec.duplicates) = (Some(zone.clone()), Duplicates::Last);
+            };
+            read_csv(&text, set).unwrap()
+        })
+    };
+    let one = read(&by_series, 1);
+    assert_eq!(one.panel.series.len(), 20);
+    assert!(one.notes.iter().any(|note| note.0.contains("skipped by the clock")), "{:?}", one.notes);
+    for (rows, threads) in [(&by_series, 4), (&by_time, 1), (&by_time, 4)] {
+        let other = read(rows, threads);
+        assert_eq!(other.panel.series, one.panel.series);
+        assert_eq!(other.fingerprint, one.fingerprint);
+        assert_eq!(format!("{:?}", other.quality), format!("{:?}", one.quality));
+    }
 }
