@@ -31,7 +31,8 @@ fn main() {
             "--threads" => threads = value().parse().expect("a number of threads"),
             "--isa" => {
                 let name = value();
-                isa = Isa::available().into_iter().find(|isa| isa.name() == name).expect("an instruction set");
+                isa =
+                    Isa::available().into_iter().find(|isa| isa.name() == name).expect("an instruction set");
             }
             _ => plain.push(word),
         }
@@ -99,7 +100,8 @@ impl Run {
         };
         let len = batch * shape.len;
         let noise = |seed: u32| {
-            let value = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8) as f32 / 8_388_608.0 - 1.0;
+            let value =
+                |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8) as f32 / 8_388_608.0 - 1.0;
             (0..len as u32).map(value).collect()
         };
         Run {

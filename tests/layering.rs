@@ -16,6 +16,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("miette", &["cli", "config"]),
     ("faer", &["model"]),
     ("stlrs", &["model"]),
+    ("pulp", &["engine"]),
     ("realfft", &["engine"]),
     ("rustfft", &["engine"]),
 ];

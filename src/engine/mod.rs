@@ -1,7 +1,8 @@
 //! The network: arrays in, arrays and gradients out.
 //!
-//! No series, no clock, no files, no threads. Random numbers come only from the generator that a caller hands in, and
-//! every sum has a fixed order, so the same input gives the same bits.
+//! No series, no clock, no files, and no threads but those of [`chunked`], which share out a grid that the shape alone
+//! decides. Random numbers come only from the generator that a caller hands in, and every sum has a fixed order, so the
+//! same input gives the same bits.
 //!
 //! # Notation
 //!
@@ -57,6 +58,8 @@
 //! | [`convolution`] | causal convolution: direct, FFT, last position only, anti-causal |
 //! | [`recurrence`] | the same model one observation at a time: streaming, and the check on the convolution |
 //! | [`block`], [`network`] | residual block; encoder, blocks, head |
+//! | [`chunked`] | the network for long sequences in f32, many times faster; one observation at a time |
+//! | [`simd`] | one source of vector code for every instruction set |
 //! | [`loss`] | pinball, squared and Huber error |
 //! | [`optim`] | AdamW, clipping, schedule, averaged weights |
 

@@ -501,7 +501,8 @@ impl NormBackward<'_> {
             let (mut mean_q, mut mean_qn) = ([zero; K], [zero; K]);
             let d_gamma = S::as_mut_simd_f32s(d_gamma).0.iter_mut();
             let partials = d_gamma.zip(S::as_mut_simd_f32s(d_beta).0);
-            for (h, ((sum, &gamma), (d_gamma, d_beta))) in sum.iter().zip(self.gamma).zip(partials).enumerate()
+            for (h, ((sum, &gamma), (d_gamma, d_beta))) in
+                sum.iter().zip(self.gamma).zip(partials).enumerate()
             {
                 let d = self.d_normed.row::<S, K>(h, self.first + c);
                 let gamma = simd.splat_f32s(gamma);
@@ -524,7 +525,8 @@ impl NormBackward<'_> {
                 let gamma = simd.splat_f32s(gamma);
                 for k in 0..K {
                     let n = simd.mul_f32s(simd.sub_f32s(sum[k], mean[k]), inverse[k]);
-                    let rest = simd.sub_f32s(simd.mul_f32s(d[k], gamma), simd.mul_add_e_f32s(n, mean_qn[k], mean_q[k]));
+                    let rest = simd
+                        .sub_f32s(simd.mul_f32s(d[k], gamma), simd.mul_add_e_f32s(n, mean_qn[k], mean_q[k]));
                     d_chunk[k] = simd.mul_add_e_f32s(inverse[k], rest, d_chunk[k]);
                 }
             }

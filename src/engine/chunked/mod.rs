@@ -3,7 +3,7 @@
 //! A sequence is cut into chunks of T = 32 positions (missing ones in front count as zero). Within a chunk a channel's
 //! state-space model is a triangular product, between chunks it hands on a state of N numbers, so that a layer costs
 //! T + 4 N multiply-adds per value and no transform ([`ssm`]). All that happens position by position is done with one
-//! chunk in the first cache ([`mix`], [`ends`]).
+//! chunk in the first cache ([`mix`], [`ends`]). [`Stream`] takes one observation at a time.
 //!
 //! # Layout
 //!
@@ -22,11 +22,13 @@ pub mod mix;
 mod groups;
 mod network;
 pub mod ssm;
+mod stream;
 pub mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use network::{Chunked, Shape};
+pub use stream::Stream;
 
 /// Positions of a chunk (T).
 pub const CHUNK: usize = 32;

@@ -9,6 +9,7 @@ use crate::engine::chunked::ends::{Encode, EncodeBackward, Frame, Head, HeadBack
 use crate::engine::chunked::groups::{GROUPS, Group};
 use crate::engine::chunked::mix::{self, ByChannel, Norm, Upstream};
 use crate::engine::chunked::ssm::{self, BLOCK};
+use crate::engine::chunked::stream::StepLayer;
 use crate::engine::chunked::tables::{self, TableGradients, Tables};
 use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
@@ -140,14 +141,15 @@ pub struct Chunked {
     groups: Vec<Group>,
     memory: Memory,
     gradients: Option<Gradients>,
+    /// Observations of one step, up to a whole number of chunks.
+    step_tokens: Vec<f32>,
 }
 
 /// Loss of a slice: (first sequence, outputs (positions, outputs), their gradient to be filled).
 pub type SliceLoss<'a> = dyn FnMut(usize, &[f32], &mut [f32]) + 'a;
 
 impl Memory {
-    fn new(shape: &Shape, frame: Frame, batch: usize, keep: bool) -> Memory {
-        let sequences = SLICE_POSITIONS.map(|all| (all / (frame.per_sequence * T)).clamp(1, batch));
+    fn new(shape: &Shape, frame: Frame, sequences: [usize; 2], keep: bool) -> Memory {
         let grid = Grid::new(sequences[usize::from(!keep)], frame, shape.hidden, keep);
         let size = grid.chunks * grid.stride;
         let sum = |sum: usize| Sum {
@@ -189,10 +191,25 @@ impl Chunked {
     /// If the width is not a multiple of 16, a size is zero, or the placement is [`Placement::None`].
     pub fn new(shape: Shape, batch: usize, training: bool, isa: Isa) -> Chunked {
         assert!(shape.hidden > 0 && shape.hidden.is_multiple_of(WIDTH), "width {}", shape.hidden);
-        assert!(shape.len * shape.patch * shape.modes * shape.layers * shape.outputs * batch > 0, "{shape:?}");
+        assert!(
+            shape.len * shape.patch * shape.modes * shape.layers * shape.outputs * batch > 0,
+            "{shape:?}"
+        );
         assert!(shape.placement != Placement::None, "a chunked network has norms");
+        let slice = |positions: usize| (positions / shape.len.next_multiple_of(T)).clamp(1, batch);
+        let sequences = SLICE_POSITIONS.map(slice);
+        Chunked::with_slices(shape, sequences, training, isa)
+    }
+
+    /// A network that only forecasts, and all sequences at once.
+    pub(super) fn whole(shape: Shape, batch: usize, isa: Isa) -> Chunked {
+        Chunked::with_slices(shape, [batch; 2], false, isa)
+    }
+
+    /// Memory for slices of so many sequences, in training and without.
+    fn with_slices(shape: Shape, sequences: [usize; 2], training: bool, isa: Isa) -> Chunked {
         let (h, frame) = (shape.hidden, Frame::new(shape.len));
-        let memory = Memory::new(&shape, frame, batch, training);
+        let memory = Memory::new(&shape, frame, sequences, training);
         let grid = Grid::new(memory.sequences[usize::from(!training)], frame, h, training);
         let by_chunks = || Buffer::zeros(grid.chunks * grid.stride);
         let gradients = training.then(|| Gradients {
@@ -214,6 +231,7 @@ impl Chunked {
             layers: (0..shape.layers).map(|_| layer()).collect(),
             head_weight_t: Buffer::zeros(h * shape.outputs),
             groups: (0..GROUPS).map(|_| group()).collect(),
+            step_tokens: vec![0.0; if training { 0 } else { grid.chunks * T * shape.patch }],
             memory,
             gradients,
             shape,
@@ -229,7 +247,7 @@ impl Chunked {
         let pass = Pass { shape, isa: *isa, frame: *frame, params };
         let [_, sequences] = memory.sequences;
         for (tokens, to) in tokens.chunks(sequences * read).zip(out.chunks_mut(sequences * written)) {
-            pass.forward(layers, groups, memory, tokens, false);
+            pass.forward(layers, groups, memory, tokens, Scan::Sequence { keep: false });
             to.copy_from_slice(&memory.out[..to.len()]);
         }
     }
@@ -247,14 +265,14 @@ impl Chunked {
     ) {
         self.fill(params, true);
         let [read, written] = self.shape.row_sizes();
-        let Chunked { shape, isa, frame, layers, head_weight_t, groups, memory, gradients } = self;
+        let Chunked { shape, isa, frame, layers, head_weight_t, groups, memory, gradients, .. } = self;
         let gradients = gradients.as_mut().expect("a network made for training");
         groups.iter_mut().for_each(Group::clear);
         layers.iter_mut().for_each(|layer| layer.gradients.clear());
         let pass = Pass { shape, isa: *isa, frame: *frame, params };
         let [sequences, _] = memory.sequences;
         for (index, tokens) in tokens.chunks(sequences * read).enumerate() {
-            pass.forward(layers, groups, memory, tokens, true);
+            pass.forward(layers, groups, memory, tokens, Scan::Sequence { keep: true });
             let values = tokens.len() / read * written;
             loss(index * sequences, &memory.out[..values], &mut gradients.dout[..values]);
             pass.backward(layers, head_weight_t, groups, memory, gradients, tokens);
@@ -267,8 +285,28 @@ impl Chunked {
         });
     }
 
+    /// Outputs (series, outputs) of one more observation, tokens (series, P): series take the places of positions.
+    pub(super) fn step(
+        &mut self,
+        params: &NetworkParams<f32>,
+        tokens: &[f32],
+        steps: &mut [StepLayer],
+        out: &mut [f32],
+    ) {
+        let Chunked { shape, isa, frame, layers, groups, memory, step_tokens, .. } = self;
+        step_tokens[..tokens.len()].copy_from_slice(tokens);
+        let pass = Pass { shape, isa: *isa, frame: *frame, params };
+        pass.forward(layers, groups, memory, step_tokens, Scan::Step(steps));
+        out.copy_from_slice(&memory.out[..out.len()]);
+    }
+
+    /// Matrices of every block.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &Tables> {
+        self.layers.iter().map(|layer| &layer.tables)
+    }
+
     /// Makes the matrices of these parameters.
-    fn fill(&mut self, params: &NetworkParams<f32>, backward: bool) {
+    pub(super) fn fill(&mut self, params: &NetworkParams<f32>, backward: bool) {
         let (discretization, isa) = (self.shape.discretization, self.isa);
         self.layers.par_iter_mut().zip(&params.blocks).for_each(|(layer, params)| {
             layer.tables.fill(&params.ssm, discretization, backward, isa);
@@ -280,6 +318,14 @@ impl Chunked {
             transpose(params.head.weight.view(), &mut self.head_weight_t);
         }
     }
+}
+
+/// How the state-space layers go on from what was before.
+enum Scan<'a> {
+    /// Sequences from their start on; `keep` if backward follows.
+    Sequence { keep: bool },
+    /// One step from the states that are held.
+    Step(&'a mut [StepLayer]),
 }
 
 /// One slice through all layers.
@@ -302,10 +348,10 @@ impl Pass<'_> {
         groups: &mut [Group],
         memory: &mut Memory,
         tokens: &[f32],
-        keep: bool,
+        mut scan: Scan,
     ) {
         let Pass { shape, isa, frame, params } = *self;
-        let grid = self.grid(tokens, keep);
+        let grid = self.grid(tokens, matches!(scan, Scan::Sequence { keep: true }));
         let Grid { chunks, stride, per_group, .. } = grid;
         let encoder = linear(&params.encoder);
         let encode = |first: usize, group: &mut Group, out: &mut [f32]| {
@@ -329,7 +375,12 @@ impl Pass<'_> {
         }
         for index in 0..shape.layers {
             let (input, Run { y, states, gated, out }) = memory.block(index);
-            grid.ssm_forward(isa, &layers[index].tables, &input.normed, groups, states, y);
+            match &mut scan {
+                Scan::Sequence { .. } => {
+                    grid.ssm_forward(isa, &layers[index].tables, &input.normed, groups, states, y);
+                }
+                Scan::Step(steps) => steps[index].step(grid, isa, &input.normed, y),
+            }
             let residual: &[f32] = if shape.pre() { &input.sum } else { &input.normed };
             let mix = linear(&params.blocks[index].mix);
             let norm = norm(shape.norm_after(params, index));
@@ -342,7 +393,18 @@ impl Pass<'_> {
                 .for_each(|(((((first, group), sum), moments), normed), gated)| {
                     let activated = group.activated();
                     isa.run(mix::Forward {
-                        frame, y, first, stride, residual, mix, norm, gated, sum, moments, normed, activated,
+                        frame,
+                        y,
+                        first,
+                        stride,
+                        residual,
+                        mix,
+                        norm,
+                        gated,
+                        sum,
+                        moments,
+                        normed,
+                        activated,
                     });
                 });
         }
@@ -410,8 +472,19 @@ impl Pass<'_> {
                         of_normed: top || !shape.pre(),
                     };
                     isa.run(mix::Backward {
-                        y: by_channels(y), first, stride, weight_t, gamma, gated, sum, moments, upstream,
-                        d_chunks, dy, partials, scratch,
+                        y: by_channels(y),
+                        first,
+                        stride,
+                        weight_t,
+                        gamma,
+                        gated,
+                        sum,
+                        moments,
+                        upstream,
+                        d_chunks,
+                        dy,
+                        partials,
+                        scratch,
                     });
                 });
             let arrays = (&*input.normed, &**states, &**dy);
@@ -427,7 +500,14 @@ impl Pass<'_> {
                 .for_each(|((((first, group), d_chunks), sum), moments)| {
                     let (d_normed, partials) = (channels, group.first_norm());
                     isa.run(mix::NormBackward {
-                        first, stride, gamma, sum, moments, d_normed, d_chunks, partials,
+                        first,
+                        stride,
+                        gamma,
+                        sum,
+                        moments,
+                        d_normed,
+                        d_chunks,
+                        partials,
                     });
                 });
         }
@@ -436,7 +516,14 @@ impl Pass<'_> {
             |((first, group), d_chunks)| {
                 let (partials, scratch) = group.encoder();
                 isa.run(EncodeBackward {
-                    frame, first, stride, tokens, d_chunks, d_channels, scratch, partials,
+                    frame,
+                    first,
+                    stride,
+                    tokens,
+                    d_chunks,
+                    d_channels,
+                    scratch,
+                    partials,
                 });
             },
         );
@@ -445,15 +532,15 @@ impl Pass<'_> {
 
 /// Chunks of one slice, and how they are shared out.
 #[derive(Clone, Copy)]
-struct Grid {
-    chunks: usize,
+pub(super) struct Grid {
+    pub(super) chunks: usize,
     frame: Frame,
     /// Distance between chunks in arrays by chunks.
-    stride: usize,
+    pub(super) stride: usize,
     /// Chunks of a group.
     per_group: usize,
     /// Distance between channels in arrays by channels.
-    channel_stride: usize,
+    pub(super) channel_stride: usize,
     /// Whether backward follows.
     keep: bool,
 }

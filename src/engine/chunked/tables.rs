@@ -131,10 +131,18 @@ impl Tables {
             for j in 0..T {
                 toeplitz[j * T + j..(j + 1) * T].copy_from_slice(&kernel[..T - j]);
             }
-            isa.run(Transpose { from: output_t, columns, to: &mut self.output[h * T * columns..][..T * columns] });
+            isa.run(Transpose {
+                from: output_t,
+                columns,
+                to: &mut self.output[h * T * columns..][..T * columns],
+            });
             if backward {
                 let size = T * columns;
-                isa.run(Transpose { from: toeplitz, columns: T, to: &mut self.toeplitz_t[h * T * T..][..T * T] });
+                isa.run(Transpose {
+                    from: toeplitz,
+                    columns: T,
+                    to: &mut self.toeplitz_t[h * T * T..][..T * T],
+                });
                 isa.run(Transpose { from: input, columns, to: &mut self.input_t[h * size..][..size] });
             }
         }
@@ -198,7 +206,10 @@ impl Tables {
             for m in 1..=T {
                 let before = &self.powers[(m - 1) * modes..][..modes];
                 let power = &self.powers[m * modes..][..modes];
-                let (d_m, d_p) = (&output[(m - 1) * columns..], if m < T { &input[(T - 1 - m) * columns..] } else { rotation });
+                let (d_m, d_p) = (
+                    &output[(m - 1) * columns..],
+                    if m < T { &input[(T - 1 - m) * columns..] } else { rotation },
+                );
                 let dk = if m < T { 2.0 * dk[m] } else { 0.0 };
                 for n in 0..modes {
                     let c_q = C64::new(dk + 2.0 * f64::from(d_m[n]), 2.0 * f64::from(d_m[wide + n]));

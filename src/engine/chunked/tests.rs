@@ -13,7 +13,7 @@ use crate::engine::norm::{self, NormParams};
 use crate::engine::s4d::{self, Discretization, Init, S4dParams};
 use crate::engine::simd::Isa;
 
-fn shape(placement: Placement, len: usize) -> Shape {
+pub(super) fn shape(placement: Placement, len: usize) -> Shape {
     Shape {
         len,
         patch: 3,
@@ -35,8 +35,8 @@ fn zeros<F: crate::engine::real::Real>(shape: &Shape) -> NetworkParams<F> {
     }
 }
 
-fn init(shape: &Shape, rng: &mut ChaCha8Rng) -> NetworkParams<f32> {
-    let mut norm = |rng: &mut ChaCha8Rng| {
+pub(super) fn init(shape: &Shape, rng: &mut ChaCha8Rng) -> NetworkParams<f32> {
+    let norm = |rng: &mut ChaCha8Rng| {
         let mut norm = NormParams::init(shape.hidden);
         norm.gamma.mapv_inplace(|one: f32| one + rng.random_range(-0.3..0.3));
         norm.beta.mapv_inplace(|_| rng.random_range(-0.3..0.3));
@@ -151,22 +151,26 @@ fn chunked(
 
 #[test]
 fn outputs_and_gradients_are_those_of_the_plain_network_in_f64() {
-    for (case, (placement, len, batch)) in
-        [(Placement::Post, 70, 3), (Placement::Pre, 70, 3), (Placement::Pre, 2600, 4), (Placement::Post, 20, 5)]
-            .into_iter()
-            .enumerate()
+    for (case, (placement, len, batch)) in [
+        (Placement::Post, 70, 3),
+        (Placement::Pre, 70, 3),
+        (Placement::Pre, 2600, 4),
+        (Placement::Post, 20, 5),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let (shape, mut rng) = (shape(placement, len), ChaCha8Rng::seed_from_u64(case as u64));
         let mut params = init(&shape, &mut rng);
-        let mut random = |count: usize| -> Vec<f32> {
-            (0..count).map(|_| rng.random_range(-1.0..1.0_f32)).collect()
-        };
+        let mut random =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random_range(-1.0..1.0_f32)).collect() };
         let (tokens, dout) = (random(batch * len * shape.patch), random(batch * len * shape.outputs));
         let wide_tokens = Array3::from_shape_fn((batch, len, shape.patch), |(b, t, p)| {
             f64::from(tokens[(b * len + t) * shape.patch + p])
         });
-        let wide_dout =
-            Array2::from_shape_fn((batch * len, shape.outputs), |(r, o)| f64::from(dout[r * shape.outputs + o]));
+        let wide_dout = Array2::from_shape_fn((batch * len, shape.outputs), |(r, o)| {
+            f64::from(dout[r * shape.outputs + o])
+        });
         let wide = widen(&shape, &mut params);
         let (exact_out, mut exact) = plain(&shape, &wide, wide_tokens, wide_dout.view());
         for isa in Isa::available() {

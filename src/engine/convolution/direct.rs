@@ -253,7 +253,16 @@ pub(super) fn last_backward<F: Real>(
     let (_, len, hidden) = u.dim();
     let (k, d) = (Rows::new(flat(&k), hidden), Rows::new(flat(&d), hidden));
     let (du, dk, dd) = gradient.flat_mut();
-    Isa::detect().run(LastBackwardSamples(BackwardSamples { len, k, d, u: flat(&u), dy: flat(&dy), du, dk, dd }));
+    Isa::detect().run(LastBackwardSamples(BackwardSamples {
+        len,
+        k,
+        d,
+        u: flat(&u),
+        dy: flat(&dy),
+        du,
+        dk,
+        dd,
+    }));
     gradient
 }
 

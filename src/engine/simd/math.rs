@@ -12,20 +12,14 @@ const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// (e^r − 1 − r) / r² on |r| ≤ ½ ln 2, highest power first (Cephes, expf).
-const EXP_TAIL: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+const EXP_TAIL: [f32; 6] =
+    [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// erf(z) = z P(z²) / Q(z²) on |z| ≤ [`ERF_END`], highest power first; beyond it erf is ±1 in f32. The coefficients are
 /// those of Eigen's and XLA's `erf`.
 const ERF_P: [f32; 5] = [2.290_506_6e-4, 3.408_291e-3, 5.095_569_5e-2, 1.852_083_2e-1, 1.128_379_1];
-const ERF_Q: [f32; 7] = [
-    -1.179_160_3e-7,
-    2.354_796_6e-5,
-    1.017_962_5e-3,
-    1.407_047e-2,
-    1.109_850_5e-1,
-    4.974_692_5e-1,
-    1.0,
-];
+const ERF_Q: [f32; 7] =
+    [-1.179_160_3e-7, 2.354_796_6e-5, 1.017_962_5e-3, 1.407_047e-2, 1.109_850_5e-1, 4.974_692_5e-1, 1.0];
 const ERF_END: f32 = 3.743_921_2;
 
 /// Horner's rule, highest power first.

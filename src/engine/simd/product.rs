@@ -205,15 +205,15 @@ fn add_triangle<S: Lanes, const MR: usize, const NV: usize>(
         };
         if all {
             add_rows::<S, MR, NV>(simd, tile, part, b, n);
-        } else if NV == 2 {
-            match triangle {
-                Triangle::Upper if last >= square => {
-                    add_rows::<S, MR, 1>(simd, std::array::from_mut(&mut tile[1]), part, &b[1..], n);
-                }
-                Triangle::Lower if first <= square => {
-                    add_rows::<S, MR, 1>(simd, std::array::from_mut(&mut tile[0]), part, b, n);
-                }
-                _ => {}
+            continue;
+        }
+        for j in 0..NV {
+            let used = match triangle {
+                Triangle::Upper => register + j >= square,
+                Triangle::Lower => register + j <= square,
+            };
+            if used {
+                add_rows::<S, MR, 1>(simd, std::array::from_mut(&mut tile[j]), part, &b[j..], n);
             }
         }
     }
