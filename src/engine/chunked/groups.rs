@@ -2,7 +2,7 @@
 
 use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::mix::{PARTIAL, Partials, Scratch};
-use crate::engine::chunked::network::Shape;
+use crate::engine::chunked::shape::Shape;
 use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
 use crate::engine::simd::buffer::Buffer;

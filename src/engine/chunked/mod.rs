@@ -19,15 +19,20 @@
 
 pub mod ends;
 pub mod mix;
+mod grid;
 mod groups;
+mod memory;
 mod network;
+mod pass;
+mod shape;
 pub mod ssm;
 mod stream;
 pub mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use network::{Chunked, Shape};
+pub use network::{Chunked, SliceLoss};
+pub use shape::Shape;
 pub use stream::Stream;
 
 /// Positions of a chunk (T).

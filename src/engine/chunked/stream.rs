@@ -10,8 +10,10 @@
 use rayon::prelude::*;
 
 use crate::engine::chunked::CHUNK as T;
+use crate::engine::chunked::grid::Grid;
 use crate::engine::chunked::groups::GROUPS;
-use crate::engine::chunked::network::{Chunked, Grid, Shape};
+use crate::engine::chunked::network::Chunked;
+use crate::engine::chunked::shape::Shape;
 use crate::engine::chunked::tables::Tables;
 use crate::engine::network::NetworkParams;
 use crate::engine::simd::buffer::Buffer;

@@ -18,15 +18,8 @@ const EXP_TAIL: [f32; 4] = [8.312_44e-3, 4.189_054e-2, 1.666_711_7e-1, 4.999_922
 /// erf(z) = z P(z²) / Q(z²) on |z| ≤ [`ERF_END`], highest power first; beyond it erf is ±1 in f32. The coefficients are
 /// those of Eigen's and XLA's `erf`.
 const ERF_P: [f64; 5] = [2.290_506_6e-4, 3.408_291e-3, 5.095_569_5e-2, 1.852_083_2e-1, 1.128_379_143_5];
-const ERF_Q: [f64; 7] = [
-    -1.179_160_3e-7,
-    2.354_796_6e-5,
-    1.017_962_5e-3,
-    1.407_047e-2,
-    1.109_850_5e-1,
-    4.974_692_5e-1,
-    1.0,
-];
+const ERF_Q: [f64; 7] =
+    [-1.179_160_3e-7, 2.354_796_6e-5, 1.017_962_5e-3, 1.407_047e-2, 1.109_850_5e-1, 4.974_692_5e-1, 1.0];
 const ERF_END: f64 = 3.743_921_2;
 
 /// P and Q as polynomials in x², where Φ(x) = ½ + x P / Q: z = x / √2, so z² halves with every power.

@@ -3,6 +3,8 @@
 //! A tile of the result, MR rows by NV registers, is summed in registers: each element of A is broadcast against a row
 //! of B. B and C are row-major with rows of whole registers; only A may have any stride. Sums run over k in order.
 
+#![allow(clippy::needless_range_loop, reason = "a tile is indexed by row and column, as in the sums")]
+
 use crate::engine::simd::Lanes;
 
 /// Sums of one tile: register j of row i is `[j][i]`.
@@ -45,8 +47,8 @@ impl<'a> Rows<'a> {
     fn tile<const MR: usize>(self, row: usize) -> [&'a [f32]; MR] {
         // A loop, not `array::from_fn`: that would be a function of its own, compiled without vector instructions.
         let mut rows = [&self.values[..0]; MR];
-        for i in 0..MR {
-            rows[i] = &self.values[(row + i) * self.stride..][..self.k];
+        for (i, part) in rows.iter_mut().enumerate() {
+            *part = &self.values[(row + i) * self.stride..][..self.k];
         }
         rows
     }

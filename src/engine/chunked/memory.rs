@@ -1,0 +1,82 @@
+//! Memory of a slice: activations and their gradients.
+
+use crate::engine::chunked::CHUNK as T;
+use crate::engine::chunked::ends::Frame;
+use crate::engine::chunked::grid::Grid;
+use crate::engine::chunked::groups::GROUPS;
+use crate::engine::chunked::shape::Shape;
+use crate::engine::chunked::tables;
+use crate::engine::simd::buffer::Buffer;
+
+/// What one block of a slice writes.
+pub(super) struct Run {
+    /// Output of the state-space layer, by channels.
+    pub(super) y: Buffer,
+    /// States at the start of every chunk (H, chunks, columns).
+    pub(super) states: Buffer,
+    /// Values and gates (chunks, 2H, T).
+    pub(super) gated: Buffer,
+    pub(super) out: Sum,
+}
+
+/// A residual sum, its moments and its norm, by chunks.
+pub(super) struct Sum {
+    pub(super) sum: Buffer,
+    pub(super) moments: Buffer,
+    pub(super) normed: Buffer,
+}
+
+/// Memory of a slice. Backward needs all of it. A network that only forecasts has memory for two blocks, which take turns,
+/// and where nobody reads an array afterwards each group uses a small part of it again and again.
+pub(super) struct Memory {
+    /// Sequences of a slice, if backward follows and if not.
+    pub(super) sequences: [usize; 2],
+    pub(super) encoded: Sum,
+    pub(super) runs: Vec<Run>,
+    pub(super) out: Vec<f32>,
+}
+
+/// Memory of the gradients of a slice: by chunks; of the state-space layers' outputs, by chunks, and inputs, by
+/// channels; of the outputs.
+pub(super) struct Gradients {
+    pub(super) d_chunks: Buffer,
+    pub(super) dy: Buffer,
+    pub(super) du: Buffer,
+    pub(super) dout: Vec<f32>,
+}
+
+impl Memory {
+    pub(super) fn new(shape: &Shape, frame: Frame, sequences: [usize; 2], keep: bool) -> Memory {
+        let grid = Grid::new(sequences[usize::from(!keep)], frame, shape.hidden, keep);
+        let size = grid.chunks * grid.stride;
+        let sum = |sum: usize| Sum {
+            sum: Buffer::zeros(sum),
+            moments: Buffer::zeros(grid.chunks * 2 * T),
+            normed: Buffer::zeros(size),
+        };
+        let run = || Run {
+            y: Buffer::zeros(shape.hidden * grid.channel_stride),
+            states: Buffer::zeros(GROUPS * grid.states(shape.hidden, tables::columns(shape.modes))),
+            gated: Buffer::zeros(GROUPS * grid.gated(shape.hidden)),
+            out: sum(if shape.pre() { size } else { GROUPS * grid.sums(shape.pre()) }),
+        };
+        let runs = if keep { shape.layers } else { shape.layers.min(2) };
+        Memory {
+            sequences,
+            encoded: sum(if shape.pre() { size } else { 0 }),
+            runs: (0..runs).map(|_| run()).collect(),
+            out: vec![0.0; grid.chunks / frame.per_sequence * shape.len * shape.outputs],
+        }
+    }
+
+    /// What block `index` reads and writes.
+    pub(super) fn block(&mut self, index: usize) -> (&Sum, &mut Run) {
+        let count = self.runs.len();
+        if index == 0 {
+            return (&self.encoded, &mut self.runs[0]);
+        }
+        let places = [(index - 1) % count, index % count];
+        let [before, run] = self.runs.get_disjoint_mut(places).expect("two blocks at least");
+        (&before.out, run)
+    }
+}

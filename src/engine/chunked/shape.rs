@@ -1,0 +1,70 @@
+//! Shape of a chunked network.
+
+use crate::engine::block::Placement;
+use crate::engine::network::NetworkParams;
+use crate::engine::norm::NormParams;
+use crate::engine::s4d::Discretization;
+
+/// Width of a chunked network has to be a multiple of this: the lanes of the widest registers.
+pub const WIDTH: usize = 16;
+
+/// Shape of a network that reads and answers at every position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    /// Positions of a sequence (L).
+    pub len: usize,
+    /// Values per position (P).
+    pub patch: usize,
+    /// Width (H), a multiple of 16.
+    pub hidden: usize,
+    /// Stored modes per channel (N/2).
+    pub modes: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Outputs per position.
+    pub outputs: usize,
+    /// [`Placement::Pre`], with a norm before every block and one before the head, or [`Placement::Post`], with a norm
+    /// after every block.
+    pub placement: Placement,
+    /// Discretisation.
+    pub discretization: Discretization,
+}
+
+impl Shape {
+    /// Floats of a sequence of tokens and of outputs.
+    pub(super) fn row_sizes(&self) -> [usize; 2] {
+        [self.len * self.patch, self.len * self.outputs]
+    }
+
+    /// Whether a norm stands between the residual sum and what is added next.
+    pub(super) fn pre(&self) -> bool {
+        self.placement == Placement::Pre
+    }
+
+    /// The norm of the sum that leaves a block.
+    pub(super) fn norm_after<'a>(&self, params: &'a NetworkParams<f32>, layer: usize) -> &'a NormParams<f32> {
+        match self.placement {
+            Placement::Pre if layer + 1 == self.layers => &params.norm,
+            Placement::Pre => &params.blocks[layer + 1].norm,
+            _ => &params.blocks[layer].norm,
+        }
+    }
+
+    /// [`Shape::norm_after`] of a gradient.
+    pub fn norm_after_mut<'a>(
+        &self,
+        params: &'a mut NetworkParams<f32>,
+        layer: usize,
+    ) -> &'a mut NormParams<f32> {
+        match self.placement {
+            Placement::Pre if layer + 1 == self.layers => &mut params.norm,
+            Placement::Pre => &mut params.blocks[layer + 1].norm,
+            _ => &mut params.blocks[layer].norm,
+        }
+    }
+
+    /// The norm before the first block of a gradient, if there is one.
+    pub fn first_norm_mut<'a>(&self, params: &'a mut NetworkParams<f32>) -> Option<&'a mut NormParams<f32>> {
+        if self.pre() { Some(&mut params.blocks[0].norm) } else { None }
+    }
+}
