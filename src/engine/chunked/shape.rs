@@ -51,7 +51,7 @@ impl Shape {
     }
 
     /// [`Shape::norm_after`] of a gradient.
-    pub fn norm_after_mut<'a>(
+    pub(super) fn norm_after_mut<'a>(
         &self,
         params: &'a mut NetworkParams<f32>,
         layer: usize,
@@ -64,7 +64,10 @@ impl Shape {
     }
 
     /// The norm before the first block of a gradient, if there is one.
-    pub fn first_norm_mut<'a>(&self, params: &'a mut NetworkParams<f32>) -> Option<&'a mut NormParams<f32>> {
+    pub(super) fn first_norm_mut<'a>(
+        &self,
+        params: &'a mut NetworkParams<f32>,
+    ) -> Option<&'a mut NormParams<f32>> {
         if self.pre() { Some(&mut params.blocks[0].norm) } else { None }
     }
 }

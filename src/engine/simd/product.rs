@@ -28,7 +28,7 @@ pub enum Start<'a> {
     Zero,
     /// C += A B.
     Add,
-    /// Row i of C = bias[i] + row i of A B.
+    /// Row i of C = `bias[i]` + row i of A B.
     Bias(&'a [f32]),
 }
 
@@ -54,7 +54,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// tile[j][i] += Σ_p a[i][p] b[p][j], the rows of b being `ldb` registers apart.
+/// `tile[j][i] += Σ_p a[i][p] b[p][j]`, the rows of b being `ldb` registers apart.
 #[inline(always)]
 fn add_rows<S: Lanes, const MR: usize, const NV: usize>(
     simd: S,
