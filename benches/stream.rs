@@ -6,12 +6,9 @@ use std::time::Instant;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use s4cast::engine::block::{BlockParams, Placement};
+use s4cast::engine::block::Placement;
 use s4cast::engine::chunked::{Shape, Stream};
-use s4cast::engine::linear::LinearParams;
-use s4cast::engine::network::NetworkParams;
-use s4cast::engine::norm::NormParams;
-use s4cast::engine::s4d::{Discretization, Init, S4dParams};
+use s4cast::engine::s4d::{Discretization, Init};
 use s4cast::engine::simd::Isa;
 
 fn main() {
@@ -33,18 +30,7 @@ fn main() {
                 placement: Placement::Pre,
                 discretization: Discretization::ZeroOrderHold,
             };
-            let params = NetworkParams {
-                encoder: LinearParams::init(1, hidden, &mut rng),
-                blocks: (0..layers)
-                    .map(|_| BlockParams {
-                        norm: NormParams::init(hidden),
-                        ssm: S4dParams::init(hidden, modes, Init::Lin, (1e-3, 0.1), &mut rng),
-                        mix: LinearParams::init(hidden, 2 * hidden, &mut rng),
-                    })
-                    .collect(),
-                norm: NormParams::init(hidden),
-                head: LinearParams::init(hidden, 1, &mut rng),
-            };
+            let params = shape.init(Init::Lin, (1e-3, 0.1), &mut rng);
             let mut stream = Stream::new(shape, &params, series, Isa::detect());
             let tokens: Vec<f32> = (0..series).map(|_| rng.random_range(-1.0..1.0)).collect();
             let mut out = vec![0.0; series];

@@ -10,13 +10,11 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rustix::time::{ClockId, clock_gettime};
-use s4cast::engine::block::{BlockParams, Placement};
+use s4cast::engine::block::Placement;
 use s4cast::engine::chunked::{Chunked, Shape};
-use s4cast::engine::linear::LinearParams;
 use s4cast::engine::network::NetworkParams;
-use s4cast::engine::norm::NormParams;
 use s4cast::engine::optim::{AdamW, Group};
-use s4cast::engine::s4d::{Discretization, Init, S4dParams};
+use s4cast::engine::s4d::{Discretization, Init};
 use s4cast::engine::simd::Isa;
 
 fn main() {
@@ -78,26 +76,9 @@ struct Run {
 impl Run {
     fn new(shape: Shape, batch: usize, isa: Isa) -> Run {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let (h, modes) = (shape.hidden, shape.modes);
-        let mut params = NetworkParams {
-            encoder: LinearParams::init(1, h, &mut rng),
-            blocks: (0..shape.layers)
-                .map(|_| BlockParams {
-                    norm: NormParams::init(h),
-                    ssm: S4dParams::init(h, modes, Init::Lin, (1e-3, 0.1), &mut rng),
-                    mix: LinearParams::init(h, 2 * h, &mut rng),
-                })
-                .collect(),
-            norm: NormParams::init(h),
-            head: LinearParams::init(h, 1, &mut rng),
-        };
+        let mut params = shape.init(Init::Lin, (1e-3, 0.1), &mut rng);
         let sizes: Vec<usize> = params.tensors().iter().map(|tensor| tensor.values.len()).collect();
-        let grad = NetworkParams {
-            encoder: LinearParams::zeros(1, h),
-            blocks: (0..shape.layers).map(|_| BlockParams::zeros(h, modes)).collect(),
-            norm: NormParams::zeros(h),
-            head: LinearParams::zeros(h, 1),
-        };
+        let grad = shape.zeros();
         let len = batch * shape.len;
         let noise = |seed: u32| {
             let value =

@@ -1,32 +1,12 @@
 //! The chunked network allocates when it is made, and never while it works.
 
-use ndarray::Array;
 use rayon::ThreadPoolBuilder;
-use s4cast::engine::block::{BlockParams, Placement};
+use s4cast::engine::block::Placement;
 use s4cast::engine::chunked::{Chunked, Shape, Stream};
-use s4cast::engine::linear::LinearParams;
-use s4cast::engine::network::NetworkParams;
-use s4cast::engine::norm::NormParams;
-use s4cast::engine::s4d::{Discretization, Init, S4dParams};
+use s4cast::engine::s4d::{Discretization, Init};
 use s4cast::engine::simd::Isa;
 
 use crate::support::arrays::generator;
-
-fn params(shape: &Shape) -> NetworkParams<f32> {
-    let mut rng = generator(1);
-    NetworkParams {
-        encoder: LinearParams::init(shape.patch, shape.hidden, &mut rng),
-        blocks: (0..shape.layers)
-            .map(|_| BlockParams {
-                norm: NormParams::init(shape.hidden),
-                ssm: S4dParams::init(shape.hidden, shape.modes, Init::Lin, (1e-3, 0.1), &mut rng),
-                mix: LinearParams::init(shape.hidden, 2 * shape.hidden, &mut rng),
-            })
-            .collect(),
-        norm: NormParams::init(shape.hidden),
-        head: LinearParams::init(shape.hidden, shape.outputs, &mut rng),
-    }
-}
 
 #[test]
 fn a_step_of_training_a_forecast_and_an_observation_allocate_nothing() {
@@ -40,8 +20,9 @@ fn a_step_of_training_a_forecast_and_an_observation_allocate_nothing() {
         placement: Placement::Pre,
         discretization: Discretization::ZeroOrderHold,
     };
-    let (params, mut grad) = (params(&shape), params(&shape));
-    let tokens = Array::from_elem(8 * 100 * 2, 0.5_f32).into_raw_vec_and_offset().0;
+    let params = shape.init(Init::Lin, (1e-3, 0.1), &mut generator(1));
+    let mut grad = shape.zeros();
+    let tokens = vec![0.5_f32; 8 * 100 * 2];
     let mut out = vec![0.0; 8 * 100 * 3];
     // All work on this thread, where it is counted.
     let pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();

@@ -1,9 +1,13 @@
 //! Shape of a chunked network.
 
-use crate::engine::block::Placement;
+use rand::Rng;
+
+use crate::engine::block::{BlockParams, Placement};
+use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
 use crate::engine::norm::NormParams;
-use crate::engine::s4d::Discretization;
+use crate::engine::real::Real;
+use crate::engine::s4d::{Discretization, Init, S4dParams};
 
 /// Width of a chunked network has to be a multiple of this: the lanes of the widest registers.
 pub const WIDTH: usize = 16;
@@ -31,6 +35,33 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Parameters to start from, drawn as PyTorch's `Linear` and the S4D paper do; dt lies in the given range.
+    pub fn init(&self, init: Init, dt: (f64, f64), rng: &mut impl Rng) -> NetworkParams<f32> {
+        let h = self.hidden;
+        NetworkParams {
+            encoder: LinearParams::init(self.patch, h, rng),
+            blocks: (0..self.layers)
+                .map(|_| BlockParams {
+                    norm: NormParams::init(h),
+                    ssm: S4dParams::init(h, self.modes, init, dt, rng),
+                    mix: LinearParams::init(h, 2 * h, rng),
+                })
+                .collect(),
+            norm: NormParams::init(h),
+            head: LinearParams::init(h, self.outputs, rng),
+        }
+    }
+
+    /// All zeros, for gradients.
+    pub fn zeros<F: Real>(&self) -> NetworkParams<F> {
+        NetworkParams {
+            encoder: LinearParams::zeros(self.patch, self.hidden),
+            blocks: (0..self.layers).map(|_| BlockParams::zeros(self.hidden, self.modes)).collect(),
+            norm: NormParams::zeros(self.hidden),
+            head: LinearParams::zeros(self.hidden, self.outputs),
+        }
+    }
+
     /// Floats of a sequence of tokens and of outputs.
     pub(super) fn row_sizes(&self) -> [usize; 2] {
         [self.len * self.patch, self.len * self.outputs]

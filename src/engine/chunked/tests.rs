@@ -4,13 +4,13 @@ use ndarray::{Array2, Array3, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::block::{self, BlockParams, BlockPlan, Placement, Positions, into_rows, rows, sequences};
+use crate::engine::block::{self, BlockPlan, Placement, Positions, into_rows, rows, sequences};
 use crate::engine::chunked::{Chunked, Shape};
 use crate::engine::convolution::Plan;
-use crate::engine::linear::{self, LinearParams};
+use crate::engine::linear;
 use crate::engine::network::NetworkParams;
-use crate::engine::norm::{self, NormParams};
-use crate::engine::s4d::{self, Discretization, Init, S4dParams};
+use crate::engine::norm;
+use crate::engine::s4d::{self, Discretization, Init};
 use crate::engine::simd::Isa;
 
 pub(super) fn shape(placement: Placement, len: usize) -> Shape {
@@ -26,38 +26,18 @@ pub(super) fn shape(placement: Placement, len: usize) -> Shape {
     }
 }
 
-fn zeros<F: crate::engine::real::Real>(shape: &Shape) -> NetworkParams<F> {
-    NetworkParams {
-        encoder: LinearParams::zeros(shape.patch, shape.hidden),
-        blocks: (0..shape.layers).map(|_| BlockParams::zeros(shape.hidden, shape.modes)).collect(),
-        norm: NormParams::zeros(shape.hidden),
-        head: LinearParams::zeros(shape.hidden, shape.outputs),
-    }
-}
-
+/// Parameters whose norms are not the identity.
 pub(super) fn init(shape: &Shape, rng: &mut ChaCha8Rng) -> NetworkParams<f32> {
-    let norm = |rng: &mut ChaCha8Rng| {
-        let mut norm = NormParams::init(shape.hidden);
-        norm.gamma.mapv_inplace(|one: f32| one + rng.random_range(-0.3..0.3));
+    let mut params = shape.init(Init::Lin, (1e-3, 0.1), rng);
+    for norm in params.blocks.iter_mut().map(|block| &mut block.norm).chain([&mut params.norm]) {
+        norm.gamma.mapv_inplace(|one| one + rng.random_range(-0.3..0.3));
         norm.beta.mapv_inplace(|_| rng.random_range(-0.3..0.3));
-        norm
-    };
-    NetworkParams {
-        encoder: LinearParams::init(shape.patch, shape.hidden, rng),
-        blocks: (0..shape.layers)
-            .map(|_| BlockParams {
-                norm: norm(rng),
-                ssm: S4dParams::init(shape.hidden, shape.modes, Init::Lin, (1e-3, 0.1), rng),
-                mix: LinearParams::init(shape.hidden, 2 * shape.hidden, rng),
-            })
-            .collect(),
-        norm: norm(rng),
-        head: LinearParams::init(shape.hidden, shape.outputs, rng),
     }
+    params
 }
 
 fn widen(shape: &Shape, params: &mut NetworkParams<f32>) -> NetworkParams<f64> {
-    let mut wide = zeros(shape);
+    let mut wide = shape.zeros();
     for (to, from) in wide.tensors().into_iter().zip(params.tensors()) {
         for (to, &mut from) in to.values.iter_mut().zip(from.values) {
             *to = f64::from(from);
@@ -91,7 +71,7 @@ fn plain(
         x = y;
         caches.push(cache);
     }
-    let mut grad = zeros(shape);
+    let mut grad = shape.zeros();
     let x = into_rows(x);
     let (read, norm_cache) = match shape.placement {
         Placement::Pre => {
@@ -136,7 +116,7 @@ fn chunked(
 ) -> (Vec<f32>, NetworkParams<f32>) {
     let batch = tokens.len() / (shape.len * shape.patch);
     let mut network = Chunked::new(shape.clone(), batch, true, isa);
-    let (mut out, mut grad) = (vec![0.0; dout.len()], zeros(shape));
+    let (mut out, mut grad) = (vec![0.0; dout.len()], shape.zeros());
     let width = shape.len * shape.outputs;
     let mut loss = |first: usize, values: &[f32], to: &mut [f32]| {
         out[first * width..][..values.len()].copy_from_slice(values);
