@@ -4,12 +4,13 @@
 //! A chunk is (rows, T) with positions innermost, so that the mixing map is one product and the norm sums registers.
 
 use crate::engine::chunked::CHUNK as T;
+use crate::engine::chunked::ChunkKernel;
 use crate::engine::chunked::ends::Frame;
 use crate::engine::norm::EPSILON;
+use crate::engine::simd::Lanes;
 use crate::engine::simd::math::{normal_cdf, normal_density, sigmoid};
 use crate::engine::simd::prefetch::prefetch;
 use crate::engine::simd::product::{self, Rows, Start};
-use crate::engine::simd::{Kernel, Lanes};
 
 /// Floats that are kept for a row of a partial sum. A kernel uses one register for each, the first rows' first.
 pub const PARTIAL: usize = 16;
@@ -60,18 +61,7 @@ pub struct Forward<'a> {
     pub activated: &'a mut [f32],
 }
 
-impl Kernel for Forward<'_> {
-    #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.chunks::<S, { T / 16 }>(simd),
-            8 => self.chunks::<S, { T / 8 }>(simd),
-            _ => self.chunks::<S, T>(simd),
-        }
-    }
-}
-
-impl Forward<'_> {
+impl ChunkKernel for Forward<'_> {
     #[inline(always)]
     fn chunks<S: Lanes, const K: usize>(self, simd: S) {
         let hidden = self.norm.gamma.len();
@@ -131,18 +121,7 @@ pub struct NormForward<'a> {
     pub normed: &'a mut [f32],
 }
 
-impl Kernel for NormForward<'_> {
-    #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.chunks::<S, { T / 16 }>(simd),
-            8 => self.chunks::<S, { T / 8 }>(simd),
-            _ => self.chunks::<S, T>(simd),
-        }
-    }
-}
-
-impl NormForward<'_> {
+impl ChunkKernel for NormForward<'_> {
     #[inline(always)]
     fn chunks<S: Lanes, const K: usize>(self, simd: S) {
         let size = self.norm.gamma.len() * T;
@@ -305,18 +284,7 @@ pub struct Backward<'a> {
     pub scratch: Scratch<'a>,
 }
 
-impl Kernel for Backward<'_> {
-    #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.chunks::<S, { T / 16 }>(simd),
-            8 => self.chunks::<S, { T / 8 }>(simd),
-            _ => self.chunks::<S, T>(simd),
-        }
-    }
-}
-
-impl Backward<'_> {
+impl ChunkKernel for Backward<'_> {
     #[inline(always)]
     fn chunks<S: Lanes, const K: usize>(mut self, simd: S) {
         let hidden = self.gamma.len();
@@ -338,7 +306,9 @@ impl Backward<'_> {
             product::rows(simd, Start::Add, &terms[..count], 2 * hidden, hidden, self.partials.weight);
         }
     }
+}
 
+impl Backward<'_> {
     // With x the sum, n = (x − mean) r, q = gamma ⊙ d normed:  dx = r (q − mean(q) − n mean(q ⊙ n)) + d past the norm,
     // and x = residual + a σ:  d residual = dx,  da = σ dx,  db = a σ (1 − σ) dx.
 
@@ -477,18 +447,7 @@ pub struct NormBackward<'a> {
     pub partials: [&'a mut [f32]; 2],
 }
 
-impl Kernel for NormBackward<'_> {
-    #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.chunks::<S, { T / 16 }>(simd),
-            8 => self.chunks::<S, { T / 8 }>(simd),
-            _ => self.chunks::<S, T>(simd),
-        }
-    }
-}
-
-impl NormBackward<'_> {
+impl ChunkKernel for NormBackward<'_> {
     #[inline(always)]
     fn chunks<S: Lanes, const K: usize>(self, simd: S) {
         let (size, zero) = (self.gamma.len() * T, simd.splat_f32s(0.0));

@@ -35,5 +35,24 @@ pub use network::{Chunked, SliceLoss};
 pub use shape::Shape;
 pub use stream::Stream;
 
+use crate::engine::simd::{Kernel, Lanes};
+
 /// Positions of a chunk (T).
 pub const CHUNK: usize = 32;
+
+/// A kernel on chunks, whose rows of T floats are K registers.
+trait ChunkKernel {
+    /// The work.
+    fn chunks<S: Lanes, const K: usize>(self, simd: S);
+}
+
+impl<C: ChunkKernel> Kernel for C {
+    #[inline(always)]
+    fn run<S: Lanes>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.chunks::<S, { CHUNK / 16 }>(simd),
+            8 => self.chunks::<S, { CHUNK / 8 }>(simd),
+            _ => self.chunks::<S, CHUNK>(simd),
+        }
+    }
+}

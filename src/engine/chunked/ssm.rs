@@ -176,9 +176,9 @@ impl Kernel for Backward<'_> {
                 T,
                 du,
             );
-            product::outer_triangle(simd, u, (dy.values, dy.stride), count, T, d_toeplitz);
-            product::outer(simd, u, (ends, columns), count, columns, d_input);
-            product::outer(simd, dy, (states, columns), count, columns, d_output_t);
+            product::outer(simd, u, (dy.values, dy.stride), (count, T), true, d_toeplitz);
+            product::outer(simd, u, (ends, columns), (count, columns), false, d_input);
+            product::outer(simd, dy, (states, columns), (count, columns), false, d_output_t);
         }
     }
 }

@@ -10,6 +10,7 @@
 use rayon::prelude::*;
 
 use crate::engine::chunked::CHUNK as T;
+use crate::engine::chunked::ChunkKernel;
 use crate::engine::chunked::grid::Grid;
 use crate::engine::chunked::groups::GROUPS;
 use crate::engine::chunked::network::Chunked;
@@ -17,7 +18,7 @@ use crate::engine::chunked::shape::Shape;
 use crate::engine::chunked::tables::Tables;
 use crate::engine::network::NetworkParams;
 use crate::engine::simd::buffer::Buffer;
-use crate::engine::simd::{Isa, Kernel, Lanes};
+use crate::engine::simd::{Isa, Lanes};
 
 /// A network that is told one observation of every series after the other.
 pub struct Stream {
@@ -124,18 +125,7 @@ struct Step<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for Step<'_> {
-    #[inline(always)]
-    fn run<S: Lanes>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.chunks::<S, { T / 16 }>(simd),
-            8 => self.chunks::<S, { T / 8 }>(simd),
-            _ => self.chunks::<S, T>(simd),
-        }
-    }
-}
-
-impl Step<'_> {
+impl ChunkKernel for Step<'_> {
     #[inline(always)]
     fn chunks<S: Lanes, const K: usize>(self, simd: S) {
         let columns = self.rotation.len();

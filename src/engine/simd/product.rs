@@ -295,42 +295,16 @@ impl<S: Lanes> TileBody<S> for Outer<'_, S> {
     }
 }
 
-/// C (m, columns) += Σ_p a_pᵀ b_p over the rows of A and of B, whose rows are `b_stride` floats apart.
+/// C (m, columns) += Σ_p a_pᵀ b_p over the rows of A and of B, whose rows are `b_stride` floats apart. With `triangle`
+/// only the elements on and right of the diagonal of a square C are wanted; others may be left as they are.
 #[inline(always)]
 pub fn outer<S: Lanes>(
     simd: S,
     a: Rows,
     (b, b_stride): (&[f32], usize),
-    count: usize,
-    columns: usize,
-    c: &mut [f32],
-) {
-    outer_part(simd, a, (b, b_stride), count, columns, c, false);
-}
-
-/// [`outer`] where only the elements on and right of the diagonal of the square C are wanted; others may be left as they
-/// are.
-#[inline(always)]
-pub fn outer_triangle<S: Lanes>(
-    simd: S,
-    a: Rows,
-    (b, b_stride): (&[f32], usize),
-    count: usize,
-    columns: usize,
-    c: &mut [f32],
-) {
-    outer_part(simd, a, (b, b_stride), count, columns, c, true);
-}
-
-#[inline(always)]
-fn outer_part<S: Lanes>(
-    simd: S,
-    a: Rows,
-    (b, b_stride): (&[f32], usize),
-    count: usize,
-    columns: usize,
-    c: &mut [f32],
+    (count, columns): (usize, usize),
     triangle: bool,
+    c: &mut [f32],
 ) {
     let (m, n, ldb) = (a.k, columns / S::F32_LANES, b_stride / S::F32_LANES);
     let ((b, _), (c, _)) = (S::as_simd_f32s(b), S::as_mut_simd_f32s(c));
@@ -341,7 +315,7 @@ fn outer_part<S: Lanes>(
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Rows, Start, Triangle, outer, outer_triangle, rows, triangle_and_rows};
+    use super::{Rows, Start, Triangle, outer, rows, triangle_and_rows};
     use crate::engine::simd::{Isa, Kernel, Lanes};
 
     /// The products of one random case, next to the sums written out in f64.
@@ -374,7 +348,7 @@ mod tests {
             triangle_and_rows(simd, (left, square, Triangle::Upper), &term, m, columns, &mut c[2]);
             triangle_and_rows(simd, (left, square, Triangle::Lower), &term, m, columns, &mut c[3]);
             // Σ over the m rows of A and of the left factor: (k, columns).
-            outer(simd, a_rows, (left.values, columns), m, columns, &mut c[4]);
+            outer(simd, a_rows, (left.values, columns), (m, columns), false, &mut c[4]);
         }
     }
 
@@ -384,7 +358,7 @@ mod tests {
         #[inline(always)]
         fn run<S: Lanes>(self, simd: S) {
             let a = Rows { values: self.0, stride: 32, k: 32 };
-            outer_triangle(simd, a, (self.0, 32), 3, 32, self.1);
+            outer(simd, a, (self.0, 32), (3, 32), true, self.1);
         }
     }
 
