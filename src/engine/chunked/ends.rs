@@ -2,6 +2,7 @@
 
 use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::mix::{ByChannel, PARTIAL};
+use crate::engine::simd::prefetch::prefetch;
 use crate::engine::simd::product::{self, Rows, Start};
 use crate::engine::simd::{Kernel, Lanes};
 
@@ -215,7 +216,9 @@ impl Kernel for EncodeBackward<'_> {
             if let Some(channels) = self.d_channels {
                 for (h, row) in d.chunks_exact_mut(T).enumerate() {
                     let from = h * channels.stride + (self.first + c) * T;
-                    for (d, &more) in row.iter_mut().zip(&channels.values[from..][..T]) {
+                    let (more, next) = channels.values[from..].split_at(T);
+                    prefetch(&next[..T.min(next.len())]);
+                    for (d, &more) in row.iter_mut().zip(more) {
                         *d += more;
                     }
                 }
