@@ -23,6 +23,7 @@ fn main() {
             let shape = Shape {
                 len: 1,
                 patch: 1,
+                reads_codes: false,
                 hidden,
                 modes,
                 layers,

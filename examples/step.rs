@@ -43,6 +43,7 @@ fn main() {
     let shape = Shape {
         len,
         patch: 1,
+        reads_codes: false,
         hidden,
         modes: state / 2,
         layers,

@@ -63,7 +63,7 @@ impl Group {
             activated: Buffer::zeros(size),
             activated_t: Buffer::zeros(2 * size),
             d_gated: Buffer::zeros(4 * size),
-            gathered: Buffer::zeros(shape.patch.max(shape.outputs) * T),
+            gathered: Buffer::zeros(shape.token().max(shape.outputs) * T),
             channels: std::array::from_fn(|_| Buffer::zeros(channels)),
             states: Buffer::zeros(states),
             carry: Buffer::zeros(columns),

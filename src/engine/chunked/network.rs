@@ -94,7 +94,7 @@ impl Chunked {
             layers: (0..shape.layers).map(|_| layer()).collect(),
             head_weight_t: Buffer::zeros(h * shape.outputs),
             groups: (0..GROUPS).map(|_| group()).collect(),
-            step_tokens: vec![0.0; if training { 0 } else { grid.chunks * T * shape.patch }],
+            step_tokens: vec![0.0; if training { 0 } else { grid.chunks * T * shape.token() }],
             memory,
             gradients,
             shape,

@@ -49,10 +49,10 @@ impl Pass<'_> {
         let Pass { shape, isa, frame, params } = *self;
         let grid = self.grid(tokens, matches!(scan, Scan::Sequence { keep: true }));
         let Grid { chunks, stride, per_group, .. } = grid;
-        let encoder = linear(&params.encoder);
+        let (encoder, reads_codes) = (linear(&params.encoder), shape.reads_codes);
         let encode = |first: usize, group: &mut Group, out: &mut [f32]| {
             let gathered = &mut group.gathered;
-            isa.run(Encode { frame, first, stride, map: encoder, tokens, gathered, out });
+            isa.run(Encode { frame, first, stride, map: encoder, tokens, reads_codes, gathered, out });
         };
         let Sum { sum, moments, normed } = &mut memory.encoded;
         let to = if shape.pre() { &mut *sum } else { &mut *normed };
@@ -216,6 +216,7 @@ impl Pass<'_> {
                     first,
                     stride,
                     tokens,
+                    reads_codes: shape.reads_codes,
                     d_chunks,
                     d_channels,
                     scratch,

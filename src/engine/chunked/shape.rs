@@ -17,8 +17,11 @@ pub const WIDTH: usize = 16;
 pub struct Shape {
     /// Positions of a sequence (L).
     pub len: usize,
-    /// Values per position (P).
+    /// Values per position (P); with `reads_codes`, number of codes.
     pub patch: usize,
+    /// Whether a token is one code, a whole number below P, whose column of the encoder's W is read: the map of a token that
+    /// is one there and zero elsewhere.
+    pub reads_codes: bool,
     /// Width (H), a multiple of 16.
     pub hidden: usize,
     /// Stored modes per channel (N/2).
@@ -62,9 +65,14 @@ impl Shape {
         }
     }
 
+    /// Floats of a token.
+    pub(super) fn token(&self) -> usize {
+        if self.reads_codes { 1 } else { self.patch }
+    }
+
     /// Floats of a sequence of tokens and of outputs.
     pub(super) fn row_sizes(&self) -> [usize; 2] {
-        [self.len * self.patch, self.len * self.outputs]
+        [self.len * self.token(), self.len * self.outputs]
     }
 
     /// Whether a norm stands between the residual sum and what is added next.

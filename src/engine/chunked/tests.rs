@@ -17,6 +17,7 @@ pub(super) fn shape(placement: Placement, len: usize) -> Shape {
     Shape {
         len,
         patch: 3,
+        reads_codes: false,
         hidden: 32,
         modes: 20,
         layers: 2,
@@ -114,7 +115,7 @@ fn chunked(
     tokens: &[f32],
     dout: &[f32],
 ) -> (Vec<f32>, NetworkParams<f32>) {
-    let batch = tokens.len() / (shape.len * shape.patch);
+    let batch = tokens.len() / shape.row_sizes()[0];
     let mut network = Chunked::new(shape.clone(), batch, true, isa);
     let (mut out, mut grad) = (vec![0.0; dout.len()], shape.zeros());
     let width = shape.len * shape.outputs;
@@ -188,5 +189,31 @@ fn any_number_of_threads_gives_the_same_bits() {
     let one = run(1);
     for threads in [2, 3, 8] {
         assert!(run(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn codes_are_read_as_tokens_that_are_one_in_one_place() {
+    for placement in [Placement::Pre, Placement::Post] {
+        let one_hot = Shape { patch: 5, ..shape(placement, 70) };
+        let coded = Shape { reads_codes: true, ..one_hot.clone() };
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let params = init(&one_hot, &mut rng);
+        let codes: Vec<f32> = (0..3 * 70).map(|_| rng.random_range(0..5_u8).into()).collect();
+        let tokens: Vec<f32> = codes
+            .iter()
+            .flat_map(|&code| (0..5_u8).map(move |p| f32::from(u8::from(code == f32::from(p)))))
+            .collect();
+        let dout: Vec<f32> = (0..3 * 70 * 2).map(|_| rng.random_range(-1.0..1.0)).collect();
+        for isa in Isa::available() {
+            let (out, mut grad) = chunked(&coded, isa, &params, &codes, &dout);
+            let (exact, mut exact_grad) = chunked(&one_hot, isa, &params, &tokens, &dout);
+            let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+            assert!(relative(wide(&exact).into_iter(), out.into_iter()) < 1e-6, "{}", isa.name());
+            for (exact, grad) in exact_grad.tensors().into_iter().zip(grad.tensors()) {
+                let error = relative(wide(exact.values).into_iter(), grad.values.iter().copied());
+                assert!(error < 1e-6, "{} {}: {error:e}", isa.name(), exact.name);
+            }
+        }
     }
 }
