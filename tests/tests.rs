@@ -16,6 +16,7 @@ mod gradients_dplr;
 mod ingest;
 mod layering;
 mod properties;
+mod properties_dplr;
 mod publish;
 mod registry;
 mod resume;

@@ -355,4 +355,17 @@ mod tests {
             assert_eq!(spec.parameters(), held as u128);
         }
     }
+
+    #[test]
+    fn a_spec_names_its_model_only_where_it_is_not_s4d() {
+        // As written before there were two models.
+        let text = r#"{"patch":4,"tokens":3,"hidden":6,"modes":2,"layers":2,"outputs":9,"readout":"last","init":"lin","discretization":"zero_order_hold","dt":[0.01,0.5],"dropout":0.1}"#;
+        let mut spec: NetworkSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(spec.ssm, SsmKind::S4d);
+        assert_eq!(serde_json::to_string(&spec).unwrap(), text);
+        spec.ssm = SsmKind::S4;
+        let written = serde_json::to_string(&spec).unwrap();
+        assert!(written.contains(r#""ssm":"s4""#));
+        assert_eq!(serde_json::from_str::<NetworkSpec>(&written).unwrap(), spec);
+    }
 }

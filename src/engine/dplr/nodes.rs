@@ -20,7 +20,7 @@ use crate::engine::s4d::C64;
 use crate::engine::simd::{Kernel, Lanes};
 
 /// Most nodes that are computed together: their tables stay in the cache.
-const BLOCK_MAX: usize = 256;
+const BLOCK_MAX: usize = 128;
 
 /// Blocks are padded to a multiple of this, so that loops over nodes are whole registers.
 const LANES: usize = 8;
