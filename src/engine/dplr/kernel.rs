@@ -12,7 +12,7 @@
 //! one real product of the coefficients (8, N/2) and the factors (N/2, 2 · block). All is f64, rounded once at the end.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2};
 use realfft::RealFftPlanner;
 
 use crate::engine::dplr::nodes::{FillFactors, Nodes, PullBackFactors};
@@ -145,7 +145,7 @@ fn clear_imaginary(spectrum: &mut [C64], len: usize) {
 //   da_v = dt Re Σ_k iσw R = dt Σ_k (−σ Im w X + σ Re w Y),   db_v = dt Re Σ_k −κw R = dt Σ_k (−κ Re w X − κ Im w Y),
 //   c_R = Z = dt Σ_v (iσ w a − κ w b).
 // The rows (−σ Im w | σ Re w) and (−κ Re w | −κ Im w) are `pull` (8, 2 · block); da and db are its product with the
-// factors, Z is that with the coefficients, and PullBackFactors goes on from Z to |λ|² and Re λ. From a = 2 Re v,
+// factors, and PullBackFactors forms Z, its product with the coefficients, and goes on to |λ|² and Re λ. From a = 2 Re v,
 // b = 2 Re(v λ̄) and |λ|²,
 //   c_v = α_v = 2 (da_v + db_v λ̄),   c_λ = Σ_v 2 db_v v̄ + 2 d|λ|² λ̄ + dRe λ,
 //   c_C̃ = α₀ B + α₁ P,   c_B = α₀ C̃ + α₂ P̄,   c_P = α₁ C̃ + conj(α₂ B) + 2 Re α₃ P̄,
@@ -183,14 +183,12 @@ struct Backward<'a> {
     cauchy: Cauchy<'a>,
     /// Rows of the coefficients of the sums, a block at a time (8, 2 · block).
     pull: Array2<f64>,
-    /// Re Z and Im Z of a block (N/2, 2 · block).
-    z: Array2<f64>,
     /// da and db (8, N/2).
     coefficients: Array2<f64>,
-    /// d|λ|² (N/2).
-    modulus: Array1<f64>,
-    /// dRe λ (N/2).
-    real: Array1<f64>,
+    /// The coefficients of the sums, pole after pole and times dt.
+    transposed: Vec<[f64; 8]>,
+    /// d|λ|² and dRe λ (N/2).
+    poles: Vec<[f64; 2]>,
     /// The part of d log_dt that stands before the sums.
     log_dt: f64,
 }
@@ -201,10 +199,9 @@ impl Backward<'_> {
         Backward {
             cauchy: Cauchy::new(nodes, modes),
             pull: Array2::zeros((8, columns)),
-            z: Array2::zeros((modes, columns)),
             coefficients: Array2::zeros((8, modes)),
-            modulus: Array1::zeros(modes),
-            real: Array1::zeros(modes),
+            transposed: vec![[0.0; 8]; modes],
+            poles: vec![[0.0; 2]; modes],
             log_dt: 0.0,
         }
     }
@@ -214,9 +211,11 @@ impl Backward<'_> {
         let nodes = self.cauchy.nodes;
         self.cauchy.load(channel);
         self.coefficients.fill(0.0);
-        self.modulus.fill(0.0);
-        self.real.fill(0.0);
+        self.poles.fill([0.0; 2]);
         self.log_dt = 0.0;
+        for (n, coefficients) in self.transposed.iter_mut().enumerate() {
+            *coefficients = std::array::from_fn(|row| channel.dt * self.cauchy.coefficients[[row, n]]);
+        }
         for start in nodes.blocks() {
             self.cauchy.block(start);
             self.pull.fill(0.0);
@@ -225,17 +224,16 @@ impl Backward<'_> {
                 let multiplicity = if is_real { 1.0 } else { 2.0 };
                 self.pull_node(start, i, multiplicity / len as f64 * value.conj());
             }
-            let (cauchy, dt) = (&self.cauchy, channel.dt);
-            general_mat_mul(dt, &self.pull, &cauchy.factors.t(), 1.0, &mut self.coefficients);
-            general_mat_mul(dt, &cauchy.coefficients.t(), &self.pull, 0.0, &mut self.z);
+            let cauchy = &self.cauchy;
+            general_mat_mul(channel.dt, &self.pull, &cauchy.factors.t(), 1.0, &mut self.coefficients);
             cauchy.isa.run(PullBackFactors {
                 sigma: &nodes.sigma[start..][..nodes.block],
                 kappa: &nodes.kappa[start..][..nodes.block],
                 factors: cauchy.factors.as_slice().expect("made in standard layout"),
-                z: self.z.as_slice_mut().expect("made in standard layout"),
+                coefficients: &self.transposed,
+                pull: self.pull.as_slice().expect("made in standard layout"),
+                gradients: &mut self.poles,
             });
-            self.modulus += &self.z.slice(s![.., ..nodes.block]).sum_axis(Axis(1));
-            self.real += &self.z.slice(s![.., nodes.block..]).sum_axis(Axis(1));
         }
     }
 
@@ -264,7 +262,8 @@ impl Backward<'_> {
             let (p, b, c) = (channel.p[n], channel.b[n], channel.c[n]);
             let d = |row: usize| 2.0 * self.coefficients[[row, n]];
             let alpha: Sums = std::array::from_fn(|v| d(v) + d(4 + v) * pole.conj());
-            let mut c_pole = 2.0 * self.modulus[n] * pole.conj() + self.real[n];
+            let [d_modulus, d_real] = self.poles[n];
+            let mut c_pole = 2.0 * d_modulus * pole.conj() + d_real;
             for (v, weight) in weights(channel, n).into_iter().enumerate() {
                 c_pole += d(4 + v) * weight.conj();
             }

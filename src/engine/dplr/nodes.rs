@@ -78,7 +78,7 @@ impl Kernel for FillFactors<'_> {
     fn run<S: Lanes>(self, _: S) {
         let block = self.sigma.len();
         for (pole, row) in self.poles.iter().zip(self.factors.chunks_exact_mut(2 * block)) {
-            let (modulus, twice) = (pole.norm(), -2.0 * pole.re);
+            let (modulus, twice) = (pole.norm_sqr().sqrt(), -2.0 * pole.re);
             let (x, y) = row.split_at_mut(block);
             for (((x, y), &sigma), &kappa) in x.iter_mut().zip(y).zip(self.sigma).zip(self.kappa) {
                 let root = kappa * modulus;
@@ -92,7 +92,7 @@ impl Kernel for FillFactors<'_> {
     }
 }
 
-/// Turns dLoss/dR, which is Z, into the terms of dLoss/d|λ|² and of dLoss/dRe λ, in place.
+/// Adds the gradients of |λ|² and of Re λ that one block of nodes gives to every pole.
 pub(super) struct PullBackFactors<'a> {
     /// σ of the block.
     pub sigma: &'a [f64],
@@ -100,28 +100,60 @@ pub(super) struct PullBackFactors<'a> {
     pub kappa: &'a [f64],
     /// X, then Y of the block, pole after pole.
     pub factors: &'a [f64],
-    /// Re Z, then Im Z of the block, pole after pole; replaced by the terms.
-    pub z: &'a mut [f64],
+    /// The eight coefficients of every pole.
+    pub coefficients: &'a [[f64; 8]],
+    /// Eight rows, real and then imaginary parts over the block, whose sum with the coefficients is Z.
+    pub pull: &'a [f64],
+    /// d|λ|² and dRe λ of every pole.
+    pub gradients: &'a mut [[f64; 2]],
 }
 
-// With R = 1/δ and δ = κ²|λ|² − σ² − 2iσκ Re λ, dR = −R² (κ² d|λ|² − 2iσκ dRe λ). Let T = R² Z; then
+// With R = 1/δ and δ = κ²|λ|² − σ² − 2iσκ Re λ, dR = −R² (κ² d|λ|² − 2iσκ dRe λ). Let Z = c_R and T = R² Z; then
 //   d|λ|² = −κ² Re T,   dRe λ = Re(2iσκ T) = −2σκ Im T.
+// Sums over nodes are kept per lane and added up at the end of the block.
 
 impl Kernel for PullBackFactors<'_> {
     #[inline(always)]
     fn run<S: Lanes>(self, _: S) {
         let block = self.sigma.len();
-        for (row, z) in self.factors.chunks_exact(2 * block).zip(self.z.chunks_exact_mut(2 * block)) {
-            let ((x, y), (z_re, z_im)) = (row.split_at(block), z.split_at_mut(block));
-            let nodes = self.sigma.iter().zip(self.kappa);
-            for ((((&x, &y), z_re), z_im), (&sigma, &kappa)) in x.iter().zip(y).zip(z_re).zip(z_im).zip(nodes)
-            {
-                let (square, cross) = ((x - y) * (x + y), 2.0 * x * y);
-                let re = square * *z_re + cross * *z_im;
-                let im = square * *z_im - cross * *z_re;
-                *z_re = -kappa * kappa * re;
-                *z_im = -2.0 * sigma * kappa * im;
+        let lanes = block / LANES;
+        let rows: [_; 16] =
+            std::array::from_fn(|row| &self.pull.as_chunks::<LANES>().0[row * lanes..][..lanes]);
+        let nodes = self.sigma.as_chunks::<LANES>().0.iter().zip(self.kappa.as_chunks::<LANES>().0);
+        let poles = self.factors.chunks_exact(2 * block).zip(self.coefficients).zip(self.gradients);
+        for ((factors, c), gradient) in poles {
+            let (x, y) = factors.split_at(block);
+            let (mut modulus, mut real) = ([0.0; LANES], [0.0; LANES]);
+            let factors = x.as_chunks::<LANES>().0.iter().zip(y.as_chunks::<LANES>().0);
+            for (at, ((x, y), (sigma, kappa))) in factors.zip(nodes.clone()).enumerate() {
+                let (mut z_re, mut z_im) = ([0.0; LANES], [0.0; LANES]);
+                for v in 0..8 {
+                    let (re, im) = (&rows[2 * v][at], &rows[2 * v + 1][at]);
+                    for lane in 0..LANES {
+                        z_re[lane] += c[v] * re[lane];
+                        z_im[lane] += c[v] * im[lane];
+                    }
+                }
+                // One loop per quantity: together they would be compiled to shuffles.
+                let square = each(|lane| (x[lane] - y[lane]) * (x[lane] + y[lane]));
+                let cross = each(|lane| 2.0 * x[lane] * y[lane]);
+                let t_re = each(|lane| square[lane] * z_re[lane] + cross[lane] * z_im[lane]);
+                let t_im = each(|lane| square[lane] * z_im[lane] - cross[lane] * z_re[lane]);
+                modulus = each(|lane| modulus[lane] - kappa[lane] * kappa[lane] * t_re[lane]);
+                real = each(|lane| real[lane] - 2.0 * sigma[lane] * kappa[lane] * t_im[lane]);
             }
+            gradient[0] += modulus.iter().sum::<f64>();
+            gradient[1] += real.iter().sum::<f64>();
         }
     }
+}
+
+/// A value per lane.
+#[inline(always)]
+fn each(value: impl Fn(usize) -> f64) -> [f64; LANES] {
+    let mut values = [0.0; LANES];
+    for (lane, to) in values.iter_mut().enumerate() {
+        *to = value(lane);
+    }
+    values
 }
