@@ -144,7 +144,7 @@ impl Chunked {
             group.add_to(shape, isa.lanes(), grad);
         }
         layers.par_iter_mut().zip(&mut grad.blocks).for_each(|(layer, grad)| {
-            layer.tables.pull_back(&layer.gradients, &mut grad.ssm);
+            layer.tables.pull_back(&layer.gradients, grad.ssm.diagonal_mut());
         });
     }
 
@@ -172,7 +172,7 @@ impl Chunked {
     pub(super) fn fill(&mut self, params: &NetworkParams<f32>, backward: bool) {
         let (discretization, isa) = (self.shape.discretization, self.isa);
         self.layers.par_iter_mut().zip(&params.blocks).for_each(|(layer, params)| {
-            layer.tables.fill(&params.ssm, discretization, backward, isa);
+            layer.tables.fill(params.ssm.diagonal(), discretization, backward, isa);
             if backward {
                 transpose(params.mix.weight.view(), &mut layer.weight_t);
             }

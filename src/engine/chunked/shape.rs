@@ -46,7 +46,7 @@ impl Shape {
             blocks: (0..self.layers)
                 .map(|_| BlockParams {
                     norm: NormParams::init(h),
-                    ssm: S4dParams::init(h, self.modes, init, dt, rng),
+                    ssm: S4dParams::init(h, self.modes, init, dt, rng).into(),
                     mix: LinearParams::init(h, 2 * h, rng),
                 })
                 .collect(),

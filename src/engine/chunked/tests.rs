@@ -10,7 +10,7 @@ use crate::engine::convolution::Plan;
 use crate::engine::linear;
 use crate::engine::network::NetworkParams;
 use crate::engine::norm;
-use crate::engine::s4d::{self, Discretization, Init};
+use crate::engine::s4d::{Discretization, Init};
 use crate::engine::simd::Isa;
 
 pub(super) fn shape(placement: Placement, len: usize) -> Shape {
@@ -60,11 +60,8 @@ fn plain(
         positions: Positions::All,
         convolution: Plan::new(shape.len),
     };
-    let kernels: Vec<Array2<f64>> = params
-        .blocks
-        .iter()
-        .map(|block| s4d::kernel_forward(&block.ssm, shape.discretization, shape.len))
-        .collect();
+    let kernels: Vec<Array2<f64>> =
+        params.blocks.iter().map(|block| block.ssm.kernel_forward(shape.len, shape.discretization)).collect();
     let mut x = sequences(linear::forward(&params.encoder, rows(tokens.view())), batch);
     let mut caches = Vec::new();
     for (block, kernel) in params.blocks.iter().zip(&kernels) {
@@ -92,7 +89,7 @@ fn plain(
         let mut dk = Array2::zeros(kernels[index].dim());
         let (params, grad) = (&params.blocks[index], &mut grad.blocks[index]);
         dx = block::backward(params, &plan, kernels[index].view(), &caches[index], dx, grad, &mut dk);
-        s4d::kernel_backward(&params.ssm, shape.discretization, dk.view(), &mut grad.ssm);
+        params.ssm.kernel_backward(shape.discretization, dk.view(), &mut grad.ssm);
     }
     linear::accumulate(rows(tokens.view()), into_rows(dx).view(), &mut grad.encoder);
     (out, grad)
