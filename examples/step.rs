@@ -16,6 +16,7 @@ use s4cast::engine::network::NetworkParams;
 use s4cast::engine::optim::{AdamW, Group};
 use s4cast::engine::s4d::{Discretization, Init};
 use s4cast::engine::simd::Isa;
+use s4cast::engine::ssm::SsmKind;
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -45,6 +46,7 @@ fn main() {
         patch: 1,
         reads_codes: false,
         hidden,
+        ssm: SsmKind::S4d,
         modes: state / 2,
         layers,
         outputs: 1,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::block::Placement;
 use crate::engine::s4d::Init;
+use crate::engine::ssm::SsmKind;
 
 /// What is learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,36 +133,12 @@ impl Readout {
     }
 }
 
-/// Which state-space model a block holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ssm {
-    /// Diagonal (Gu et al., arXiv 2206.11893).
-    #[default]
-    S4d,
-    /// Diagonal plus low rank (Gu et al., arXiv 2111.00396).
-    S4,
-}
-
-impl Ssm {
-    /// All of them.
-    pub const ALL: [Ssm; 2] = [Ssm::S4d, Ssm::S4];
-
-    /// Name in definitions and documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Ssm::S4d => "s4d",
-            Ssm::S4 => "s4",
-        }
-    }
-}
-
 /// The network. Also what a model file says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
     /// State-space model of the blocks.
-    pub ssm: Ssm,
+    pub ssm: SsmKind,
     /// Width (H).
     pub hidden: usize,
     /// State size (N), conjugates included.
@@ -236,7 +213,7 @@ pub struct RawSequence {
     /// Positions of a sequence, where the files do not say.
     pub len: Option<usize>,
     /// Of [`Architecture`].
-    pub ssm: Option<Ssm>,
+    pub ssm: Option<SsmKind>,
     /// Width.
     pub hidden: Option<usize>,
     /// State size.

@@ -73,7 +73,7 @@ impl Pass<'_> {
             let (input, Run { y, states, gated, out }) = memory.block(index);
             match &mut scan {
                 Scan::Sequence { .. } => {
-                    grid.ssm_forward(isa, &layers[index].tables, &input.normed, groups, states, y);
+                    grid.ssm_forward(isa, &layers[index].dynamics, &input.normed, groups, states, y);
                 }
                 Scan::Step(steps) => steps[index].step(grid, isa, &input.normed, y),
             }
@@ -151,7 +151,7 @@ impl Pass<'_> {
         for index in (0..shape.layers).rev() {
             let top = index + 1 == shape.layers;
             let gamma = norm(shape.norm_after(params, index)).gamma;
-            let Layer { tables, gradients, weight_t } = &mut layers[index];
+            let Layer { dynamics, weight_t } = &mut layers[index];
             let (input, Run { y, states, gated, out }) = memory.block(index);
             let by_channels = |values| ByChannel { values, stride: channel_stride };
             let d_input = &**du;
@@ -184,7 +184,7 @@ impl Pass<'_> {
                     });
                 });
             let arrays = (&*input.normed, &**states, &**dy);
-            grid.ssm_backward(isa, tables, arrays, groups, gradients, du);
+            grid.ssm_backward(isa, dynamics, arrays, groups, du);
         }
         let channels = ByChannel { values: du, stride: channel_stride };
         if shape.pre() {
