@@ -22,6 +22,17 @@ pub enum SsmKind {
 }
 
 impl SsmKind {
+    /// All of them.
+    pub const ALL: [SsmKind; 2] = [SsmKind::S4d, SsmKind::S4];
+
+    /// Name in settings and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SsmKind::S4d => "s4d",
+            SsmKind::S4 => "s4",
+        }
+    }
+
     /// Whether this is the default, which model files leave out.
     pub fn is_default(&self) -> bool {
         *self == SsmKind::default()

@@ -39,6 +39,7 @@ impl Backbone {
             len: ports.len,
             patch: ports.patch,
             hidden: architecture.hidden,
+            ssm: architecture.ssm,
             modes: architecture.state / 2,
             layers: architecture.layers,
             outputs: ports.outputs,

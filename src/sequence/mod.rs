@@ -24,7 +24,6 @@ pub use data::DataError;
 pub use run::{Epoch, Outcome, Progress, SequenceError, default_folder, run};
 pub use score::Score;
 pub use spec::{
-    Architecture, Codes, Form, Order, Places, RawSequence, Readout, Recipe, SequenceSpec, SpecProblem, Ssm,
-    Task,
+    Architecture, Codes, Form, Order, Places, RawSequence, Readout, Recipe, SequenceSpec, SpecProblem, Task,
 };
 pub use stored::StoredError;

@@ -5,7 +5,8 @@ use crate::config::lab::table::Entry;
 use crate::config::lab::value::{choice, flag, number, numbers, text, texts, whole};
 use crate::config::words::{self, Wrong};
 use crate::engine::s4d::Init;
-use crate::sequence::{Codes, Form, Order, RawSequence, Readout, Ssm, Task};
+use crate::engine::ssm::SsmKind;
+use crate::sequence::{Codes, Form, Order, RawSequence, Readout, Task};
 use toml::de::DeValue;
 
 /// What the data is and what is asked of it.
@@ -24,7 +25,7 @@ pub(super) const PIPELINE: &[Entry<RawSequence>] = &[
 
 /// The network.
 pub(super) const MODEL: &[Entry<RawSequence>] = &[
-    ("ssm", |raw, value| set(&mut raw.ssm, choice(value, &Ssm::ALL.map(|one| (one.as_str(), one))))),
+    ("ssm", |raw, value| set(&mut raw.ssm, choice(value, &SsmKind::ALL.map(|one| (one.as_str(), one))))),
     ("hidden", |raw, value| set(&mut raw.hidden, whole(value))),
     ("state", |raw, value| set(&mut raw.state, whole(value))),
     ("layers", |raw, value| set(&mut raw.layers, whole(value))),
