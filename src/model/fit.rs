@@ -51,7 +51,7 @@ pub fn fit(
     match spec.kind() {
         ModelKind::Naive | ModelKind::SeasonalNaive => Ok(fit.baseline(false, None)),
         ModelKind::Ets | ModelKind::Mstl => Ok(fit.local()),
-        ModelKind::Auto | ModelKind::S4d | ModelKind::Ridge => fit.model(),
+        ModelKind::Auto | ModelKind::S4d | ModelKind::S4 | ModelKind::Ridge => fit.model(),
     }
 }
 
@@ -165,7 +165,7 @@ impl<'a> Fit<'a> {
                 || explored.iter().any(|learnt| learnt.is_cut),
             holdout,
             ..self.report(match (has_network, served.smoothing > 0.0) {
-                (true, _) => "s4d",
+                (true, _) => spec.kind().ssm().as_str(),
                 (false, true) => "ensemble",
                 (false, false) => "ridge",
             })
@@ -309,7 +309,7 @@ impl<'a> Fit<'a> {
         let points: Vec<&Array2<f32>> = points.iter().collect();
         let (_, times) = greedy::choose(&points, validation, choice.space, &stage.work);
         let mixed = Mix::sum(&parts, &times);
-        if self.spec.kind() == ModelKind::S4d {
+        if self.spec.kind().is_network() {
             return if mixed.share() > 0.0 { mixed } else { networks };
         }
         let ensemble = stage.mix(explored, &mixed);

@@ -317,9 +317,9 @@ pub fn anchors(lookback: usize, season: usize) -> Vec<Anchor> {
 }
 
 impl NetworkPlan {
-    /// The network of this member: S4D blocks on patches, or a residual perceptron on the whole lookback at once that
+    /// The network of this member: state-space blocks on patches, or a residual perceptron on the whole lookback at once that
     /// costs about as many multiplications.
-    pub fn network(&self, shape: &Shape, quantile_levels: usize, parts: Parts) -> NetworkSpec {
+    pub fn network(&self, shape: &Shape, quantile_levels: usize, parts: Parts, ssm: SsmKind) -> NetworkSpec {
         let last = reads_last(&Patched { lookback: self.lookback, patch: self.patch }, shape.season);
         let wide = shape.series >= PANEL_SERIES && last;
         let spec = NetworkSpec {
@@ -330,7 +330,7 @@ impl NetworkPlan {
             layers: 2,
             outputs: shape.horizon * quantile_levels,
             readout: if last { Readout::Last } else { Readout::Flatten },
-            ssm: SsmKind::S4d,
+            ssm,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),
@@ -414,8 +414,9 @@ mod tests {
     fn a_perceptron_costs_no_more_than_the_blocks_it_replaces() {
         let shape = shape(414, 960, 24, 48);
         let network = plan(&shape).networks[1];
-        let (blocks, perceptron) =
-            (network.network(&shape, 11, Parts::Both), network.network(&shape, 11, Parts::Perceptron));
+        let (blocks, perceptron) = [Parts::Both, Parts::Perceptron]
+            .map(|parts| network.network(&shape, 11, parts, SsmKind::S4d))
+            .into();
         assert_eq!((perceptron.tokens, perceptron.patch), (1, blocks.tokens * blocks.patch));
         assert!(perceptron.hidden > blocks.hidden);
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::engine::ssm::SsmKind;
+
 /// Which forecaster to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelKind {
@@ -9,6 +11,8 @@ pub enum ModelKind {
     Auto,
     /// As [`ModelKind::Auto`], but without the gate: the network serves if training improved on the ridge map at all.
     S4d,
+    /// As [`ModelKind::S4d`], with diagonal plus low-rank blocks (S4).
+    S4,
     /// The closed-form ridge base alone.
     Ridge,
     /// Value one season earlier.
@@ -23,9 +27,10 @@ pub enum ModelKind {
 
 impl ModelKind {
     /// All kinds, for help texts and suggestions.
-    pub const ALL: [ModelKind; 7] = [
+    pub const ALL: [ModelKind; 8] = [
         ModelKind::Auto,
         ModelKind::S4d,
+        ModelKind::S4,
         ModelKind::Ridge,
         ModelKind::SeasonalNaive,
         ModelKind::Naive,
@@ -38,12 +43,23 @@ impl ModelKind {
         match self {
             ModelKind::Auto => "auto",
             ModelKind::S4d => "s4d",
+            ModelKind::S4 => "s4",
             ModelKind::Ridge => "ridge",
             ModelKind::SeasonalNaive => "seasonal_naive",
             ModelKind::Naive => "naive",
             ModelKind::Ets => "ets",
             ModelKind::Mstl => "mstl",
         }
+    }
+
+    /// State-space model of the networks, where there are any.
+    pub fn ssm(self) -> SsmKind {
+        if self == ModelKind::S4 { SsmKind::S4 } else { SsmKind::S4d }
+    }
+
+    /// Whether a network was asked for by name, which no gate keeps out.
+    pub fn is_network(self) -> bool {
+        matches!(self, ModelKind::S4d | ModelKind::S4)
     }
 
     /// Whether it is a model of each series alone.
@@ -206,7 +222,7 @@ pub struct ModelSpec {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SpecError {
     /// No such model.
-    #[error("unknown model '{0}'; choose one of auto, s4d, ridge, seasonal_naive, naive, ets, mstl")]
+    #[error("unknown model '{0}'; choose one of auto, s4d, s4, ridge, seasonal_naive, naive, ets, mstl")]
     Kind(String),
     /// The horizon is zero or beyond reason.
     #[error("horizon {0} is not in 1..=10000")]
