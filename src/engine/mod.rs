@@ -60,13 +60,17 @@
 //! | [`block`], [`network`] | residual block; encoder, blocks, head |
 //! | [`chunked`] | the network for long sequences in f32, many times faster; one observation at a time |
 //! | [`simd`] | one source of vector code for every instruction set |
-//! | [`loss`] | pinball, squared and Huber error |
+//! | [`embedding`], [`codes`] | a vector per code; values as codes, linear and mu-law |
+//! | [`loss`], [`cross_entropy`] | pinball, squared and Huber error; cross-entropy of a softmax |
 //! | [`optim`] | AdamW, clipping, schedule, averaged weights |
 
 pub mod activation;
 pub mod block;
 pub mod chunked;
+pub mod codes;
 pub mod convolution;
+pub mod cross_entropy;
+pub mod embedding;
 pub mod hippo;
 pub mod linear;
 pub mod loss;
