@@ -60,6 +60,7 @@
 //! | [`block`], [`network`] | residual block; encoder, blocks, head |
 //! | [`chunked`] | the network for long sequences in f32, many times faster; one observation at a time |
 //! | [`simd`] | one source of vector code for every instruction set |
+//! | [`sashimi`] | S4 at several rates (SaShiMi), an autoregressive model of codes on it, sampling |
 //! | [`embedding`], [`codes`] | a vector per code; values as codes, linear and mu-law |
 //! | [`loss`], [`cross_entropy`] | pinball, squared and Huber error; cross-entropy of a softmax |
 //! | [`optim`] | AdamW, clipping, schedule, averaged weights |
@@ -81,4 +82,5 @@ pub mod param;
 pub mod real;
 pub mod recurrence;
 pub mod s4d;
+pub mod sashimi;
 pub mod simd;
