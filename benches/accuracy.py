@@ -5,7 +5,7 @@
 
 Every row is one `s4cast train pipeline=SET model=MODEL seed=SEED --json`, a line per horizon; the next command of a row is
 started when the one before has ended. DIR holds the data (not part of this repository; each definition in
-configs/pipelines says where its files come from). With several seeds, figures are means, and the main one has its deviation.
+configs/pipeline says where its files come from). With several seeds, figures are means, and the main one has its deviation.
 """
 
 import argparse

@@ -10,6 +10,7 @@ use s4cast::engine::block::Placement;
 use s4cast::engine::chunked::{Shape, Stream};
 use s4cast::engine::s4d::{Discretization, Init};
 use s4cast::engine::simd::Isa;
+use s4cast::engine::ssm::SsmKind;
 
 fn main() {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("a thread pool");
@@ -23,6 +24,8 @@ fn main() {
             let shape = Shape {
                 len: 1,
                 patch: 1,
+                reads_codes: false,
+                ssm: SsmKind::S4d,
                 hidden,
                 modes,
                 layers,

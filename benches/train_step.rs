@@ -13,6 +13,7 @@ use s4cast::engine::loss::Loss;
 use s4cast::engine::network::{Network, NetworkGradient, NetworkSpec, Readout};
 use s4cast::engine::optim::{self, AdamW, Group};
 use s4cast::engine::s4d::{Discretization, Init};
+use s4cast::engine::ssm::SsmKind;
 
 /// Windows per step, and how many are computed together.
 const BATCH: usize = 192;
@@ -94,6 +95,7 @@ impl TrainStep {
             layers: 2,
             outputs: HORIZON * LEVELS.len(),
             readout: Readout::Last,
+            ssm: SsmKind::S4d,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),

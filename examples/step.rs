@@ -16,6 +16,7 @@ use s4cast::engine::network::NetworkParams;
 use s4cast::engine::optim::{AdamW, Group};
 use s4cast::engine::s4d::{Discretization, Init};
 use s4cast::engine::simd::Isa;
+use s4cast::engine::ssm::SsmKind;
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -43,7 +44,9 @@ fn main() {
     let shape = Shape {
         len,
         patch: 1,
+        reads_codes: false,
         hidden,
+        ssm: SsmKind::S4d,
         modes: state / 2,
         layers,
         outputs: 1,

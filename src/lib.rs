@@ -19,6 +19,7 @@ pub mod publish;
 pub mod registry;
 pub mod pipeline;
 pub mod lab;
+pub mod sequence;
 pub mod schedule;
 pub mod serve;
 pub mod config;

@@ -13,14 +13,13 @@ use s4cast::engine::norm::NormParams;
 use s4cast::engine::real::Real;
 use s4cast::engine::recurrence::Recurrence;
 use s4cast::engine::s4d::{self, C64, Discretization, Init, S4dParams};
+use s4cast::engine::ssm::SsmParams;
 
+use crate::golden_dplr;
 use crate::golden_sashimi;
 use crate::golden_training;
 use crate::support::arrays::{generator, swap_last};
 use crate::support::golden_file::GoldenFile;
-
-/// Kinds that the engine cannot compute yet: the DPLR kernel.
-const NOT_YET: &[&str] = &["s4_dplr_kernel", "s4_dplr_layer", "s4_block/dplr", "recurrent/s4_dplr"];
 
 #[test]
 fn every_golden_file_holds() {
@@ -41,16 +40,17 @@ fn every_golden_file_holds() {
             "recurrent" => format!("recurrent/{}", file.text("model")),
             kind => kind.to_string(),
         };
-        if NOT_YET.contains(&variant.as_str()) {
-            continue;
-        }
         match variant.as_str() {
             "hippo_legs" => hippo_legs(&file),
             "s4d_kernel" => in_both_types(&file, s4d_kernel::<f64>, s4d_kernel::<f32>),
             "s4d_layer" => in_both_types(&file, s4d_layer::<f64>, s4d_layer::<f32>),
             "s4d_bidirectional" => in_both_types(&file, bidirectional::<f64>, bidirectional::<f32>),
-            "s4_block/s4d" => in_both_types(&file, s4_block::<f64>, s4_block::<f32>),
-            "recurrent/s4d" => in_both_types(&file, recurrent::<f64>, recurrent::<f32>),
+            "s4_dplr_kernel" => in_both_types(&file, golden_dplr::kernel::<f64>, golden_dplr::kernel::<f32>),
+            "s4_dplr_layer" => in_both_types(&file, golden_dplr::layer::<f64>, golden_dplr::layer::<f32>),
+            "s4_block/s4d" | "s4_block/dplr" => in_both_types(&file, s4_block::<f64>, s4_block::<f32>),
+            "recurrent/s4d" | "recurrent/s4_dplr" => {
+                in_both_types(&file, recurrent::<f64>, recurrent::<f32>);
+            }
             "optimizer" => {
                 in_both_types(&file, golden_training::optimizer::<f64>, golden_training::optimizer::<f32>)
             }
@@ -69,7 +69,7 @@ fn in_both_types(file: &GoldenFile, wide: fn(&GoldenFile), narrow: fn(&GoldenFil
     narrow(file);
 }
 
-fn discretization(file: &GoldenFile) -> Discretization {
+pub fn discretization(file: &GoldenFile) -> Discretization {
     match file.text("disc") {
         "zoh" => Discretization::ZeroOrderHold,
         "bilinear" => Discretization::Bilinear,
@@ -117,7 +117,7 @@ pub fn check_ssm_gradient_of<F: Real>(file: &GoldenFile, prefix: &str, grad: &S4
 }
 
 /// (L, H) as (H, L).
-fn transposed<F: Real>(kernel: &Array2<F>) -> Array2<F> {
+pub fn transposed<F: Real>(kernel: &Array2<F>) -> Array2<F> {
     kernel.t().as_standard_layout().into_owned()
 }
 
@@ -243,10 +243,14 @@ fn s4_block<F: Real>(file: &GoldenFile) {
     let discretization = discretization(file);
     let params = BlockParams {
         norm: if placement == Placement::None { NormParams::init(hidden) } else { norm(file, "") },
-        ssm: ssm(file, ""),
+        ssm: if file.text("ssm") == "dplr" {
+            golden_dplr::ssm(file, len).into()
+        } else {
+            ssm(file, "").into()
+        },
         mix: LinearParams { weight: file.get("params", "W_out"), bias: file.get("params", "b_out") },
     };
-    let kernel = s4d::kernel_forward(&params.ssm, discretization, len);
+    let kernel = params.ssm.kernel_forward(len, discretization);
     let shaped = |rows: Array2<F>| rows.into_shape_with_order((batch, len, hidden)).expect("standard layout");
     for convolution in [Plan::Direct, Plan::fft(len)] {
         let plan = BlockPlan { placement, positions: Positions::All, convolution };
@@ -260,11 +264,15 @@ fn s4_block<F: Real>(file: &GoldenFile) {
             &shaped(&cache.gated.slice(s![.., ..hidden]) * &cache.gated.slice(s![.., hidden..])),
         );
         file.check("outputs", "y", &y);
-        let mut grad = BlockParams::zeros(hidden, params.ssm.a_im.ncols());
+        let mut grad = params.clone();
+        grad.tensors("").into_iter().for_each(|tensor| tensor.values.fill(F::zero()));
         let mut dk = Array2::zeros(kernel.dim());
         let dx = block::backward(&params, &plan, kernel.view(), &cache, dy.clone(), &mut grad, &mut dk);
-        s4d::kernel_backward(&params.ssm, discretization, dk.view(), &mut grad.ssm);
-        check_ssm_gradient(file, &grad.ssm);
+        params.ssm.kernel_backward(discretization, dk.view(), &mut grad.ssm);
+        match &grad.ssm {
+            SsmParams::Diagonal(grad) => check_ssm_gradient(file, grad),
+            SsmParams::Dplr(grad) => golden_dplr::check_gradient(file, grad),
+        }
         file.check("grads", "g_W_out", &grad.mix.weight);
         file.check("grads", "g_b_out", &grad.mix.bias);
         file.check("grads", "g_x", &dx);
@@ -276,13 +284,17 @@ fn s4_block<F: Real>(file: &GoldenFile) {
 }
 
 fn recurrent<F: Real>(file: &GoldenFile) {
-    let (params, discretization) = (ssm::<F>(file, ""), discretization(file));
+    let discretization = discretization(file);
     let u = swap_last(&file.get::<F, Ix3>("inputs", "u"));
     let (batch, len, hidden) = u.dim();
-    let kernel = s4d::kernel_forward(&params, discretization, len);
+    let params: SsmParams<F> = match file.text("model") {
+        "s4_dplr" => golden_dplr::ssm(file, len).into(),
+        _ => ssm(file, "").into(),
+    };
+    let kernel = params.kernel_forward(len, discretization);
     file.check("outputs", "K", &transposed(&kernel));
-    let system = Recurrence::new(&params, discretization);
-    let modes = params.a_im.ncols();
+    let system = Recurrence::of(&params, discretization);
+    let modes = file.size("Nh");
     let mut state = Array3::<C64>::zeros((batch, hidden, modes));
     let (mut y, mut states) = (Array3::zeros(u.dim()), ndarray::Array4::zeros((batch, len, hidden, modes)));
     for t in 0..len {

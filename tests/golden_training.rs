@@ -9,6 +9,7 @@ use s4cast::engine::optim::{self, AdamW, Group, Schedule};
 use s4cast::engine::param::Tensor;
 use s4cast::engine::real::Real;
 use s4cast::engine::s4d::{Discretization, Init};
+use s4cast::engine::ssm::SsmKind;
 
 use crate::golden::{between, norm, ssm};
 use crate::support::golden_file::{GoldenFile, Tolerance};
@@ -102,7 +103,7 @@ pub fn train<F: Real>(file: &GoldenFile) {
     let y: Array2<F> = file.get::<F, Ix3>("inputs", "y").remove_axis(ndarray::Axis(2));
     let block = |layer: usize| BlockParams {
         norm: norm(file, &format!("l{layer}.")),
-        ssm: ssm(file, &format!("l{layer}.")),
+        ssm: ssm(file, &format!("l{layer}.")).into(),
         mix: LinearParams {
             weight: file.get("params", &format!("l{layer}.W_out")),
             bias: file.get("params", &format!("l{layer}.b_out")),
@@ -122,6 +123,7 @@ pub fn train<F: Real>(file: &GoldenFile) {
         layers,
         outputs: params.head.bias.len(),
         readout: Readout::Suffix(horizon),
+        ssm: SsmKind::S4d,
         init: Init::Lin,
         discretization: Discretization::ZeroOrderHold,
         dt: (0.01, 0.2),

@@ -12,6 +12,7 @@ use s4cast::engine::network::{Network, NetworkGradient, NetworkParams, NetworkSp
 use s4cast::engine::norm::{self, NormParams};
 use s4cast::engine::param::{Kind, Tensor, tensor};
 use s4cast::engine::s4d::{self, Discretization, Init, S4dParams};
+use s4cast::engine::ssm::SsmKind;
 
 use crate::support::arrays::{dot, generator, random, random_ssm};
 use crate::support::finite_difference::check;
@@ -167,7 +168,7 @@ fn blocks() {
     let x = BlockOperands {
         params: BlockParams {
             norm: NormParams { gamma: 1.0 + random(hidden, 1), beta: random(hidden, 2) },
-            ssm: random_ssm(hidden, modes, Init::Lin, 3),
+            ssm: random_ssm(hidden, modes, Init::Lin, 3).into(),
             mix: LinearParams { weight: random((2 * hidden, hidden), 4), bias: random(2 * hidden, 5) },
         },
         x: random((batch, len, hidden), 6),
@@ -183,7 +184,7 @@ fn blocks() {
             for convolution in [Plan::Direct, Plan::fft(len)] {
                 let plan = BlockPlan { placement, positions, convolution };
                 let forward = |x: &BlockOperands| {
-                    let kernel = s4d::kernel_forward(&x.params.ssm, Discretization::ZeroOrderHold, len);
+                    let kernel = x.params.ssm.kernel_forward(len, Discretization::ZeroOrderHold);
                     // The same seed gives the same dropout mask every time.
                     let mut rng = generator(9);
                     let dropout = Some((dropout, &mut rng));
@@ -198,7 +199,7 @@ fn blocks() {
                 grad.x =
                     block::backward(&x.params, &plan, kernel.view(), &cache, dy, &mut grad.params, &mut dk);
                 let discretization = Discretization::ZeroOrderHold;
-                s4d::kernel_backward(&x.params.ssm, discretization, dk.view(), &mut grad.params.ssm);
+                x.params.ssm.kernel_backward(discretization, dk.view(), &mut grad.params.ssm);
                 let label = format!("block {placement:?} {positions:?}, dropout {dropout}");
                 check(&label, &x, &mut grad, BlockOperands::tensors, |x| dot(&forward(x).0, &w));
             }
@@ -227,6 +228,7 @@ fn networks() {
                 layers: 2,
                 outputs: 3,
                 readout,
+                ssm: SsmKind::S4d,
                 init: Init::Lin,
                 discretization,
                 dt: (0.05, 0.3),

@@ -13,6 +13,7 @@ use s4cast::engine::sashimi::backbone::{SashimiParams, SashimiPlan};
 use s4cast::engine::sashimi::feed_forward::{self, FeedForwardParams};
 use s4cast::engine::sashimi::pool;
 use s4cast::engine::sashimi::spec::SashimiSpec;
+use s4cast::engine::ssm::SsmKind;
 
 use crate::support::arrays::{dot, generator, random};
 use crate::support::finite_difference::check;
@@ -112,7 +113,7 @@ fn cross_entropies() {
     check("cross-entropy", &logits, &mut gradient, input, |l| of(l, &mut Array2::zeros(l.dim())));
 }
 
-fn spec(pools: &[usize], layers: usize, dropout: f64) -> SashimiSpec {
+fn spec(pools: &[usize], ssm: SsmKind, layers: usize, dropout: f64) -> SashimiSpec {
     SashimiSpec {
         len: 2 * pools.iter().product::<usize>(),
         width: 3,
@@ -121,6 +122,7 @@ fn spec(pools: &[usize], layers: usize, dropout: f64) -> SashimiSpec {
         layers,
         feed_forward: 2,
         modes: 2,
+        ssm,
         init: Init::Lin,
         discretization: Discretization::ZeroOrderHold,
         dt: (0.05, 0.3),
@@ -136,8 +138,14 @@ fn trained<'a>(mut tensors: Vec<Tensor<'a, f64>>) -> Vec<Tensor<'a, f64>> {
 
 #[test]
 fn backbones() {
-    for (pools, layers, dropout) in [(vec![], 2, 0.0), (vec![3], 2, 0.0), (vec![2, 3], 1, 0.25)] {
-        let spec = spec(&pools, layers, dropout);
+    let cases = [
+        (vec![], SsmKind::S4d, 2, 0.0),
+        (vec![3], SsmKind::S4d, 2, 0.0),
+        (vec![2, 3], SsmKind::S4d, 1, 0.25),
+        (vec![2, 2], SsmKind::S4, 1, 0.0),
+    ];
+    for (pools, ssm, layers, dropout) in cases {
+        let spec = spec(&pools, ssm, layers, dropout);
         let plan = SashimiPlan::<f64>::new(spec.clone());
         let params = SashimiParams::init(&spec, &mut generator(1));
         let x = random((2, spec.len, spec.width), 2);
@@ -151,7 +159,7 @@ fn backbones() {
         let (mut grad, mut dk) = (SashimiParams::zeros(&spec), plan.zero_kernels());
         let mut dx = plan.backward(&params, &kernels, &cache, w.clone(), &mut grad, &mut dk);
         plan.finish(&params, &dk, &mut grad);
-        let label = format!("backbone {pools:?}, {layers} pairs a level, dropout {dropout}");
+        let label = format!("backbone {ssm:?} {pools:?}, {layers} pairs a level, dropout {dropout}");
         check(&label, &params, &mut grad, |p| trained(p.tensors("")), |p| dot(&forward(p, &x).0, &w));
         check(&label, &x, &mut dx, sequences, |x| dot(&forward(&params, x).0, &w));
     }
@@ -163,7 +171,7 @@ fn sequences(x: &mut Array3<f64>) -> Vec<Tensor<'_, f64>> {
 
 #[test]
 fn a_whole_autoregressive_model() {
-    let spec = AutoregressiveSpec { codes: 6, backbone: spec(&[2, 2], 1, 0.0) };
+    let spec = AutoregressiveSpec { codes: 6, backbone: spec(&[2, 2], SsmKind::S4d, 1, 0.0) };
     let mut model = Autoregressive::<f64>::init(spec.clone(), &mut generator(1));
     // The head starts at zero, which would hide everything below it.
     model.params.head.weight = random(model.params.head.weight.dim(), 2);
@@ -190,7 +198,7 @@ fn a_whole_autoregressive_model() {
 
 #[test]
 fn slices_of_a_batch_add_up() {
-    let spec = AutoregressiveSpec { codes: 6, backbone: spec(&[2], 2, 0.0) };
+    let spec = AutoregressiveSpec { codes: 6, backbone: spec(&[2], SsmKind::S4d, 2, 0.0) };
     let mut model = Autoregressive::<f64>::init(spec, &mut generator(1));
     model.params.head.weight = random(model.params.head.weight.dim(), 2);
     let codes = ndarray::array![[3, 1, 4, 1], [2, 0, 1, 3], [5, 5, 0, 2]];

@@ -8,6 +8,7 @@ use s4cast::engine::network::{Network, NetworkParams, NetworkSpec, Readout};
 use s4cast::engine::norm::{self, NormParams};
 use s4cast::engine::recurrence::Recurrence;
 use s4cast::engine::s4d::{self, C64, Discretization, Init};
+use s4cast::engine::ssm::SsmKind;
 
 use crate::support::arrays::{distance, dot, generator, random, random_ssm};
 
@@ -126,7 +127,8 @@ proptest! {
     fn a_network_in_f32_is_close_to_f64(seed in 0..1000_u64, len in 3..30_usize) {
         let spec = NetworkSpec {
             patch: 4, tokens: len, hidden: 8, modes: 4, layers: 2, outputs: 5, readout: Readout::Last,
-            init: Init::Lin, discretization: Discretization::ZeroOrderHold, dt: (0.01, 0.5), dropout: 0.1,
+            ssm: SsmKind::S4d, init: Init::Lin, discretization: Discretization::ZeroOrderHold, dt: (0.01, 0.5),
+            dropout: 0.1,
         };
         let mut narrow = Network::<f32>::init(spec.clone(), &mut generator(seed));
         narrow.params.head.weight = random(narrow.params.head.weight.dim(), seed + 1).mapv(|x| x as f32);

@@ -9,6 +9,7 @@ use s4cast::engine::sashimi::backbone::{SashimiParams, SashimiPlan};
 use s4cast::engine::sashimi::sample::{Sampling, continue_prefix};
 use s4cast::engine::sashimi::spec::SashimiSpec;
 use s4cast::engine::sashimi::step::Stepper;
+use s4cast::engine::ssm::SsmKind;
 
 use crate::support::arrays::{distance, generator, random};
 
@@ -21,6 +22,7 @@ fn spec(len: usize, pools: &[usize], layers: usize) -> SashimiSpec {
         layers,
         feed_forward: 2,
         modes: 4,
+        ssm: SsmKind::S4d,
         init: Init::Lin,
         discretization: Discretization::ZeroOrderHold,
         dt: (0.001, 0.1),
@@ -37,7 +39,8 @@ fn parallel(spec: &SashimiSpec, params: &SashimiParams<f64>, x: &Array3<f64>) ->
 fn two_thousand_steps_are_the_parallel_form() {
     let bilinear =
         SashimiSpec { init: Init::LegS, discretization: Discretization::Bilinear, ..spec(2000, &[2, 5], 2) };
-    for spec in [spec(2000, &[4, 4], 1), bilinear, spec(2000, &[], 1)] {
+    let s4 = SashimiSpec { ssm: SsmKind::S4, ..spec(2000, &[5, 4], 1) };
+    for spec in [spec(2000, &[4, 4], 1), bilinear, spec(2000, &[], 1), s4] {
         let params = SashimiParams::init(&spec, &mut generator(1));
         let x = random((2, spec.len, spec.width), 2);
         let expected = parallel(&spec, &params, &x);
@@ -48,7 +51,7 @@ fn two_thousand_steps_are_the_parallel_form() {
             y.slice_mut(s![.., t, ..]).assign(&stepper.step(&mut state, x.slice(s![.., t, ..])));
         }
         let error = distance(&y, &expected);
-        println!("pools {:?}: steps differ from the parallel form by {error:.1e}", spec.pools);
+        println!("{:?} {:?}: steps differ from the parallel form by {error:.1e}", spec.ssm, spec.pools);
         assert!(error < 1e-10, "{error}");
     }
 }

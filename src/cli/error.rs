@@ -11,6 +11,7 @@ use crate::publish::PublishError;
 use crate::registry::RegistryError;
 use crate::schedule::ledger::LedgerError;
 use crate::schedule::lock::LockError;
+use crate::sequence::{DataError, SequenceError, StoredError};
 use miette::Diagnostic;
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -34,6 +35,9 @@ pub(super) enum CliError {
     /// The benchmark has no result.
     #[error(transparent)]
     Lab(LabError),
+    /// The sequence task has no result.
+    #[error(transparent)]
+    Sequence(SequenceError),
     /// The models on disk cannot be read or changed like that.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -74,6 +78,15 @@ impl From<LabError> for CliError {
         match error {
             LabError::Job(error) => error.into(),
             error => CliError::Lab(error),
+        }
+    }
+}
+
+impl From<SequenceError> for CliError {
+    fn from(error: SequenceError) -> CliError {
+        match error {
+            SequenceError::Publish(error) => error.into(),
+            error => CliError::Sequence(error),
         }
     }
 }
@@ -144,6 +157,11 @@ impl CliError {
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
             CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,
             CliError::Lab(_) => Exit::Data,
+            CliError::Sequence(SequenceError::Data(DataError::NoFile { .. })) => Exit::NoInput,
+            CliError::Sequence(SequenceError::Stored(
+                StoredError::OtherRun { .. } | StoredError::OtherNetwork { .. },
+            )) => Exit::Usage,
+            CliError::Sequence(_) => Exit::Data,
             CliError::Stdout(_) => Exit::Io,
             CliError::Bug(_) => Exit::Internal,
         }

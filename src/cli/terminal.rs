@@ -9,7 +9,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
 /// How this run talks to the person who started it.
@@ -18,6 +18,8 @@ pub(super) struct Terminal {
     json: bool,
     quiet: bool,
     progress: bool,
+    /// Whether lines tell of the progress where no bar can.
+    lines: bool,
 }
 
 /// What kind of log a command wants.
@@ -60,7 +62,8 @@ impl Terminal {
         };
         // Log lines and a moving bar would overwrite each other.
         let progress = is_terminal && !global.no_progress && !global.quiet && global.verbose == 0;
-        Terminal { color, json: global.json, quiet: global.quiet, progress }
+        let lines = !progress && !global.no_progress && !global.quiet;
+        Terminal { color, json: global.json, quiet: global.quiet, progress, lines }
     }
 
     /// Prints the result: the document with `--json`, the summary otherwise.
@@ -98,6 +101,15 @@ impl Terminal {
         let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
     }
 
+    /// The progress of long work.
+    pub fn ticker(&self) -> Ticker {
+        let target = if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Ticker { bar, lines: self.lines, told: None }
+    }
+
     /// A progress bar, visible where a person can see it.
     pub fn meter(&self) -> Meter {
         let target = if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -122,6 +134,36 @@ fn to_stdout(text: &str) -> Result<(), CliError> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Stdout(error)),
         _ => Ok(()),
+    }
+}
+
+/// Time between two lines of progress.
+const LINE_EVERY: Duration = Duration::from_secs(20);
+
+/// The progress of hours of work: a bar with a line of figures, or, where stderr is no terminal, the line every so often.
+pub(super) struct Ticker {
+    bar: ProgressBar,
+    lines: bool,
+    told: Option<Instant>,
+}
+
+impl Ticker {
+    /// Shows where the work is.
+    pub fn show(&mut self, [done, total]: [usize; 2], line: &str) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(line.to_owned());
+        if self.lines && self.told.is_none_or(|told| told.elapsed() >= LINE_EVERY) {
+            self.told = Some(Instant::now());
+            // Where stderr is gone there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "{done}/{total} {line}");
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -40,7 +40,7 @@ pub use backtest::{BacktestLaunch, RawBacktest, backtest};
 pub use daemon::{Daemon, daemon};
 pub use file::Env;
 pub use key::{FileKind, Key, Table};
-pub use lab::{Train, train};
+pub use lab::{BenchmarkTrain, SequenceTrain, Train, train};
 pub use one_shot::{Launch, SourceLaunch, job, source};
 pub use problem::{Place, Problem, Problems};
 pub use reader::relative_to;

@@ -1,4 +1,4 @@
-//! Residual S4D block: norm -> SSM + D skip -> GELU -> dropout -> linear -> GLU -> residual.
+//! Residual S4 block: norm -> SSM + D skip -> GELU -> dropout -> linear -> GLU -> residual.
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use rand::Rng;
@@ -9,7 +9,7 @@ use crate::engine::linear::{self, LinearParams};
 use crate::engine::norm::{self, NormCache, NormParams};
 use crate::engine::param::Tensor;
 use crate::engine::real::Real;
-use crate::engine::s4d::S4dParams;
+use crate::engine::ssm::{SsmKind, SsmParams};
 
 /// Where the layer norm stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +37,22 @@ pub struct BlockParams<F> {
     /// Layer norm (H); unused with [`Placement::None`].
     pub norm: NormParams<F>,
     /// State-space model (H, N/2).
-    pub ssm: S4dParams<F>,
+    pub ssm: SsmParams<F>,
     /// Mixing map (2H, H).
     pub mix: LinearParams<F>,
 }
 
 impl<F: Real> BlockParams<F> {
-    /// All zeros, for gradients.
+    /// All zeros with a diagonal model, for gradients.
     pub fn zeros(hidden: usize, modes: usize) -> BlockParams<F> {
+        BlockParams::zeros_of(SsmKind::S4d, hidden, modes, 0)
+    }
+
+    /// All zeros with a model of that kind for kernels of up to `len` positions.
+    pub fn zeros_of(kind: SsmKind, hidden: usize, modes: usize, len: usize) -> BlockParams<F> {
         BlockParams {
             norm: NormParams::zeros(hidden),
-            ssm: S4dParams::zeros(hidden, modes),
+            ssm: SsmParams::zeros(kind, hidden, modes, len),
             mix: LinearParams::zeros(hidden, 2 * hidden),
         }
     }
@@ -112,9 +117,9 @@ pub fn forward<F: Real>(
     };
     let ssm_out = match plan.positions {
         Positions::All => {
-            into_rows(convolution::forward(&plan.convolution, u.view(), kernel, params.ssm.d.view()))
+            into_rows(convolution::forward(&plan.convolution, u.view(), kernel, params.ssm.d().view()))
         }
-        Positions::Last => convolution::last_forward(u.view(), kernel, params.ssm.d.view()),
+        Positions::Last => convolution::last_forward(u.view(), kernel, params.ssm.d().view()),
     };
     let mut activated = gelu_forward(ssm_out.view());
     let dropout = dropout.filter(|(probability, _)| *probability > 0.0).map(|(probability, rng)| {
@@ -165,7 +170,7 @@ pub fn backward<F: Real>(
         d_ssm *= factors;
     }
     gelu_backward(cache.ssm_out.view(), &mut d_ssm);
-    let d = params.ssm.d.view();
+    let d = params.ssm.d().view();
     let gradient = match plan.positions {
         Positions::All => {
             let d_ssm = sequences(d_ssm, batch);
@@ -174,7 +179,7 @@ pub fn backward<F: Real>(
         Positions::Last => convolution::last_backward(cache.u.view(), kernel, d, d_ssm.view()),
     };
     *dk += &gradient.dk;
-    grad.ssm.d += &gradient.dd;
+    *grad.ssm.d_mut() += &gradient.dd;
     match plan.placement {
         Placement::None => gradient.du,
         Placement::Post => gradient.du + sequences(dy, batch),

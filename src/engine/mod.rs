@@ -16,6 +16,8 @@
 //! | P | `patch` | values per token; in HiPPO, its low-rank vector |
 //! | Q | `levels`, `outputs` | quantile levels per step |
 //! | dt, A, B, C, D | `log_dt`, `log_neg_a`, `a_im`, … | step and matrices of a state-space model, as in the papers |
+//! | Λ, P | `log_neg_a`, `a_im`; `p_re`, `p_im` | in S4, A = Λ − P P* over both halves of the conjugate pairs |
+//! | C̃ | `c_re`, `c_im` of S4 | C (I − Ā^L): what S4 trains, tied to one L |
 //! | K | `kernel`, `k` | impulse response of a state-space model, stored (L, H) |
 //! | dX | `dx` | dLoss/dX, with the shape of X |
 //!
@@ -26,7 +28,7 @@
 //!   │ linear                                      encoder
 //! x (batch, T, H) ─────────────┐
 //!   │ norm                     │
-//!   │ convolution with K + D   │                  K from (dt, A, B, C) once per step: s4d
+//!   │ convolution with K + D   │                  K from (dt, A, B, C) once per step: s4d or dplr
 //!   │ GELU, dropout            │ residual         block, repeated
 //!   │ linear H → 2H, GLU       │
 //! x + … (batch, T, H) ─────────┘
@@ -55,10 +57,12 @@
 //! | [`linear`], [`norm`], [`activation`] | affine map; layer norm; GELU, GLU, dropout |
 //! | [`hippo`] | HiPPO-LegS and its spectrum |
 //! | [`s4d`] | diagonal state-space model: parameters, discretisation, kernel |
+//! | [`dplr`] | diagonal plus low-rank state-space model (S4): parameters, Cauchy kernel, true C, step |
+//! | [`ssm`] | either of the two behind one set of calls |
 //! | [`convolution`] | causal convolution: direct, FFT, last position only, anti-causal |
 //! | [`recurrence`] | the same model one observation at a time: streaming, and the check on the convolution |
 //! | [`block`], [`network`] | residual block; encoder, blocks, head |
-//! | [`chunked`] | the network for long sequences in f32, many times faster; one observation at a time |
+//! | [`chunked`] | the network of diagonal models for long sequences in f32, many times faster; one observation at a time |
 //! | [`simd`] | one source of vector code for every instruction set |
 //! | [`sashimi`] | S4 at several rates (SaShiMi), an autoregressive model of codes on it, sampling |
 //! | [`embedding`], [`codes`] | a vector per code; values as codes, linear and mu-law |
@@ -71,6 +75,7 @@ pub mod chunked;
 pub mod codes;
 pub mod convolution;
 pub mod cross_entropy;
+pub mod dplr;
 pub mod embedding;
 pub mod hippo;
 pub mod linear;
@@ -84,3 +89,4 @@ pub mod recurrence;
 pub mod s4d;
 pub mod sashimi;
 pub mod simd;
+pub mod ssm;

@@ -1,4 +1,4 @@
-//! Patch encoder, S4D blocks, final norm, head: parameters, cache, forward, backward.
+//! Patch encoder, S4D or S4 blocks, final norm, head: parameters, cache, forward, backward.
 //!
 //! tokens (batch, T, P) → encoder (T, H) → blocks → norm → readout → head (rows, outputs). Kernels depend on the
 //! parameters alone, so they are made once per step and shared by all batch slices; their gradients are summed over
@@ -15,9 +15,10 @@ use crate::engine::block::{
 use crate::engine::convolution::Plan;
 use crate::engine::linear::{self, LinearParams};
 use crate::engine::norm::{self, NormCache, NormParams};
-use crate::engine::param::Tensor;
+use crate::engine::param::{Kind, Tensor};
 use crate::engine::real::Real;
-use crate::engine::s4d::{self, Discretization, Init, S4dParams};
+use crate::engine::s4d::{Discretization, Init};
+use crate::engine::ssm::{SsmKind, SsmParams};
 
 /// Which positions the head reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +50,12 @@ pub struct NetworkSpec {
     pub outputs: usize,
     /// What the head reads.
     pub readout: Readout,
-    /// Initialisation of A.
+    /// State-space model of every block; files from before there were two have S4D.
+    #[serde(default, skip_serializing_if = "SsmKind::is_default")]
+    pub ssm: SsmKind,
+    /// Initialisation of A in S4D.
     pub init: Init,
-    /// Discretisation.
+    /// Discretisation of S4D.
     pub discretization: Discretization,
     /// Range of dt at initialisation.
     pub dt: (f64, f64),
@@ -107,7 +111,9 @@ impl<F: Real> NetworkParams<F> {
     pub fn zeros(spec: &NetworkSpec) -> NetworkParams<F> {
         NetworkParams {
             encoder: LinearParams::zeros(spec.patch, spec.hidden),
-            blocks: (0..spec.layers).map(|_| BlockParams::zeros(spec.hidden, spec.modes)).collect(),
+            blocks: (0..spec.layers)
+                .map(|_| BlockParams::zeros_of(spec.ssm, spec.hidden, spec.modes, spec.tokens))
+                .collect(),
             norm: NormParams::zeros(spec.hidden),
             head: LinearParams::zeros(spec.head_inputs(), spec.outputs),
         }
@@ -154,7 +160,7 @@ impl NetworkSpec {
         let [patch, hidden, modes, layers, outputs] =
             [self.patch, self.hidden, self.modes, self.layers, self.outputs].map(|size| size as u128);
         let linear = |inputs: u128, outputs: u128| (inputs + 1) * outputs;
-        let (norm, ssm) = (2 * hidden, (6 * modes + 2) * hidden);
+        let (norm, ssm) = (2 * hidden, self.ssm.parameters(modes) * hidden);
         let block = norm + ssm + linear(hidden, 2 * hidden);
         linear(patch, hidden) + layers * block + norm + linear(self.head_inputs() as u128, outputs)
     }
@@ -171,16 +177,17 @@ impl NetworkSpec {
 impl<F: Real> Network<F> {
     /// A network whose head is zero: it starts by saying nothing.
     pub fn init(spec: NetworkSpec, rng: &mut impl Rng) -> Network<F> {
+        let NetworkSpec { hidden, modes, tokens, init, dt, .. } = spec;
         let params = NetworkParams {
-            encoder: LinearParams::init(spec.patch, spec.hidden, rng),
+            encoder: LinearParams::init(spec.patch, hidden, rng),
             blocks: (0..spec.layers)
                 .map(|_| BlockParams {
-                    norm: NormParams::init(spec.hidden),
-                    ssm: S4dParams::init(spec.hidden, spec.modes, spec.init, spec.dt, rng),
-                    mix: LinearParams::init(spec.hidden, 2 * spec.hidden, rng),
+                    norm: NormParams::init(hidden),
+                    ssm: SsmParams::init(spec.ssm, hidden, modes, tokens, init, dt, rng),
+                    mix: LinearParams::init(hidden, 2 * hidden, rng),
                 })
                 .collect(),
-            norm: NormParams::init(spec.hidden),
+            norm: NormParams::init(hidden),
             head: LinearParams::zeros(spec.head_inputs(), spec.outputs),
         };
         Network::new(spec, params)
@@ -205,9 +212,8 @@ impl<F: Real> Network<F> {
 
     /// Kernels (T, H) of all blocks.
     pub fn kernels(&self) -> Vec<Array2<F>> {
-        let kernel = |block: &BlockParams<F>| {
-            s4d::kernel_forward(&block.ssm, self.spec.discretization, self.spec.tokens)
-        };
+        let kernel =
+            |block: &BlockParams<F>| block.ssm.kernel_forward(self.spec.tokens, self.spec.discretization);
         self.params.blocks.iter().map(kernel).collect()
     }
 
@@ -285,14 +291,15 @@ impl<F: Real> Network<F> {
         linear::accumulate(rows(cache.tokens.view()), into_rows(dx).view(), &mut grad.params.encoder);
     }
 
-    /// Pulls the summed kernel gradients back to the state-space parameters. B is never trained, so its gradient is
-    /// set to zero and has no part in the global norm.
+    /// Pulls the summed kernel gradients back to the state-space parameters. The B of S4D is never trained, so its
+    /// gradient is set to zero and has no part in the global norm.
     pub fn finish(&self, grad: &mut NetworkGradient<F>) {
         let blocks = self.params.blocks.iter().zip(&mut grad.params.blocks);
         for ((params, grad), dk) in blocks.zip(&grad.kernels) {
-            s4d::kernel_backward(&params.ssm, self.spec.discretization, dk.view(), &mut grad.ssm);
-            grad.ssm.b_re.fill(F::zero());
-            grad.ssm.b_im.fill(F::zero());
+            params.ssm.kernel_backward(self.spec.discretization, dk.view(), &mut grad.ssm);
+            for tensor in grad.ssm.tensors("").into_iter().filter(|tensor| tensor.kind == Kind::Frozen) {
+                tensor.values.fill(F::zero());
+            }
         }
     }
 }
@@ -328,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_number_of_parameters_is_that_of_the_tensors() {
-        for readout in [Readout::Last, Readout::Flatten] {
+        for (readout, ssm) in [(Readout::Last, SsmKind::S4d), (Readout::Flatten, SsmKind::S4)] {
             let spec = NetworkSpec {
                 patch: 4,
                 tokens: 3,
@@ -337,6 +344,7 @@ mod tests {
                 layers: 2,
                 outputs: 9,
                 readout,
+                ssm,
                 init: Init::Lin,
                 discretization: Discretization::ZeroOrderHold,
                 dt: (0.01, 0.5),
@@ -346,5 +354,18 @@ mod tests {
             let held: usize = params.tensors().iter().map(|tensor| tensor.values.len()).sum();
             assert_eq!(spec.parameters(), held as u128);
         }
+    }
+
+    #[test]
+    fn a_spec_names_its_model_only_where_it_is_not_s4d() {
+        // As written before there were two models.
+        let text = r#"{"patch":4,"tokens":3,"hidden":6,"modes":2,"layers":2,"outputs":9,"readout":"last","init":"lin","discretization":"zero_order_hold","dt":[0.01,0.5],"dropout":0.1}"#;
+        let mut spec: NetworkSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(spec.ssm, SsmKind::S4d);
+        assert_eq!(serde_json::to_string(&spec).unwrap(), text);
+        spec.ssm = SsmKind::S4;
+        let written = serde_json::to_string(&spec).unwrap();
+        assert!(written.contains(r#""ssm":"s4""#));
+        assert_eq!(serde_json::from_str::<NetworkSpec>(&written).unwrap(), spec);
     }
 }

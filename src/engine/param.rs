@@ -7,13 +7,13 @@ use crate::engine::real::Real;
 /// How the optimiser treats a tensor (S4 reference recipe: state-space parameters get their own rate, no decay).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `log_dt`, `log_neg_a`, `a_im`: small learning rate, no decay.
+    /// `log_dt`, A and, in S4, P and B: small learning rate, no decay.
     Ssm,
     /// Weight matrices and C: decayed.
     Matrix,
     /// Biases, norms, D: not decayed.
     Vector,
-    /// Never trained (B, absorbed by C).
+    /// Never trained (the B of S4D, absorbed by C).
     Frozen,
 }
 

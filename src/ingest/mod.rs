@@ -23,6 +23,7 @@ mod files;
 mod fingerprint;
 mod footer;
 mod grid;
+mod images;
 mod iso;
 mod keys;
 mod parquet;
@@ -31,6 +32,7 @@ mod raw_series;
 mod record;
 mod rows;
 mod scan;
+mod sounds;
 mod source;
 mod spec;
 mod stamp;
@@ -41,6 +43,8 @@ mod timeline;
 mod value;
 mod wanted;
 
+pub use images::{Images, images};
+pub use sounds::{Sound, sound};
 pub use spec::{
     BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LimitError,
     Order, PolicyError, Roles, SourceSpec, Stale, SuspectAction,

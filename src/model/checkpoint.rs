@@ -177,6 +177,7 @@ mod tests {
     use super::*;
     use crate::engine::network::{Network, NetworkSpec, Readout};
     use crate::engine::s4d::{Discretization, Init};
+    use crate::engine::ssm::SsmKind;
     use crate::model::artifact::sha256;
     use crate::model::learn::Best;
     use crate::model::member::Member;
@@ -194,6 +195,7 @@ mod tests {
             layers: 1,
             outputs: 3,
             readout: Readout::Last,
+            ssm: SsmKind::S4d,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),

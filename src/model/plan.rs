@@ -5,6 +5,7 @@
 
 use crate::engine::network::{NetworkSpec, Readout};
 use crate::engine::s4d::{Discretization, Init};
+use crate::engine::ssm::SsmKind;
 use crate::model::spec::{Parts, Preset};
 use crate::model::train::Recipe;
 use crate::model::windows::Anchor;
@@ -329,6 +330,7 @@ impl NetworkPlan {
             layers: 2,
             outputs: shape.horizon * quantile_levels,
             readout: if last { Readout::Last } else { Readout::Flatten },
+            ssm: SsmKind::S4d,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),

@@ -279,6 +279,7 @@ mod tests {
     use super::*;
     use crate::engine::network::{NetworkSpec, Readout};
     use crate::engine::s4d::{Discretization, Init};
+    use crate::engine::ssm::SsmKind;
     use crate::model::windows::{Anchor, Geometry};
     use rand::RngExt;
 
@@ -311,6 +312,7 @@ mod tests {
             layers: 2,
             outputs: 9,
             readout: Readout::Last,
+            ssm: SsmKind::S4d,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),

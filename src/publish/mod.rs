@@ -30,6 +30,7 @@ mod sink;
 mod splice;
 mod store;
 mod table;
+mod training;
 mod verify;
 mod windows;
 
@@ -49,6 +50,7 @@ pub use retention::{Recovered, prune, recover};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use sink::{Format, Naming, SinkSpec};
 pub use store::probe;
+pub use training::{TrainingRow, write_training};
 pub use windows::{Window, WindowFile};
 
 use std::path::{Path, PathBuf};

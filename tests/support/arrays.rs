@@ -3,6 +3,7 @@
 use ndarray::{Array, ArrayBase, Data, Dimension, Ix3, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use s4cast::engine::dplr::DplrParams;
 use s4cast::engine::real::Real;
 use s4cast::engine::s4d::{Init, S4dParams};
 
@@ -22,6 +23,17 @@ pub fn random_ssm(hidden: usize, modes: usize, init: Init, seed: u64) -> S4dPara
     let mut params = S4dParams::init(hidden, modes, init, (0.02, 0.3), &mut generator(seed));
     params.b_re += &random((hidden, modes), seed + 1);
     params.b_im += &random((hidden, modes), seed + 2);
+    params
+}
+
+/// DPLR parameters away from their initialisation, with P and B that are no longer real and dt around 0.1.
+pub fn random_dplr(hidden: usize, modes: usize, len: usize, seed: u64) -> DplrParams<f64> {
+    let mut params = DplrParams::init(hidden, modes, len, (0.02, 0.3), &mut generator(seed));
+    let shape = (hidden, modes);
+    let parts = [&mut params.log_neg_a, &mut params.a_im, &mut params.p_re, &mut params.p_im];
+    for (index, part) in parts.into_iter().chain([&mut params.b_re, &mut params.b_im]).enumerate() {
+        *part += &(random(shape, seed + 1 + index as u64) * 0.3);
+    }
     params
 }
 

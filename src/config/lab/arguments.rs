@@ -1,21 +1,32 @@
 //! The arguments of `s4cast train`: `pipeline=NAME|FILE model=NAME|FILE key=value …`.
 
 use crate::config::file::Env;
-use crate::config::lab::bundled;
+use crate::config::lab::bundled::{self, BENCHMARKS, SEQUENCES};
 use crate::config::lab::definition;
 use crate::config::lab::model::{self, Wishes};
+use crate::config::lab::sequence::{SequenceTrain, sequence};
 use crate::config::lab::table::{self, Entry, Reading};
 use crate::config::lab::value;
 use crate::config::reader::did_you_mean;
 use crate::config::words::Wrong;
 use crate::config::{Problem, Problems};
 use crate::lab::{Experiment, Pipeline, RawPipeline};
+use crate::sequence::Task;
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
+/// What `s4cast train` is asked for.
+#[derive(Clone, Debug)]
+pub enum Train {
+    /// A benchmark of forecasts.
+    Benchmark(Box<BenchmarkTrain>),
+    /// A sequence task.
+    Sequence(Box<SequenceTrain>),
+}
+
 /// A benchmark to run, and what is not part of it.
 #[derive(Clone, Debug)]
-pub struct Train {
+pub struct BenchmarkTrain {
     /// What to do.
     pub experiment: Experiment,
     /// Worker threads; `None` takes one per core.
@@ -29,7 +40,17 @@ const SHORT: [&str; 4] = ["horizon", "horizons", "stride", "split"];
 const OWN: [&str; 4] = ["pipeline", "model", "data_dir", "threads"];
 
 /// Names the folder of the data where no argument does.
-const DATA_DIR: &str = "S4CAST_DATA_DIR";
+pub(super) const DATA_DIR: &str = "S4CAST_DATA_DIR";
+
+/// The text of a definition.
+pub(super) struct Source {
+    pub name: String,
+    /// For messages.
+    pub file: String,
+    pub text: String,
+    /// Where its files are, if it is a file of the user's own.
+    pub folder: Option<PathBuf>,
+}
 
 /// The definition, and where its files are if it is a file of the user's own.
 struct Definition {
@@ -39,18 +60,31 @@ struct Definition {
 }
 
 /// The arguments, taken apart: key and value as written.
-struct Arguments<'a> {
-    pairs: Vec<(&'a str, &'a str)>,
-    problems: Vec<Problem>,
+pub(super) struct Arguments<'a> {
+    pub pairs: Vec<(&'a str, &'a str)>,
+    pub problems: Vec<Problem>,
 }
 
-/// The benchmark that some arguments ask for.
+/// What some arguments ask for.
 ///
 /// # Errors
 /// Every problem of the arguments and of the files that they name.
 pub fn train(arguments: &[String], env: Env<'_>) -> Result<Train, Problems> {
     let mut arguments = Arguments::new(arguments);
-    let definition = arguments.definition();
+    let source = arguments.source();
+    if let Some(source) = source.as_ref().filter(|source| source.is_sequence()) {
+        return Ok(Train::Sequence(Box::new(sequence(arguments, source, env)?)));
+    }
+    Ok(Train::Benchmark(Box::new(benchmark(arguments, source, env)?)))
+}
+
+/// The benchmark that some arguments ask for.
+fn benchmark(
+    mut arguments: Arguments<'_>,
+    source: Option<Source>,
+    env: Env<'_>,
+) -> Result<BenchmarkTrain, Problems> {
+    let definition = source.map(Source::definition);
     let mut wishes = arguments.model();
     let mut raw = definition.as_ref().map(|one| one.raw.clone()).unwrap_or_default();
     for (key, written) in arguments.pairs.clone() {
@@ -66,7 +100,7 @@ pub fn train(arguments: &[String], env: Env<'_>) -> Result<Train, Problems> {
         }
     }
     let data_dir = arguments.one("data_dir", value::text).map(PathBuf::from);
-    let threads = arguments.one("threads", threads);
+    let threads = arguments.threads();
     arguments.problems.extend(definition.iter().flat_map(|one| one.reading.problems.clone()));
     Problems::none_of(arguments.problems)?;
     let Some(definition) = definition else { unreachable!("a missing definition is a problem") };
@@ -80,7 +114,7 @@ pub fn train(arguments: &[String], env: Env<'_>) -> Result<Train, Problems> {
         pipeline,
         models,
     };
-    Ok(Train { experiment, threads })
+    Ok(BenchmarkTrain { experiment, threads })
 }
 
 /// The definition with what arguments changed in it.
@@ -124,52 +158,56 @@ impl<'a> Arguments<'a> {
         Arguments { pairs, problems }
     }
 
-    fn written(&self, key: &str) -> Option<&'a str> {
+    pub(super) fn written(&self, key: &str) -> Option<&'a str> {
         self.pairs.iter().find(|(known, _)| *known == key).map(|(_, value)| *value)
     }
 
-    fn note<T>(&mut self, key: &str, read: Result<T, Wrong>) -> Option<T> {
+    pub(super) fn note<T>(&mut self, key: &str, read: Result<T, Wrong>) -> Option<T> {
         read.map_err(|wrong| self.problems.push(of_flag(key, wrong))).ok()
     }
 
-    fn one<T>(&mut self, key: &str, read: impl Fn(&DeValue<'_>) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn one<T>(&mut self, key: &str, read: impl Fn(&DeValue<'_>) -> Result<T, Wrong>) -> Option<T> {
         let written = self.written(key)?;
         self.note(key, value::argument(written, read))
     }
 
-    /// The definition of `pipeline=`: a bundled one, or a file.
-    fn definition(&mut self) -> Option<Definition> {
+    /// The text of `pipeline=`: a bundled one, or a file.
+    fn source(&mut self) -> Option<Source> {
+        let names = || bundled::pipelines().collect::<Vec<_>>().join(", ");
         let Some(name) = self.written("pipeline") else {
-            let message = format!(
-                "no pipeline; write pipeline=NAME, one of {}, or pipeline=FILE.toml",
-                bundled::NAMES.join(", ")
-            );
+            let message =
+                format!("no pipeline; write pipeline=NAME, one of {}, or pipeline=FILE.toml", names());
             self.problems.push(Problem::of_flag(message, None));
             return None;
         };
-        let mut raw = RawPipeline::default();
         if is_file(name) {
             let path = Path::new(name);
             let text = self.text(path)?;
-            let reading = table::read(name, &text, "pipeline", definition::KEYS, &mut raw);
-            raw.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = Some(folder.unwrap_or(Path::new(".")).to_path_buf());
-            return Some(Definition { raw, reading, folder });
+            return Some(Source {
+                name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                file: name.into(),
+                text,
+                folder: Some(folder.unwrap_or(Path::new(".")).to_path_buf()),
+            });
         }
-        let Some(text) = bundled::text(name) else {
+        let text = bundled::text(BENCHMARKS, name).or_else(|| bundled::text(SEQUENCES, name));
+        let Some(text) = text else {
             let message = format!(
                 "unknown pipeline '{name}'; choose one of {}, or name a file as ./{name}.toml",
-                bundled::NAMES.join(", ")
+                names()
             );
-            let help = did_you_mean(name, bundled::NAMES.iter().copied());
+            let help = did_you_mean(name, bundled::pipelines());
             self.problems.push(Problem::of_flag(message, help));
             return None;
         };
-        let file = format!("configs/pipelines/{name}.toml");
-        let reading = table::read(&file, text, "pipeline", definition::KEYS, &mut raw);
-        raw.name = name.into();
-        Some(Definition { raw, reading, folder: None })
+        let file = format!("configs/pipeline/{name}.toml");
+        Some(Source { name: name.into(), file, text: text.into(), folder: None })
+    }
+
+    /// Worker threads.
+    pub(super) fn threads(&mut self) -> Option<usize> {
+        self.one("threads", threads)
     }
 
     /// The model of `model=`: a name, or a file of model settings.
@@ -191,7 +229,7 @@ impl<'a> Arguments<'a> {
         wishes
     }
 
-    fn text(&mut self, path: &Path) -> Option<String> {
+    pub(super) fn text(&mut self, path: &Path) -> Option<String> {
         let unreadable = |error: std::io::Error| {
             let message = format!("cannot read {}: {error}", path.display());
             Problem::of_file(path, message, "check what pipeline= and model= name")
@@ -200,16 +238,34 @@ impl<'a> Arguments<'a> {
     }
 }
 
-fn of_flag(key: &str, wrong: Wrong) -> Problem {
+impl Source {
+    /// Whether it defines a sequence task: by its kind. A file that cannot be parsed is taken for a benchmark, which says why.
+    fn is_sequence(&self) -> bool {
+        let Ok(table) = toml::from_str::<toml::Table>(&self.text) else { return false };
+        let inner = table.get("pipeline").and_then(toml::Value::as_table).unwrap_or(&table);
+        let kind = inner.get("kind").and_then(toml::Value::as_str);
+        kind.is_some_and(|kind| Task::ALL.iter().any(|task| task.as_str() == kind))
+    }
+
+    /// The definition of a benchmark.
+    fn definition(self) -> Definition {
+        let mut raw = RawPipeline::default();
+        let reading = table::read(&self.file, &self.text, "pipeline", definition::KEYS, &mut raw);
+        raw.name = self.name;
+        Definition { raw, reading, folder: self.folder }
+    }
+}
+
+pub(super) fn of_flag(key: &str, wrong: Wrong) -> Problem {
     Problem::of_flag(format!("{key}: {}", wrong.message), wrong.help)
 }
 
 /// Whether a name is that of a file.
-fn is_file(name: &str) -> bool {
+pub(super) fn is_file(name: &str) -> bool {
     name.ends_with(".toml") || name.contains(std::path::is_separator)
 }
 
-fn find<'a, D>(keys: &'a [Entry<D>], name: &str) -> Option<&'a Entry<D>> {
+pub(super) fn find<'a, D>(keys: &'a [Entry<D>], name: &str) -> Option<&'a Entry<D>> {
     keys.iter().find(|(known, _)| *known == name)
 }
 

@@ -1,16 +1,18 @@
 //! Definitions of benchmarks that come with the program; the data does not.
 
-/// Name and text of a definition in `configs/pipelines`.
-macro_rules! definitions {
-    ($($name:literal),* $(,)?) => {
-        /// Names of the bundled definitions.
-        pub const NAMES: &[&str] = &[$($name),*];
+/// A name, and the text of the file of that name.
+type Named = (&'static str, &'static str);
 
-        const TEXTS: &[&str] = &[$(include_str!(concat!("../../../configs/pipelines/", $name, ".toml"))),*];
+/// Names and texts of some files in a folder of `configs`.
+macro_rules! texts {
+    ($folder:literal, $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../configs/", $folder, "/", $name, ".toml")))),*]
     };
 }
 
-definitions![
+/// Benchmarks of forecasts.
+pub const BENCHMARKS: &[Named] = texts![
+    "pipeline",
     "etth1",
     "etth2",
     "ettm1",
@@ -30,8 +32,18 @@ definitions![
     "ili",
 ];
 
-/// The definition of that name, as TOML.
-pub fn text(name: &str) -> Option<&'static str> {
-    let place = NAMES.iter().position(|known| *known == name)?;
-    TEXTS.get(place).copied()
+/// Sequence tasks.
+pub const SEQUENCES: &[Named] = texts!["pipeline", "mnist", "text"];
+
+/// Networks of sequence tasks.
+pub const NETWORKS: &[Named] = texts!["model", "s4d", "s4"];
+
+/// Names of all that `pipeline=` may name.
+pub fn pipelines() -> impl Iterator<Item = &'static str> {
+    BENCHMARKS.iter().chain(SEQUENCES).map(|(name, _)| *name)
+}
+
+/// The text of that name.
+pub fn text(all: &[Named], name: &str) -> Option<&'static str> {
+    all.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }

@@ -49,7 +49,7 @@ pub(super) fn set<T>(to: &mut Option<T>, value: Result<T, Wrong>) -> Result<(), 
     Ok(())
 }
 
-fn put<T>(to: &mut Vec<T>, value: Result<Vec<T>, Wrong>) -> Result<(), Wrong> {
+pub(super) fn put<T>(to: &mut Vec<T>, value: Result<Vec<T>, Wrong>) -> Result<(), Wrong> {
     *to = value?;
     Ok(())
 }

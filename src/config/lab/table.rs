@@ -28,8 +28,17 @@ impl Reading {
     }
 }
 
-/// Reads a text whose keys stand at the top, or all in one table of the name `inner`.
-pub(super) fn read<D>(name: &str, text: &str, inner: &str, keys: &[Entry<D>], into: &mut D) -> Reading {
+/// A table inside a file, by name, and its keys.
+pub(super) type Section<'a, D> = (&'a str, &'a [Entry<D>]);
+
+/// Reads a text whose keys stand at the top, or all in one table of the name `inner`, with some tables of their own.
+pub(super) fn read_sections<D>(
+    name: &str,
+    text: &str,
+    inner: Section<'_, D>,
+    sections: &[Section<'_, D>],
+    into: &mut D,
+) -> Reading {
     let file: ConfigText = Arc::new(NamedSource::new(name, text.to_owned()));
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reading = Reading { file, places: BTreeMap::new(), problems: Vec::new() };
@@ -40,17 +49,33 @@ pub(super) fn read<D>(name: &str, text: &str, inner: &str, keys: &[Entry<D>], in
     }
     if errors.is_empty() {
         let root = document.get_ref();
-        match root.get(inner).map(|value| value.get_ref()) {
-            Some(DeValue::Table(table)) => fill(table, keys, into, &mut reading),
-            _ => fill(root, keys, into, &mut reading),
+        match root.get(inner.0).map(|value| value.get_ref()) {
+            Some(DeValue::Table(table)) => fill(table, inner.1, sections, into, &mut reading),
+            _ => fill(root, inner.1, sections, into, &mut reading),
         }
     }
     reading
 }
 
-fn fill<D>(table: &DeTable<'_>, keys: &[Entry<D>], into: &mut D, reading: &mut Reading) {
+/// [`read_sections`] without any.
+pub(super) fn read<D>(name: &str, text: &str, inner: &str, keys: &[Entry<D>], into: &mut D) -> Reading {
+    read_sections(name, text, (inner, keys), &[], into)
+}
+
+fn fill<D>(
+    table: &DeTable<'_>,
+    keys: &[Entry<D>],
+    sections: &[Section<'_, D>],
+    into: &mut D,
+    reading: &mut Reading,
+) {
     for (name, value) in table {
         let key = name.get_ref().as_ref();
+        let section = sections.iter().find(|(section, _)| *section == key);
+        if let (Some((_, keys)), DeValue::Table(table)) = (section, value.get_ref()) {
+            fill(table, keys, &[], into, reading);
+            continue;
+        }
         let (place, wrong) = match keys.iter().find(|(known, _)| *known == key) {
             Some((_, set)) => {
                 reading.places.insert(key.to_owned(), value.span());

@@ -1,20 +1,27 @@
 //! Arguments and definitions, right and wrong.
 
-use super::bundled;
-use crate::config::{Problems, Train, train};
+use super::bundled::BENCHMARKS;
+use crate::config::{BenchmarkTrain, Problems, Train, train};
 use crate::lab::{Kind, Split};
 use crate::model::spec::{ModelKind, Parts, Point, Preset};
 use std::path::Path;
 use std::time::Duration;
 
-fn parse(arguments: &str) -> Result<Train, Problems> {
+fn parse_any(arguments: &str) -> Result<Train, Problems> {
     let arguments: Vec<String> = arguments.split_whitespace().map(String::from).collect();
     train(&arguments, &|name| (name == "S4CAST_DATA_DIR").then(|| "/data".into()))
 }
 
+fn parse(arguments: &str) -> Result<BenchmarkTrain, Problems> {
+    match parse_any(arguments)? {
+        Train::Benchmark(train) => Ok(*train),
+        Train::Sequence(train) => panic!("a sequence task: {train:?}"),
+    }
+}
+
 /// Every problem with its remedy, one line each; its place in front where it has one.
 fn problems(arguments: &str) -> Vec<String> {
-    let refused = parse(arguments).expect_err("wrong");
+    let refused = parse_any(arguments).map(drop).expect_err("wrong");
     let line = |one: &crate::config::Problem| {
         let place = one.place().map_or(String::new(), |place| format!("{}:{} ", place.line, place.column));
         let help = one.remedy().map_or(String::new(), |help| format!(" ({help})"));
@@ -25,7 +32,7 @@ fn problems(arguments: &str) -> Vec<String> {
 
 #[test]
 fn every_bundled_definition_is_sound_and_says_where_its_data_is_from() {
-    for name in bundled::NAMES {
+    for (name, _) in BENCHMARKS {
         let train = parse(&format!("pipeline={name} model=naive")).expect(name);
         let pipeline = &train.experiment.pipeline;
         assert!(train.experiment.is_official && pipeline.data().source.is_some(), "{name}");
@@ -164,7 +171,7 @@ fn all_problems_of_a_definition_are_told_at_their_places() {
         std::fs::write(&path, text).expect("written");
         let arguments = format!("pipeline={}", path.display());
         assert_eq!(problems(&arguments), *wanted, "{text}");
-        assert!(parse(&arguments).expect_err("wrong").in_config());
+        assert!(parse(&arguments).map(drop).expect_err("wrong").in_config());
     }
 }
 

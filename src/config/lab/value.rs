@@ -34,6 +34,14 @@ pub(super) fn whole(value: &DeValue<'_>) -> Result<usize, Wrong> {
     }
 }
 
+/// `true` or `false`.
+pub(super) fn flag(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    match value {
+        DeValue::Boolean(flag) => Ok(*flag),
+        value => Err(other("true or false", value)),
+    }
+}
+
 /// Whole numbers: one, a list, or as `96,192`.
 pub(super) fn wholes(value: &DeValue<'_>) -> Result<Vec<usize>, Wrong> {
     match value {

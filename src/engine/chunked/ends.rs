@@ -2,6 +2,7 @@
 
 use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::mix::{ByChannel, PARTIAL};
+use crate::engine::simd::prefetch::prefetch;
 use crate::engine::simd::product::{self, Rows, Start};
 use crate::engine::simd::{Kernel, Lanes};
 
@@ -84,9 +85,11 @@ pub struct Encode<'a> {
     pub stride: usize,
     /// W (H, P) and bias (H).
     pub map: (&'a [f32], &'a [f32]),
-    /// Tokens of the slice (positions, P).
+    /// Tokens of the slice (positions, P), or codes below P (positions).
     pub tokens: &'a [f32],
-    /// Memory (P, T).
+    /// Whether tokens are codes.
+    pub reads_codes: bool,
+    /// Memory (P, T), or (T).
     pub gathered: &'a mut [f32],
     /// Output (chunks, H, T), missing positions zero.
     pub out: &'a mut [f32],
@@ -97,12 +100,22 @@ impl Kernel for Encode<'_> {
     fn run<S: Lanes>(self, simd: S) {
         let (weight, bias) = self.map;
         let (hidden, patch) = (bias.len(), weight.len() / bias.len());
-        let weight = Rows { values: weight, stride: patch, k: patch };
+        let token = if self.reads_codes { 1 } else { patch };
         for (c, out) in self.out.chunks_exact_mut(self.stride).enumerate() {
-            self.frame.gather(self.first + c, self.tokens, patch, self.gathered);
-            let gathered = S::as_simd_f32s(self.gathered).0;
+            self.frame.gather(self.first + c, self.tokens, token, self.gathered);
             let out = &mut out[..hidden * T];
-            product::rows(simd, Start::Bias(bias), &[(weight, gathered)], hidden, T, out);
+            if self.reads_codes {
+                let rows = out.chunks_exact_mut(T).zip(weight.chunks_exact(patch)).zip(bias);
+                for ((out, weight), &bias) in rows {
+                    for (out, &code) in out.iter_mut().zip(&self.gathered[..T]) {
+                        *out = weight[code as usize] + bias;
+                    }
+                }
+            } else {
+                let weight = Rows { values: weight, stride: patch, k: patch };
+                let gathered = S::as_simd_f32s(self.gathered).0;
+                product::rows(simd, Start::Bias(bias), &[(weight, gathered)], hidden, T, out);
+            }
             self.frame.clear(self.first + c, out);
         }
     }
@@ -191,13 +204,15 @@ pub struct EncodeBackward<'a> {
     pub first: usize,
     /// Distance between chunks.
     pub stride: usize,
-    /// Tokens of the slice (positions, P).
+    /// Tokens of the slice (positions, P), or codes below P (positions).
     pub tokens: &'a [f32],
+    /// Whether tokens are codes.
+    pub reads_codes: bool,
     /// Gradient of the output (chunks, H, T).
     pub d_chunks: &'a mut [f32],
     /// A second part of it, to be added.
     pub d_channels: Option<ByChannel<'a>>,
-    /// Memory: (P, T) and (T, H).
+    /// Memory: (P, T), or (T), and (T, H).
     pub scratch: [&'a mut [f32]; 2],
     /// dWᵀ (P, H), d bias (H, [`PARTIAL`]).
     pub partials: [&'a mut [f32]; 2],
@@ -215,13 +230,25 @@ impl Kernel for EncodeBackward<'_> {
             if let Some(channels) = self.d_channels {
                 for (h, row) in d.chunks_exact_mut(T).enumerate() {
                     let from = h * channels.stride + (self.first + c) * T;
-                    for (d, &more) in row.iter_mut().zip(&channels.values[from..][..T]) {
+                    let (more, next) = channels.values[from..].split_at(T);
+                    prefetch(&next[..T.min(next.len())]);
+                    for (d, &more) in row.iter_mut().zip(more) {
                         *d += more;
                     }
                 }
             }
-            self.frame.gather(self.first + c, self.tokens, patch, gathered);
-            outer_of_rows(simd, gathered, patch, d, hidden, transposed, dw_t);
+            let token = if self.reads_codes { 1 } else { patch };
+            self.frame.gather(self.first + c, self.tokens, token, gathered);
+            if self.reads_codes {
+                for t in self.frame.missing(self.first + c)..T {
+                    let column = &mut dw_t[gathered[t] as usize * hidden..][..hidden];
+                    for (dw, d) in column.iter_mut().zip(d.chunks_exact(T)) {
+                        *dw += d[t];
+                    }
+                }
+            } else {
+                outer_of_rows(simd, gathered, patch, d, hidden, transposed, dw_t);
+            }
             add_rows(simd, d, d_bias);
         }
     }

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::ends::Frame;
 use crate::engine::chunked::groups::{GROUPS, Group};
+use crate::engine::chunked::network::Dynamics;
 use crate::engine::chunked::ssm::{self, BLOCK};
-use crate::engine::chunked::tables::{TableGradients, Tables};
+use crate::engine::chunked::tables::TableGradients;
 use crate::engine::simd::Isa;
 use crate::engine::simd::buffer::LINE_FLOATS;
 
@@ -14,6 +15,8 @@ use crate::engine::simd::buffer::LINE_FLOATS;
 #[derive(Clone, Copy)]
 pub(super) struct Grid {
     pub(super) chunks: usize,
+    /// Width (H).
+    pub(super) hidden: usize,
     pub(super) frame: Frame,
     /// Distance between chunks in arrays by chunks.
     pub(super) stride: usize,
@@ -30,6 +33,7 @@ impl Grid {
         let chunks = sequences * frame.per_sequence;
         Grid {
             chunks,
+            hidden,
             frame,
             stride: hidden * T + LINE_FLOATS,
             per_group: chunks.div_ceil(GROUPS).next_multiple_of(2),
@@ -39,12 +43,8 @@ impl Grid {
     }
 
     /// Floats of states that a group of channels keeps: all, or those of a block of chunks.
-    pub(super) fn states(self, hidden: usize, columns: usize) -> usize {
-        if self.keep {
-            hidden.div_ceil(GROUPS) * self.chunks * columns
-        } else {
-            BLOCK.min(self.chunks) * columns
-        }
+    pub(super) fn states(self, columns: usize) -> usize {
+        if self.keep { self.together() * self.chunks * columns } else { BLOCK.min(self.chunks) * columns }
     }
 
     /// Floats of values and gates that a group of chunks keeps: all, or those of one chunk.
@@ -67,88 +67,152 @@ impl Grid {
         groups[..used].par_iter_mut().enumerate().map(move |(index, group)| (index * self.per_group, group))
     }
 
-    /// All channels of a state-space layer: `u` by chunks in, `y` by channels and the states out.
+    /// All channels of a state-space layer: `u` by chunks in, `y` by channels out, and the states where there are chunks.
     pub(super) fn ssm_forward(
         self,
         isa: Isa,
-        tables: &Tables,
+        dynamics: &Dynamics,
         u: &[f32],
         groups: &mut [Group],
         states: &mut [f32],
         y: &mut [f32],
     ) {
-        let (hidden, columns) = (tables.rotation.len() / tables.columns, tables.columns);
-        let (together, row) = (hidden.div_ceil(GROUPS), self.chunks * T);
-        let chunks = (self.chunks, self.frame.per_sequence);
-        groups
+        let (together, row) = (self.together(), self.chunks * T);
+        let tasks = groups
             .par_iter_mut()
-            .zip(y[..hidden * self.channel_stride].par_chunks_mut(together * self.channel_stride))
-            .zip(states.par_chunks_mut(self.states(hidden, columns)))
+            .zip(y[..self.hidden * self.channel_stride].par_chunks_mut(together * self.channel_stride))
             .enumerate()
-            .for_each(|(index, ((group, y), states))| {
+            .map(|(index, (group, y))| {
                 let first = index * together;
                 let inputs = &mut group.channels[0][..y.len() / self.channel_stride * row];
                 ssm::gather(&u[first * T..], self.stride, self.chunks, inputs);
-                let channels = y.chunks_exact_mut(self.channel_stride).zip(inputs.chunks_exact(row));
-                for (part, (y, u)) in channels.enumerate() {
-                    let kept = self.chunks * columns;
-                    let states = if self.keep { &mut states[part * kept..][..kept] } else { &mut *states };
-                    let (tables, carry) = (tables.forward(first + part), &mut *group.carry);
-                    isa.run(ssm::Forward { tables, u, chunks, states, carry, y });
-                }
+                (first, group, y)
             });
+        match dynamics {
+            Dynamics::Chunks { tables, .. } => {
+                let (columns, chunks) = (tables.columns, (self.chunks, self.frame.per_sequence));
+                let kept = self.chunks * columns;
+                tasks.zip(states.par_chunks_mut(self.states(columns))).for_each(
+                    |((first, group, y), states)| {
+                        let inputs = group.channels[0].chunks_exact(row);
+                        for (part, (y, u)) in y.chunks_exact_mut(self.channel_stride).zip(inputs).enumerate()
+                        {
+                            let states =
+                                if self.keep { &mut states[part * kept..][..kept] } else { &mut *states };
+                            let (tables, carry) = (tables.forward(first + part), &mut *group.carry);
+                            isa.run(ssm::Forward { tables, u, chunks, states, carry, y });
+                        }
+                    },
+                );
+            }
+            Dynamics::Long { kernels, .. } => tasks.for_each(|(first, group, y)| {
+                let (inputs, positions) = (group.channels[0].chunks_exact(row), self.positions());
+                let waves = group.waves.as_mut().expect("memory for transforms");
+                for (part, (y, u)) in y.chunks_exact_mut(self.channel_stride).zip(inputs).enumerate() {
+                    kernels.forward(isa, first + part, positions, u, waves, &mut y[..row]);
+                }
+            }),
+        }
     }
 
     /// All channels backward: the input, the states and the gradient of the output in, the gradient of the input out.
     pub(super) fn ssm_backward(
         self,
         isa: Isa,
-        tables: &Tables,
+        dynamics: &mut Dynamics,
         (u, states, dy): (&[f32], &[f32], &[f32]),
         groups: &mut [Group],
-        gradients: &mut TableGradients,
         du: &mut [f32],
     ) {
-        let (hidden, columns) = (tables.rotation.len() / tables.columns, tables.columns);
-        let (together, kept) = (hidden.div_ceil(GROUPS), self.chunks * columns);
-        let TableGradients { toeplitz, input, output_t, rotation } = gradients;
-        let sizes = [T * T, T * columns, T * columns, columns];
-        groups
+        let (together, row) = (self.together(), self.chunks * T);
+        let tasks = groups
             .par_iter_mut()
-            .zip(du[..hidden * self.channel_stride].par_chunks_mut(together * self.channel_stride))
-            .zip(toeplitz.par_chunks_mut(together * sizes[0]))
-            .zip(input.par_chunks_mut(together * sizes[1]))
-            .zip(output_t.par_chunks_mut(together * sizes[2]))
-            .zip(rotation.par_chunks_mut(together * sizes[3]))
+            .zip(du[..self.hidden * self.channel_stride].par_chunks_mut(together * self.channel_stride))
             .enumerate()
-            .for_each(|(index, (((((group, du), toeplitz), input), output_t), rotation))| {
+            .map(|(index, (group, du))| {
                 let (first, count) = (index * together, du.len() / self.channel_stride);
-                let row = self.chunks * T;
                 let [us, dys] = &mut group.channels;
                 ssm::gather(&u[first * T..], self.stride, self.chunks, &mut us[..count * row]);
                 ssm::gather(&dy[first * T..], self.stride, self.chunks, &mut dys[..count * row]);
-                for (part, du) in du.chunks_exact_mut(self.channel_stride).enumerate() {
-                    let h = first + part;
-                    let range = |size: usize| part * size..(part + 1) * size;
-                    isa.run(ssm::Backward {
-                        tables: tables.backward(h),
-                        u: &us[part * row..][..row],
-                        states: &states[h * kept..(h + 1) * kept],
-                        dy: &dys[part * row..][..row],
-                        chunks: (self.chunks, self.frame.per_sequence),
-                        memory: [&mut group.states, &mut group.carry],
-                        du,
-                        gradients: [
-                            &mut toeplitz[range(sizes[0])],
-                            &mut input[range(sizes[1])],
-                            &mut output_t[range(sizes[2])],
-                            &mut rotation[range(sizes[3])],
-                        ],
-                    });
-                    for chunk in (0..self.chunks).step_by(self.frame.per_sequence) {
-                        du[chunk * T..][..self.frame.pad()].fill(0.0);
-                    }
-                }
+                (first, group, du)
             });
+        match dynamics {
+            Dynamics::Chunks { tables, gradients } => {
+                let columns = tables.columns;
+                let kept = self.chunks * columns;
+                let TableGradients { toeplitz, input, output_t, rotation } = gradients;
+                let sizes = [T * T, T * columns, T * columns, columns];
+                tasks
+                    .zip(toeplitz.par_chunks_mut(together * sizes[0]))
+                    .zip(input.par_chunks_mut(together * sizes[1]))
+                    .zip(output_t.par_chunks_mut(together * sizes[2]))
+                    .zip(rotation.par_chunks_mut(together * sizes[3]))
+                    .for_each(|(((((first, group, du), toeplitz), input), output_t), rotation)| {
+                        let Group { channels: [us, dys], states: ends, carry, .. } = group;
+                        for (part, du) in du.chunks_exact_mut(self.channel_stride).enumerate() {
+                            let h = first + part;
+                            let range = |size: usize| part * size..(part + 1) * size;
+                            isa.run(ssm::Backward {
+                                tables: tables.backward(h),
+                                u: &us[range(row)],
+                                states: &states[h * kept..(h + 1) * kept],
+                                dy: &dys[range(row)],
+                                chunks: (self.chunks, self.frame.per_sequence),
+                                memory: [&mut *ends, &mut *carry],
+                                du,
+                                gradients: [
+                                    &mut toeplitz[range(sizes[0])],
+                                    &mut input[range(sizes[1])],
+                                    &mut output_t[range(sizes[2])],
+                                    &mut rotation[range(sizes[3])],
+                                ],
+                            });
+                            self.clear_missing(du);
+                        }
+                    });
+            }
+            Dynamics::Long { kernels, gradient } => {
+                let (size, positions) = (kernels.size(), self.positions());
+                let kernels = &*kernels;
+                tasks.zip(gradient.par_chunks_mut(together * size)).for_each(
+                    |((first, group, du), gradient)| {
+                        let Group { channels: [us, dys], waves, .. } = group;
+                        let waves = waves.as_mut().expect("memory for transforms");
+                        let parts =
+                            du.chunks_exact_mut(self.channel_stride).zip(gradient.chunks_exact_mut(size));
+                        for (part, (du, gradient)) in parts.enumerate() {
+                            let inputs = [&us[part * row..][..row], &dys[part * row..][..row]];
+                            kernels.backward(
+                                isa,
+                                first + part,
+                                positions,
+                                inputs,
+                                waves,
+                                gradient,
+                                &mut du[..row],
+                            );
+                            self.clear_missing(du);
+                        }
+                    },
+                );
+            }
+        }
+    }
+
+    /// Sets the missing positions of a channel to zero.
+    fn clear_missing(self, channel: &mut [f32]) {
+        for chunk in (0..self.chunks).step_by(self.frame.per_sequence) {
+            channel[chunk * T..][..self.frame.pad()].fill(0.0);
+        }
+    }
+
+    /// Positions of a sequence, missing ones included.
+    fn positions(self) -> usize {
+        self.frame.per_sequence * T
+    }
+
+    /// Channels of a group.
+    fn together(self) -> usize {
+        self.hidden.div_ceil(GROUPS)
     }
 }

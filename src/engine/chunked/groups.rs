@@ -1,6 +1,7 @@
 //! What a group of chunks owns: memory, and the sums that its chunks add to.
 
 use crate::engine::chunked::CHUNK as T;
+use crate::engine::chunked::long::Waves;
 use crate::engine::chunked::mix::{PARTIAL, Partials, Scratch};
 use crate::engine::chunked::shape::Shape;
 use crate::engine::linear::LinearParams;
@@ -31,6 +32,8 @@ pub struct Group {
     pub channels: [Buffer; 2],
     pub states: Buffer,
     pub carry: Buffer,
+    /// Memory for transforms, where there are any.
+    pub waves: Option<Waves>,
     /// Per block: mixing map, and the norm that follows it.
     blocks: Vec<Sums>,
     /// Encoder (transposed), and the norm that follows it.
@@ -54,7 +57,7 @@ impl Sums {
 impl Group {
     /// Zeros; `channels` floats for the rows of the group's channels, `states` for the states of a block of chunks,
     /// `columns` for one state.
-    pub fn new(shape: &Shape, channels: usize, states: usize, columns: usize) -> Group {
+    pub fn new(shape: &Shape, channels: usize, states: usize, columns: usize, waves: Option<Waves>) -> Group {
         let (h, size) = (shape.hidden, shape.hidden * T);
         let block = || Sums::zeros(2 * h * h, 2 * h, h);
         Group {
@@ -63,10 +66,11 @@ impl Group {
             activated: Buffer::zeros(size),
             activated_t: Buffer::zeros(2 * size),
             d_gated: Buffer::zeros(4 * size),
-            gathered: Buffer::zeros(shape.patch.max(shape.outputs) * T),
+            gathered: Buffer::zeros(shape.token().max(shape.outputs) * T),
             channels: std::array::from_fn(|_| Buffer::zeros(channels)),
             states: Buffer::zeros(states),
             carry: Buffer::zeros(columns),
+            waves,
             blocks: (0..shape.layers).map(|_| block()).collect(),
             encoder: Sums::zeros(h * shape.patch, h, h),
             head: Sums::zeros(h * shape.outputs, shape.outputs, 0),

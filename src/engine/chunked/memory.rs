@@ -5,7 +5,6 @@ use crate::engine::chunked::ends::Frame;
 use crate::engine::chunked::grid::Grid;
 use crate::engine::chunked::groups::GROUPS;
 use crate::engine::chunked::shape::Shape;
-use crate::engine::chunked::tables;
 use crate::engine::simd::buffer::Buffer;
 
 /// What one block of a slice writes.
@@ -56,7 +55,7 @@ impl Memory {
         };
         let run = || Run {
             y: Buffer::zeros(shape.hidden * grid.channel_stride),
-            states: Buffer::zeros(GROUPS * grid.states(shape.hidden, tables::columns(shape.modes))),
+            states: Buffer::zeros(GROUPS * grid.states(shape.columns())),
             gated: Buffer::zeros(GROUPS * grid.gated(shape.hidden)),
             out: sum(if shape.pre() { size } else { GROUPS * grid.sums(shape.pre()) }),
         };

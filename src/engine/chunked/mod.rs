@@ -21,6 +21,7 @@ pub mod ends;
 pub mod mix;
 mod grid;
 mod groups;
+mod long;
 mod memory;
 mod network;
 mod pass;

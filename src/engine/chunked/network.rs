@@ -8,24 +8,34 @@ use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::ends::Frame;
 use crate::engine::chunked::grid::Grid;
 use crate::engine::chunked::groups::{GROUPS, Group};
+use crate::engine::chunked::long::{C32, Long, Waves};
 use crate::engine::chunked::memory::{Gradients, Memory};
 use crate::engine::chunked::pass::{Pass, Scan};
 use crate::engine::chunked::shape::{Shape, WIDTH};
 use crate::engine::chunked::ssm::BLOCK;
 use crate::engine::chunked::stream::StepLayer;
-use crate::engine::chunked::tables::{self, TableGradients, Tables};
+use crate::engine::chunked::tables::{TableGradients, Tables};
 use crate::engine::network::NetworkParams;
+use crate::engine::s4d::Discretization;
 use crate::engine::simd::Isa;
 use crate::engine::simd::buffer::Buffer;
+use crate::engine::ssm::{SsmKind, SsmParams};
 
 /// Positions of a slice while training, and while only forecasting, as long as single sequences are shorter: few enough
 /// for the shared and for the core's own cache, enough for the matrices that every slice reads again.
 const SLICE_POSITIONS: [usize; 2] = [8192, 2048];
 
-/// Matrices of one block, and their gradients.
+/// How the state-space layer of one block is computed, and the gradients of what it is computed with.
+pub(super) enum Dynamics {
+    /// Matrices of a chunk, of a diagonal model.
+    Chunks { tables: Tables, gradients: TableGradients },
+    /// Spectra of kernels, of any model.
+    Long { kernels: Long, gradient: Vec<C32> },
+}
+
+/// What one block is computed with.
 pub(super) struct Layer {
-    pub(super) tables: Tables,
-    pub(super) gradients: TableGradients,
+    pub(super) dynamics: Dynamics,
     /// Wᵀ (H, 2H) of the mixing map.
     pub(super) weight_t: Buffer,
 }
@@ -81,20 +91,31 @@ impl Chunked {
             du: Buffer::zeros(h * grid.channel_stride),
             dout: vec![0.0; memory.out.len()],
         });
-        let columns = tables::columns(shape.modes);
-        let layer = || Layer {
-            tables: Tables::new(h, shape.modes),
-            gradients: TableGradients::new(if training { h } else { 0 }, columns),
-            weight_t: Buffer::zeros(if training { 2 * h * h } else { 0 }),
+        let columns = shape.columns();
+        let dynamics = || match shape.ssm {
+            SsmKind::S4d => Dynamics::Chunks {
+                tables: Tables::new(h, shape.modes),
+                gradients: TableGradients::new(if training { h } else { 0 }, columns),
+            },
+            SsmKind::S4 => {
+                let kernels = Long::new(h, frame);
+                Dynamics::Long { gradient: if training { kernels.zeros() } else { Vec::new() }, kernels }
+            }
         };
+        let layer =
+            |_| Layer { dynamics: dynamics(), weight_t: Buffer::zeros(if training { 2 * h * h } else { 0 }) };
+        let layers: Vec<Layer> = (0..shape.layers).map(layer).collect();
         let channels = h.div_ceil(GROUPS) * grid.chunks * T;
-        let group = || Group::new(&shape, channels, BLOCK.min(grid.chunks) * columns, columns);
+        let group = || {
+            let waves = layers[0].dynamics.waves();
+            Group::new(&shape, channels, BLOCK.min(grid.chunks) * columns, columns, waves)
+        };
         Chunked {
             frame,
-            layers: (0..shape.layers).map(|_| layer()).collect(),
             head_weight_t: Buffer::zeros(h * shape.outputs),
             groups: (0..GROUPS).map(|_| group()).collect(),
-            step_tokens: vec![0.0; if training { 0 } else { grid.chunks * T * shape.patch }],
+            layers,
+            step_tokens: vec![0.0; if training { 0 } else { grid.chunks * T * shape.token() }],
             memory,
             gradients,
             shape,
@@ -131,7 +152,7 @@ impl Chunked {
         let Chunked { shape, isa, frame, layers, head_weight_t, groups, memory, gradients, .. } = self;
         let gradients = gradients.as_mut().expect("a network made for training");
         groups.iter_mut().for_each(Group::clear);
-        layers.iter_mut().for_each(|layer| layer.gradients.clear());
+        layers.iter_mut().for_each(|layer| layer.dynamics.clear());
         let pass = Pass { shape, isa: *isa, frame: *frame, params };
         let [sequences, _] = memory.sequences;
         for (index, tokens) in tokens.chunks(sequences * read).enumerate() {
@@ -140,12 +161,15 @@ impl Chunked {
             loss(index * sequences, &memory.out[..values], &mut gradients.dout[..values]);
             pass.backward(layers, head_weight_t, groups, memory, gradients, tokens);
         }
-        for group in groups {
+        for group in groups.iter() {
             group.add_to(shape, isa.lanes(), grad);
         }
-        layers.par_iter_mut().zip(&mut grad.blocks).for_each(|(layer, grad)| {
-            layer.tables.pull_back(&layer.gradients, &mut grad.ssm);
-        });
+        let discretization = shape.discretization;
+        layers.par_iter_mut().zip(&params.blocks).zip(&mut grad.blocks).for_each(
+            |((layer, params), grad)| {
+                layer.dynamics.pull_back(&params.ssm, discretization, &mut grad.ssm);
+            },
+        );
     }
 
     /// Outputs (series, outputs) of one more observation, tokens (series, P): series take the places of positions.
@@ -164,21 +188,66 @@ impl Chunked {
     }
 
     /// Matrices of every block.
+    ///
+    /// # Panics
+    /// If a block is not diagonal.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Tables> {
-        self.layers.iter().map(|layer| &layer.tables)
+        self.layers.iter().map(|layer| match &layer.dynamics {
+            Dynamics::Chunks { tables, .. } => tables,
+            Dynamics::Long { .. } => panic!("S4 takes single steps by its recurrence"),
+        })
     }
 
     /// Makes the matrices of these parameters.
     pub(super) fn fill(&mut self, params: &NetworkParams<f32>, backward: bool) {
         let (discretization, isa) = (self.shape.discretization, self.isa);
         self.layers.par_iter_mut().zip(&params.blocks).for_each(|(layer, params)| {
-            layer.tables.fill(&params.ssm, discretization, backward, isa);
+            layer.dynamics.fill(&params.ssm, discretization, backward, isa);
             if backward {
                 transpose(params.mix.weight.view(), &mut layer.weight_t);
             }
         });
         if backward {
             transpose(params.head.weight.view(), &mut self.head_weight_t);
+        }
+    }
+}
+
+impl Dynamics {
+    /// Memory for the transforms of one task, where there are any.
+    fn waves(&self) -> Option<Waves> {
+        match self {
+            Dynamics::Chunks { .. } => None,
+            Dynamics::Long { kernels, .. } => Some(kernels.waves()),
+        }
+    }
+
+    /// Forgets the gradients.
+    fn clear(&mut self) {
+        match self {
+            Dynamics::Chunks { gradients, .. } => gradients.clear(),
+            Dynamics::Long { gradient, .. } => gradient.fill(C32::ZERO),
+        }
+    }
+
+    /// Computes what the layer is computed with from its parameters.
+    fn fill(&mut self, params: &SsmParams<f32>, discretization: Discretization, backward: bool, isa: Isa) {
+        match self {
+            Dynamics::Chunks { tables, .. } => tables.fill(params.diagonal(), discretization, backward, isa),
+            Dynamics::Long { kernels, .. } => kernels.fill(params, discretization),
+        }
+    }
+
+    /// Adds the gradient of the parameters to `grad`.
+    fn pull_back(
+        &mut self,
+        params: &SsmParams<f32>,
+        discretization: Discretization,
+        grad: &mut SsmParams<f32>,
+    ) {
+        match self {
+            Dynamics::Chunks { tables, gradients } => tables.pull_back(gradients, grad.diagonal_mut()),
+            Dynamics::Long { kernels, gradient } => kernels.pull_back(gradient, params, discretization, grad),
         }
     }
 }

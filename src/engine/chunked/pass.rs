@@ -49,10 +49,10 @@ impl Pass<'_> {
         let Pass { shape, isa, frame, params } = *self;
         let grid = self.grid(tokens, matches!(scan, Scan::Sequence { keep: true }));
         let Grid { chunks, stride, per_group, .. } = grid;
-        let encoder = linear(&params.encoder);
+        let (encoder, reads_codes) = (linear(&params.encoder), shape.reads_codes);
         let encode = |first: usize, group: &mut Group, out: &mut [f32]| {
             let gathered = &mut group.gathered;
-            isa.run(Encode { frame, first, stride, map: encoder, tokens, gathered, out });
+            isa.run(Encode { frame, first, stride, map: encoder, tokens, reads_codes, gathered, out });
         };
         let Sum { sum, moments, normed } = &mut memory.encoded;
         let to = if shape.pre() { &mut *sum } else { &mut *normed };
@@ -73,7 +73,7 @@ impl Pass<'_> {
             let (input, Run { y, states, gated, out }) = memory.block(index);
             match &mut scan {
                 Scan::Sequence { .. } => {
-                    grid.ssm_forward(isa, &layers[index].tables, &input.normed, groups, states, y);
+                    grid.ssm_forward(isa, &layers[index].dynamics, &input.normed, groups, states, y);
                 }
                 Scan::Step(steps) => steps[index].step(grid, isa, &input.normed, y),
             }
@@ -151,7 +151,7 @@ impl Pass<'_> {
         for index in (0..shape.layers).rev() {
             let top = index + 1 == shape.layers;
             let gamma = norm(shape.norm_after(params, index)).gamma;
-            let Layer { tables, gradients, weight_t } = &mut layers[index];
+            let Layer { dynamics, weight_t } = &mut layers[index];
             let (input, Run { y, states, gated, out }) = memory.block(index);
             let by_channels = |values| ByChannel { values, stride: channel_stride };
             let d_input = &**du;
@@ -184,7 +184,7 @@ impl Pass<'_> {
                     });
                 });
             let arrays = (&*input.normed, &**states, &**dy);
-            grid.ssm_backward(isa, tables, arrays, groups, gradients, du);
+            grid.ssm_backward(isa, dynamics, arrays, groups, du);
         }
         let channels = ByChannel { values: du, stride: channel_stride };
         if shape.pre() {
@@ -216,6 +216,7 @@ impl Pass<'_> {
                     first,
                     stride,
                     tokens,
+                    reads_codes: shape.reads_codes,
                     d_chunks,
                     d_channels,
                     scratch,

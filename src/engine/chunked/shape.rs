@@ -3,11 +3,13 @@
 use rand::Rng;
 
 use crate::engine::block::{BlockParams, Placement};
+use crate::engine::chunked::tables;
 use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
 use crate::engine::norm::NormParams;
 use crate::engine::real::Real;
-use crate::engine::s4d::{Discretization, Init, S4dParams};
+use crate::engine::s4d::{Discretization, Init};
+use crate::engine::ssm::{SsmKind, SsmParams};
 
 /// Width of a chunked network has to be a multiple of this: the lanes of the widest registers.
 pub const WIDTH: usize = 16;
@@ -17,10 +19,15 @@ pub const WIDTH: usize = 16;
 pub struct Shape {
     /// Positions of a sequence (L).
     pub len: usize,
-    /// Values per position (P).
+    /// Values per position (P); with `reads_codes`, number of codes.
     pub patch: usize,
+    /// Whether a token is one code, a whole number below P, whose column of the encoder's W is read: the map of a token that
+    /// is one there and zero elsewhere.
+    pub reads_codes: bool,
     /// Width (H), a multiple of 16.
     pub hidden: usize,
+    /// State-space model of the blocks.
+    pub ssm: SsmKind,
     /// Stored modes per channel (N/2).
     pub modes: usize,
     /// Blocks.
@@ -43,7 +50,7 @@ impl Shape {
             blocks: (0..self.layers)
                 .map(|_| BlockParams {
                     norm: NormParams::init(h),
-                    ssm: S4dParams::init(h, self.modes, init, dt, rng),
+                    ssm: SsmParams::init(self.ssm, h, self.modes, self.len, init, dt, rng),
                     mix: LinearParams::init(h, 2 * h, rng),
                 })
                 .collect(),
@@ -56,15 +63,30 @@ impl Shape {
     pub fn zeros<F: Real>(&self) -> NetworkParams<F> {
         NetworkParams {
             encoder: LinearParams::zeros(self.patch, self.hidden),
-            blocks: (0..self.layers).map(|_| BlockParams::zeros(self.hidden, self.modes)).collect(),
+            blocks: (0..self.layers)
+                .map(|_| BlockParams::zeros_of(self.ssm, self.hidden, self.modes, self.len))
+                .collect(),
             norm: NormParams::zeros(self.hidden),
             head: LinearParams::zeros(self.hidden, self.outputs),
         }
     }
 
+    /// Numbers of the state of one channel that is handed from chunk to chunk: none where there are no chunks.
+    pub(super) fn columns(&self) -> usize {
+        match self.ssm {
+            SsmKind::S4d => tables::columns(self.modes),
+            SsmKind::S4 => 0,
+        }
+    }
+
+    /// Floats of a token.
+    pub(super) fn token(&self) -> usize {
+        if self.reads_codes { 1 } else { self.patch }
+    }
+
     /// Floats of a sequence of tokens and of outputs.
     pub(super) fn row_sizes(&self) -> [usize; 2] {
-        [self.len * self.patch, self.len * self.outputs]
+        [self.len * self.token(), self.len * self.outputs]
     }
 
     /// Whether a norm stands between the residual sum and what is added next.

@@ -12,12 +12,13 @@ use crate::engine::block::{
 use crate::engine::convolution::Plan;
 use crate::engine::linear::{self, LinearParams};
 use crate::engine::norm::{self, NormParams};
-use crate::engine::param::Tensor;
+use crate::engine::param::{Kind, Tensor};
 use crate::engine::real::Real;
 use crate::engine::recurrence::Recurrence;
-use crate::engine::s4d::{self, C64, S4dParams};
+use crate::engine::s4d::C64;
 use crate::engine::sashimi::feed_forward::{self, FeedForwardCache, FeedForwardParams};
 use crate::engine::sashimi::spec::{Level, SashimiSpec};
+use crate::engine::ssm::SsmParams;
 
 /// Parameters of one pair.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl<F: Real> PairParams<F> {
     /// All zeros, for gradients.
     pub fn zeros(spec: &SashimiSpec, level: Level) -> PairParams<F> {
         PairParams {
-            s4: BlockParams::zeros(level.width, spec.modes),
+            s4: BlockParams::zeros_of(spec.ssm, level.width, spec.modes, level.len),
             feed_forward: FeedForwardParams::zeros(level.width, spec.feed_forward),
         }
     }
@@ -48,7 +49,7 @@ impl<F: Real> PairParams<F> {
         PairParams {
             s4: BlockParams {
                 norm: NormParams::init(level.width),
-                ssm: S4dParams::init(level.width, spec.modes, spec.init, spec.dt, rng),
+                ssm: SsmParams::init(spec.ssm, level.width, spec.modes, level.len, spec.init, spec.dt, rng),
                 mix: LinearParams::init(level.width, 2 * level.width, rng),
             },
             feed_forward: FeedForwardParams::init(level.width, spec.feed_forward, rng),
@@ -64,21 +65,22 @@ impl<F: Real> PairParams<F> {
 
     /// Kernel (L, H) of the pair's state-space model on its level.
     pub fn kernel(&self, spec: &SashimiSpec, level: Level) -> Array2<F> {
-        s4d::kernel_forward(&self.s4.ssm, spec.discretization, level.len)
+        self.s4.ssm.kernel_forward(level.len, spec.discretization)
     }
 
-    /// Adds what the gradient `dk` (L, H) of the kernel says of the parameters. B is never trained, so its gradient is
-    /// set to zero and has no part in the global norm.
+    /// Adds what the gradient `dk` (L, H) of the kernel says of the parameters. The B of S4D is never trained, so its
+    /// gradient is set to zero and has no part in the global norm.
     pub fn pull_back(&self, spec: &SashimiSpec, dk: &Array2<F>, grad: &mut PairParams<F>) {
-        let grad = &mut grad.s4.ssm;
-        s4d::kernel_backward(&self.s4.ssm, spec.discretization, dk.view(), grad);
-        grad.b_re.fill(F::zero());
-        grad.b_im.fill(F::zero());
+        self.s4.ssm.kernel_backward(spec.discretization, dk.view(), &mut grad.s4.ssm);
+        let frozen = |tensor: &Tensor<'_, F>| tensor.kind == Kind::Frozen;
+        for tensor in grad.s4.ssm.tensors("").into_iter().filter(frozen) {
+            tensor.values.fill(F::zero());
+        }
     }
 
     /// The pair's state-space model, ready to step.
     pub fn recurrence(&self, spec: &SashimiSpec) -> Recurrence {
-        Recurrence::new(&self.s4.ssm, spec.discretization)
+        Recurrence::of(&self.s4.ssm, spec.discretization)
     }
 
     /// Output (batch, H) of one observation x (batch, H), advancing the states (batch, H, N/2).

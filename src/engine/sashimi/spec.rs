@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::s4d::{Discretization, Init};
+use crate::engine::ssm::SsmKind;
 
 /// Shape of a backbone, as it also stands in model files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub struct SashimiSpec {
     pub feed_forward: usize,
     /// Stored modes per channel (N/2).
     pub modes: usize,
+    /// State-space model of the S4 blocks.
+    pub ssm: SsmKind,
     /// Initialisation of A.
     pub init: Init,
     /// Discretisation.
@@ -70,10 +73,9 @@ impl SashimiSpec {
         let add = |a: u128, b: u128| a.saturating_add(b);
         let times = |a: u128, b: u128| a.saturating_mul(b);
         let linear = |inputs: u128, outputs: u128| times(add(inputs, 1), outputs);
-        let [modes, expand, layers, factor] =
-            [self.modes, self.expand, self.layers, self.feed_forward].map(|size| size as u128);
+        let [expand, layers, factor] = [self.expand, self.layers, self.feed_forward].map(|size| size as u128);
         let pairs = |width: u128| {
-            let ssm = times(add(times(6, modes), 2), width);
+            let ssm = times(self.ssm.parameters(self.modes as u128), width);
             let wide = times(factor, width);
             let s4 = add(ssm, linear(width, times(2, width)));
             let feed_forward = add(linear(width, wide), linear(wide, width));
@@ -104,6 +106,7 @@ mod tests {
             layers: 2,
             feed_forward: 3,
             modes: 2,
+            ssm: SsmKind::S4d,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),
@@ -120,8 +123,8 @@ mod tests {
 
     #[test]
     fn the_number_of_parameters_is_that_of_the_tensors() {
-        for pools in [vec![], vec![4], vec![2, 3]] {
-            let spec = SashimiSpec { pools, ..spec() };
+        for (pools, ssm) in [(vec![], SsmKind::S4d), (vec![4], SsmKind::S4), (vec![2, 3], SsmKind::S4d)] {
+            let spec = SashimiSpec { pools, ssm, ..spec() };
             let mut params = SashimiParams::<f32>::zeros(&spec);
             let held: usize = params.tensors("").iter().map(|tensor| tensor.values.len()).sum();
             assert_eq!(spec.parameters(), held as u128);

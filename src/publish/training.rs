@@ -1,0 +1,68 @@
+//! The course of a training run as Parquet.
+
+use crate::publish::{PublishError, Published, store};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::path::Path;
+use std::sync::Arc;
+
+/// One figure of one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingRow {
+    /// Steps done.
+    pub step: u64,
+    /// Epoch that it belongs to, from 1 on.
+    pub epoch: u64,
+    /// `train` or `valid`.
+    pub part: &'static str,
+    /// Name of the figure.
+    pub metric: &'static str,
+    /// The figure.
+    pub value: f64,
+}
+
+/// Writes the figures as Parquet, atomically: step, epoch, part, metric, value.
+///
+/// # Errors
+/// See [`PublishError`].
+pub fn write_training(path: &Path, rows: &[TrainingRow]) -> Result<Published, PublishError> {
+    let field = |name: &str, kind: DataType| Field::new(name, kind, false);
+    let schema = Arc::new(Schema::new(vec![
+        field("step", DataType::UInt64),
+        field("epoch", DataType::UInt64),
+        field("part", DataType::Utf8),
+        field("metric", DataType::Utf8),
+        field("value", DataType::Float64),
+    ]));
+    let whole = |of: fn(&TrainingRow) -> u64| -> ArrayRef {
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(of)))
+    };
+    let text = |of: fn(&TrainingRow) -> &'static str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
+    };
+    let columns = vec![
+        whole(|row| row.step),
+        whole(|row| row.epoch),
+        text(|row| row.part),
+        text(|row| row.metric),
+        Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.value))) as ArrayRef,
+    ];
+    let bytes = store::publish(
+        path,
+        |file| {
+            let mut writer = ArrowWriter::try_new(file, schema.clone(), None)?;
+            writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?;
+            Ok(writer.close().map(drop)?)
+        },
+        |file| {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
+            match reader.metadata().file_metadata().num_rows() {
+                found if found == rows.len() as i64 => Ok(()),
+                found => Err(format!("{found} rows instead of {}", rows.len())),
+            }
+        },
+    )?;
+    Ok(Published { rows: rows.len(), bytes, path: path.into() })
+}

@@ -1,0 +1,488 @@
+//! What is learnt from: values of many sequences, where each begins, and their labels.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::ingest::{self, Images};
+use crate::sequence::spec::{Codes, Form, Order, SequenceSpec, Task};
+
+/// Why there is nothing to learn from.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file is not there.
+    #[error("pipeline {pipeline} reads {files}: {}{}", place(.folder.as_deref()), whence(.source_line.as_deref()))]
+    NoFile {
+        /// Name of the definition.
+        pipeline: String,
+        /// What was looked for.
+        files: String,
+        /// Where; `None` if nobody said.
+        folder: Option<PathBuf>,
+        /// Where such a file comes from.
+        source_line: Option<String>,
+    },
+    /// A file cannot be read, or is not what the definition says.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what would do.
+        reason: String,
+    },
+    /// The data does not fit the task.
+    #[error("{0}")]
+    Fit(String),
+}
+
+fn place(folder: Option<&Path>) -> String {
+    match folder {
+        Some(folder) => format!("no such file in {}", folder.display()),
+        None => "no folder to look in; give data_dir=DIR or set S4CAST_DATA_DIR".into(),
+    }
+}
+
+fn whence(source_line: Option<&str>) -> String {
+    source_line.map_or(String::new(), |line| format!("; it comes from {line}"))
+}
+
+/// Values as they are kept: a thousandth of the memory of what a network makes of them, so no smaller than need be.
+#[derive(Clone, Debug)]
+pub enum Values {
+    /// Pixels, or codes.
+    Bytes(Vec<u8>),
+    /// Samples of a sound.
+    Samples(Vec<i16>),
+}
+
+impl Values {
+    fn len(&self) -> usize {
+        match self {
+            Values::Bytes(values) => values.len(),
+            Values::Samples(values) => values.len(),
+        }
+    }
+
+    /// All of them as bytes, for a digest.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            Values::Bytes(values) => Cow::Borrowed(values),
+            Values::Samples(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        }
+    }
+
+    fn get(&self, at: usize) -> f32 {
+        match self {
+            Values::Bytes(values) => f32::from(values[at]),
+            Values::Samples(values) => f32::from(values[at]),
+        }
+    }
+}
+
+/// Sequences of one length.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// All values; parts of one file share them.
+    pub values: Arc<Values>,
+    /// Where each sequence begins.
+    pub starts: Vec<usize>,
+    /// Class of each sequence, where there are classes.
+    pub labels: Vec<u32>,
+}
+
+/// Training part, the share of it that chooses, test part.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Positions of a sequence (L).
+    pub len: usize,
+    /// Number of classes, or of codes.
+    pub classes: usize,
+    /// Trained on.
+    pub train: Part,
+    /// Chooses the best epoch.
+    pub valid: Part,
+    /// Scored once, at the end.
+    pub test: Part,
+    /// Mean and standard deviation of the training values.
+    pub scale: (f32, f32),
+    /// Value `i` of a sequence is read at position `order[i]` of the file.
+    pub order: Vec<usize>,
+    /// Width of an image, which can be shifted.
+    pub width: Option<usize>,
+    /// Files that were read.
+    pub files: Vec<PathBuf>,
+}
+
+/// Everything that a definition names, below a folder.
+pub fn load(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
+    match spec.form {
+        Form::Images => images(spec, folder),
+        Form::Sounds => sounds(spec, folder),
+        Form::Bytes => bytes(spec, folder),
+    }
+}
+
+/// The first of some names that is there.
+fn find(spec: &SequenceSpec, names: &[String], folder: Option<&Path>) -> Result<PathBuf, DataError> {
+    let candidates = names.iter().map(|name| folder.unwrap_or(Path::new("")).join(name));
+    let found = candidates.into_iter().find(|path| path.exists() && (folder.is_some() || path.is_absolute()));
+    found.ok_or_else(|| DataError::NoFile {
+        pipeline: spec.name.clone(),
+        files: names.join(" or "),
+        folder: folder.map(Path::to_path_buf),
+        source_line: spec.source.clone(),
+    })
+}
+
+fn images(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
+    let read = |names: &[String]| {
+        let path = find(spec, names, folder)?;
+        let images =
+            ingest::images(&path).map_err(|reason| DataError::File { path: path.clone(), reason })?;
+        Ok::<(PathBuf, Images), DataError>((path, images))
+    };
+    let (path, images) = read(&spec.files)?;
+    let len = images.pixels_per_image;
+    let part = |images: Images| Part {
+        starts: (0..images.labels.len()).map(|index| index * len).collect(),
+        labels: images.labels.iter().map(|&label| u32::from(label)).collect(),
+        values: Arc::new(Values::Bytes(images.pixels)),
+    };
+    let (mut files, train) = (vec![path], part(images));
+    let test = match spec.test_files.is_empty() {
+        true => None,
+        false => {
+            let (path, images) = read(&spec.test_files)?;
+            if images.pixels_per_image != len {
+                let found = images.pixels_per_image;
+                let reason = format!("images have {found} pixels, those of the training part {len}");
+                return Err(DataError::File { path, reason });
+            }
+            files.push(path);
+            Some(part(images))
+        }
+    };
+    let classes = train.labels.iter().chain(test.iter().flat_map(|test| &test.labels)).max();
+    let classes = classes.map_or(0, |&label| label as usize + 1);
+    let side = len.isqrt();
+    parts(spec, train, test, len, classes, (side * side == len).then_some(side), files)
+}
+
+fn bytes(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
+    let len = spec.len.expect("a checked spec of bytes has a length");
+    let read = |names: &[String]| {
+        let path = find(spec, names, folder)?;
+        let bytes = std::fs::read(&path)
+            .map_err(|error| DataError::File { path: path.clone(), reason: error.to_string() })?;
+        Ok::<(PathBuf, Vec<u8>), DataError>((path, bytes))
+    };
+    let (path, values) = read(&spec.files)?;
+    let part = |values: Vec<u8>| Part {
+        starts: (0..values.len() / len).map(|index| index * len).collect(),
+        labels: Vec::new(),
+        values: Arc::new(Values::Bytes(values)),
+    };
+    let (mut files, train) = (vec![path], part(values));
+    let test = match spec.test_files.is_empty() {
+        true => None,
+        false => {
+            let (path, values) = read(&spec.test_files)?;
+            files.push(path);
+            Some(part(values))
+        }
+    };
+    parts(spec, train, test, len, CODES, None, files)
+}
+
+/// Every WAV file below a folder; for classes, one folder each, named by it.
+fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
+    let len = spec.len.expect("a checked spec of sounds has a length");
+    let names = |root: &Path| -> Result<Vec<String>, DataError> {
+        let folders = entries(root)?.into_iter().filter(|path| path.is_dir());
+        Ok(folders.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+    };
+    let root = find(spec, &spec.files, folder)?;
+    let classes = if spec.task == Task::Classify { names(&root)? } else { Vec::new() };
+    if spec.task == Task::Classify && classes.len() < 2 {
+        let reason =
+            format!("{} folders in it; sounds to classify stand in one folder per class", classes.len());
+        return Err(DataError::File { path: root, reason });
+    }
+    let mut files = Vec::new();
+    let mut read = |root: &Path| -> Result<Part, DataError> {
+        let (mut samples, mut starts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let groups: Vec<(u32, PathBuf)> = match spec.task {
+            Task::Classify => (0..).zip(&classes).map(|(label, name)| (label, root.join(name))).collect(),
+            Task::Generate | Task::Reconstruct => vec![(0, root.to_path_buf())],
+        };
+        for (label, group) in groups {
+            for path in wav_files(&group)? {
+                let mut sound = ingest::sound(&path)
+                    .map_err(|reason| DataError::File { path: path.clone(), reason })?
+                    .samples;
+                if spec.task == Task::Classify {
+                    // A word fills its file: what is longer is cut, what is shorter ends in silence.
+                    sound.resize(len, 0);
+                    labels.push(label);
+                }
+                let whole = sound.len() / len;
+                starts.extend((0..whole).map(|index| samples.len() + index * len));
+                samples.extend_from_slice(&sound[..whole * len]);
+                files.push(path);
+            }
+        }
+        if starts.is_empty() {
+            let reason = format!("no WAV file of {len} samples or more below it");
+            return Err(DataError::File { path: root.to_path_buf(), reason });
+        }
+        let values = match spec.task {
+            Task::Generate => Values::Bytes(codes(spec.codes, &samples, &starts, len)),
+            Task::Classify | Task::Reconstruct => Values::Samples(samples),
+        };
+        Ok(Part { values: Arc::new(values), starts, labels })
+    };
+    let mut train = read(&root)?;
+    shuffle(&mut train);
+    let test = match spec.test_files.is_empty() {
+        true => None,
+        false => Some(read(&find(spec, &spec.test_files, folder)?)?),
+    };
+    let count = if spec.task == Task::Generate { CODES } else { classes.len() };
+    parts(spec, train, test, len, count, None, files)
+}
+
+/// What stands in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let file = |error: std::io::Error| DataError::File { path: folder.into(), reason: error.to_string() };
+    let found: Result<Vec<PathBuf>, _> =
+        std::fs::read_dir(folder).map_err(file)?.map(|entry| Ok(entry?.path())).collect();
+    let mut found = found.map_err(file)?;
+    found.sort();
+    Ok(found)
+}
+
+/// All WAV files below a folder, by name.
+fn wav_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        if path.is_dir() {
+            files.extend(wav_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav")) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Files stand class by class: the parts that are kept back have to hold some of all.
+fn shuffle(part: &mut Part) {
+    let mut order: Vec<usize> = (0..part.starts.len()).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
+    part.starts = order.iter().map(|&at| part.starts[at]).collect();
+    if !part.labels.is_empty() {
+        part.labels = order.iter().map(|&at| part.labels[at]).collect();
+    }
+}
+
+/// Codes of a byte.
+pub const CODES: usize = 256;
+
+/// Keeps shares of the training part back: for the choice, and for the test if it has no files of its own.
+///
+/// Images stand in no order, so that the last ones serve; neighbouring windows of a text are alike, so that the share is one
+/// stretch at the end.
+fn parts(
+    spec: &SequenceSpec,
+    mut train: Part,
+    test: Option<Part>,
+    len: usize,
+    classes: usize,
+    width: Option<usize>,
+    files: Vec<PathBuf>,
+) -> Result<Data, DataError> {
+    let all = train.starts.len();
+    let kept = |share: f64, all: usize| ((all as f64 * share).ceil() as usize).max(1);
+    let split = |part: &mut Part, count: usize| {
+        let at = part.starts.len().saturating_sub(count);
+        let starts = part.starts.split_off(at);
+        let labels = if part.labels.is_empty() { Vec::new() } else { part.labels.split_off(at) };
+        Part { values: Arc::clone(&part.values), starts, labels }
+    };
+    let test = match test {
+        Some(test) => test,
+        None => split(&mut train, kept(TEST_SHARE, all)),
+    };
+    let valid = split(&mut train, kept(spec.recipe.valid, all));
+    if train.starts.len() < spec.recipe.batch {
+        return Err(DataError::Fit(format!(
+            "{} sequences of {len} positions are left to train on, fewer than one batch of {}; lower batch, or len",
+            train.starts.len(),
+            spec.recipe.batch
+        )));
+    }
+    let scale = moments(&train, len);
+    Ok(Data { len, classes, valid, test, scale, order: order(spec.order, len), width, files, train })
+}
+
+/// Share of the training part that is the test part where no files are.
+const TEST_SHARE: f64 = 0.1;
+
+/// Mean and standard deviation of the values of some sequences.
+fn moments(part: &Part, len: usize) -> (f32, f32) {
+    let (mut sum, mut square) = (0.0, 0.0);
+    for &start in &part.starts {
+        for at in start..start + len {
+            let value = f64::from(part.values.get(at));
+            (sum, square) = (sum + value, square + value * value);
+        }
+    }
+    let count = (part.starts.len() * len) as f64;
+    let mean = sum / count;
+    let deviation = (square / count - mean * mean).max(0.0).sqrt();
+    (mean as f32, if deviation > 0.0 { deviation as f32 } else { 1.0 })
+}
+
+/// Positions of the file in the order in which they are read.
+fn order(order: Order, len: usize) -> Vec<usize> {
+    match order {
+        Order::Plain => (0..len).collect(),
+        Order::Bitrev => {
+            let bits = len.next_power_of_two().trailing_zeros();
+            let reversed = |at: usize| at.reverse_bits() >> (usize::BITS - bits);
+            (0..1_usize << bits).map(reversed).filter(|&at| at < len).collect()
+        }
+    }
+}
+
+/// Sequences of one step, as a network reads them, and what is asked of it.
+pub struct Batch {
+    /// (batch, L, P): standardised values, codes of the positions before, or values and marks of hidden ones.
+    pub tokens: Vec<f32>,
+    /// Classes (batch), or codes (batch, L).
+    pub codes: Vec<u32>,
+    /// Values (batch, L) to reconstruct where they are hidden, else `NaN`.
+    pub values: Vec<f32>,
+}
+
+impl Batch {
+    /// Memory for nothing.
+    pub fn new() -> Batch {
+        Batch { tokens: Vec::new(), codes: Vec::new(), values: Vec::new() }
+    }
+}
+
+/// Share of positions that are hidden, and how many lie side by side.
+const HIDDEN: f64 = 0.25;
+const HIDDEN_RUN: usize = 16;
+
+impl Data {
+    /// Values per position that the network reads (P).
+    pub fn patch(&self, task: Task) -> usize {
+        match task {
+            Task::Classify => 1,
+            Task::Generate => self.classes,
+            Task::Reconstruct => 2,
+        }
+    }
+
+    /// Outputs per position.
+    pub fn outputs(&self, task: Task) -> usize {
+        match task {
+            Task::Classify | Task::Generate => self.classes,
+            Task::Reconstruct => 1,
+        }
+    }
+
+    /// Fills a batch with some sequences of a part; `shift` moves images by up to that many pixels, `offset` windows of a
+    /// stream by that many positions, as far as there are values.
+    pub fn fill(
+        &self,
+        task: Task,
+        part: &Part,
+        indices: &[usize],
+        (shift, offset): (usize, usize),
+        rng: &mut impl Rng,
+        batch: &mut Batch,
+    ) {
+        batch.tokens.clear();
+        batch.codes.clear();
+        batch.values.clear();
+        let (mean, deviation) = self.scale;
+        for &index in indices {
+            let start = (part.starts[index] + offset).min(part.values.len() - self.len);
+            let moved = self.width.filter(|_| shift > 0).map(|width| {
+                let mut draw = || rng.random_range(-(shift as i32)..=shift as i32);
+                (width as i32, draw(), draw())
+            });
+            let value = |at: usize| {
+                let Some((width, down, right)) = moved else {
+                    return (part.values.get(start + self.order[at]) - mean) / deviation;
+                };
+                let at = self.order[at] as i32;
+                let (row, column) = (at / width + down, at % width + right);
+                let is_inside = (0..width).contains(&row) && (0..width).contains(&column);
+                let raw =
+                    if is_inside { part.values.get(start + (row * width + column) as usize) } else { 0.0 };
+                (raw - mean) / deviation
+            };
+            match task {
+                Task::Classify => {
+                    batch.tokens.extend((0..self.len).map(value));
+                    batch.codes.push(part.labels[index]);
+                }
+                Task::Generate => {
+                    let code = |at: usize| part.values.get(start + at);
+                    batch.tokens.extend((0..self.len).map(|at| if at == 0 { FIRST } else { code(at - 1) }));
+                    batch.codes.extend((0..self.len).map(|at| code(at) as u32));
+                }
+                Task::Reconstruct => {
+                    let hidden = hidden(self.len, rng);
+                    for (at, &is_hidden) in hidden.iter().enumerate() {
+                        let value = value(at);
+                        let seen = if is_hidden { [0.0, 1.0] } else { [value, 0.0] };
+                        batch.tokens.extend(seen);
+                        batch.values.push(if is_hidden { value } else { f32::NAN });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What stands before the first code: silence in 8-bit sound.
+const FIRST: f32 = 128.0;
+
+/// Positions to hide: runs at random places.
+fn hidden(len: usize, rng: &mut impl Rng) -> Vec<bool> {
+    let mut hidden = vec![false; len];
+    let run = HIDDEN_RUN.min(len);
+    let runs = (len as f64 * HIDDEN / run as f64).ceil() as usize;
+    for _ in 0..runs {
+        let start = rng.random_range(0..=len - run);
+        hidden[start..start + run].fill(true);
+    }
+    hidden
+}
+
+/// Codes of sounds, each sequence scaled to its own range.
+fn codes(form: Codes, samples: &[i16], starts: &[usize], len: usize) -> Vec<u8> {
+    let mut out = vec![0_u8; samples.len()];
+    for &start in starts {
+        let part = &samples[start..start + len];
+        let low = f64::from(part.iter().copied().min().unwrap_or(0));
+        let range = f64::from(part.iter().copied().max().unwrap_or(0)) - low + 1e-6;
+        for (to, &sample) in out[start..start + len].iter_mut().zip(part) {
+            let x = (f64::from(sample) - low) / range * 2.0 - 1.0;
+            let y = match form {
+                Codes::MuLaw => x.signum() * (255.0 * (x + 1e-8).abs()).ln_1p() / 256.0_f64.ln(),
+                Codes::Linear => x,
+            };
+            *to = ((y + 1.0) / 2.0 * (256.0 - 0.01) + 0.005) as u8;
+        }
+    }
+    out
+}

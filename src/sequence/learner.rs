@@ -1,0 +1,133 @@
+//! A training run between two steps, and the step.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::optim::{self, AdamW, Group};
+use crate::engine::param::Kind;
+use crate::sequence::backbone::{Backbone, Ports, Weights};
+use crate::sequence::data::{Batch, Data, Part};
+use crate::sequence::score::{Score, Scorer};
+use crate::sequence::spec::{Recipe, SequenceSpec, Task};
+
+/// A random generator for one purpose of a run: drawing with one leaves the others as they are.
+pub fn generator(seed: u64, purpose: u64, index: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(purpose << 48 | index as u64);
+    rng
+}
+
+/// Purposes of random numbers.
+pub const WEIGHTS: u64 = 0;
+pub const ORDER: u64 = 1;
+pub const BATCH: u64 = 2;
+pub const VALID: u64 = 3;
+
+/// All that the next step depends on.
+pub struct State {
+    /// What is trained.
+    pub weights: Weights,
+    /// Its running average: what is judged and kept.
+    pub averaged: Weights,
+    /// Moments of every weight.
+    pub optimizer: AdamW<f32>,
+    /// Steps done.
+    pub step: usize,
+}
+
+/// A network at its task, with the memory of a step.
+pub struct Learner<'a> {
+    spec: &'a SequenceSpec,
+    data: &'a Data,
+    scorer: Scorer,
+    backbone: Backbone,
+    groups: Vec<Group>,
+    grad: Weights,
+    batch: Batch,
+    out: Vec<f32>,
+}
+
+impl<'a> Learner<'a> {
+    /// A network for some data.
+    pub fn new(spec: &'a SequenceSpec, data: &'a Data) -> Learner<'a> {
+        let task = spec.task;
+        let ports = Ports {
+            len: data.len,
+            patch: data.patch(task),
+            reads_codes: task == Task::Generate,
+            outputs: data.outputs(task),
+        };
+        let backbone = Backbone::new(&spec.architecture, ports, spec.recipe.batch);
+        let mut grad = backbone.zeros();
+        let groups = grad.tensors().iter().map(|tensor| group(&spec.recipe, tensor.kind)).collect();
+        let scorer =
+            Scorer { task, readout: spec.architecture.readout, len: ports.len, outputs: ports.outputs };
+        let out = vec![0.0; spec.recipe.batch * ports.len * ports.outputs];
+        Learner { spec, data, scorer, backbone, groups, grad, batch: Batch::new(), out }
+    }
+
+    /// The start.
+    pub fn start(&self) -> State {
+        let mut rng = generator(self.spec.recipe.seed, WEIGHTS, 0);
+        let mut weights = self.backbone.init(&self.spec.architecture, &mut rng);
+        let sizes: Vec<usize> = weights.tensors().iter().map(|tensor| tensor.values.len()).collect();
+        State { averaged: weights.clone(), weights, optimizer: AdamW::new(&sizes), step: 0 }
+    }
+
+    /// Weights of the right shapes, all zero.
+    pub fn zeros(&self) -> Weights {
+        self.backbone.zeros()
+    }
+
+    /// Trains on some sequences; rates are multiplied by `multiplier`. `offset` moves windows of a stream.
+    pub fn advance(&mut self, state: &mut State, indices: &[usize], offset: usize, multiplier: f64) -> Score {
+        let Learner { spec, data, scorer, backbone, groups, grad, batch, .. } = self;
+        let mut rng = generator(spec.recipe.seed, BATCH, state.step);
+        data.fill(spec.task, &data.train, indices, (spec.recipe.shift, offset), &mut rng, batch);
+        grad.tensors().into_iter().for_each(|tensor| tensor.values.fill(0.0));
+        let weight = (1.0 / (scorer.per_sequence(batch) * indices.len() as f64)) as f32;
+        let mut score = Score::default();
+        let mut loss = |first: usize, out: &[f32], dout: &mut [f32]| {
+            score = score.and(scorer.score(batch, first, out, weight, Some(dout)));
+        };
+        backbone.gradient(&state.weights, &batch.tokens, &mut loss, grad);
+        let mut grads: Vec<&mut [f32]> = grad.tensors().into_iter().map(|tensor| tensor.values).collect();
+        optim::clip_global_norm(&mut grads, spec.recipe.clip);
+        let grads: Vec<&[f32]> = grads.iter().map(|values| &**values).collect();
+        let mut weights: Vec<&mut [f32]> =
+            state.weights.tensors().into_iter().map(|tensor| tensor.values).collect();
+        state.optimizer.step(&mut weights, &grads, groups, multiplier);
+        let decay = optim::ema_decay(state.step, spec.recipe.average);
+        let mut averaged: Vec<&mut [f32]> =
+            state.averaged.tensors().into_iter().map(|tensor| tensor.values).collect();
+        optim::average(&mut averaged, &weights, decay);
+        state.step += 1;
+        score
+    }
+
+    /// Score of some weights on all sequences of a part. What is hidden for reconstruction is the same every time.
+    pub fn score(&mut self, weights: &Weights, part: &Part) -> Score {
+        let Learner { spec, data, scorer, backbone, batch, out, .. } = self;
+        let all: Vec<usize> = (0..part.starts.len()).collect();
+        let mut sum = Score::default();
+        for (index, indices) in all.chunks(spec.recipe.batch).enumerate() {
+            let mut rng = generator(spec.recipe.seed, VALID, index);
+            data.fill(spec.task, part, indices, (0, 0), &mut rng, batch);
+            let out = &mut out[..indices.len() * scorer.len * scorer.outputs];
+            backbone.forward(weights, &batch.tokens, out);
+            sum = sum.and(scorer.score(batch, 0, out, 0.0, None));
+        }
+        sum
+    }
+}
+
+/// How the optimiser treats a tensor.
+fn group(recipe: &Recipe, kind: Kind) -> Group {
+    let (learning_rate, weight_decay) = match kind {
+        Kind::Ssm => (recipe.ssm_learning_rate, 0.0),
+        Kind::Matrix => (recipe.learning_rate, recipe.weight_decay),
+        Kind::Vector => (recipe.learning_rate, 0.0),
+        Kind::Frozen => (0.0, 0.0),
+    };
+    Group { learning_rate, weight_decay }
+}

@@ -1,0 +1,457 @@
+//! What a sequence task is: as a person writes it, and checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::block::Placement;
+use crate::engine::s4d::Init;
+use crate::engine::ssm::SsmKind;
+
+/// What is learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// The class of a whole sequence: cross-entropy, share of hits.
+    Classify,
+    /// Every next code of a sequence: cross-entropy in bits, perplexity.
+    Generate,
+    /// Values of positions that were hidden: squared error.
+    Reconstruct,
+}
+
+impl Task {
+    /// All of them.
+    pub const ALL: [Task; 3] = [Task::Classify, Task::Generate, Task::Reconstruct];
+
+    /// Name in definitions and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Task::Classify => "classify",
+            Task::Generate => "generate",
+            Task::Reconstruct => "reconstruct",
+        }
+    }
+}
+
+/// What the files hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Parquet with columns `label` and `pixels`.
+    Images,
+    /// Folders of WAV files; for classes, one folder each.
+    Sounds,
+    /// Bytes of any file.
+    Bytes,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Form; 3] = [Form::Images, Form::Sounds, Form::Bytes];
+
+    /// Name in definitions and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Form::Images => "images",
+            Form::Sounds => "sounds",
+            Form::Bytes => "bytes",
+        }
+    }
+}
+
+/// In which order the positions of a sequence are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// As they stand.
+    #[default]
+    Plain,
+    /// Position i is the i-th smallest after reversing the bits of the indices (S4 repository, `mnist`).
+    Bitrev,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Order; 2] = [Order::Plain, Order::Bitrev];
+
+    /// Name in definitions and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Order::Plain => "plain",
+            Order::Bitrev => "bitrev",
+        }
+    }
+}
+
+/// How samples of a sound become codes of 8 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Codes {
+    /// μ-law, μ = 255: fine where it is quiet.
+    #[default]
+    MuLaw,
+    /// Even steps.
+    Linear,
+}
+
+impl Codes {
+    /// All of them.
+    pub const ALL: [Codes; 2] = [Codes::MuLaw, Codes::Linear];
+
+    /// Name in definitions and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Codes::MuLaw => "mu_law",
+            Codes::Linear => "linear",
+        }
+    }
+}
+
+/// Which outputs answer for a whole sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readout {
+    /// The mean over all positions; as the head is linear, that is the head of the mean.
+    #[default]
+    Pool,
+    /// The last position's.
+    Last,
+}
+
+impl Readout {
+    /// All of them.
+    pub const ALL: [Readout; 2] = [Readout::Pool, Readout::Last];
+
+    /// Name in definitions and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Readout::Pool => "pool",
+            Readout::Last => "last",
+        }
+    }
+}
+
+/// The network. Also what a model file says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// State-space model of the blocks.
+    pub ssm: SsmKind,
+    /// Width (H).
+    pub hidden: usize,
+    /// State size (N), conjugates included.
+    pub state: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Whether the norm stands before a block (else after it).
+    pub prenorm: bool,
+    /// Where A starts.
+    pub init: Init,
+    /// Range of dt at the start.
+    pub dt: (f64, f64),
+    /// Which outputs answer for a sequence.
+    pub readout: Readout,
+}
+
+impl Architecture {
+    /// Where the norm stands.
+    pub fn placement(&self) -> Placement {
+        if self.prenorm { Placement::Pre } else { Placement::Post }
+    }
+}
+
+/// How it is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Passes through the training sequences.
+    pub epochs: usize,
+    /// Sequences of a step.
+    pub batch: usize,
+    /// Rate after warm-up, at the start of half a cosine.
+    pub learning_rate: f64,
+    /// Rate of dt and A: fast changes of the dynamics undo what was learnt (S4 repository, optimiser group `ssm`).
+    pub ssm_learning_rate: f64,
+    /// Decoupled decay of matrices; biases, norms, D and the dynamics have none.
+    pub weight_decay: f64,
+    /// Steps of linear warm-up: AdamW's second moments are noise at first.
+    pub warmup: usize,
+    /// Largest norm of a gradient: one odd batch must not throw the weights.
+    pub clip: f64,
+    /// Decay of the averaged weights, which are judged and kept.
+    pub average: f64,
+    /// Images are shifted at random by up to that many pixels.
+    pub shift: usize,
+    /// Share of the training sequences that choose the best epoch and are not trained on.
+    pub valid: f64,
+    /// Seed of weights and batches.
+    pub seed: u64,
+    /// When to end at the latest; the cosine is as long as the time allows.
+    pub budget: Option<Duration>,
+}
+
+/// A sequence task as a person writes it: what is not written is `None` or empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawSequence {
+    /// Name of the definition.
+    pub name: String,
+    /// Where the data comes from.
+    pub source: Option<String>,
+    /// What is learnt.
+    pub kind: Option<Task>,
+    /// What the files hold.
+    pub data: Option<Form>,
+    /// Files or folders below the data folder; the first that is there is read.
+    pub files: Vec<String>,
+    /// The same for the test part; empty keeps a share of the training part.
+    pub test_files: Vec<String>,
+    /// Order of positions.
+    pub permute: Option<Order>,
+    /// Codes of sounds.
+    pub codes: Option<Codes>,
+    /// Positions of a sequence, where the files do not say.
+    pub len: Option<usize>,
+    /// Of [`Architecture`].
+    pub ssm: Option<SsmKind>,
+    /// Width.
+    pub hidden: Option<usize>,
+    /// State size.
+    pub state: Option<usize>,
+    /// Blocks.
+    pub layers: Option<usize>,
+    /// Whether norms stand before blocks.
+    pub prenorm: Option<bool>,
+    /// Where A starts.
+    pub init: Option<Init>,
+    /// Range of dt.
+    pub dt: Option<(f64, f64)>,
+    /// Which outputs answer.
+    pub readout: Option<Readout>,
+    /// Of [`Recipe`].
+    pub epochs: Option<usize>,
+    /// Sequences of a step.
+    pub batch: Option<usize>,
+    /// Rate.
+    pub learning_rate: Option<f64>,
+    /// Rate of the dynamics.
+    pub ssm_learning_rate: Option<f64>,
+    /// Decay.
+    pub weight_decay: Option<f64>,
+    /// Steps.
+    pub warmup: Option<usize>,
+    /// Norm.
+    pub clip: Option<f64>,
+    /// Decay of the averaged weights.
+    pub average: Option<f64>,
+    /// Pixels.
+    pub shift: Option<usize>,
+    /// Share.
+    pub valid: Option<f64>,
+    /// Seed.
+    pub seed: Option<u64>,
+    /// Limit.
+    pub budget: Option<Duration>,
+}
+
+/// A sequence task, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceSpec {
+    pub(super) name: String,
+    pub(super) source: Option<String>,
+    pub(super) task: Task,
+    pub(super) form: Form,
+    pub(super) files: Vec<String>,
+    pub(super) test_files: Vec<String>,
+    pub(super) order: Order,
+    pub(super) codes: Codes,
+    pub(super) len: Option<usize>,
+    pub(super) architecture: Architecture,
+    pub(super) recipe: Recipe,
+}
+
+impl SequenceSpec {
+    /// Name of the definition.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the data comes from.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// What is learnt.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// What the files hold.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Names below the data folder, of the training and of the test part.
+    pub fn files(&self) -> [&[String]; 2] {
+        [&self.files, &self.test_files]
+    }
+
+    /// Order of positions.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Codes of sounds.
+    pub fn codes(&self) -> Codes {
+        self.codes
+    }
+
+    /// Positions of a sequence, where the files do not say.
+    pub fn len(&self) -> Option<usize> {
+        self.len
+    }
+
+    /// The network.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// How it is trained.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+}
+
+/// What is wrong with a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// The key that it is about.
+    pub key: &'static str,
+    /// What is wrong, and what would do.
+    pub message: String,
+}
+
+/// Notes a problem unless a value lies in its range.
+struct Checks(Vec<SpecProblem>);
+
+impl Checks {
+    fn note(&mut self, key: &'static str, message: impl Into<String>) {
+        self.0.push(SpecProblem { key, message: message.into() });
+    }
+
+    fn whole(&mut self, key: &'static str, value: usize, range: std::ops::RangeInclusive<usize>) -> usize {
+        if !range.contains(&value) {
+            self.note(key, format!("{value} is not in {}..={}", range.start(), range.end()));
+        }
+        value
+    }
+
+    fn number(&mut self, key: &'static str, value: f64, [low, high]: [f64; 2]) -> f64 {
+        if !(low..=high).contains(&value) {
+            self.note(key, format!("{value} is not between {low} and {high}"));
+        }
+        value
+    }
+}
+
+impl TryFrom<RawSequence> for SequenceSpec {
+    type Error = Vec<SpecProblem>;
+
+    fn try_from(raw: RawSequence) -> Result<SequenceSpec, Vec<SpecProblem>> {
+        let mut checks = Checks(Vec::new());
+        let task = raw.kind.unwrap_or_else(|| {
+            checks.note("kind", "kind is missing; write classify, generate or reconstruct");
+            Task::Classify
+        });
+        let form = raw.data.unwrap_or_else(|| {
+            checks.note("data", "data is missing; write images, sounds or bytes");
+            Form::Images
+        });
+        if raw.files.is_empty() {
+            checks.note("files", "files is missing; name the files or folders of the training part");
+        }
+        match (task, form) {
+            (Task::Classify, Form::Bytes) => {
+                checks.note("data", "bytes have no classes; write kind = \"generate\"")
+            }
+            (Task::Generate, Form::Images) => {
+                checks.note("data", "images are not generated; write bytes or sounds")
+            }
+            (Task::Reconstruct, Form::Bytes) => {
+                checks.note("data", "bytes are not values; write images or sounds")
+            }
+            _ => {}
+        }
+        if raw.len.is_none() && form != Form::Images {
+            checks.note("len", "len is missing: positions of a sequence, for example 1024");
+        }
+        if form != Form::Images {
+            if raw.permute.is_some_and(|order| order != Order::Plain) {
+                checks.note("permute", "only images are permuted");
+            }
+            if raw.shift.unwrap_or(0) > 0 {
+                checks.note("shift", "only images are shifted");
+            }
+        }
+        let (low, high) = raw.dt.unwrap_or((1e-3, 1e-1));
+        if !(low > 0.0 && low < high && high.is_finite()) {
+            checks
+                .note("dt", format!("[{low}, {high}] is no range of steps; write for example [0.001, 0.1]"));
+        }
+        let hidden = checks.whole("hidden", raw.hidden.unwrap_or(64), 16..=2048);
+        if !hidden.is_multiple_of(16) {
+            checks.note("hidden", format!("{hidden} is not a multiple of 16"));
+        }
+        let state = checks.whole("state", raw.state.unwrap_or(64), 2..=1024);
+        if !state.is_multiple_of(2) {
+            checks.note("state", format!("{state} is odd; conjugates count, so that it is even"));
+        }
+        let learning_rate = checks.number("learning_rate", raw.learning_rate.unwrap_or(4e-3), [1e-8, 1.0]);
+        let ssm_rate = raw.ssm_learning_rate.unwrap_or(learning_rate.min(1e-3));
+        let spec = SequenceSpec {
+            name: raw.name,
+            source: raw.source,
+            task,
+            form,
+            files: raw.files,
+            test_files: raw.test_files,
+            order: raw.permute.unwrap_or_default(),
+            codes: raw.codes.unwrap_or_default(),
+            len: raw.len.map(|len| checks.whole("len", len, 2..=1 << 20)),
+            architecture: Architecture {
+                ssm: raw.ssm.unwrap_or_default(),
+                hidden,
+                state,
+                layers: checks.whole("layers", raw.layers.unwrap_or(4), 1..=64),
+                prenorm: raw.prenorm.unwrap_or(true),
+                init: raw.init.unwrap_or(Init::Lin),
+                dt: (low, high),
+                readout: raw.readout.unwrap_or_default(),
+            },
+            recipe: Recipe {
+                epochs: checks.whole("epochs", raw.epochs.unwrap_or(10), 1..=100_000),
+                batch: checks.whole("batch", raw.batch.unwrap_or(64), 1..=4096),
+                learning_rate,
+                ssm_learning_rate: checks.number("ssm_learning_rate", ssm_rate, [0.0, 1.0]),
+                weight_decay: checks.number("weight_decay", raw.weight_decay.unwrap_or(0.02), [0.0, 1.0]),
+                warmup: checks.whole("warmup", raw.warmup.unwrap_or(300), 0..=1_000_000),
+                clip: checks.number("clip", raw.clip.unwrap_or(1.0), [1e-6, 1e6]),
+                average: checks.number("average", raw.average.unwrap_or(0.999), [0.0, 0.999_999]),
+                shift: checks.whole("shift", raw.shift.unwrap_or(0), 0..=8),
+                valid: checks.number("valid", raw.valid.unwrap_or(0.05), [0.0, 0.5]),
+                seed: raw.seed.unwrap_or(1),
+                budget: raw.budget,
+            },
+        };
+        if checks.0.is_empty() { Ok(spec) } else { Err(checks.0) }
+    }
+}
+
+/// Where a run keeps what it makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Folder of the data; `None` if nobody said.
+    pub data: Option<PathBuf>,
+    /// Folder of the results.
+    pub out: PathBuf,
+}
