@@ -64,14 +64,19 @@
 //! | [`block`], [`network`] | residual block; encoder, blocks, head |
 //! | [`chunked`] | the network of diagonal models for long sequences in f32, many times faster; one observation at a time |
 //! | [`simd`] | one source of vector code for every instruction set |
-//! | [`loss`] | pinball, squared and Huber error |
+//! | [`sashimi`] | S4 at several rates (SaShiMi), an autoregressive model of codes on it, sampling |
+//! | [`embedding`], [`codes`] | a vector per code; values as codes, linear and mu-law |
+//! | [`loss`], [`cross_entropy`] | pinball, squared and Huber error; cross-entropy of a softmax |
 //! | [`optim`] | AdamW, clipping, schedule, averaged weights |
 
 pub mod activation;
 pub mod block;
 pub mod chunked;
+pub mod codes;
 pub mod convolution;
+pub mod cross_entropy;
 pub mod dplr;
+pub mod embedding;
 pub mod hippo;
 pub mod linear;
 pub mod loss;
@@ -82,5 +87,6 @@ pub mod param;
 pub mod real;
 pub mod recurrence;
 pub mod s4d;
+pub mod sashimi;
 pub mod simd;
 pub mod ssm;
