@@ -25,6 +25,19 @@ pub enum Companding {
     MuLaw,
 }
 
+impl Companding {
+    /// All of them.
+    pub const ALL: [Companding; 2] = [Companding::Linear, Companding::MuLaw];
+
+    /// Name in settings and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Companding::Linear => "linear",
+            Companding::MuLaw => "mu_law",
+        }
+    }
+}
+
 /// A quantiser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ndarray::Array1;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::engine::codes::{Codes, Companding, Range};
 use crate::ingest::{self, Images};
-use crate::sequence::spec::{Codes, Form, Order, SequenceSpec, Task};
+use crate::sequence::spec::{Form, Order, SequenceSpec, Task};
 
 /// Why there is nothing to learn from.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +93,7 @@ pub struct Part {
     /// Where each sequence begins.
     pub starts: Vec<usize>,
     /// Class of each sequence, where there are classes.
-    pub labels: Vec<u32>,
+    pub labels: Vec<u16>,
 }
 
 /// Training part, the share of it that chooses, test part.
@@ -149,7 +151,7 @@ fn images(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     let len = images.pixels_per_image;
     let part = |images: Images| Part {
         starts: (0..images.labels.len()).map(|index| index * len).collect(),
-        labels: images.labels.iter().map(|&label| u32::from(label)).collect(),
+        labels: images.labels.iter().map(|&label| u16::from(label)).collect(),
         values: Arc::new(Values::Bytes(images.pixels)),
     };
     let (mut files, train) = (vec![path], part(images));
@@ -167,7 +169,7 @@ fn images(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
         }
     };
     let classes = train.labels.iter().chain(test.iter().flat_map(|test| &test.labels)).max();
-    let classes = classes.map_or(0, |&label| label as usize + 1);
+    let classes = classes.map_or(0, |&label| usize::from(label) + 1);
     let side = len.isqrt();
     parts(spec, train, test, len, classes, (side * side == len).then_some(side), files)
 }
@@ -215,7 +217,7 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     let mut files = Vec::new();
     let mut read = |root: &Path| -> Result<Part, DataError> {
         let (mut samples, mut starts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        let groups: Vec<(u32, PathBuf)> = match spec.task {
+        let groups: Vec<(u16, PathBuf)> = match spec.task {
             Task::Classify => (0..).zip(&classes).map(|(label, name)| (label, root.join(name))).collect(),
             Task::Generate | Task::Reconstruct => vec![(0, root.to_path_buf())],
         };
@@ -363,7 +365,7 @@ pub struct Batch {
     /// (batch, L, P): standardised values, codes of the positions before, or values and marks of hidden ones.
     pub tokens: Vec<f32>,
     /// Classes (batch), or codes (batch, L).
-    pub codes: Vec<u32>,
+    pub codes: Vec<u16>,
     /// Values (batch, L) to reconstruct where they are hidden, else `NaN`.
     pub values: Vec<f32>,
 }
@@ -437,7 +439,7 @@ impl Data {
                 Task::Generate => {
                     let code = |at: usize| part.values.get(start + at);
                     batch.tokens.extend((0..self.len).map(|at| if at == 0 { FIRST } else { code(at - 1) }));
-                    batch.codes.extend((0..self.len).map(|at| code(at) as u32));
+                    batch.codes.extend((0..self.len).map(|at| code(at) as u16));
                 }
                 Task::Reconstruct => {
                     let hidden = hidden(self.len, rng);
@@ -469,19 +471,14 @@ fn hidden(len: usize, rng: &mut impl Rng) -> Vec<bool> {
 }
 
 /// Codes of sounds, each sequence scaled to its own range.
-fn codes(form: Codes, samples: &[i16], starts: &[usize], len: usize) -> Vec<u8> {
+fn codes(companding: Companding, samples: &[i16], starts: &[usize], len: usize) -> Vec<u8> {
+    let quantiser = Codes { companding, bins: CODES };
     let mut out = vec![0_u8; samples.len()];
     for &start in starts {
-        let part = &samples[start..start + len];
-        let low = f64::from(part.iter().copied().min().unwrap_or(0));
-        let range = f64::from(part.iter().copied().max().unwrap_or(0)) - low + 1e-6;
-        for (to, &sample) in out[start..start + len].iter_mut().zip(part) {
-            let x = (f64::from(sample) - low) / range * 2.0 - 1.0;
-            let y = match form {
-                Codes::MuLaw => x.signum() * (255.0 * (x + 1e-8).abs()).ln_1p() / 256.0_f64.ln(),
-                Codes::Linear => x,
-            };
-            *to = ((y + 1.0) / 2.0 * (256.0 - 0.01) + 0.005) as u8;
+        let part: Array1<f32> = samples[start..start + len].iter().map(|&sample| f32::from(sample)).collect();
+        let codes = quantiser.encode(Range::of(&part), part.view());
+        for (to, code) in out[start..start + len].iter_mut().zip(codes) {
+            *to = u8::try_from(code).expect("256 codes");
         }
     }
     out

@@ -41,6 +41,8 @@ pub struct Learner<'a> {
     data: &'a Data,
     scorer: Scorer,
     backbone: Backbone,
+    /// To start from.
+    weights: Weights,
     groups: Vec<Group>,
     grad: Weights,
     batch: Batch,
@@ -57,20 +59,20 @@ impl<'a> Learner<'a> {
             reads_codes: task == Task::Generate,
             outputs: data.outputs(task),
         };
-        let backbone = Backbone::new(&spec.architecture, ports, spec.recipe.batch);
+        let mut rng = generator(spec.recipe.seed, WEIGHTS, 0);
+        let (backbone, weights) = Backbone::new(&spec.architecture, ports, spec.recipe.batch, &mut rng);
         let mut grad = backbone.zeros();
         let groups = grad.tensors().iter().map(|tensor| group(&spec.recipe, tensor.kind)).collect();
         let scorer =
             Scorer { task, readout: spec.architecture.readout, len: ports.len, outputs: ports.outputs };
         let out = vec![0.0; spec.recipe.batch * ports.len * ports.outputs];
-        Learner { spec, data, scorer, backbone, groups, grad, batch: Batch::new(), out }
+        Learner { spec, data, scorer, backbone, weights, groups, grad, batch: Batch::new(), out }
     }
 
     /// The start.
     pub fn start(&self) -> State {
-        let mut rng = generator(self.spec.recipe.seed, WEIGHTS, 0);
-        let mut weights = self.backbone.init(&self.spec.architecture, &mut rng);
-        let sizes: Vec<usize> = weights.tensors().iter().map(|tensor| tensor.values.len()).collect();
+        let mut weights = self.weights.clone();
+        let sizes: Vec<usize> = weights.values().iter().map(|values| values.len()).collect();
         State { averaged: weights.clone(), weights, optimizer: AdamW::new(&sizes), step: 0 }
     }
 
@@ -84,23 +86,20 @@ impl<'a> Learner<'a> {
         let Learner { spec, data, scorer, backbone, groups, grad, batch, .. } = self;
         let mut rng = generator(spec.recipe.seed, BATCH, state.step);
         data.fill(spec.task, &data.train, indices, (spec.recipe.shift, offset), &mut rng, batch);
-        grad.tensors().into_iter().for_each(|tensor| tensor.values.fill(0.0));
+        grad.values().into_iter().for_each(|values| values.fill(0.0));
         let weight = (1.0 / (scorer.per_sequence(batch) * indices.len() as f64)) as f32;
         let mut score = Score::default();
         let mut loss = |first: usize, out: &[f32], dout: &mut [f32]| {
             score = score.and(scorer.score(batch, first, out, weight, Some(dout)));
         };
         backbone.gradient(&state.weights, &batch.tokens, &mut loss, grad);
-        let mut grads: Vec<&mut [f32]> = grad.tensors().into_iter().map(|tensor| tensor.values).collect();
+        let mut grads = grad.values();
         optim::clip_global_norm(&mut grads, spec.recipe.clip);
         let grads: Vec<&[f32]> = grads.iter().map(|values| &**values).collect();
-        let mut weights: Vec<&mut [f32]> =
-            state.weights.tensors().into_iter().map(|tensor| tensor.values).collect();
+        let mut weights = state.weights.values();
         state.optimizer.step(&mut weights, &grads, groups, multiplier);
         let decay = optim::ema_decay(state.step, spec.recipe.average);
-        let mut averaged: Vec<&mut [f32]> =
-            state.averaged.tensors().into_iter().map(|tensor| tensor.values).collect();
-        optim::average(&mut averaged, &weights, decay);
+        optim::average(&mut state.averaged.values(), &weights, decay);
         state.step += 1;
         score
     }

@@ -24,6 +24,7 @@ pub use data::DataError;
 pub use run::{Epoch, Outcome, Progress, SequenceError, default_folder, run};
 pub use score::Score;
 pub use spec::{
-    Architecture, Codes, Form, Order, Places, RawSequence, Readout, Recipe, SequenceSpec, SpecProblem, Task,
+    Architecture, Arrangement, Form, Order, Places, RawSequence, Readout, Recipe, SequenceSpec, SpecProblem,
+    Task,
 };
 pub use stored::StoredError;

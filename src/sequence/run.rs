@@ -12,7 +12,7 @@ use crate::sequence::curve::{self, Point};
 use crate::sequence::data::{self, Data, DataError};
 use crate::sequence::learner::{Learner, ORDER, generator};
 use crate::sequence::score::Score;
-use crate::sequence::spec::{Places, SequenceSpec, Task};
+use crate::sequence::spec::{Arrangement, Places, SequenceSpec, Task};
 use crate::sequence::stored::{self, Checkpoint, StoredError};
 
 /// Why a task has no result.
@@ -150,7 +150,7 @@ pub fn run(
         files: data.files.clone(),
         sequences: [&data.train, &data.valid, &data.test].map(|part| part.starts.len()),
         len: data.len,
-        parameters: run.state.weights.tensors().iter().map(|tensor| tensor.values.len()).sum(),
+        parameters: run.state.weights.values().iter().map(|values| values.len()).sum(),
         best: run.best.map_or(0, |(epoch, _)| epoch),
         test,
         seconds: seconds(),
@@ -240,5 +240,9 @@ fn is_better(task: Task, one: &Score, other: &Score) -> bool {
 
 /// Where the results of a run go if nobody says.
 pub fn default_folder(spec: &SequenceSpec) -> PathBuf {
-    Path::new("runs").join(format!("{}-{}", spec.name, spec.architecture.ssm.as_str()))
+    let network = match spec.architecture.backbone {
+        Arrangement::Stack => spec.architecture.ssm.as_str(),
+        Arrangement::Sashimi => spec.architecture.backbone.as_str(),
+    };
+    Path::new("runs").join(format!("{}-{network}", spec.name))
 }

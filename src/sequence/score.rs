@@ -1,9 +1,10 @@
 //! What a task makes of the outputs at every position: loss, gradient, hits.
 
+use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::real::Real;
+use crate::engine::cross_entropy;
 use crate::sequence::data::Batch;
 use crate::sequence::spec::{Readout, Task};
 
@@ -74,10 +75,10 @@ impl Scorer {
     ) -> Score {
         let size = self.len * self.outputs;
         let one = |(index, out): (usize, &[f32]), dout: Option<&mut [f32]>| match self.task {
-            Task::Classify => self.class(batch.codes[first + index] as usize, out, weight, dout),
+            Task::Classify => self.class(batch.codes[first + index], out, weight, dout),
             Task::Generate => {
-                let codes = &batch.codes[(first + index) * self.len..][..self.len];
-                self.codes(codes, out, weight, dout)
+                let own = &batch.codes[(first + index) * self.len..][..self.len];
+                codes(own, out, weight, dout)
             }
             Task::Reconstruct => {
                 let values = &batch.values[(first + index) * self.len..][..self.len];
@@ -97,8 +98,8 @@ impl Scorer {
         scores.into_iter().fold(Score::default(), Score::and)
     }
 
-    fn class(&self, label: usize, out: &[f32], weight: f32, dout: Option<&mut [f32]>) -> Score {
-        let mut logits = match self.readout {
+    fn class(&self, label: u16, out: &[f32], weight: f32, dout: Option<&mut [f32]>) -> Score {
+        let logits = match self.readout {
             Readout::Pool => {
                 let mut sum = vec![0.0; self.outputs];
                 for row in out.chunks_exact(self.outputs) {
@@ -109,54 +110,51 @@ impl Scorer {
             }
             Readout::Last => out[(self.len - 1) * self.outputs..].to_vec(),
         };
-        let score = cross_entropy(&mut logits, label);
+        let mut gradient = vec![0.0; self.outputs];
+        let score = cross_entropy(&logits, &[label], &mut gradient);
         if let Some(dout) = dout {
             match self.readout {
                 Readout::Pool => {
                     let weight = weight / self.len as f32;
-                    logits.iter_mut().for_each(|d| *d *= weight);
-                    dout.chunks_exact_mut(self.outputs).for_each(|row| row.copy_from_slice(&logits));
+                    gradient.iter_mut().for_each(|d| *d *= weight);
+                    dout.chunks_exact_mut(self.outputs).for_each(|row| row.copy_from_slice(&gradient));
                 }
                 Readout::Last => {
                     let (before, last) = dout.split_at_mut((self.len - 1) * self.outputs);
                     before.fill(0.0);
-                    last.iter_mut().zip(&logits).for_each(|(d, &value)| *d = value * weight);
+                    last.iter_mut().zip(&gradient).for_each(|(d, &value)| *d = value * weight);
                 }
             }
         }
         score
     }
+}
 
-    fn codes(&self, codes: &[u32], out: &[f32], weight: f32, dout: Option<&mut [f32]>) -> Score {
-        let mut logits = vec![0.0; self.outputs];
-        let mut dout = dout.map(|dout| dout.chunks_exact_mut(self.outputs));
-        let mut sum = Score::default();
-        for (row, &code) in out.chunks_exact(self.outputs).zip(codes) {
-            logits.copy_from_slice(row);
-            sum = sum.and(cross_entropy(&mut logits, code as usize));
-            if let Some(to) = dout.as_mut().and_then(Iterator::next) {
-                to.iter_mut().zip(&logits).for_each(|(d, &value)| *d = value * weight);
-            }
+/// Cross-entropy of the codes of a sequence, and its gradient times `weight`.
+fn codes(codes: &[u16], out: &[f32], weight: f32, dout: Option<&mut [f32]>) -> Score {
+    match dout {
+        Some(dout) => {
+            let score = cross_entropy(out, codes, dout);
+            dout.iter_mut().for_each(|d| *d *= weight);
+            score
         }
-        sum
+        None => cross_entropy(out, codes, &mut vec![0.0; out.len()]),
     }
 }
 
-// −ln softmax(z)_k = ln Σ e^{z_i − m} + m − z_k with m = max z;  d z_i = softmax(z)_i − [i = k].
-
-/// Cross-entropy of one row of logits, which become its gradient.
-fn cross_entropy(logits: &mut [f32], label: usize) -> Score {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let likeliest = logits.iter().position(|&logit| logit == largest);
-    let own = logits[label];
-    let mut sum = 0.0;
-    for logit in logits.iter_mut() {
-        *logit = (*logit - largest).exp_fast();
-        sum += *logit;
-    }
-    logits.iter_mut().for_each(|logit| *logit /= sum);
-    logits[label] -= 1.0;
-    Score { loss: f64::from(sum.ln() + largest - own), hits: usize::from(likeliest == Some(label)), count: 1 }
+/// Cross-entropy of some rows of logits, whose gradient goes to `gradient`.
+fn cross_entropy(logits: &[f32], labels: &[u16], gradient: &mut [f32]) -> Score {
+    let classes = logits.len() / labels.len();
+    let shape = (labels.len(), classes);
+    let rows = ArrayView2::from_shape(shape, logits).expect("rows of one length");
+    let to = ArrayViewMut2::from_shape(shape, gradient).expect("rows of one length");
+    let loss = cross_entropy::value_and_gradient(rows, labels, 1.0, to);
+    let is_hit = |(row, &label): (&[f32], &u16)| {
+        let own = row[usize::from(label)];
+        row.iter().enumerate().all(|(at, &other)| other < own || at >= usize::from(label) && other <= own)
+    };
+    let hits = logits.chunks_exact(classes).zip(labels).filter(|&pair| is_hit(pair)).count();
+    Score { loss, hits, count: labels.len() }
 }
 
 /// Squared error of the values that were hidden.
@@ -190,7 +188,7 @@ mod tests {
             (Task::Reconstruct, Readout::Pool, 1),
         ] {
             let count = if task == Task::Classify { sequences } else { sequences * len };
-            let codes = (0..count).map(|at| (at * 3 % 4) as u32).collect();
+            let codes = (0..count).map(|at| (at * 3 % 4) as u16).collect();
             let batch = Batch { tokens: Vec::new(), codes, values: values.clone() };
             let scorer = Scorer { task, readout, len, outputs };
             let out: Vec<f32> = (0..sequences * len * outputs).map(noise).collect();
@@ -214,9 +212,10 @@ mod tests {
 
     #[test]
     fn a_certain_answer_costs_nothing_and_a_wrong_one_stays_finite() {
-        let mut logits = [100.0, -100.0];
-        assert_eq!(cross_entropy(&mut logits, 0), Score { loss: 0.0, hits: 1, count: 1 });
-        let mut logits = [1000.0, -1000.0];
-        assert_eq!(cross_entropy(&mut logits, 1), Score { loss: 2000.0, hits: 0, count: 1 });
+        let score = |logits: [f32; 2], label| cross_entropy(&logits, &[label], &mut [0.0; 2]);
+        assert_eq!(score([100.0, -100.0], 0), Score { loss: 0.0, hits: 1, count: 1 });
+        assert_eq!(score([1000.0, -1000.0], 1), Score { loss: 2000.0, hits: 0, count: 1 });
+        // Of two equal ones the first is the answer.
+        assert_eq!([score([1.0, 1.0], 0).hits, score([1.0, 1.0], 1).hits], [1, 0]);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::block::Placement;
+use crate::engine::codes::Companding;
 use crate::engine::s4d::Init;
 use crate::engine::ssm::SsmKind;
 
@@ -85,30 +86,6 @@ impl Order {
     }
 }
 
-/// How samples of a sound become codes of 8 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Codes {
-    /// μ-law, μ = 255: fine where it is quiet.
-    #[default]
-    MuLaw,
-    /// Even steps.
-    Linear,
-}
-
-impl Codes {
-    /// All of them.
-    pub const ALL: [Codes; 2] = [Codes::MuLaw, Codes::Linear];
-
-    /// Name in definitions and documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Codes::MuLaw => "mu_law",
-            Codes::Linear => "linear",
-        }
-    }
-}
-
 /// Which outputs answer for a whole sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,18 +110,50 @@ impl Readout {
     }
 }
 
+/// How the blocks of a network are arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrangement {
+    /// One after the other, all at the rate of the sequence.
+    #[default]
+    Stack,
+    /// At several rates, down and up again (SaShiMi, Goel et al., arXiv 2202.09729).
+    Sashimi,
+}
+
+impl Arrangement {
+    /// All of them.
+    pub const ALL: [Arrangement; 2] = [Arrangement::Stack, Arrangement::Sashimi];
+
+    /// Name in definitions and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Arrangement::Stack => "stack",
+            Arrangement::Sashimi => "sashimi",
+        }
+    }
+}
+
 /// The network. Also what a model file says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
+    /// How blocks are arranged.
+    pub backbone: Arrangement,
     /// State-space model of the blocks.
     pub ssm: SsmKind,
     /// Width (H).
     pub hidden: usize,
     /// State size (N), conjugates included.
     pub state: usize,
-    /// Blocks.
+    /// Blocks; with SaShiMi on every level.
     pub layers: usize,
+    /// Positions that become one from level to level, finest first; SaShiMi only, as the next two.
+    pub pools: Vec<usize>,
+    /// Factor of the width from level to level.
+    pub expand: usize,
+    /// Width of the feed-forward layers as a multiple of the level's.
+    pub feed_forward: usize,
     /// Whether the norm stands before a block (else after it).
     pub prenorm: bool,
     /// Where A starts.
@@ -209,10 +218,18 @@ pub struct RawSequence {
     /// Order of positions.
     pub permute: Option<Order>,
     /// Codes of sounds.
-    pub codes: Option<Codes>,
+    pub codes: Option<Companding>,
     /// Positions of a sequence, where the files do not say.
     pub len: Option<usize>,
     /// Of [`Architecture`].
+    pub backbone: Option<Arrangement>,
+    /// Pools.
+    pub pools: Option<Vec<usize>>,
+    /// Factor of the width.
+    pub expand: Option<usize>,
+    /// Factor of the feed-forward layers.
+    pub feed_forward: Option<usize>,
+    /// State-space model.
     pub ssm: Option<SsmKind>,
     /// Width.
     pub hidden: Option<usize>,
@@ -264,7 +281,7 @@ pub struct SequenceSpec {
     pub(super) files: Vec<String>,
     pub(super) test_files: Vec<String>,
     pub(super) order: Order,
-    pub(super) codes: Codes,
+    pub(super) codes: Companding,
     pub(super) len: Option<usize>,
     pub(super) architecture: Architecture,
     pub(super) recipe: Recipe,
@@ -302,7 +319,7 @@ impl SequenceSpec {
     }
 
     /// Codes of sounds.
-    pub fn codes(&self) -> Codes {
+    pub fn codes(&self) -> Companding {
         self.codes
     }
 
@@ -406,6 +423,25 @@ impl TryFrom<RawSequence> for SequenceSpec {
         if !state.is_multiple_of(2) {
             checks.note("state", format!("{state} is odd; conjugates count, so that it is even"));
         }
+        let backbone = raw.backbone.unwrap_or_default();
+        let pools = raw.pools.unwrap_or_else(|| vec![4, 4]);
+        if backbone == Arrangement::Sashimi {
+            if raw.kind.is_some_and(|kind| kind != Task::Generate) {
+                checks.note("backbone", "sashimi generates; for other tasks write backbone = \"stack\"");
+            }
+            let stride = pools.iter().try_fold(1_usize, |stride, &pool| stride.checked_mul(pool));
+            match stride.filter(|&stride| stride > 0 && pools.len() <= 8) {
+                None => checks.note("pools", format!("{pools:?} are no pools; write for example [4, 4]")),
+                Some(stride) if raw.len.is_some_and(|len| !len.is_multiple_of(stride)) => {
+                    let len = raw.len.unwrap_or(0);
+                    checks.note("len", format!("{len} is no multiple of {stride}, the product of the pools"));
+                }
+                Some(_) => {}
+            }
+            if raw.prenorm == Some(false) {
+                checks.note("prenorm", "the norms of sashimi stand before its blocks");
+            }
+        }
         let learning_rate = checks.number("learning_rate", raw.learning_rate.unwrap_or(4e-3), [1e-8, 1.0]);
         let ssm_rate = raw.ssm_learning_rate.unwrap_or(learning_rate.min(1e-3));
         let spec = SequenceSpec {
@@ -416,9 +452,13 @@ impl TryFrom<RawSequence> for SequenceSpec {
             files: raw.files,
             test_files: raw.test_files,
             order: raw.permute.unwrap_or_default(),
-            codes: raw.codes.unwrap_or_default(),
+            codes: raw.codes.unwrap_or(Companding::MuLaw),
             len: raw.len.map(|len| checks.whole("len", len, 2..=1 << 20)),
             architecture: Architecture {
+                backbone,
+                pools,
+                expand: checks.whole("expand", raw.expand.unwrap_or(2), 1..=8),
+                feed_forward: checks.whole("feed_forward", raw.feed_forward.unwrap_or(2), 1..=8),
                 ssm: raw.ssm.unwrap_or_default(),
                 hidden,
                 state,

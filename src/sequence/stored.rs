@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::engine::codes::Companding;
 use crate::engine::optim::AdamW;
 use crate::model::artifact::{self, LoadError, Tensors, Weights as Tensor, sha256};
 use crate::publish::{PublishError, write_bytes};
@@ -16,7 +17,7 @@ use crate::sequence::data::Data;
 use crate::sequence::learner::{Learner, State};
 use crate::sequence::run::Epoch;
 use crate::sequence::score::Score;
-use crate::sequence::spec::{Architecture, Codes, Order, SequenceSpec, Task};
+use crate::sequence::spec::{Architecture, Order, SequenceSpec, Task};
 
 /// Version of both files.
 const FORMAT: u64 = 1;
@@ -80,7 +81,7 @@ struct Description {
     classes: usize,
     scale: (f32, f32),
     order: Order,
-    codes: Codes,
+    codes: Companding,
     epoch: usize,
     code_sha256: String,
 }
@@ -205,10 +206,12 @@ pub fn best(
     };
     let (one, other) = (&found.architecture, &wanted.architecture);
     let mismatch = [
+        differs("backbone", one.backbone.as_str().into(), other.backbone.as_str().into()),
         differs("ssm", one.ssm.as_str().into(), other.ssm.as_str().into()),
         differs("hidden", one.hidden.to_string(), other.hidden.to_string()),
         differs("state", one.state.to_string(), other.state.to_string()),
         differs("layers", one.layers.to_string(), other.layers.to_string()),
+        differs("pools", format!("{:?}", one.pools), format!("{:?}", other.pools)),
         differs("prenorm", one.prenorm.to_string(), other.prenorm.to_string()),
         differs("kind", found.task.as_str().into(), wanted.task.as_str().into()),
     ];
@@ -265,7 +268,7 @@ pub fn read(folder: &Path, key: &str, learner: &Learner) -> Result<Option<Checkp
     let (mut weights, mut averaged) = (learner.zeros(), learner.zeros());
     fill(&mut weights, "weights.", &mut tensors).map_err(broken)?;
     fill(&mut averaged, "averaged.", &mut tensors).map_err(broken)?;
-    let sizes: Vec<usize> = weights.tensors().iter().map(|tensor| tensor.values.len()).collect();
+    let sizes: Vec<usize> = weights.values().iter().map(|values| values.len()).collect();
     let shape = [sizes.iter().sum()];
     let first = tensors.take("first", &shape).map_err(broken)?;
     let second = tensors.take("second", &shape).map_err(broken)?;

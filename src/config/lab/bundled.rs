@@ -33,10 +33,10 @@ pub const BENCHMARKS: &[Named] = texts![
 ];
 
 /// Sequence tasks.
-pub const SEQUENCES: &[Named] = texts!["pipeline", "mnist", "text"];
+pub const SEQUENCES: &[Named] = texts!["pipeline", "mnist", "speech_commands", "text", "audio"];
 
 /// Networks of sequence tasks.
-pub const NETWORKS: &[Named] = texts!["model", "s4d", "s4"];
+pub const NETWORKS: &[Named] = texts!["model", "s4d", "s4", "sashimi"];
 
 /// Names of all that `pipeline=` may name.
 pub fn pipelines() -> impl Iterator<Item = &'static str> {

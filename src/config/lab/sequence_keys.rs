@@ -2,11 +2,12 @@
 
 use crate::config::lab::definition::{put, set};
 use crate::config::lab::table::Entry;
-use crate::config::lab::value::{choice, flag, number, numbers, text, texts, whole};
+use crate::config::lab::value::{choice, flag, number, numbers, text, texts, whole, wholes};
 use crate::config::words::{self, Wrong};
+use crate::engine::codes::Companding;
 use crate::engine::s4d::Init;
 use crate::engine::ssm::SsmKind;
-use crate::sequence::{Codes, Form, Order, RawSequence, Readout, Task};
+use crate::sequence::{Arrangement, Form, Order, RawSequence, Readout, Task};
 use toml::de::DeValue;
 
 /// What the data is and what is asked of it.
@@ -19,12 +20,20 @@ pub(super) const PIPELINE: &[Entry<RawSequence>] = &[
     ("permute", |raw, value| {
         set(&mut raw.permute, choice(value, &Order::ALL.map(|one| (one.as_str(), one))))
     }),
-    ("codes", |raw, value| set(&mut raw.codes, choice(value, &Codes::ALL.map(|one| (one.as_str(), one))))),
+    ("codes", |raw, value| {
+        set(&mut raw.codes, choice(value, &Companding::ALL.map(|one| (one.as_str(), one))))
+    }),
     ("len", |raw, value| set(&mut raw.len, whole(value))),
 ];
 
 /// The network.
 pub(super) const MODEL: &[Entry<RawSequence>] = &[
+    ("backbone", |raw, value| {
+        set(&mut raw.backbone, choice(value, &Arrangement::ALL.map(|one| (one.as_str(), one))))
+    }),
+    ("pools", |raw, value| set(&mut raw.pools, wholes(value))),
+    ("expand", |raw, value| set(&mut raw.expand, whole(value))),
+    ("feed_forward", |raw, value| set(&mut raw.feed_forward, whole(value))),
     ("ssm", |raw, value| set(&mut raw.ssm, choice(value, &SsmKind::ALL.map(|one| (one.as_str(), one))))),
     ("hidden", |raw, value| set(&mut raw.hidden, whole(value))),
     ("state", |raw, value| set(&mut raw.state, whole(value))),
