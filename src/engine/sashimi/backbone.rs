@@ -163,17 +163,15 @@ impl<F: Real> SashimiPlan<F> {
         assert_eq!(x.dim().1, spec.len, "positions");
         let (mut down, mut skips) = (Vec::new(), vec![x]);
         for (map, &pool) in params.down.iter().zip(&spec.pools) {
-            let finest = skips.last().expect("the input is there");
-            let (coarse, grouped) = pool::down_forward(map, pool, finest.view());
+            let finer = skips.last().expect("the input is there");
+            let (coarse, grouped) = pool::down_forward(map, pool, finer.view());
             down.push(grouped);
             skips.push(coarse);
         }
-        let (kernels_center, mut kernels) = kernels.split_at(spec.layers);
+        let (now, mut kernels) = kernels.split_at(spec.layers);
         let skip = skips.pop().expect("one skip per level");
-        let plan = &self.blocks[skips.len()];
-        let pairs = &params.center;
-        let (mut x, center) =
-            pair::forward(pairs, plan, kernels_center, skip.clone(), dropout, rng.as_deref_mut());
+        let (plan, of_center) = (&self.blocks[skips.len()], rng.as_deref_mut());
+        let (mut x, center) = pair::forward(&params.center, plan, now, skip.clone(), dropout, of_center);
         x += &skip;
         let mut up = Vec::new();
         for stage in &params.up {
@@ -223,8 +221,8 @@ impl<F: Real> SashimiPlan<F> {
         }
         let (kernels, dk) = (&kernels[..spec.layers], &mut dk[..spec.layers]);
         let plan = &self.blocks[spec.pools.len()];
-        let pairs = (&params.center, &mut grad.center);
-        dx += &pair::backward(pairs.0, plan, kernels, &cache.center, dx.clone(), pairs.1, dk);
+        let (pairs, d_center) = (&params.center, dx.clone());
+        dx += &pair::backward(pairs, plan, kernels, &cache.center, d_center, &mut grad.center, dk);
         for (level, grouped) in cache.down.iter().enumerate().rev() {
             let (map, pool) = (&params.down[level], spec.pools[level]);
             dx = pool::down_backward(map, pool, grouped, dx.view(), &mut grad.down[level]);
