@@ -70,9 +70,12 @@ pub(super) enum Command {
     /// Tell whether one model of a backtest is better than another
     #[command(after_help = exit::help())]
     Compare(Compare),
-    /// Put a model to a benchmark: train, forecast every origin, score
+    /// Put a model to a benchmark, or a network to a sequence task: train, score
     #[command(after_help = exit::help())]
     Train(Train),
+    /// Generate more of the sounds or bytes that a network was trained on
+    #[command(after_help = exit::help())]
+    Generate(Generate),
     /// Look at data before forecasting it
     #[command(subcommand)]
     Data(DataCommand),
@@ -282,9 +285,41 @@ impl Forecast {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Generate {
+    /// Model file of a run, best.safetensors
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// File to write: WAV for sounds, else bytes; several paths go to name-1.wav, name-2.wav, …
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Codes to generate: samples of a sound, or bytes
+    #[arg(short = 'n', long, value_name = "STEPS", value_parser = value_parser!(u32).range(1..=100_000_000))]
+    pub steps: u32,
+    /// How many times, each with draws of its own
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub paths: u32,
+    /// What comes before: a WAV file of the same rate, or any file for a model of bytes
+    #[arg(long, value_name = "FILE")]
+    pub prefix: Option<PathBuf>,
+    /// Divides the logits: 1 draws from the model, 0 takes the likeliest code
+    #[arg(long, default_value_t = 1.0)]
+    pub temperature: f64,
+    /// Only the likeliest codes that have this share of the probability together
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f64,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Worker threads (default: one per core)
+    #[arg(short = 'j', long, value_parser = value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Train {
-    /// pipeline=NAME|FILE.toml and model=NAME|FILE.toml, then data_dir, horizon, seed, season_length, budget, preset,
-    /// threads, levels, point, parts, stride, split, or pipeline.KEY for any key of the pipeline's definition
+    /// pipeline=NAME|FILE.toml and model=NAME|FILE.toml, then any of their keys. Benchmarks: data_dir, horizon, seed,
+    /// season_length, budget, preset, threads, levels, point, parts, stride, split, pipeline.KEY. Sequence tasks (mnist,
+    /// speech_commands, text, audio): data_dir, out, resume, threads, pipeline.KEY, model.KEY, train.KEY; --dry-run lists them
     #[arg(value_name = "KEY=VALUE", required = true)]
     pub settings: Vec<String>,
     /// Write every forecast, as series_id, ts, h, mean, origin, q0.025, …; several horizons go to several files

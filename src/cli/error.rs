@@ -11,7 +11,7 @@ use crate::publish::PublishError;
 use crate::registry::RegistryError;
 use crate::schedule::ledger::LedgerError;
 use crate::schedule::lock::LockError;
-use crate::sequence::{DataError, SequenceError, StoredError};
+use crate::sequence::{DataError, GenerateError, SequenceError, StoredError};
 use miette::Diagnostic;
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -38,6 +38,9 @@ pub(super) enum CliError {
     /// The sequence task has no result.
     #[error(transparent)]
     Sequence(SequenceError),
+    /// Nothing was generated.
+    #[error(transparent)]
+    Generate(GenerateError),
     /// The models on disk cannot be read or changed like that.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -87,6 +90,15 @@ impl From<SequenceError> for CliError {
         match error {
             SequenceError::Publish(error) => error.into(),
             error => CliError::Sequence(error),
+        }
+    }
+}
+
+impl From<GenerateError> for CliError {
+    fn from(error: GenerateError) -> CliError {
+        match error {
+            GenerateError::Publish(error) => error.into(),
+            error => CliError::Generate(error),
         }
     }
 }
@@ -162,6 +174,9 @@ impl CliError {
                 StoredError::OtherRun { .. } | StoredError::OtherNetwork { .. },
             )) => Exit::Usage,
             CliError::Sequence(_) => Exit::Data,
+            CliError::Generate(GenerateError::Stored(StoredError::Read { .. })) => Exit::NoInput,
+            CliError::Generate(GenerateError::Task { .. } | GenerateError::Steps { .. }) => Exit::Usage,
+            CliError::Generate(_) => Exit::Data,
             CliError::Stdout(_) => Exit::Io,
             CliError::Bug(_) => Exit::Internal,
         }

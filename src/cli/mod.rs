@@ -18,6 +18,7 @@ mod demo;
 mod error;
 mod exit;
 mod forecast;
+mod generate;
 mod init;
 mod json;
 mod launch;
@@ -95,6 +96,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Backtest(command) => backtest::run(command, terminal),
         Command::Compare(command) => compare::run(command, terminal),
         Command::Train(command) => train::run(command, terminal),
+        Command::Generate(command) => generate::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
         Command::Serve(command) => daemon::serve(command),

@@ -26,6 +26,17 @@ pub enum Weights {
 }
 
 impl Weights {
+    /// All zeros.
+    pub fn zeros(architecture: &Architecture, ports: Ports) -> Weights {
+        match architecture.backbone {
+            Arrangement::Stack => Weights::Stack(shape(architecture, ports).zeros()),
+            Arrangement::Sashimi => {
+                let spec = sashimi_spec(architecture, ports.patch, ports.len);
+                Weights::Sashimi(AutoregressiveParams::zeros(&spec))
+            }
+        }
+    }
+
     /// Named tensors, always in the same order.
     pub fn tensors(&mut self) -> Vec<Tensor<'_, f32>> {
         match self {
@@ -57,8 +68,6 @@ pub struct Ports {
 pub enum Backbone {
     /// Blocks in a row.
     Stack {
-        /// Shape of both.
-        shape: Shape,
         /// Computes gradients.
         training: Box<Chunked>,
         /// Without gradients: a quarter of the memory traffic.
@@ -73,6 +82,22 @@ pub type Loss<'a> = dyn FnMut(usize, &[f32], &mut [f32]) + 'a;
 
 /// Sequences of a slice of SaShiMi: slices run at once and are added up in their order.
 const SLICE: usize = 2;
+
+/// The shape of blocks in a row.
+pub fn shape(architecture: &Architecture, ports: Ports) -> Shape {
+    Shape {
+        len: ports.len,
+        patch: ports.patch,
+        reads_codes: ports.reads_codes,
+        hidden: architecture.hidden,
+        ssm: architecture.ssm,
+        modes: architecture.state / 2,
+        layers: architecture.layers,
+        outputs: ports.outputs,
+        placement: architecture.placement(),
+        discretization: Discretization::ZeroOrderHold,
+    }
+}
 
 /// The shape of SaShiMi for sequences of that length.
 pub fn sashimi_spec(architecture: &Architecture, codes: usize, len: usize) -> AutoregressiveSpec {
@@ -105,37 +130,18 @@ impl Backbone {
     ) -> (Backbone, Weights) {
         match architecture.backbone {
             Arrangement::Stack => {
-                let shape = Shape {
-                    len: ports.len,
-                    patch: ports.patch,
-                    hidden: architecture.hidden,
-                    ssm: architecture.ssm,
-                    modes: architecture.state / 2,
-                    layers: architecture.layers,
-                    outputs: ports.outputs,
-                    placement: architecture.placement(),
-                    discretization: Discretization::ZeroOrderHold,
-                    reads_codes: ports.reads_codes,
-                };
+                let shape = shape(architecture, ports);
                 let isa = Isa::detect();
                 let network = |training| Box::new(Chunked::new(shape.clone(), batch, training, isa));
                 let weights = shape.init(architecture.init, architecture.dt, rng);
                 let (training, scoring) = (network(true), network(false));
-                (Backbone::Stack { shape, training, scoring }, Weights::Stack(weights))
+                (Backbone::Stack { training, scoring }, Weights::Stack(weights))
             }
             Arrangement::Sashimi => {
                 let model = Autoregressive::init(sashimi_spec(architecture, ports.patch, ports.len), rng);
                 let weights = Weights::Sashimi(model.params.clone());
                 (Backbone::Sashimi(Box::new(model)), weights)
             }
-        }
-    }
-
-    /// All zeros.
-    pub fn zeros(&self) -> Weights {
-        match self {
-            Backbone::Stack { shape, .. } => Weights::Stack(shape.zeros()),
-            Backbone::Sashimi(model) => Weights::Sashimi(AutoregressiveParams::zeros(&model.spec)),
         }
     }
 

@@ -117,7 +117,13 @@ fn picture(spec: &SequenceSpec, epochs: &[Epoch], points: &[Point]) -> String {
             .x_label_area_size(42)
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..end, (low * 0.9..high * 1.1).log_scale())?;
-        chart.configure_mesh().x_desc("step").y_desc("loss").light_line_style(WHITE).draw()?;
+        chart
+            .configure_mesh()
+            .x_label_formatter(&|step| format!("{step:.0}"))
+            .x_desc("step")
+            .y_desc("loss")
+            .light_line_style(WHITE)
+            .draw()?;
         let legend = |color: RGBColor| {
             move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], color.stroke_width(2))
         };

@@ -10,7 +10,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::codes::{Codes, Companding, Range};
-use crate::ingest::{self, Images};
+use crate::ingest::{self, Images, Sound};
 use crate::sequence::spec::{Form, Order, SequenceSpec, Task};
 
 /// Why there is nothing to learn from.
@@ -115,6 +115,8 @@ pub struct Data {
     pub order: Vec<usize>,
     /// Width of an image, which can be shifted.
     pub width: Option<usize>,
+    /// Samples per second of sounds.
+    pub rate: Option<u32>,
     /// Files that were read.
     pub files: Vec<PathBuf>,
 }
@@ -171,7 +173,8 @@ fn images(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     let classes = train.labels.iter().chain(test.iter().flat_map(|test| &test.labels)).max();
     let classes = classes.map_or(0, |&label| usize::from(label) + 1);
     let side = len.isqrt();
-    parts(spec, train, test, len, classes, (side * side == len).then_some(side), files)
+    let width = (side * side == len).then_some(side);
+    Ok(Data { width, ..parts(spec, train, test, len, classes, files)? })
 }
 
 fn bytes(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
@@ -197,7 +200,7 @@ fn bytes(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> 
             Some(part(values))
         }
     };
-    parts(spec, train, test, len, CODES, None, files)
+    parts(spec, train, test, len, CODES, files)
 }
 
 /// Every WAV file below a folder; for classes, one folder each, named by it.
@@ -214,7 +217,7 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
             format!("{} folders in it; sounds to classify stand in one folder per class", classes.len());
         return Err(DataError::File { path: root, reason });
     }
-    let mut files = Vec::new();
+    let (mut files, mut rate) = (Vec::new(), None);
     let mut read = |root: &Path| -> Result<Part, DataError> {
         let (mut samples, mut starts, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let groups: Vec<(u16, PathBuf)> = match spec.task {
@@ -223,9 +226,12 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
         };
         for (label, group) in groups {
             for path in wav_files(&group)? {
-                let mut sound = ingest::sound(&path)
-                    .map_err(|reason| DataError::File { path: path.clone(), reason })?
-                    .samples;
+                let wrong = |reason| DataError::File { path: path.clone(), reason };
+                let Sound { rate: own, samples: mut sound } = ingest::sound(&path).map_err(wrong)?;
+                if let Some(rate) = rate.filter(|rate| *rate != own) {
+                    return Err(wrong(format!("{own} samples per second, the files before it have {rate}")));
+                }
+                rate = Some(own);
                 if spec.task == Task::Classify {
                     // A word fills its file: what is longer is cut, what is shorter ends in silence.
                     sound.resize(len, 0);
@@ -254,7 +260,7 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
         false => Some(read(&find(spec, &spec.test_files, folder)?)?),
     };
     let count = if spec.task == Task::Generate { CODES } else { classes.len() };
-    parts(spec, train, test, len, count, None, files)
+    Ok(Data { rate, ..parts(spec, train, test, len, count, files)? })
 }
 
 /// What stands in a folder, by name.
@@ -303,7 +309,6 @@ fn parts(
     test: Option<Part>,
     len: usize,
     classes: usize,
-    width: Option<usize>,
     files: Vec<PathBuf>,
 ) -> Result<Data, DataError> {
     let all = train.starts.len();
@@ -327,7 +332,8 @@ fn parts(
         )));
     }
     let scale = moments(&train, len);
-    Ok(Data { len, classes, valid, test, scale, order: order(spec.order, len), width, files, train })
+    let order = order(spec.order, len);
+    Ok(Data { len, classes, valid, test, scale, order, width: None, rate: None, files, train })
 }
 
 /// Share of the training part that is the test part where no files are.
@@ -381,24 +387,24 @@ impl Batch {
 const HIDDEN: f64 = 0.25;
 const HIDDEN_RUN: usize = 16;
 
+/// Values per position that the network reads (P).
+pub fn patch(task: Task, classes: usize) -> usize {
+    match task {
+        Task::Classify => 1,
+        Task::Generate => classes,
+        Task::Reconstruct => 2,
+    }
+}
+
+/// Outputs per position.
+pub fn outputs(task: Task, classes: usize) -> usize {
+    match task {
+        Task::Classify | Task::Generate => classes,
+        Task::Reconstruct => 1,
+    }
+}
+
 impl Data {
-    /// Values per position that the network reads (P).
-    pub fn patch(&self, task: Task) -> usize {
-        match task {
-            Task::Classify => 1,
-            Task::Generate => self.classes,
-            Task::Reconstruct => 2,
-        }
-    }
-
-    /// Outputs per position.
-    pub fn outputs(&self, task: Task) -> usize {
-        match task {
-            Task::Classify | Task::Generate => self.classes,
-            Task::Reconstruct => 1,
-        }
-    }
-
     /// Fills a batch with some sequences of a part; `shift` moves images by up to that many pixels, `offset` windows of a
     /// stream by that many positions, as far as there are values.
     pub fn fill(
@@ -456,7 +462,7 @@ impl Data {
 }
 
 /// What stands before the first code: silence in 8-bit sound.
-const FIRST: f32 = 128.0;
+pub const FIRST: f32 = 128.0;
 
 /// Positions to hide: runs at random places.
 fn hidden(len: usize, rng: &mut impl Rng) -> Vec<bool> {

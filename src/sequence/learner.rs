@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::engine::optim::{self, AdamW, Group};
 use crate::engine::param::Kind;
 use crate::sequence::backbone::{Backbone, Ports, Weights};
-use crate::sequence::data::{Batch, Data, Part};
+use crate::sequence::data::{self, Batch, Data, Part};
 use crate::sequence::score::{Score, Scorer};
 use crate::sequence::spec::{Recipe, SequenceSpec, Task};
 
@@ -39,6 +39,7 @@ pub struct State {
 pub struct Learner<'a> {
     spec: &'a SequenceSpec,
     data: &'a Data,
+    ports: Ports,
     scorer: Scorer,
     backbone: Backbone,
     /// To start from.
@@ -55,18 +56,18 @@ impl<'a> Learner<'a> {
         let task = spec.task;
         let ports = Ports {
             len: data.len,
-            patch: data.patch(task),
+            patch: data::patch(task, data.classes),
             reads_codes: task == Task::Generate,
-            outputs: data.outputs(task),
+            outputs: data::outputs(task, data.classes),
         };
         let mut rng = generator(spec.recipe.seed, WEIGHTS, 0);
         let (backbone, weights) = Backbone::new(&spec.architecture, ports, spec.recipe.batch, &mut rng);
-        let mut grad = backbone.zeros();
+        let mut grad = Weights::zeros(&spec.architecture, ports);
         let groups = grad.tensors().iter().map(|tensor| group(&spec.recipe, tensor.kind)).collect();
         let scorer =
             Scorer { task, readout: spec.architecture.readout, len: ports.len, outputs: ports.outputs };
         let out = vec![0.0; spec.recipe.batch * ports.len * ports.outputs];
-        Learner { spec, data, scorer, backbone, weights, groups, grad, batch: Batch::new(), out }
+        Learner { spec, data, ports, scorer, backbone, weights, groups, grad, batch: Batch::new(), out }
     }
 
     /// The start.
@@ -78,7 +79,7 @@ impl<'a> Learner<'a> {
 
     /// Weights of the right shapes, all zero.
     pub fn zeros(&self) -> Weights {
-        self.backbone.zeros()
+        Weights::zeros(&self.spec.architecture, self.ports)
     }
 
     /// Trains on some sequences; rates are multiplied by `multiplier`. `offset` moves windows of a stream.

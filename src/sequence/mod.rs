@@ -11,6 +11,7 @@
 mod backbone;
 mod curve;
 mod data;
+mod generate;
 mod learner;
 mod run;
 mod score;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use curve::figures;
 pub use data::DataError;
+pub use generate::{GenerateError, GenerateSpec, Generated, generate};
 pub use run::{Epoch, Outcome, Progress, SequenceError, default_folder, run};
 pub use score::Score;
 pub use spec::{

@@ -144,7 +144,7 @@ pub fn run(
         stored::write(&places.out, &mut run)?;
         curve::write(&places.out, spec, &run.epochs, &run.points)?;
     }
-    let (weights, weights_sha256) = stored::best(&places.out, spec, &data, &learner)?;
+    let (weights, weights_sha256) = stored::best(&places.out, spec, &data)?;
     let test = learner.score(&weights, &data.test);
     Ok(Outcome {
         files: data.files.clone(),

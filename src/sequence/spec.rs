@@ -9,6 +9,7 @@ use crate::engine::block::Placement;
 use crate::engine::codes::Companding;
 use crate::engine::s4d::Init;
 use crate::engine::ssm::SsmKind;
+use crate::sequence::backbone::sashimi_spec;
 
 /// What is learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,10 +166,63 @@ pub struct Architecture {
 }
 
 impl Architecture {
+    /// What is out of range: name, value, range.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String, String)> {
+        let sizes = [
+            ("hidden", self.hidden, HIDDEN),
+            ("state", self.state, STATE),
+            ("layers", self.layers, LAYERS),
+            ("expand", self.expand, FACTOR),
+            ("feed_forward", self.feed_forward, FACTOR),
+        ];
+        for (key, value, (low, high)) in sizes {
+            if !(low..=high).contains(&value) {
+                return Err((key, value.to_string(), format!("in {low}..={high}")));
+            }
+        }
+        if !self.hidden.is_multiple_of(16) {
+            return Err(("hidden", self.hidden.to_string(), "a multiple of 16".into()));
+        }
+        if !self.state.is_multiple_of(2) {
+            return Err(("state", self.state.to_string(), "even, as conjugates count".into()));
+        }
+        if stride(&self.pools).is_none() {
+            return Err(("pools", format!("{:?}", self.pools), "a list of up to 8 factors as [4, 4]".into()));
+        }
+        Ok(())
+    }
+
+    /// Number of weights, without allocating any.
+    pub(super) fn parameters(&self, patch: usize, outputs: usize) -> u128 {
+        match self.backbone {
+            Arrangement::Stack => {
+                let [h, patch, outputs] = [self.hidden, patch, outputs].map(|size| size as u128);
+                let linear = |inputs: u128, outputs: u128| (inputs + 1) * outputs;
+                let ssm = self.ssm.parameters(self.state as u128 / 2) * h;
+                let block = 2 * h + ssm + linear(h, 2 * h);
+                linear(patch, h) + self.layers as u128 * block + 2 * h + linear(h, outputs)
+            }
+            Arrangement::Sashimi => sashimi_spec(self, patch, 1).parameters(),
+        }
+    }
+
     /// Where the norm stands.
     pub fn placement(&self) -> Placement {
         if self.prenorm { Placement::Pre } else { Placement::Post }
     }
+}
+
+/// Ranges of sizes.
+const HIDDEN: (usize, usize) = (16, 2048);
+const STATE: (usize, usize) = (2, 1024);
+const LAYERS: (usize, usize) = (1, 64);
+const FACTOR: (usize, usize) = (1, 8);
+pub(super) const LEN_MAX: usize = 1 << 20;
+
+/// Product of the pools; `None` if they are none.
+fn stride(pools: &[usize]) -> Option<usize> {
+    let stride = pools.iter().try_fold(1_usize, |stride, &pool| stride.checked_mul(pool))?;
+    (1..=LEN_MAX).contains(&stride).then_some(stride).filter(|_| pools.len() <= 8)
 }
 
 /// How it is trained.
@@ -415,28 +469,18 @@ impl TryFrom<RawSequence> for SequenceSpec {
             checks
                 .note("dt", format!("[{low}, {high}] is no range of steps; write for example [0.001, 0.1]"));
         }
-        let hidden = checks.whole("hidden", raw.hidden.unwrap_or(64), 16..=2048);
-        if !hidden.is_multiple_of(16) {
-            checks.note("hidden", format!("{hidden} is not a multiple of 16"));
-        }
-        let state = checks.whole("state", raw.state.unwrap_or(64), 2..=1024);
-        if !state.is_multiple_of(2) {
-            checks.note("state", format!("{state} is odd; conjugates count, so that it is even"));
-        }
         let backbone = raw.backbone.unwrap_or_default();
         let pools = raw.pools.unwrap_or_else(|| vec![4, 4]);
         if backbone == Arrangement::Sashimi {
             if raw.kind.is_some_and(|kind| kind != Task::Generate) {
                 checks.note("backbone", "sashimi generates; for other tasks write backbone = \"stack\"");
             }
-            let stride = pools.iter().try_fold(1_usize, |stride, &pool| stride.checked_mul(pool));
-            match stride.filter(|&stride| stride > 0 && pools.len() <= 8) {
-                None => checks.note("pools", format!("{pools:?} are no pools; write for example [4, 4]")),
+            match stride(&pools) {
                 Some(stride) if raw.len.is_some_and(|len| !len.is_multiple_of(stride)) => {
                     let len = raw.len.unwrap_or(0);
                     checks.note("len", format!("{len} is no multiple of {stride}, the product of the pools"));
                 }
-                Some(_) => {}
+                _ => {}
             }
             if raw.prenorm == Some(false) {
                 checks.note("prenorm", "the norms of sashimi stand before its blocks");
@@ -453,16 +497,16 @@ impl TryFrom<RawSequence> for SequenceSpec {
             test_files: raw.test_files,
             order: raw.permute.unwrap_or_default(),
             codes: raw.codes.unwrap_or(Companding::MuLaw),
-            len: raw.len.map(|len| checks.whole("len", len, 2..=1 << 20)),
+            len: raw.len.map(|len| checks.whole("len", len, 2..=LEN_MAX)),
             architecture: Architecture {
                 backbone,
                 pools,
-                expand: checks.whole("expand", raw.expand.unwrap_or(2), 1..=8),
-                feed_forward: checks.whole("feed_forward", raw.feed_forward.unwrap_or(2), 1..=8),
+                expand: raw.expand.unwrap_or(2),
+                feed_forward: raw.feed_forward.unwrap_or(2),
                 ssm: raw.ssm.unwrap_or_default(),
-                hidden,
-                state,
-                layers: checks.whole("layers", raw.layers.unwrap_or(4), 1..=64),
+                hidden: raw.hidden.unwrap_or(64),
+                state: raw.state.unwrap_or(64),
+                layers: raw.layers.unwrap_or(4),
                 prenorm: raw.prenorm.unwrap_or(true),
                 init: raw.init.unwrap_or(Init::Lin),
                 dt: (low, high),
@@ -483,6 +527,9 @@ impl TryFrom<RawSequence> for SequenceSpec {
                 budget: raw.budget,
             },
         };
+        if let Err((key, found, wanted)) = spec.architecture.check() {
+            checks.note(key, format!("{found} is not {wanted}"));
+        }
         if checks.0.is_empty() { Ok(spec) } else { Err(checks.0) }
     }
 }

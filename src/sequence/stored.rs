@@ -11,13 +11,13 @@ use crate::engine::codes::Companding;
 use crate::engine::optim::AdamW;
 use crate::model::artifact::{self, LoadError, Tensors, Weights as Tensor, sha256};
 use crate::publish::{PublishError, write_bytes};
-use crate::sequence::backbone::Weights;
+use crate::sequence::backbone::{Ports, Weights};
 use crate::sequence::curve::{JSON_LINES, PARQUET, PICTURE, Point};
-use crate::sequence::data::Data;
+use crate::sequence::data::{self, CODES, Data};
 use crate::sequence::learner::{Learner, State};
 use crate::sequence::run::Epoch;
 use crate::sequence::score::Score;
-use crate::sequence::spec::{Architecture, Order, SequenceSpec, Task};
+use crate::sequence::spec::{Architecture, LEN_MAX, Order, SequenceSpec, Task};
 
 /// Version of both files.
 const FORMAT: u64 = 1;
@@ -72,18 +72,31 @@ pub enum StoredError {
 /// What a model file says besides its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Description {
-    format: u64,
-    pipeline: String,
-    task: Task,
-    architecture: Architecture,
-    len: usize,
-    classes: usize,
-    scale: (f32, f32),
-    order: Order,
-    codes: Companding,
-    epoch: usize,
-    code_sha256: String,
+pub struct Description {
+    /// Version of the file.
+    pub format: u64,
+    /// Name of the definition.
+    pub pipeline: String,
+    /// What was learnt.
+    pub task: Task,
+    /// The network.
+    pub architecture: Architecture,
+    /// Positions of a training sequence.
+    pub len: usize,
+    /// Number of classes, or of codes.
+    pub classes: usize,
+    /// Mean and standard deviation of the training values.
+    pub scale: (f32, f32),
+    /// Order of positions.
+    pub order: Order,
+    /// Codes of sounds.
+    pub codes: Companding,
+    /// Samples per second of sounds.
+    pub rate: Option<u32>,
+    /// The epoch that was kept.
+    pub epoch: usize,
+    /// Of the program that wrote it.
+    pub code_sha256: String,
 }
 
 /// A run between two epochs.
@@ -182,30 +195,79 @@ fn describe(spec: &SequenceSpec, data: &Data) -> Description {
         scale: data.scale,
         order: spec.order,
         codes: spec.codes,
+        rate: data.rate,
         epoch: 0,
         code_sha256: crate::CODE_SHA256.into(),
     }
 }
 
-/// The weights of the best epoch, and the SHA-256 of their file.
-pub fn best(
-    folder: &Path,
-    spec: &SequenceSpec,
-    data: &Data,
-    learner: &Learner,
-) -> Result<(Weights, String), StoredError> {
-    let path = folder.join(MODEL);
-    let bytes = fs::read(&path).map_err(|reason| StoredError::Read { path: path.clone(), reason })?;
-    let broken = |reason| StoredError::Load { path: path.clone(), reason };
+/// A model file: what it says, its weights, and the SHA-256 of all.
+///
+/// # Errors
+/// If it cannot be read, is damaged, or claims a size that it cannot hold.
+pub fn read_model(path: &Path) -> Result<(Description, Weights, String), StoredError> {
+    let bytes = fs::read(path).map_err(|reason| StoredError::Read { path: path.into(), reason })?;
+    let broken = |reason| StoredError::Load { path: path.into(), reason };
     let (mut tensors, text) = Tensors::open(&bytes).map_err(broken)?;
-    let found: Description =
+    let description: Description =
         serde_json::from_str(&text).map_err(|error| broken(LoadError::Description(error.to_string())))?;
+    if description.format != FORMAT {
+        return Err(broken(LoadError::Format { found: description.format, known: FORMAT }));
+    }
+    let value = |(what, found, wanted)| broken(LoadError::Value { what, found, wanted });
+    description.check().map_err(value)?;
+    let ports = description.ports();
+    let parameters = description.architecture.parameters(ports.patch, ports.outputs);
+    if !tensors.could_hold(parameters) {
+        return Err(value(("number of weights", parameters.to_string(), "what the file holds".into())));
+    }
+    let mut weights = Weights::zeros(&description.architecture, ports);
+    fill(&mut weights, "", &mut tensors).map_err(broken)?;
+    tensors.finish().map_err(broken)?;
+    Ok((description, weights, sha256(&bytes)))
+}
+
+impl Description {
+    /// What is out of range: name, value, range.
+    fn check(&self) -> Result<(), (&'static str, String, String)> {
+        self.architecture.check()?;
+        if !(1..=LEN_MAX).contains(&self.len) {
+            return Err(("len", self.len.to_string(), format!("1..={LEN_MAX}")));
+        }
+        if !(1..=1 << 16).contains(&self.classes) {
+            return Err(("classes", self.classes.to_string(), "1..=65536".into()));
+        }
+        if self.task == Task::Generate && self.classes != CODES {
+            return Err(("classes", self.classes.to_string(), CODES.to_string()));
+        }
+        Ok(())
+    }
+
+    /// What the network reads and answers.
+    pub fn ports(&self) -> Ports {
+        Ports {
+            len: self.len,
+            patch: data::patch(self.task, self.classes),
+            reads_codes: self.task == Task::Generate,
+            outputs: data::outputs(self.task, self.classes),
+        }
+    }
+}
+
+/// The weights of the best epoch, and the SHA-256 of their file.
+///
+/// # Errors
+/// As [`read_model`], and if the file is of another network than the settings say.
+pub fn best(folder: &Path, spec: &SequenceSpec, data: &Data) -> Result<(Weights, String), StoredError> {
+    let path = folder.join(MODEL);
+    let (found, weights, sha256) = read_model(&path)?;
     let wanted = describe(spec, data);
     let differs = |key, found: String, wanted: String| {
         (found != wanted).then(|| StoredError::OtherNetwork { path: path.clone(), key, found, wanted })
     };
     let (one, other) = (&found.architecture, &wanted.architecture);
     let mismatch = [
+        differs("kind", found.task.as_str().into(), wanted.task.as_str().into()),
         differs("backbone", one.backbone.as_str().into(), other.backbone.as_str().into()),
         differs("ssm", one.ssm.as_str().into(), other.ssm.as_str().into()),
         differs("hidden", one.hidden.to_string(), other.hidden.to_string()),
@@ -213,15 +275,11 @@ pub fn best(
         differs("layers", one.layers.to_string(), other.layers.to_string()),
         differs("pools", format!("{:?}", one.pools), format!("{:?}", other.pools)),
         differs("prenorm", one.prenorm.to_string(), other.prenorm.to_string()),
-        differs("kind", found.task.as_str().into(), wanted.task.as_str().into()),
     ];
-    if let Some(error) = mismatch.into_iter().flatten().next() {
-        return Err(error);
+    match mismatch.into_iter().flatten().next() {
+        Some(error) => Err(error),
+        None => Ok((weights, sha256)),
     }
-    let mut weights = learner.zeros();
-    fill(&mut weights, "", &mut tensors).map_err(broken)?;
-    tensors.finish().map_err(broken)?;
-    Ok((weights, sha256(&bytes)))
 }
 
 /// Writes the checkpoint.

@@ -156,5 +156,5 @@ fn what_is_missing_is_said_with_the_remedy() {
     let raw = RawSequence { hidden: Some(20), state: Some(3), ..RawSequence::default() };
     let problems = SequenceSpec::try_from(raw).expect_err("wrong");
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key).collect();
-    assert_eq!(keys, ["kind", "data", "files", "hidden", "state"]);
+    assert_eq!(keys, ["kind", "data", "files", "hidden"]);
 }
