@@ -73,7 +73,7 @@ pub(super) enum Command {
     /// Put a model to a benchmark, or a network to a sequence task: train, score
     #[command(after_help = exit::help())]
     Train(Train),
-    /// Generate more of the sounds or bytes that a network was trained on
+    /// Generate more of what a network was trained on: sounds, bytes, sample paths of series
     #[command(after_help = exit::help())]
     Generate(Generate),
     /// Look at data before forecasting it
@@ -289,21 +289,34 @@ pub(super) struct Generate {
     /// Model file of a run, best.safetensors
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// File to write: WAV for sounds, else bytes; several paths go to name-1.wav, name-2.wav, …
+    /// File to write: Parquet for series, WAV for sounds, else bytes; several paths of the latter go to name-1.wav,
+    /// name-2.wav, …
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Codes to generate: samples of a sound, or bytes
+    /// Codes to generate: samples of a sound, bytes, or steps of series [default for series: the horizon of the model]
     #[arg(short = 'n', long, value_name = "STEPS", value_parser = value_parser!(u32).range(1..=100_000_000))]
-    pub steps: u32,
+    pub steps: Option<u32>,
+    /// Series to continue, CSV or Parquet
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Id columns of the series; repeat the flag or separate by commas (default: found by their values)
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub id: Vec<String>,
+    /// Time column of the series (default: found by its values)
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<String>,
+    /// Target column of the series (default: found by its values)
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
     /// How many times, each with draws of its own
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=10_000))]
     pub paths: u32,
     /// What comes before: a WAV file of the same rate, or any file for a model of bytes
     #[arg(long, value_name = "FILE")]
     pub prefix: Option<PathBuf>,
-    /// Divides the logits: 1 draws from the model, 0 takes the likeliest code
-    #[arg(long, default_value_t = 1.0)]
-    pub temperature: f64,
+    /// Divides the logits: 1 draws from the model, 0 takes the likeliest code [default: the model's, 1 but for series]
+    #[arg(long)]
+    pub temperature: Option<f64>,
     /// Only the likeliest codes that have this share of the probability together
     #[arg(long, default_value_t = 1.0)]
     pub top_p: f64,

@@ -175,7 +175,9 @@ impl CliError {
             )) => Exit::Usage,
             CliError::Sequence(_) => Exit::Data,
             CliError::Generate(GenerateError::Stored(StoredError::Read { .. })) => Exit::NoInput,
-            CliError::Generate(GenerateError::Task { .. } | GenerateError::Steps { .. }) => Exit::Usage,
+            CliError::Generate(
+                GenerateError::Task { .. } | GenerateError::Steps { .. } | GenerateError::Input { .. },
+            ) => Exit::Usage,
             CliError::Generate(_) => Exit::Data,
             CliError::Stdout(_) => Exit::Io,
             CliError::Bug(_) => Exit::Internal,

@@ -2,18 +2,18 @@
 
 use crate::cli::args::Generate;
 use crate::cli::error::CliError;
-use crate::cli::summary::Page;
+use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, launch};
-use crate::engine::sashimi::sample::Sampling;
-use crate::sequence::{GenerateSpec, Generated, generate};
+use crate::sequence::{Columns, GenerateSpec, Generated, generate};
 use serde_json::{Value, json};
 
 /// Generates, writes, and says where.
 pub(super) fn run(args: &Generate, terminal: &Terminal) -> Result<Exit, CliError> {
-    let Generate { model, output, steps, paths, prefix, temperature, top_p, seed, threads } = args;
+    let Generate { model, output, steps, input, id, time, target, paths, prefix, .. } = args;
+    let Generate { temperature, top_p, seed, threads, .. } = args;
     let wrong = |message: String, help: &str| CliError::Request { message, help: Some(help.into()) };
-    if !(temperature.is_finite() && *temperature >= 0.0) {
+    if let Some(temperature) = temperature.filter(|one| !(one.is_finite() && *one >= 0.0)) {
         let help = "0 takes the likeliest code, 1 draws from the model";
         return Err(wrong(format!("--temperature: {temperature} is no number of zero or more"), help));
     }
@@ -24,9 +24,12 @@ pub(super) fn run(args: &Generate, terminal: &Terminal) -> Result<Exit, CliError
     let spec = GenerateSpec {
         model: model.clone(),
         out: output.clone(),
-        steps: *steps as usize,
+        steps: steps.map(|steps| steps as usize),
+        input: input.clone(),
+        columns: Columns { id: id.clone(), time: time.clone(), target: target.clone() },
         paths: *paths as usize,
-        sampling: Sampling { temperature: *temperature, top_p: *top_p },
+        temperature: *temperature,
+        top_p: *top_p,
         prefix: prefix.clone(),
         seed: *seed,
     };
@@ -36,31 +39,43 @@ pub(super) fn run(args: &Generate, terminal: &Terminal) -> Result<Exit, CliError
 }
 
 fn document(spec: &GenerateSpec, generated: &Generated) -> Value {
-    let paths = generated.files.iter().zip(&generated.log_likelihood);
-    let paths: Vec<Value> =
-        paths.map(|(file, nats)| json!({ "path": file, "log_likelihood_per_code": nats })).collect();
+    let nats = |index: usize| generated.log_likelihood.get(index);
+    let files = generated.files.iter().enumerate();
+    let files: Vec<Value> =
+        files.map(|(at, file)| json!({ "path": file, "log_likelihood_per_code": nats(at) })).collect();
+    let [continued, too_short] = generated.series.map_or([None; 2], |counts| counts.map(Some));
     json!({
         "model": spec.model,
         "weights_sha256": generated.weights_sha256,
-        "steps": spec.steps,
+        "steps": generated.steps,
+        "paths": spec.paths,
+        "series": continued,
+        "too_short": too_short,
         "rate": generated.rate,
-        "temperature": spec.sampling.temperature,
-        "top_p": spec.sampling.top_p,
+        "temperature": generated.temperature,
+        "top_p": spec.top_p,
         "seed": spec.seed,
-        "written": paths,
+        "written": files,
     })
 }
 
 fn summary(spec: &GenerateSpec, generated: &Generated) -> String {
     let mut page = Page::default();
-    let length = generated.rate.map_or(format!("{} bytes", spec.steps), |rate| {
-        format!("{:.2} s of sound", spec.steps as f64 / f64::from(rate))
+    if let Some([continued, too_short]) = generated.series {
+        let (paths, steps) = (count(spec.paths, "path"), count(generated.steps, "step"));
+        let what = format!("{paths} of {steps} for {continued} series");
+        page.line("Wrote", format!("{}: {what}", spec.out.display()));
+        if too_short > 0 {
+            page.line("", format!("{too_short} series are too short to go on from"));
+        }
+        return page.text;
+    }
+    let length = generated.rate.map_or(count(generated.steps, "byte"), |rate| {
+        format!("{:.2} s of sound", generated.steps as f64 / f64::from(rate))
     });
     for (file, nats) in generated.files.iter().zip(&generated.log_likelihood) {
-        page.line(
-            "Wrote",
-            format!("{}: {length}, {:.3} bits a code", file.display(), -nats / std::f64::consts::LN_2),
-        );
+        let bits = -nats / std::f64::consts::LN_2;
+        page.line("Wrote", format!("{}: {length}, {bits:.3} bits a code", file.display()));
     }
     page.text
 }

@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::Array1;
+use ndarray::{Array1, ArrayView1};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::engine::codes::{Codes, Companding, Range};
-use crate::ingest::{self, Images, Sound};
-use crate::sequence::spec::{Form, Order, SequenceSpec, Task};
+use crate::ingest::{self, Images, IngestError, Sound, SourceSpec};
+use crate::sequence::paths;
+use crate::sequence::spec::{Columns, Form, Order, SequenceSpec, Task};
+use crate::series::Panel;
 
 /// Why there is nothing to learn from.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum DataError {
         /// What is wrong, and what would do.
         reason: String,
     },
+    /// Series cannot be read.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
     /// The data does not fit the task.
     #[error("{0}")]
     Fit(String),
@@ -59,6 +64,8 @@ pub enum Values {
     Bytes(Vec<u8>),
     /// Samples of a sound.
     Samples(Vec<i16>),
+    /// Values of series.
+    Reals(Vec<f32>),
 }
 
 impl Values {
@@ -66,6 +73,7 @@ impl Values {
         match self {
             Values::Bytes(values) => values.len(),
             Values::Samples(values) => values.len(),
+            Values::Reals(values) => values.len(),
         }
     }
 
@@ -74,6 +82,7 @@ impl Values {
         match self {
             Values::Bytes(values) => Cow::Borrowed(values),
             Values::Samples(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::Reals(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         }
     }
 
@@ -81,6 +90,15 @@ impl Values {
         match self {
             Values::Bytes(values) => f32::from(values[at]),
             Values::Samples(values) => f32::from(values[at]),
+            Values::Reals(values) => values[at],
+        }
+    }
+
+    /// Some neighbouring values of series.
+    pub fn reals(&self, start: usize, len: usize) -> &[f32] {
+        match self {
+            Values::Reals(values) => &values[start..start + len],
+            Values::Bytes(_) | Values::Samples(_) => panic!("only series have real values"),
         }
     }
 }
@@ -117,6 +135,8 @@ pub struct Data {
     pub width: Option<usize>,
     /// Samples per second of sounds.
     pub rate: Option<u32>,
+    /// Positions of a window of series that scale it, and that paths continue.
+    pub context: Option<usize>,
     /// Files that were read.
     pub files: Vec<PathBuf>,
 }
@@ -127,6 +147,7 @@ pub fn load(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataErro
         Form::Images => images(spec, folder),
         Form::Sounds => sounds(spec, folder),
         Form::Bytes => bytes(spec, folder),
+        Form::Series => series(spec, folder),
     }
 }
 
@@ -263,6 +284,78 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     Ok(Data { rate, ..parts(spec, train, test, len, count, files)? })
 }
 
+/// Windows of series: the last one of each is the test part, the one a horizon before it chooses, and those that end another
+/// horizon earlier are trained on.
+fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
+    let len = spec.len.expect("a checked spec of series has a length");
+    let horizon = spec.horizon.expect("a checked spec of series has a horizon");
+    let mut files = vec![find(spec, &spec.files, folder)?];
+    if !spec.test_files.is_empty() {
+        files.push(find(spec, &spec.test_files, folder)?);
+    }
+    let panel = read_panel(&files, &spec.columns)?;
+    let (mut values, mut starts) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
+    for series in &panel.series {
+        let (base, own) = (values.len(), without_holes(&series.values));
+        if own.len() < len + 2 * horizon {
+            continue;
+        }
+        let last = base + own.len() - len;
+        let [train, valid, test] = &mut starts;
+        test.push(last);
+        valid.push(last - horizon);
+        train.extend((base..=last - 2 * horizon).rev().step_by((horizon / 2).max(1)));
+        values.extend(own);
+    }
+    let values = Arc::new(Values::Reals(values));
+    let [train, valid, test] =
+        starts.map(|starts| Part { values: Arc::clone(&values), starts, labels: Vec::new() });
+    if train.starts.len() < spec.recipe.batch {
+        let (count, needed) = (train.starts.len(), len + 2 * horizon);
+        return Err(DataError::Fit(format!(
+            "{count} windows to train on, fewer than one batch of {}; series of {needed} steps or more have some",
+            spec.recipe.batch
+        )));
+    }
+    Ok(Data {
+        len,
+        classes: CODES,
+        train,
+        valid,
+        test,
+        scale: (0.0, 1.0),
+        order: (0..len).collect(),
+        width: None,
+        rate: None,
+        context: Some(len - horizon),
+        files,
+    })
+}
+
+/// Series of some files, as a forecast reads them.
+pub fn read_panel(files: &[PathBuf], columns: &Columns) -> Result<Panel, DataError> {
+    let inputs = files.iter().map(|file| file.display().to_string()).collect();
+    let spec = SourceSpec {
+        id: columns.id.clone(),
+        time: columns.time.clone(),
+        target: columns.target.clone(),
+        ..SourceSpec::new(inputs)
+    };
+    Ok(ingest::read(&spec)?.panel)
+}
+
+/// Values with the last one in place of missing ones; those before the first are left out.
+pub fn without_holes(values: &[f64]) -> Vec<f32> {
+    let mut last = None;
+    let known = values.iter().filter_map(|&value| {
+        if !value.is_nan() {
+            last = Some(value as f32);
+        }
+        last
+    });
+    known.collect()
+}
+
 /// What stands in a folder, by name.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let file = |error: std::io::Error| DataError::File { path: folder.into(), reason: error.to_string() };
@@ -333,7 +426,7 @@ fn parts(
     }
     let scale = moments(&train, len);
     let order = order(spec.order, len);
-    Ok(Data { len, classes, valid, test, scale, order, width: None, rate: None, files, train })
+    Ok(Data { len, classes, valid, test, scale, order, width: None, rate: None, context: None, files, train })
 }
 
 /// Share of the training part that is the test part where no files are.
@@ -443,7 +536,14 @@ impl Data {
                     batch.codes.push(part.labels[index]);
                 }
                 Task::Generate => {
-                    let code = |at: usize| part.values.get(start + at);
+                    let scaled = self.context.map(|context| {
+                        let window = part.values.reals(start, self.len);
+                        paths::QUANTISER.encode(paths::range(&window[..context]), ArrayView1::from(window))
+                    });
+                    let code = |at: usize| match &scaled {
+                        Some(codes) => f32::from(codes[at]),
+                        None => part.values.get(start + at),
+                    };
                     batch.tokens.extend((0..self.len).map(|at| if at == 0 { FIRST } else { code(at - 1) }));
                     batch.codes.extend((0..self.len).map(|at| code(at) as u16));
                 }

@@ -3,24 +3,27 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::engine::chunked::Stream;
 use crate::engine::codes::{Codes, Range};
 use crate::engine::cross_entropy::log_probability;
-use crate::engine::sashimi::autoregressive::Autoregressive;
+use crate::engine::sashimi::autoregressive::{Autoregressive, AutoregressiveStepper};
 use crate::engine::sashimi::sample::{Paths, Sampling, continue_prefix, draw};
 use crate::engine::simd::Isa;
 use crate::engine::ssm::SsmKind;
 use crate::ingest;
-use crate::publish::{PublishError, write_bytes};
+use crate::publish::{PublishError, SeriesPaths, write_bytes, write_paths};
 use crate::sequence::backbone::{Weights, sashimi_spec, shape};
-use crate::sequence::data::{DataError, FIRST};
+use crate::sequence::data::{self, DataError, FIRST};
 use crate::sequence::learner::generator;
-use crate::sequence::spec::Task;
+use crate::sequence::paths;
+use crate::sequence::spec::{Columns, Task};
 use crate::sequence::stored::{StoredError, read_model};
+use crate::series::Series;
 
 /// What to generate.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +32,18 @@ pub struct GenerateSpec {
     pub model: PathBuf,
     /// Where it goes; with several paths `name-1.wav`, `name-2.wav` and so on.
     pub out: PathBuf,
-    /// Codes of a path.
-    pub steps: usize,
+    /// Codes of a path; `None` takes the horizon of a model of series.
+    pub steps: Option<usize>,
+    /// Series to continue, of a model of series.
+    pub input: Option<PathBuf>,
+    /// Their columns.
+    pub columns: Columns,
     /// Number of paths.
     pub paths: usize,
-    /// How a code is drawn.
-    pub sampling: Sampling,
+    /// Divides the logits; `None` takes the model's own.
+    pub temperature: Option<f64>,
+    /// Share of the probability that the codes to draw from have.
+    pub top_p: f64,
     /// What stands before every path: a WAV file, or any file for a model of bytes.
     pub prefix: Option<PathBuf>,
     /// Seed of the draws.
@@ -61,6 +70,16 @@ pub enum GenerateError {
         /// What it was trained for.
         task: &'static str,
     },
+    /// The model needs something else to go on from.
+    #[error("{path} was trained on {trained}: {remedy}")]
+    Input {
+        /// The model file.
+        path: PathBuf,
+        /// What it was trained on.
+        trained: &'static str,
+        /// What to give or to leave out.
+        remedy: &'static str,
+    },
     /// The network has no steps.
     #[error(
         "{path} is a stack of S4 blocks, which take no single steps here; train with ssm=s4d or model=sashimi"
@@ -74,10 +93,16 @@ pub enum GenerateError {
 /// What was generated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
-    /// Files, one for each path.
+    /// Files: of series one, else one for each path.
     pub files: Vec<PathBuf>,
-    /// Logarithm of the probability of each path, in nats per code.
+    /// Logarithm of the probability of each path, in nats per code; none of series.
     pub log_likelihood: Vec<f64>,
+    /// Codes of a path.
+    pub steps: usize,
+    /// Divided the logits.
+    pub temperature: f64,
+    /// Series that were continued, and those that were too short.
+    pub series: Option<[usize; 2]>,
     /// Samples per second of sounds.
     pub rate: Option<u32>,
     /// The file that the model was read from, as SHA-256.
@@ -96,6 +121,36 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
     if description.task != Task::Generate {
         return Err(GenerateError::Task { path: spec.model.clone(), task: description.task.as_str() });
     }
+    let wrong = |trained, remedy| Err(GenerateError::Input { path: spec.model.clone(), trained, remedy });
+    let temperature = spec.temperature.unwrap_or(description.temperature);
+    let sampling = Sampling { temperature, top_p: spec.top_p };
+    if let Some(context) = description.context {
+        let Some(input) = &spec.input else { return wrong("series", "name some with --input") };
+        if spec.prefix.is_some() {
+            return wrong("series", "leave --prefix out; what comes before is in --input");
+        }
+        let Weights::Sashimi(params) = weights else {
+            return Err(GenerateError::Steps { path: spec.model.clone() });
+        };
+        let shape = sashimi_spec(&description.architecture, description.classes, description.len);
+        let model = Autoregressive::new(shape, params);
+        let steps = spec.steps.unwrap_or(description.len - context);
+        let series = continue_series(&model.stepper(), input, context, steps, sampling, spec)?;
+        return Ok(Generated {
+            files: vec![spec.out.clone()],
+            log_likelihood: Vec::new(),
+            steps,
+            temperature,
+            series: Some(series),
+            rate: None,
+            weights_sha256,
+        });
+    }
+    let trained = if description.rate.is_some() { "sounds" } else { "bytes" };
+    if spec.input.is_some() {
+        return wrong(trained, "leave --input out; --prefix names what comes before");
+    }
+    let Some(steps) = spec.steps else { return wrong(trained, "say how many codes with --steps") };
     let quantiser = Codes { companding: description.codes, bins: description.classes };
     let prefix = match &spec.prefix {
         Some(path) => prefix(path, quantiser, description.rate)?,
@@ -107,7 +162,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
             let shape = sashimi_spec(&description.architecture, description.classes, description.len);
             let model = Autoregressive::new(shape, params);
             let prefix = ArrayView2::from_shape((1, prefix.len()), &prefix).expect("one row");
-            continue_prefix(&model.stepper(), prefix, spec.steps, spec.sampling, &mut rngs)
+            continue_prefix(&model.stepper(), prefix, steps, sampling, &mut rngs)
         }
         Weights::Stack(_) if description.architecture.ssm != SsmKind::S4d => {
             return Err(GenerateError::Steps { path: spec.model.clone() });
@@ -117,7 +172,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
             let stream = Stream::new(shape, &params, spec.paths, Isa::detect());
             let step =
                 |stream: &mut Stream, tokens: &[f32], out: &mut [f32]| stream.step(&params, tokens, out);
-            stack_paths(stream, step, description.classes, &prefix, spec, &mut rngs)
+            stack_paths(stream, step, description.classes, &prefix, (steps, sampling), &mut rngs)
         }
     };
     let mut files = Vec::new();
@@ -132,7 +187,10 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
     }
     Ok(Generated {
         files,
-        log_likelihood: paths.log_likelihood.iter().map(|sum| sum / spec.steps as f64).collect(),
+        log_likelihood: paths.log_likelihood.iter().map(|sum| sum / steps as f64).collect(),
+        steps,
+        temperature,
+        series: None,
         rate: description.rate,
         weights_sha256,
     })
@@ -144,22 +202,20 @@ fn stack_paths(
     step: impl Fn(&mut Stream, &[f32], &mut [f32]),
     classes: usize,
     prefix: &[u16],
-    spec: &GenerateSpec,
+    (steps, sampling): (usize, Sampling),
     rngs: &mut [ChaCha8Rng],
 ) -> Paths {
-    let mut paths = Paths {
-        codes: Array2::zeros((spec.paths, spec.steps)),
-        log_likelihood: ndarray::Array1::zeros(spec.paths),
-    };
-    let mut tokens = vec![FIRST; spec.paths];
-    let mut logits = Array2::<f32>::zeros((spec.paths, classes));
-    for t in 0..prefix.len() + spec.steps {
+    let mut paths =
+        Paths { codes: Array2::zeros((rngs.len(), steps)), log_likelihood: Array1::zeros(rngs.len()) };
+    let mut tokens = vec![FIRST; rngs.len()];
+    let mut logits = Array2::<f32>::zeros((rngs.len(), classes));
+    for t in 0..prefix.len() + steps {
         step(&mut stream, &tokens, logits.as_slice_mut().expect("standard layout"));
         for (path, (rng, logits)) in rngs.iter_mut().zip(logits.rows()).enumerate() {
             let code = match prefix.get(t) {
                 Some(&code) => code,
                 None => {
-                    let code = draw(&spec.sampling.weights(logits), rng.random());
+                    let code = draw(&sampling.weights(logits), rng.random());
                     paths.codes[[path, t - prefix.len()]] = code as u16;
                     paths.log_likelihood[path] += log_probability(logits, code);
                     code as u16
@@ -169,6 +225,35 @@ fn stack_paths(
         }
     }
     paths
+}
+
+/// Paths of every series that has enough values, written; numbers of series that have and have not.
+fn continue_series(
+    model: &AutoregressiveStepper<'_, f32>,
+    input: &Path,
+    context: usize,
+    steps: usize,
+    sampling: Sampling,
+    spec: &GenerateSpec,
+) -> Result<[usize; 2], GenerateError> {
+    let panel = data::read_panel(&[input.into()], &spec.columns)?;
+    let paths = |(index, series): (usize, &Series)| {
+        let values = data::without_holes(&series.values);
+        let known = &values[values.len().checked_sub(context)?..];
+        let last = *series.times.last()?;
+        Some(SeriesPaths {
+            unique_id: series.unique_id.clone(),
+            ds: series.frequency.after(last, steps, &panel.zone),
+            values: paths::draw(model, known, steps, spec.paths, sampling, (spec.seed, index)),
+        })
+    };
+    let all: Vec<SeriesPaths> = panel.series.par_iter().enumerate().filter_map(paths).collect();
+    if all.is_empty() {
+        let reason = format!("no series has the {context} values that the model goes on from");
+        return Err(DataError::File { path: input.into(), reason }.into());
+    }
+    write_paths(&spec.out, &all)?;
+    Ok([all.len(), panel.series.len() - all.len()])
 }
 
 /// Codes of a file.
@@ -187,8 +272,7 @@ fn prefix(path: &Path, quantiser: Codes, rate: Option<u32>) -> Result<Vec<u16>, 
                     sound.rate
                 )));
             }
-            let samples: ndarray::Array1<f32> =
-                sound.samples.iter().map(|&sample| f32::from(sample)).collect();
+            let samples: Array1<f32> = sound.samples.iter().map(|&sample| f32::from(sample)).collect();
             Ok(quantiser.encode(Range::of(&samples), samples.view()).to_vec())
         }
     }

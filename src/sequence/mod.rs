@@ -13,6 +13,7 @@ mod curve;
 mod data;
 mod generate;
 mod learner;
+mod paths;
 mod run;
 mod score;
 mod spec;
@@ -23,10 +24,11 @@ mod tests;
 pub use curve::figures;
 pub use data::DataError;
 pub use generate::{GenerateError, GenerateSpec, Generated, generate};
+pub use paths::SumCoverage;
 pub use run::{Epoch, Outcome, Progress, SequenceError, default_folder, run};
 pub use score::Score;
 pub use spec::{
-    Architecture, Arrangement, Form, Order, Places, RawSequence, Readout, Recipe, SequenceSpec, SpecProblem,
-    Task,
+    Architecture, Arrangement, Columns, Form, Order, Places, RawSequence, Readout, Recipe, SequenceSpec,
+    SpecProblem, Task,
 };
 pub use stored::StoredError;

@@ -7,12 +7,15 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::sashimi::autoregressive::Autoregressive;
 use crate::publish::PublishError;
+use crate::sequence::backbone::{Weights, sashimi_spec};
 use crate::sequence::curve::{self, Point};
 use crate::sequence::data::{self, Data, DataError};
 use crate::sequence::learner::{Learner, ORDER, generator};
+use crate::sequence::paths::{self, SumCoverage};
 use crate::sequence::score::Score;
-use crate::sequence::spec::{Arrangement, Places, SequenceSpec, Task};
+use crate::sequence::spec::{Arrangement, Form, Places, SequenceSpec, Task};
 use crate::sequence::stored::{self, Checkpoint, StoredError};
 
 /// Why a task has no result.
@@ -93,6 +96,8 @@ pub struct Outcome {
     pub best: usize,
     /// Score of those on the test part.
     pub test: Score,
+    /// Coverage of the sums of paths of series: where the temperature was chosen, and in the test part.
+    pub sums: Option<[SumCoverage; 2]>,
     /// Seconds of the whole run.
     pub seconds: f64,
     /// SHA-256 of the model file.
@@ -144,6 +149,19 @@ pub fn run(
         stored::write(&places.out, &mut run)?;
         curve::write(&places.out, spec, &run.epochs, &run.points)?;
     }
+    let mut sums = None;
+    if data.context.is_some() {
+        let (weights, _) = stored::best(&places.out, spec, &data)?;
+        let Weights::Sashimi(params) = weights else {
+            unreachable!("a checked spec of series is of sashimi")
+        };
+        let shape = sashimi_spec(&spec.architecture, data.classes, data.len);
+        let model = Autoregressive::new(shape, params);
+        let (stepper, seed) = (model.stepper(), spec.recipe.seed);
+        let found = paths::temperature(&stepper, &data, &data.valid, seed);
+        stored::write_temperature(&places.out, found.temperature)?;
+        sums = Some([found, paths::coverage(&stepper, &data, &data.test, found.temperature, seed)]);
+    }
     let (weights, weights_sha256) = stored::best(&places.out, spec, &data)?;
     let test = learner.score(&weights, &data.test);
     Ok(Outcome {
@@ -153,6 +171,7 @@ pub fn run(
         parameters: run.state.weights.values().iter().map(|values| values.len()).sum(),
         best: run.best.map_or(0, |(epoch, _)| epoch),
         test,
+        sums,
         seconds: seconds(),
         weights_sha256,
         written: stored::files(&places.out),
@@ -196,7 +215,8 @@ fn one_epoch(
     let mut rng = generator(recipe.seed, ORDER, epoch);
     let mut order: Vec<usize> = (0..data.train.starts.len()).collect();
     order.shuffle(&mut rng);
-    let offset = if data.width.is_none() { rng.random_range(0..data.len) } else { 0 };
+    // Windows of a text begin elsewhere in every epoch; images, sounds and series have places of their own.
+    let offset = if pace.spec.form == Form::Bytes { rng.random_range(0..data.len) } else { 0 };
     let (mut all, mut last) = (Score::default(), Score::default());
     for indices in order.chunks_exact(recipe.batch) {
         let now = seconds();

@@ -47,11 +47,13 @@ pub enum Form {
     Sounds,
     /// Bytes of any file.
     Bytes,
+    /// Time series as a forecast reads them.
+    Series,
 }
 
 impl Form {
     /// All of them.
-    pub const ALL: [Form; 3] = [Form::Images, Form::Sounds, Form::Bytes];
+    pub const ALL: [Form; 4] = [Form::Images, Form::Sounds, Form::Bytes, Form::Series];
 
     /// Name in definitions and documents.
     pub fn as_str(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Form {
             Form::Images => "images",
             Form::Sounds => "sounds",
             Form::Bytes => "bytes",
+            Form::Series => "series",
         }
     }
 }
@@ -275,6 +278,14 @@ pub struct RawSequence {
     pub codes: Option<Companding>,
     /// Positions of a sequence, where the files do not say.
     pub len: Option<usize>,
+    /// Steps that paths of series have; the positions before them are the context.
+    pub horizon: Option<usize>,
+    /// Columns of series: ids.
+    pub id: Vec<String>,
+    /// Time.
+    pub time: Option<String>,
+    /// Target.
+    pub target: Option<String>,
     /// Of [`Architecture`].
     pub backbone: Option<Arrangement>,
     /// Pools.
@@ -325,6 +336,17 @@ pub struct RawSequence {
     pub budget: Option<Duration>,
 }
 
+/// Columns of series; what is not named is found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns {
+    /// Ids.
+    pub id: Vec<String>,
+    /// Time.
+    pub time: Option<String>,
+    /// Target.
+    pub target: Option<String>,
+}
+
 /// A sequence task, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SequenceSpec {
@@ -337,6 +359,8 @@ pub struct SequenceSpec {
     pub(super) order: Order,
     pub(super) codes: Companding,
     pub(super) len: Option<usize>,
+    pub(super) horizon: Option<usize>,
+    pub(super) columns: Columns,
     pub(super) architecture: Architecture,
     pub(super) recipe: Recipe,
 }
@@ -380,6 +404,11 @@ impl SequenceSpec {
     /// Positions of a sequence, where the files do not say.
     pub fn len(&self) -> Option<usize> {
         self.len
+    }
+
+    /// Steps of the paths of series.
+    pub fn horizon(&self) -> Option<usize> {
+        self.horizon
     }
 
     /// The network.
@@ -448,6 +477,9 @@ impl TryFrom<RawSequence> for SequenceSpec {
             (Task::Generate, Form::Images) => {
                 checks.note("data", "images are not generated; write bytes or sounds")
             }
+            (Task::Classify | Task::Reconstruct, Form::Series) => {
+                checks.note("data", "series are generated; write kind = \"generate\"");
+            }
             (Task::Reconstruct, Form::Bytes) => {
                 checks.note("data", "bytes are not values; write images or sounds")
             }
@@ -470,6 +502,20 @@ impl TryFrom<RawSequence> for SequenceSpec {
                 .note("dt", format!("[{low}, {high}] is no range of steps; write for example [0.001, 0.1]"));
         }
         let backbone = raw.backbone.unwrap_or_default();
+        if form == Form::Series {
+            if backbone != Arrangement::Sashimi {
+                checks.note("backbone", "paths of series are drawn by sashimi; write model=sashimi");
+            }
+            match (raw.horizon, raw.len) {
+                (None, _) => checks.note("horizon", "horizon is missing: steps of a path, for example 48"),
+                (Some(horizon), Some(len)) if horizon == 0 || horizon >= len => {
+                    checks.note("horizon", format!("{horizon} steps leave no context in len = {len}"));
+                }
+                _ => {}
+            }
+        } else if raw.horizon.is_some() {
+            checks.note("horizon", "only paths of series have a horizon");
+        }
         let pools = raw.pools.unwrap_or_else(|| vec![4, 4]);
         if backbone == Arrangement::Sashimi {
             if raw.kind.is_some_and(|kind| kind != Task::Generate) {
@@ -497,6 +543,8 @@ impl TryFrom<RawSequence> for SequenceSpec {
             test_files: raw.test_files,
             order: raw.permute.unwrap_or_default(),
             codes: raw.codes.unwrap_or(Companding::MuLaw),
+            horizon: raw.horizon,
+            columns: Columns { id: raw.id, time: raw.time, target: raw.target },
             len: raw.len.map(|len| checks.whole("len", len, 2..=LEN_MAX)),
             architecture: Architecture {
                 backbone,

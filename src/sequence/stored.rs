@@ -15,7 +15,7 @@ use crate::sequence::backbone::{Ports, Weights};
 use crate::sequence::curve::{JSON_LINES, PARQUET, PICTURE, Point};
 use crate::sequence::data::{self, CODES, Data};
 use crate::sequence::learner::{Learner, State};
-use crate::sequence::run::Epoch;
+use crate::sequence::run::{Epoch, SequenceError};
 use crate::sequence::score::Score;
 use crate::sequence::spec::{Architecture, LEN_MAX, Order, SequenceSpec, Task};
 
@@ -93,6 +93,10 @@ pub struct Description {
     pub codes: Companding,
     /// Samples per second of sounds.
     pub rate: Option<u32>,
+    /// Positions of a window of series that scale it.
+    pub context: Option<usize>,
+    /// Divides the logits where nothing else is asked for: at it, sums of paths cover what came.
+    pub temperature: f64,
     /// The epoch that was kept.
     pub epoch: usize,
     /// Of the program that wrote it.
@@ -179,9 +183,25 @@ pub fn write_model(
     epoch: &Epoch,
 ) -> Result<(), PublishError> {
     let description = Description { epoch: epoch.epoch, ..describe(spec, data) };
-    let text = serde_json::to_string(&description).expect("a description has text keys only");
+    write_described(&folder.join(MODEL), &description, weights)
+}
+
+/// Notes the temperature in the model of a run.
+pub fn write_temperature(folder: &Path, temperature: f64) -> Result<(), SequenceError> {
+    let path = folder.join(MODEL);
+    let (description, mut weights, _) = read_model(&path)?;
+    let description = Description { temperature, ..description };
+    Ok(write_described(&path, &description, &mut weights)?)
+}
+
+fn write_described(
+    path: &Path,
+    description: &Description,
+    weights: &mut Weights,
+) -> Result<(), PublishError> {
+    let text = serde_json::to_string(description).expect("a description has text keys only");
     let bytes = artifact::to_bytes(&tensors(weights, ""), &text).expect("names are unique and shapes fit");
-    write_bytes(&folder.join(MODEL), &bytes).map(drop)
+    write_bytes(path, &bytes).map(drop)
 }
 
 fn describe(spec: &SequenceSpec, data: &Data) -> Description {
@@ -196,6 +216,8 @@ fn describe(spec: &SequenceSpec, data: &Data) -> Description {
         order: spec.order,
         codes: spec.codes,
         rate: data.rate,
+        context: data.context,
+        temperature: 1.0,
         epoch: 0,
         code_sha256: crate::CODE_SHA256.into(),
     }
@@ -236,6 +258,12 @@ impl Description {
         }
         if !(1..=1 << 16).contains(&self.classes) {
             return Err(("classes", self.classes.to_string(), "1..=65536".into()));
+        }
+        if self.context.is_some_and(|context| context == 0 || context >= self.len) {
+            return Err(("context", format!("{:?}", self.context), format!("below {}", self.len)));
+        }
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return Err(("temperature", self.temperature.to_string(), "zero or more".into()));
         }
         if self.task == Task::Generate && self.classes != CODES {
             return Err(("classes", self.classes.to_string(), CODES.to_string()));

@@ -5,7 +5,7 @@ use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, launch, usage};
 use crate::config::SequenceTrain;
-use crate::sequence::{self, Outcome, Progress, Score, SequenceSpec, figures};
+use crate::sequence::{self, Outcome, Progress, Score, SequenceSpec, SumCoverage, figures};
 use serde_json::{Map, Value, json};
 
 /// Trains a network and prints how it did.
@@ -32,6 +32,16 @@ fn line(progress: &Progress) -> String {
     format!("epoch {epoch}/{epochs}, loss {loss:.4}, {:.0} k positions/s, {minutes:.0} min left", rate / 1e3)
 }
 
+fn sums(found: &SumCoverage) -> Value {
+    json!({
+        "temperature": found.temperature,
+        "coverage_80": found.of_80,
+        "coverage_95": found.of_95,
+        "windows": found.windows,
+        "paths": found.paths,
+    })
+}
+
 /// Everything that decides the result, defaults included.
 fn resolved(train: &SequenceTrain) -> Value {
     let spec = &train.spec;
@@ -48,6 +58,7 @@ fn resolved(train: &SequenceTrain) -> Value {
             "permute": spec.order().as_str(),
             "codes": spec.codes().as_str(),
             "len": spec.len(),
+            "horizon": spec.horizon(),
         },
         "model": spec.architecture(),
         "train": {
@@ -98,6 +109,7 @@ fn document(train: &SequenceTrain, outcome: &Outcome) -> Value {
         "epochs": epochs.collect::<Vec<_>>(),
         "best_epoch": outcome.best,
         "test": named(spec, &outcome.test),
+        "sums": outcome.sums.map(|[valid, test]| json!({ "valid": sums(&valid), "test": sums(&test) })),
         "weights_sha256": outcome.weights_sha256,
         "written": outcome.written,
         "seconds": outcome.seconds,
@@ -128,6 +140,12 @@ fn summary(spec: &SequenceSpec, outcome: &Outcome) -> String {
         page.row(format!("{:<16}{}", "  kept back", cells(&epoch.valid)));
     }
     page.row(format!("{:<16}{}", format!("test, epoch {}", outcome.best), cells(&outcome.test)));
+    if let Some([_, SumCoverage { temperature, of_80, of_95, .. }]) = outcome.sums {
+        let [inner, outer] = [of_80, of_95].map(|share| 100.0 * share);
+        page.row(format!(
+            "sums of paths: {inner:.1} % in 80 %, {outer:.1} % in 95 %, temperature {temperature}"
+        ));
+    }
     page.row("");
     let memory = usage::peak_mib().map_or(String::new(), |peak| format!(", {peak:.0} MiB"));
     page.line(

@@ -33,7 +33,8 @@ pub const BENCHMARKS: &[Named] = texts![
 ];
 
 /// Sequence tasks.
-pub const SEQUENCES: &[Named] = texts!["pipeline", "mnist", "speech_commands", "text", "audio"];
+pub const SEQUENCES: &[Named] =
+    texts!["pipeline", "mnist", "speech_commands", "text", "audio", "m4_hourly_paths"];
 
 /// Networks of sequence tasks.
 pub const NETWORKS: &[Named] = texts!["model", "s4d", "s4", "sashimi"];

@@ -24,6 +24,10 @@ pub(super) const PIPELINE: &[Entry<RawSequence>] = &[
         set(&mut raw.codes, choice(value, &Companding::ALL.map(|one| (one.as_str(), one))))
     }),
     ("len", |raw, value| set(&mut raw.len, whole(value))),
+    ("horizon", |raw, value| set(&mut raw.horizon, whole(value))),
+    ("id", |raw, value| put(&mut raw.id, texts(value))),
+    ("time", |raw, value| set(&mut raw.time, text(value))),
+    ("target", |raw, value| set(&mut raw.target, text(value))),
 ];
 
 /// The network.
