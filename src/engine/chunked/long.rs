@@ -29,6 +29,8 @@ const ZERO: C32 = C32::new(0.0, 0.0);
 pub struct Long {
     /// Positions of a kernel (L).
     len: usize,
+    /// Positions of a sequence, missing ones included.
+    positions: usize,
     /// Values of a transform: sequences with what is missing before them, and the kernel behind.
     size: usize,
     forward: Arc<dyn Fft<f32>>,
@@ -60,10 +62,12 @@ fn smooth(least: usize) -> usize {
 impl Long {
     /// Zeros.
     pub fn new(hidden: usize, frame: Frame) -> Long {
-        let size = smooth(frame.per_sequence * T + frame.len);
+        let positions = frame.per_sequence * T;
+        let size = smooth(positions + frame.len);
         let mut planner = FftPlanner::new();
         Long {
             len: frame.len,
+            positions,
             size,
             forward: planner.plan_fft_forward(size),
             inverse: planner.plan_fft_inverse(size),
@@ -105,7 +109,8 @@ impl Long {
     }
 
     /// y (sequences, positions) of u in channel `h`.
-    pub fn forward(&self, isa: Isa, h: usize, positions: usize, u: &[f32], waves: &mut Waves, y: &mut [f32]) {
+    pub fn forward(&self, isa: Isa, h: usize, u: &[f32], waves: &mut Waves, y: &mut [f32]) {
+        let positions = self.positions;
         let kernel = &self.kernel[h * self.size..][..self.size];
         for (u, y) in u.chunks(2 * positions).zip(y.chunks_mut(2 * positions)) {
             pack(u, positions, &mut waves.u);
@@ -126,14 +131,13 @@ impl Long {
         &self,
         isa: Isa,
         h: usize,
-        positions: usize,
         [u, dy]: [&[f32]; 2],
         waves: &mut Waves,
         gradient: &mut [C32],
         du: &mut [f32],
     ) {
         let kernel = &self.kernel[h * self.size..][..self.size];
-        let pair = 2 * positions;
+        let (positions, pair) = (self.positions, 2 * self.positions);
         for ((u, dy), du) in u.chunks(pair).zip(dy.chunks(pair)).zip(du.chunks_mut(pair)) {
             pack(u, positions, &mut waves.u);
             pack(dy, positions, &mut waves.dy);

@@ -28,7 +28,7 @@ const SLICE_POSITIONS: [usize; 2] = [8192, 2048];
 /// How the state-space layer of one block is computed, and the gradients of what it is computed with.
 pub(super) enum Dynamics {
     /// Matrices of a chunk, of a diagonal model.
-    Chunks { tables: Tables, gradients: TableGradients },
+    Chunks { tables: Box<Tables>, gradients: Box<TableGradients> },
     /// Spectra of kernels, of any model.
     Long { kernels: Long, gradient: Vec<C32> },
 }
@@ -94,8 +94,8 @@ impl Chunked {
         let columns = shape.columns();
         let dynamics = || match shape.ssm {
             SsmKind::S4d => Dynamics::Chunks {
-                tables: Tables::new(h, shape.modes),
-                gradients: TableGradients::new(if training { h } else { 0 }, columns),
+                tables: Box::new(Tables::new(h, shape.modes)),
+                gradients: Box::new(TableGradients::new(if training { h } else { 0 }, columns)),
             },
             SsmKind::S4 => {
                 let kernels = Long::new(h, frame);
@@ -193,7 +193,7 @@ impl Chunked {
     /// If a block is not diagonal.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Tables> {
         self.layers.iter().map(|layer| match &layer.dynamics {
-            Dynamics::Chunks { tables, .. } => tables,
+            Dynamics::Chunks { tables, .. } => &**tables,
             Dynamics::Long { .. } => panic!("S4 takes single steps by its recurrence"),
         })
     }
