@@ -74,7 +74,7 @@ fn requests_of_a_sequence_task_that_make_no_sense() {
         ("pipeline=mnist hidden=20", 2, "hidden: 20 is not a multiple of 16"),
         ("pipeline=mnist model=s4dd", 2, "did you mean 's4d'?"),
         ("pipeline=mnist permute=bitrv", 2, "did you mean 'bitrev'?"),
-        ("pipeline=mnist model=sashimi", 2, "sashimi generates"),
+        ("pipeline=mnist model=sashimi", 78, "sashimi generates"),
         ("pipeline=text len=100 model=sashimi", 2, "100 is no multiple of 16"),
         ("pipeline=m4_hourly_paths model=s4d", 2, "write model=sashimi"),
         ("pipeline=mnist data_dir=.", 66, "mnist_train.parquet"),
