@@ -16,6 +16,7 @@ fn a_step_of_training_a_forecast_and_an_observation_allocate_nothing() {
         patch: 2,
         reads_codes: false,
         ssm: SsmKind::S4d,
+        bidirectional: false,
         hidden: 32,
         modes: 16,
         layers: 2,

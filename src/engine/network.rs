@@ -182,6 +182,7 @@ impl<F: Real> Network<F> {
             encoder: LinearParams::init(spec.patch, hidden, rng),
             blocks: (0..spec.layers)
                 .map(|_| BlockParams {
+                    reverse: None,
                     norm: NormParams::init(hidden),
                     ssm: SsmParams::init(spec.ssm, hidden, modes, tokens, init, dt, rng),
                     mix: LinearParams::init(hidden, 2 * hidden, rng),

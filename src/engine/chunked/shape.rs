@@ -8,6 +8,7 @@ use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
 use crate::engine::norm::NormParams;
 use crate::engine::real::Real;
+use crate::engine::reverse::Reverse;
 use crate::engine::s4d::{Discretization, Init};
 use crate::engine::ssm::{SsmKind, SsmParams};
 
@@ -28,6 +29,8 @@ pub struct Shape {
     pub hidden: usize,
     /// State-space model of the blocks.
     pub ssm: SsmKind,
+    /// Whether every position sees those after it, too: blocks have a second direction.
+    pub bidirectional: bool,
     /// Stored modes per channel (N/2).
     pub modes: usize,
     /// Blocks.
@@ -48,10 +51,12 @@ impl Shape {
         NetworkParams {
             encoder: LinearParams::init(self.patch, h, rng),
             blocks: (0..self.layers)
-                .map(|_| BlockParams {
-                    norm: NormParams::init(h),
-                    ssm: SsmParams::init(self.ssm, h, self.modes, self.len, init, dt, rng),
-                    mix: LinearParams::init(h, 2 * h, rng),
+                .map(|_| {
+                    let norm = NormParams::init(h);
+                    let ssm = SsmParams::init(self.ssm, h, self.modes, self.len, init, dt, rng);
+                    let mix = LinearParams::init(h, 2 * h, rng);
+                    let reverse = self.bidirectional.then(|| Reverse::init(&ssm, rng));
+                    BlockParams { norm, ssm, reverse, mix }
                 })
                 .collect(),
             norm: NormParams::init(h),
@@ -64,7 +69,10 @@ impl Shape {
         NetworkParams {
             encoder: LinearParams::zeros(self.patch, self.hidden),
             blocks: (0..self.layers)
-                .map(|_| BlockParams::zeros_of(self.ssm, self.hidden, self.modes, self.len))
+                .map(|_| BlockParams {
+                    reverse: self.bidirectional.then(|| Reverse::zeros(self.hidden, self.modes)),
+                    ..BlockParams::zeros_of(self.ssm, self.hidden, self.modes, self.len)
+                })
                 .collect(),
             norm: NormParams::zeros(self.hidden),
             head: LinearParams::zeros(self.hidden, self.outputs),
@@ -73,10 +81,13 @@ impl Shape {
 
     /// Numbers of the state of one channel that is handed from chunk to chunk: none where there are no chunks.
     pub(super) fn columns(&self) -> usize {
-        match self.ssm {
-            SsmKind::S4d => tables::columns(self.modes),
-            SsmKind::S4 => 0,
-        }
+        if self.is_long() { 0 } else { tables::columns(self.modes) }
+    }
+
+    /// Whether state-space layers are computed as long convolutions: S4 has no diagonal state, and a second direction none
+    /// that goes from chunk to chunk.
+    pub(super) fn is_long(&self) -> bool {
+        self.ssm == SsmKind::S4 || self.bidirectional
     }
 
     /// Floats of a token.
