@@ -91,6 +91,7 @@ pub fn shape(architecture: &Architecture, ports: Ports) -> Shape {
         reads_codes: ports.reads_codes,
         hidden: architecture.hidden,
         ssm: architecture.ssm,
+        bidirectional: architecture.bidirectional,
         modes: architecture.state / 2,
         layers: architecture.layers,
         outputs: ports.outputs,

@@ -284,8 +284,8 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     Ok(Data { rate, ..parts(spec, train, test, len, count, files)? })
 }
 
-/// Windows of series: the last one of each is the test part, the one a horizon before it chooses, and those that end another
-/// horizon earlier are trained on.
+/// Windows of series: the last one of each is the test part, the ones a horizon and more before it choose, and those that end
+/// before the steps that are judged there are trained on.
 fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
     let len = spec.len.expect("a checked spec of series has a length");
     let horizon = spec.horizon.expect("a checked spec of series has a horizon");
@@ -297,21 +297,22 @@ fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     let (mut values, mut starts) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
     for series in &panel.series {
         let (base, own) = (values.len(), without_holes(&series.values));
-        if own.len() < len + 2 * horizon {
+        if own.len() < len + (1 + CHOOSING) * horizon {
             continue;
         }
         let last = base + own.len() - len;
         let [train, valid, test] = &mut starts;
         test.push(last);
-        valid.push(last - horizon);
-        train.extend((base..=last - 2 * horizon).rev().step_by((horizon / 2).max(1)));
+        valid.extend((1..=CHOOSING).map(|before| last - before * horizon));
+        let end = last - (1 + CHOOSING) * horizon;
+        train.extend((base..=end).rev().step_by((horizon / 2).max(1)));
         values.extend(own);
     }
     let values = Arc::new(Values::Reals(values));
     let [train, valid, test] =
         starts.map(|starts| Part { values: Arc::clone(&values), starts, labels: Vec::new() });
     if train.starts.len() < spec.recipe.batch {
-        let (count, needed) = (train.starts.len(), len + 2 * horizon);
+        let (count, needed) = (train.starts.len(), len + (1 + CHOOSING) * horizon);
         return Err(DataError::Fit(format!(
             "{count} windows to train on, fewer than one batch of {}; series of {needed} steps or more have some",
             spec.recipe.batch
@@ -331,6 +332,9 @@ fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
         files,
     })
 }
+
+/// Windows of a series that choose: several, for one week may be calmer than the next.
+const CHOOSING: usize = 3;
 
 /// Series of some files, as a forecast reads them.
 pub fn read_panel(files: &[PathBuf], columns: &Columns) -> Result<Panel, DataError> {

@@ -71,11 +71,11 @@ pub struct SumCoverage {
 }
 
 /// Temperatures that are tried, the plain model first.
-const TEMPERATURES: [f64; 7] = [1.0, 0.9, 1.1, 0.8, 1.2, 0.7, 1.35];
+const TEMPERATURES: [f64; 8] = [1.0, 0.85, 1.15, 1.3, 1.45, 1.6, 1.8, 2.0];
 
-/// Paths of a window where a temperature is judged, and windows at most.
-const PATHS: usize = 100;
-const WINDOWS: usize = 200;
+/// Paths of a window, where a temperature is chosen and where it is judged; windows to choose by at most.
+const PATHS: [usize; 2] = [50, 100];
+const WINDOWS: usize = 600;
 
 /// The temperature at which sums of paths cover best what came in a part that was not trained on.
 pub fn temperature(
@@ -87,7 +87,7 @@ pub fn temperature(
     let every = part.starts.len().div_ceil(WINDOWS).max(1);
     let some = Part { starts: part.starts.iter().copied().step_by(every).collect(), ..part.clone() };
     let miss = |found: &SumCoverage| (found.of_80 - 0.8).abs() + (found.of_95 - 0.95).abs();
-    let all = TEMPERATURES.map(|temperature| coverage(model, data, &some, temperature, seed));
+    let all = TEMPERATURES.map(|temperature| covered(model, data, &some, temperature, (PATHS[0], seed)));
     all.into_iter().min_by(|one, other| miss(one).total_cmp(&miss(other))).expect("some temperatures")
 }
 
@@ -99,6 +99,16 @@ pub fn coverage(
     temperature: f64,
     seed: u64,
 ) -> SumCoverage {
+    covered(model, data, part, temperature, (PATHS[1], seed))
+}
+
+fn covered(
+    model: &AutoregressiveStepper<'_, f32>,
+    data: &Data,
+    part: &Part,
+    temperature: f64,
+    (paths, seed): (usize, u64),
+) -> SumCoverage {
     let context = data.context.expect("windows of series have a context");
     let steps = data.len - context;
     let sampling = Sampling { temperature, top_p: 1.0 };
@@ -108,7 +118,7 @@ pub fn coverage(
         .enumerate()
         .map(|(index, &start)| {
             let window = part.values.reals(start, data.len);
-            let drawn = draw(model, &window[..context], steps, PATHS, sampling, (seed, index));
+            let drawn = draw(model, &window[..context], steps, paths, sampling, (seed, index));
             let mut sums: Vec<f64> = drawn.chunks_exact(steps).map(|path| path.iter().sum()).collect();
             sums.sort_by(f64::total_cmp);
             let actual: f64 = window[context..].iter().map(|&value| f64::from(value)).sum();
@@ -121,7 +131,7 @@ pub fn coverage(
         .collect();
     let share =
         |level: usize| inside.iter().filter(|inside| inside[level]).count() as f64 / inside.len() as f64;
-    SumCoverage { temperature, of_80: share(0), of_95: share(1), windows: inside.len(), paths: PATHS }
+    SumCoverage { temperature, of_80: share(0), of_95: share(1), windows: inside.len(), paths }
 }
 
 /// Quantile of sorted values, linear between neighbours (Hyndman and Fan, type 7).

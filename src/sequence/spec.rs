@@ -146,6 +146,8 @@ pub struct Architecture {
     pub backbone: Arrangement,
     /// State-space model of the blocks.
     pub ssm: SsmKind,
+    /// Whether every position sees those after it, too.
+    pub bidirectional: bool,
     /// Width (H).
     pub hidden: usize,
     /// State size (N), conjugates included.
@@ -202,7 +204,8 @@ impl Architecture {
                 let [h, patch, outputs] = [self.hidden, patch, outputs].map(|size| size as u128);
                 let linear = |inputs: u128, outputs: u128| (inputs + 1) * outputs;
                 let ssm = self.ssm.parameters(self.state as u128 / 2) * h;
-                let block = 2 * h + ssm + linear(h, 2 * h);
+                let reverse = if self.bidirectional { self.state as u128 * h } else { 0 };
+                let block = 2 * h + ssm + reverse + linear(h, 2 * h);
                 linear(patch, h) + self.layers as u128 * block + 2 * h + linear(h, outputs)
             }
             Arrangement::Sashimi => sashimi_spec(self, patch, 1).parameters(),
@@ -296,6 +299,8 @@ pub struct RawSequence {
     pub feed_forward: Option<usize>,
     /// State-space model.
     pub ssm: Option<SsmKind>,
+    /// Whether positions see those after them.
+    pub bidirectional: Option<bool>,
     /// Width.
     pub hidden: Option<usize>,
     /// State size.
@@ -502,6 +507,10 @@ impl TryFrom<RawSequence> for SequenceSpec {
                 .note("dt", format!("[{low}, {high}] is no range of steps; write for example [0.001, 0.1]"));
         }
         let backbone = raw.backbone.unwrap_or_default();
+        let bidirectional = raw.bidirectional.unwrap_or(false);
+        if bidirectional && task == Task::Generate {
+            checks.note("bidirectional", "what is generated does not see what comes after it");
+        }
         if form == Form::Series {
             if backbone != Arrangement::Sashimi {
                 checks.note("backbone", "paths of series are drawn by sashimi; write model=sashimi");
@@ -548,6 +557,7 @@ impl TryFrom<RawSequence> for SequenceSpec {
             len: raw.len.map(|len| checks.whole("len", len, 2..=LEN_MAX)),
             architecture: Architecture {
                 backbone,
+                bidirectional,
                 pools,
                 expand: raw.expand.unwrap_or(2),
                 feed_forward: raw.feed_forward.unwrap_or(2),

@@ -301,6 +301,7 @@ pub fn best(folder: &Path, spec: &SequenceSpec, data: &Data) -> Result<(Weights,
         differs("hidden", one.hidden.to_string(), other.hidden.to_string()),
         differs("state", one.state.to_string(), other.state.to_string()),
         differs("layers", one.layers.to_string(), other.layers.to_string()),
+        differs("bidirectional", one.bidirectional.to_string(), other.bidirectional.to_string()),
         differs("pools", format!("{:?}", one.pools), format!("{:?}", other.pools)),
         differs("prenorm", one.prenorm.to_string(), other.prenorm.to_string()),
     ];

@@ -200,6 +200,7 @@ fn paths_of_series_go_on_from_each_series_and_their_sums_cover() {
     let document = place.run(train).expect(0).json();
     let sums = &document["sums"]["test"];
     assert_eq!((&sums["windows"], &sums["paths"]), (&12.into(), &100.into()));
+    assert_eq!(document["sums"]["valid"]["windows"], 36);
     // Twelve windows: only a gross error shows.
     assert!(sums["coverage_95"].as_f64().unwrap() > 0.6, "{sums}");
     let generate = "generate run/best.safetensors --input waves.csv --paths 7 -o paths.parquet --json";

@@ -39,6 +39,7 @@ pub(super) const MODEL: &[Entry<RawSequence>] = &[
     ("expand", |raw, value| set(&mut raw.expand, whole(value))),
     ("feed_forward", |raw, value| set(&mut raw.feed_forward, whole(value))),
     ("ssm", |raw, value| set(&mut raw.ssm, choice(value, &SsmKind::ALL.map(|one| (one.as_str(), one))))),
+    ("bidirectional", |raw, value| set(&mut raw.bidirectional, flag(value))),
     ("hidden", |raw, value| set(&mut raw.hidden, whole(value))),
     ("state", |raw, value| set(&mut raw.state, whole(value))),
     ("layers", |raw, value| set(&mut raw.layers, whole(value))),

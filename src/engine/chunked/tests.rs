@@ -4,9 +4,9 @@ use ndarray::{Array2, Array3, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::engine::activation::{gelu_forward, glu_forward};
 use crate::engine::block::{self, BlockPlan, Placement, Positions, into_rows, rows, sequences};
 use crate::engine::chunked::{Chunked, Shape};
-use crate::engine::activation::{gelu_forward, glu_forward};
 use crate::engine::convolution::{self, Plan};
 use crate::engine::linear;
 use crate::engine::network::NetworkParams;
