@@ -71,6 +71,7 @@
 
 pub mod activation;
 pub mod block;
+pub mod body;
 pub mod chunked;
 pub mod codes;
 pub mod convolution;

@@ -3,10 +3,9 @@
 //! The constants come from measurements on M4 Hourly, M4 Weekly, ETT and exchange rates; where a group is unlike all
 //! of them the rule is an extrapolation and the gate decides.
 
-use crate::engine::network::{NetworkSpec, Readout};
+use crate::engine::network::{Levels, NetworkSpec, Readout};
 use crate::engine::s4d::{Discretization, Init};
-use crate::engine::ssm::SsmKind;
-use crate::model::spec::{Parts, Preset};
+use crate::model::spec::{ModelKind, Parts, Preset};
 use crate::model::train::Recipe;
 use crate::model::windows::Anchor;
 
@@ -319,7 +318,13 @@ pub fn anchors(lookback: usize, season: usize) -> Vec<Anchor> {
 impl NetworkPlan {
     /// The network of this member: state-space blocks on patches, or a residual perceptron on the whole lookback at once that
     /// costs about as many multiplications.
-    pub fn network(&self, shape: &Shape, quantile_levels: usize, parts: Parts, ssm: SsmKind) -> NetworkSpec {
+    pub fn network(
+        &self,
+        shape: &Shape,
+        quantile_levels: usize,
+        parts: Parts,
+        kind: ModelKind,
+    ) -> NetworkSpec {
         let last = reads_last(&Patched { lookback: self.lookback, patch: self.patch }, shape.season);
         let wide = shape.series >= PANEL_SERIES && last;
         let spec = NetworkSpec {
@@ -330,14 +335,34 @@ impl NetworkPlan {
             layers: 2,
             outputs: shape.horizon * quantile_levels,
             readout: if last { Readout::Last } else { Readout::Flatten },
-            ssm,
+            ssm: kind.ssm(),
+            levels: None,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),
             dropout: 0.1,
         };
-        if parts == Parts::Perceptron { perceptron(spec) } else { spec }
+        match (parts, kind) {
+            (Parts::Perceptron, _) => perceptron(spec),
+            (_, ModelKind::Sashimi) => u_net(spec),
+            _ => spec,
+        }
     }
+}
+
+/// A U-net whose finest level is a quarter as wide as the stack `like`, with one pair on every level: it costs about as
+/// much, for the coarser levels are wider and have feed-forward layers. The coarsest level keeps at least four frames:
+/// below 8 tokens there is one level, from 8 on two frames become one, from 16 on twice, and from 64 on four become
+/// one, twice.
+fn u_net(like: NetworkSpec) -> NetworkSpec {
+    let pools = match like.tokens {
+        ..8 => vec![],
+        8..16 => vec![2],
+        16..64 => vec![2, 2],
+        64.. => vec![4, 4],
+    };
+    let levels = Levels { pools, expand: 2, feed_forward: 2 };
+    NetworkSpec { hidden: like.hidden / 4, layers: 1, levels: Some(levels), ..like }
 }
 
 /// A network of one token, which leaves of an S4D block the norm, a gain per channel, GELU, the gated linear layer and
@@ -415,7 +440,7 @@ mod tests {
         let shape = shape(414, 960, 24, 48);
         let network = plan(&shape).networks[1];
         let (blocks, perceptron) = [Parts::Both, Parts::Perceptron]
-            .map(|parts| network.network(&shape, 11, parts, SsmKind::S4d))
+            .map(|parts| network.network(&shape, 11, parts, ModelKind::S4d))
             .into();
         assert_eq!((perceptron.tokens, perceptron.patch), (1, blocks.tokens * blocks.patch));
         assert!(perceptron.hidden > blocks.hidden);
