@@ -280,8 +280,7 @@ fn networks_of_levels() {
             (vec![2, 3], 7, 0.25),
         ] {
             let levels = Some(Levels { pools, expand: 2, feed_forward: 2 });
-            let spec =
-                NetworkSpec { tokens, hidden: 2, layers: 1, readout, levels, dropout, ..network_spec() };
+            let spec = NetworkSpec { tokens, layers: 1, readout, levels, dropout, ..network_spec() };
             check_network(&spec);
         }
     }

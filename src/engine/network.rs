@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<NetworkSpec>(&written).unwrap(), spec);
         assert_eq!(spec.backbone().map(|backbone| backbone.len), Some(4));
         assert!(serde_json::from_str::<NetworkSpec>(&written.replace("expand", "widen")).is_err());
-        spec.levels = levels(&[usize::MAX, usize::MAX]);
+        spec.levels = Some(Levels { pools: vec![usize::MAX; 9], expand: usize::MAX, feed_forward: 2 });
         assert_eq!(spec.parameters(), u128::MAX);
         for pools in [vec![0], vec![2, 0], vec![usize::MAX, 2]] {
             assert_eq!(Levels { pools, expand: 2, feed_forward: 2 }.stride(), None);
