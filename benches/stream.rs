@@ -26,6 +26,7 @@ fn main() {
                 patch: 1,
                 reads_codes: false,
                 ssm: SsmKind::S4d,
+                bidirectional: false,
                 hidden,
                 modes,
                 layers,

@@ -47,6 +47,7 @@ fn main() {
         reads_codes: false,
         hidden,
         ssm: SsmKind::S4d,
+        bidirectional: false,
         modes: state / 2,
         layers,
         outputs: 1,

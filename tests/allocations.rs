@@ -5,6 +5,7 @@ use s4cast::engine::block::Placement;
 use s4cast::engine::chunked::{Chunked, Shape, Stream};
 use s4cast::engine::s4d::{Discretization, Init};
 use s4cast::engine::simd::Isa;
+use s4cast::engine::ssm::SsmKind;
 
 use crate::support::arrays::generator;
 
@@ -13,6 +14,9 @@ fn a_step_of_training_a_forecast_and_an_observation_allocate_nothing() {
     let shape = Shape {
         len: 100,
         patch: 2,
+        reads_codes: false,
+        ssm: SsmKind::S4d,
+        bidirectional: false,
         hidden: 32,
         modes: 16,
         layers: 2,

@@ -10,5 +10,6 @@ mod models;
 mod outputs;
 mod program;
 mod refusals;
+mod sequence;
 mod service;
 mod train;

@@ -242,6 +242,7 @@ fn s4_block<F: Real>(file: &GoldenFile) {
     let (batch, len, hidden) = x.dim();
     let discretization = discretization(file);
     let params = BlockParams {
+        reverse: None,
         norm: if placement == Placement::None { NormParams::init(hidden) } else { norm(file, "") },
         ssm: if file.text("ssm") == "dplr" {
             golden_dplr::ssm(file, len).into()

@@ -56,6 +56,7 @@ fn linear<F: Real>(file: &GoldenFile, name: &str) -> LinearParams<F> {
 fn pair<F: Real>(file: &GoldenFile, name: &str) -> PairParams<F> {
     PairParams {
         s4: BlockParams {
+            reverse: None,
             norm: norm(file, &format!("{name}.s4.")),
             ssm: ssm(file, &format!("{name}.s4.")).into(),
             mix: linear(file, &format!("{name}.s4.out")),

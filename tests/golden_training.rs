@@ -103,6 +103,7 @@ pub fn train<F: Real>(file: &GoldenFile) {
     let x: Array3<F> = file.get("inputs", "x");
     let y: Array2<F> = file.get::<F, Ix3>("inputs", "y").remove_axis(ndarray::Axis(2));
     let block = |layer: usize| BlockParams {
+        reverse: None,
         norm: norm(file, &format!("l{layer}.")),
         ssm: ssm(file, &format!("l{layer}.")).into(),
         mix: LinearParams {

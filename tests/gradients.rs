@@ -168,6 +168,7 @@ fn blocks() {
     let (batch, len, hidden, modes) = (2, 6, 4, 2);
     let x = BlockOperands {
         params: BlockParams {
+            reverse: None,
             norm: NormParams { gamma: 1.0 + random(hidden, 1), beta: random(hidden, 2) },
             ssm: random_ssm(hidden, modes, Init::Lin, 3).into(),
             mix: LinearParams { weight: random((2 * hidden, hidden), 4), bias: random(2 * hidden, 5) },

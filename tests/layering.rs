@@ -19,6 +19,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("pulp", &["engine"]),
     ("realfft", &["engine"]),
     ("rustfft", &["engine"]),
+    ("hound", &["ingest", "sequence"]),
+    ("plotters", &["sequence"]),
 ];
 
 /// Macros that write to the terminal, and the layers that may.

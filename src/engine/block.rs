@@ -9,6 +9,7 @@ use crate::engine::linear::{self, LinearParams};
 use crate::engine::norm::{self, NormCache, NormParams};
 use crate::engine::param::Tensor;
 use crate::engine::real::Real;
+use crate::engine::reverse::Reverse;
 use crate::engine::ssm::{SsmKind, SsmParams};
 
 /// Where the layer norm stands.
@@ -38,6 +39,8 @@ pub struct BlockParams<F> {
     pub norm: NormParams<F>,
     /// State-space model (H, N/2).
     pub ssm: SsmParams<F>,
+    /// Its second direction, where the block may look ahead; [`crate::engine::chunked`] computes it.
+    pub reverse: Option<Reverse<F>>,
     /// Mixing map (2H, H).
     pub mix: LinearParams<F>,
 }
@@ -53,6 +56,7 @@ impl<F: Real> BlockParams<F> {
         BlockParams {
             norm: NormParams::zeros(hidden),
             ssm: SsmParams::zeros(kind, hidden, modes, len),
+            reverse: None,
             mix: LinearParams::zeros(hidden, 2 * hidden),
         }
     }
@@ -61,6 +65,9 @@ impl<F: Real> BlockParams<F> {
     pub fn tensors(&mut self, prefix: &str) -> Vec<Tensor<'_, F>> {
         let mut tensors = self.norm.tensors(&format!("{prefix}norm."));
         tensors.extend(self.ssm.tensors(&format!("{prefix}ssm.")));
+        if let Some(reverse) = &mut self.reverse {
+            tensors.extend(reverse.tensors(&format!("{prefix}ssm.")));
+        }
         tensors.extend(self.mix.tensors(&format!("{prefix}mix.")));
         tensors
     }

@@ -88,6 +88,7 @@ impl<F: Real> BodyParams<F> {
     pub fn init(spec: &NetworkSpec, rng: &mut impl Rng) -> BodyParams<F> {
         let &NetworkSpec { ssm, hidden, modes, tokens, init, dt, .. } = spec;
         let block = |_| BlockParams {
+            reverse: None,
             norm: NormParams::init(hidden),
             ssm: SsmParams::init(ssm, hidden, modes, tokens, init, dt, rng),
             mix: LinearParams::init(hidden, 2 * hidden, rng),

@@ -60,6 +60,7 @@
 //! | [`dplr`] | diagonal plus low-rank state-space model (S4): parameters, Cauchy kernel, true C, step |
 //! | [`ssm`] | either of the two behind one set of calls |
 //! | [`convolution`] | causal convolution: direct, FFT, last position only, anti-causal |
+//! | [`reverse`] | the second direction of a layer that may look ahead |
 //! | [`recurrence`] | the same model one observation at a time: streaming, and the check on the convolution |
 //! | [`block`], [`body`] | residual block; a stack of them, or the levels of a U-net |
 //! | [`network`] | encoder, body, head |
@@ -88,6 +89,7 @@ pub mod optim;
 pub mod param;
 pub mod real;
 pub mod recurrence;
+pub mod reverse;
 pub mod s4d;
 pub mod sashimi;
 pub mod simd;

@@ -402,7 +402,7 @@ impl SequenceSpec {
     }
 
     /// Positions of a sequence, where the files do not say.
-    pub fn len(&self) -> Option<usize> {
+    pub fn positions(&self) -> Option<usize> {
         self.len
     }
 

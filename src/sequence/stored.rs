@@ -256,7 +256,7 @@ impl Description {
         if !(1..=LEN_MAX).contains(&self.len) {
             return Err(("len", self.len.to_string(), format!("1..={LEN_MAX}")));
         }
-        if !(1..=1 << 16).contains(&self.classes) {
+        if self.task == Task::Classify && !(1..=1 << 16).contains(&self.classes) {
             return Err(("classes", self.classes.to_string(), "1..=65536".into()));
         }
         if self.context.is_some_and(|context| context == 0 || context >= self.len) {

@@ -57,7 +57,7 @@ fn resolved(train: &SequenceTrain) -> Value {
             "test_files": test_files,
             "permute": spec.order().as_str(),
             "codes": spec.codes().as_str(),
-            "len": spec.len(),
+            "len": spec.positions(),
             "horizon": spec.horizon(),
         },
         "model": spec.architecture(),

@@ -44,12 +44,15 @@ pub(super) fn sequence(
     let sections = [("model", MODEL), ("train", TRAIN)];
     let keys: Vec<_> = PIPELINE.iter().chain(TRAIN).copied().collect();
     let reading = table::read_sections(&source.file, &source.text, ("pipeline", &keys), &sections, &mut raw);
+    // Arguments win over files, also as the place of what is wrong.
+    let mut given = Vec::new();
     for (key, written) in arguments.pairs.clone() {
         let entry = TABLES.iter().find_map(|(table, keys)| {
             let inner = key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')).unwrap_or(key);
             find(keys, inner)
         });
         if let Some(entry) = entry {
+            given.push(entry.0);
             arguments.note(key, value::argument(written, |value| (entry.1)(&mut raw, value)));
         } else if !OWN.contains(&key) {
             let known = TABLES.iter().flat_map(|(_, keys)| keys.iter().map(|(key, _)| *key)).chain(OWN);
@@ -67,7 +70,8 @@ pub(super) fn sequence(
     let problem = |one: crate::sequence::SpecProblem| {
         let wrong = Wrong { message: format!("{}: {}", one.key, one.message), help: None };
         let place = [Some(&reading), network.as_ref()].into_iter().flatten();
-        match place.into_iter().find(|reading| reading.places.contains_key(one.key)) {
+        let in_file = |reading: &&Reading| !given.contains(&one.key) && reading.places.contains_key(one.key);
+        match place.into_iter().find(in_file) {
             Some(reading) => reading.problem(one.key, wrong),
             None => Problem::of_flag(wrong.message, wrong.help),
         }

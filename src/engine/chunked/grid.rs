@@ -106,10 +106,10 @@ impl Grid {
                 );
             }
             Dynamics::Long { kernels, .. } => tasks.for_each(|(first, group, y)| {
-                let (inputs, positions) = (group.channels[0].chunks_exact(row), self.positions());
+                let inputs = group.channels[0].chunks_exact(row);
                 let waves = group.waves.as_mut().expect("memory for transforms");
                 for (part, (y, u)) in y.chunks_exact_mut(self.channel_stride).zip(inputs).enumerate() {
-                    kernels.forward(isa, first + part, positions, u, waves, &mut y[..row]);
+                    kernels.forward(isa, first + part, u, waves, &mut y[..row]);
                 }
             }),
         }
@@ -140,7 +140,7 @@ impl Grid {
             Dynamics::Chunks { tables, gradients } => {
                 let columns = tables.columns;
                 let kept = self.chunks * columns;
-                let TableGradients { toeplitz, input, output_t, rotation } = gradients;
+                let TableGradients { toeplitz, input, output_t, rotation } = &mut **gradients;
                 let sizes = [T * T, T * columns, T * columns, columns];
                 tasks
                     .zip(toeplitz.par_chunks_mut(together * sizes[0]))
@@ -172,7 +172,7 @@ impl Grid {
                     });
             }
             Dynamics::Long { kernels, gradient } => {
-                let (size, positions) = (kernels.size(), self.positions());
+                let size = kernels.size();
                 let kernels = &*kernels;
                 tasks.zip(gradient.par_chunks_mut(together * size)).for_each(
                     |((first, group, du), gradient)| {
@@ -182,15 +182,7 @@ impl Grid {
                             du.chunks_exact_mut(self.channel_stride).zip(gradient.chunks_exact_mut(size));
                         for (part, (du, gradient)) in parts.enumerate() {
                             let inputs = [&us[part * row..][..row], &dys[part * row..][..row]];
-                            kernels.backward(
-                                isa,
-                                first + part,
-                                positions,
-                                inputs,
-                                waves,
-                                gradient,
-                                &mut du[..row],
-                            );
+                            kernels.backward(isa, first + part, inputs, waves, gradient, &mut du[..row]);
                             self.clear_missing(du);
                         }
                     },
@@ -204,11 +196,6 @@ impl Grid {
         for chunk in (0..self.chunks).step_by(self.frame.per_sequence) {
             channel[chunk * T..][..self.frame.pad()].fill(0.0);
         }
-    }
-
-    /// Positions of a sequence, missing ones included.
-    fn positions(self) -> usize {
-        self.frame.per_sequence * T
     }
 
     /// Channels of a group.

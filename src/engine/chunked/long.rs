@@ -14,11 +14,11 @@ use ndarray::{Array1, Array2};
 use num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
+use crate::engine::block::BlockParams;
 use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::ends::Frame;
 use crate::engine::s4d::Discretization;
 use crate::engine::simd::{Isa, Kernel, Lanes};
-use crate::engine::ssm::SsmParams;
 
 /// Single-precision complex number.
 pub type C32 = Complex<f32>;
@@ -29,6 +29,8 @@ const ZERO: C32 = C32::new(0.0, 0.0);
 pub struct Long {
     /// Positions of a kernel (L).
     len: usize,
+    /// Positions of a sequence, missing ones included.
+    positions: usize,
     /// Values of a transform: sequences with what is missing before them, and the kernel behind.
     size: usize,
     forward: Arc<dyn Fft<f32>>,
@@ -60,10 +62,12 @@ fn smooth(least: usize) -> usize {
 impl Long {
     /// Zeros.
     pub fn new(hidden: usize, frame: Frame) -> Long {
-        let size = smooth(frame.per_sequence * T + frame.len);
+        let positions = frame.per_sequence * T;
+        let size = smooth(positions + frame.len);
         let mut planner = FftPlanner::new();
         Long {
             len: frame.len,
+            positions,
             size,
             forward: planner.plan_fft_forward(size),
             inverse: planner.plan_fft_inverse(size),
@@ -78,18 +82,25 @@ impl Long {
     }
 
     /// Transforms the kernels of these parameters.
-    pub fn fill(&mut self, params: &SsmParams<f32>, discretization: Discretization) {
+    pub fn fill(&mut self, params: &BlockParams<f32>, discretization: Discretization) {
         let mut waves = self.waves();
-        let kernel = params.kernel_forward(self.len, discretization);
+        let kernel = params.ssm.kernel_forward(self.len, discretization);
+        let reverse = params.reverse.as_ref();
+        let reverse = reverse.map(|reverse| reverse.kernel_forward(&params.ssm, self.len, discretization));
         let scale = 1.0 / self.size as f32;
-        for ((spectrum, kernel), &d) in
-            self.kernel.chunks_exact_mut(self.size).zip(kernel.columns()).zip(params.d())
-        {
+        let channels = self.kernel.chunks_exact_mut(self.size).zip(kernel.columns()).zip(params.ssm.d());
+        for (h, ((spectrum, kernel), &d)) in channels.enumerate() {
             spectrum.fill(ZERO);
             for (to, &value) in spectrum.iter_mut().zip(kernel) {
                 to.re = scale * value;
             }
             spectrum[0].re += scale * d;
+            // Position −1 − l of a circle: what comes l + 1 positions later.
+            for (to, &value) in
+                spectrum.iter_mut().rev().zip(reverse.iter().flat_map(|reverse| reverse.column(h)))
+            {
+                to.re = scale * value;
+            }
             self.forward.process_with_scratch(spectrum, &mut waves.scratch);
         }
     }
@@ -105,7 +116,8 @@ impl Long {
     }
 
     /// y (sequences, positions) of u in channel `h`.
-    pub fn forward(&self, isa: Isa, h: usize, positions: usize, u: &[f32], waves: &mut Waves, y: &mut [f32]) {
+    pub fn forward(&self, isa: Isa, h: usize, u: &[f32], waves: &mut Waves, y: &mut [f32]) {
+        let positions = self.positions;
         let kernel = &self.kernel[h * self.size..][..self.size];
         for (u, y) in u.chunks(2 * positions).zip(y.chunks_mut(2 * positions)) {
             pack(u, positions, &mut waves.u);
@@ -126,14 +138,13 @@ impl Long {
         &self,
         isa: Isa,
         h: usize,
-        positions: usize,
         [u, dy]: [&[f32]; 2],
         waves: &mut Waves,
         gradient: &mut [C32],
         du: &mut [f32],
     ) {
         let kernel = &self.kernel[h * self.size..][..self.size];
-        let pair = 2 * positions;
+        let (positions, pair) = (self.positions, 2 * self.positions);
         for ((u, dy), du) in u.chunks(pair).zip(dy.chunks(pair)).zip(du.chunks_mut(pair)) {
             pack(u, positions, &mut waves.u);
             pack(dy, positions, &mut waves.dy);
@@ -149,23 +160,30 @@ impl Long {
     pub fn pull_back(
         &self,
         gradient: &mut [C32],
-        params: &SsmParams<f32>,
+        params: &BlockParams<f32>,
         discretization: Discretization,
-        grad: &mut SsmParams<f32>,
+        grad: &mut BlockParams<f32>,
     ) {
         let mut waves = self.waves();
         let hidden = gradient.len() / self.size;
-        let mut dk = Array2::<f32>::zeros((self.len, hidden));
+        let [mut dk, mut dk_reverse] = [(); 2].map(|()| Array2::<f32>::zeros((self.len, hidden)));
         let scale = 1.0 / self.size as f32;
-        for (spectrum, mut dk) in gradient.chunks_exact_mut(self.size).zip(dk.columns_mut()) {
+        let columns = dk.columns_mut().into_iter().zip(dk_reverse.columns_mut());
+        for (spectrum, (mut dk, mut dk_reverse)) in gradient.chunks_exact_mut(self.size).zip(columns) {
             self.inverse.process_with_scratch(spectrum, &mut waves.scratch);
-            for (dk, value) in dk.iter_mut().zip(spectrum) {
+            for (dk, value) in dk.iter_mut().zip(spectrum.iter()) {
+                *dk = scale * value.re;
+            }
+            for (dk, value) in dk_reverse.iter_mut().zip(spectrum.iter().rev()) {
                 *dk = scale * value.re;
             }
         }
         let dd: Array1<f32> = dk.row(0).to_owned();
-        *grad.d_mut() += &dd;
-        params.kernel_backward(discretization, dk.view(), grad);
+        *grad.ssm.d_mut() += &dd;
+        params.ssm.kernel_backward(discretization, dk.view(), &mut grad.ssm);
+        if let (Some(reverse), Some(own)) = (&params.reverse, &mut grad.reverse) {
+            reverse.kernel_backward(&params.ssm, discretization, dk_reverse.view(), own, &mut grad.ssm);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::engine::block::Placement;
+use crate::engine::block::{BlockParams, Placement};
 use crate::engine::chunked::CHUNK as T;
 use crate::engine::chunked::ends::Frame;
 use crate::engine::chunked::grid::Grid;
@@ -19,7 +19,6 @@ use crate::engine::network::NetworkParams;
 use crate::engine::s4d::Discretization;
 use crate::engine::simd::Isa;
 use crate::engine::simd::buffer::Buffer;
-use crate::engine::ssm::{SsmKind, SsmParams};
 
 /// Positions of a slice while training, and while only forecasting, as long as single sequences are shorter: few enough
 /// for the shared and for the core's own cache, enough for the matrices that every slice reads again.
@@ -28,7 +27,7 @@ const SLICE_POSITIONS: [usize; 2] = [8192, 2048];
 /// How the state-space layer of one block is computed, and the gradients of what it is computed with.
 pub(super) enum Dynamics {
     /// Matrices of a chunk, of a diagonal model.
-    Chunks { tables: Tables, gradients: TableGradients },
+    Chunks { tables: Box<Tables>, gradients: Box<TableGradients> },
     /// Spectra of kernels, of any model.
     Long { kernels: Long, gradient: Vec<C32> },
 }
@@ -92,14 +91,15 @@ impl Chunked {
             dout: vec![0.0; memory.out.len()],
         });
         let columns = shape.columns();
-        let dynamics = || match shape.ssm {
-            SsmKind::S4d => Dynamics::Chunks {
-                tables: Tables::new(h, shape.modes),
-                gradients: TableGradients::new(if training { h } else { 0 }, columns),
-            },
-            SsmKind::S4 => {
+        let dynamics = || {
+            if shape.is_long() {
                 let kernels = Long::new(h, frame);
-                Dynamics::Long { gradient: if training { kernels.zeros() } else { Vec::new() }, kernels }
+                let gradient = if training { kernels.zeros() } else { Vec::new() };
+                return Dynamics::Long { kernels, gradient };
+            }
+            Dynamics::Chunks {
+                tables: Box::new(Tables::new(h, shape.modes)),
+                gradients: Box::new(TableGradients::new(if training { h } else { 0 }, columns)),
             }
         };
         let layer =
@@ -167,7 +167,7 @@ impl Chunked {
         let discretization = shape.discretization;
         layers.par_iter_mut().zip(&params.stack().blocks).zip(&mut grad.stack_mut().blocks).for_each(
             |((layer, params), grad)| {
-                layer.dynamics.pull_back(&params.ssm, discretization, &mut grad.ssm);
+                layer.dynamics.pull_back(params, discretization, grad);
             },
         );
     }
@@ -193,8 +193,8 @@ impl Chunked {
     /// If a block is not diagonal.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Tables> {
         self.layers.iter().map(|layer| match &layer.dynamics {
-            Dynamics::Chunks { tables, .. } => tables,
-            Dynamics::Long { .. } => panic!("S4 takes single steps by its recurrence"),
+            Dynamics::Chunks { tables, .. } => &**tables,
+            Dynamics::Long { .. } => panic!("a long convolution takes no single steps"),
         })
     }
 
@@ -202,7 +202,7 @@ impl Chunked {
     pub(super) fn fill(&mut self, params: &NetworkParams<f32>, backward: bool) {
         let (discretization, isa) = (self.shape.discretization, self.isa);
         self.layers.par_iter_mut().zip(&params.stack().blocks).for_each(|(layer, params)| {
-            layer.dynamics.fill(&params.ssm, discretization, backward, isa);
+            layer.dynamics.fill(params, discretization, backward, isa);
             if backward {
                 transpose(params.mix.weight.view(), &mut layer.weight_t);
             }
@@ -231,9 +231,11 @@ impl Dynamics {
     }
 
     /// Computes what the layer is computed with from its parameters.
-    fn fill(&mut self, params: &SsmParams<f32>, discretization: Discretization, backward: bool, isa: Isa) {
+    fn fill(&mut self, params: &BlockParams<f32>, discretization: Discretization, backward: bool, isa: Isa) {
         match self {
-            Dynamics::Chunks { tables, .. } => tables.fill(params.diagonal(), discretization, backward, isa),
+            Dynamics::Chunks { tables, .. } => {
+                tables.fill(params.ssm.diagonal(), discretization, backward, isa)
+            }
             Dynamics::Long { kernels, .. } => kernels.fill(params, discretization),
         }
     }
@@ -241,12 +243,12 @@ impl Dynamics {
     /// Adds the gradient of the parameters to `grad`.
     fn pull_back(
         &mut self,
-        params: &SsmParams<f32>,
+        params: &BlockParams<f32>,
         discretization: Discretization,
-        grad: &mut SsmParams<f32>,
+        grad: &mut BlockParams<f32>,
     ) {
         match self {
-            Dynamics::Chunks { tables, gradients } => tables.pull_back(gradients, grad.diagonal_mut()),
+            Dynamics::Chunks { tables, gradients } => tables.pull_back(gradients, grad.ssm.diagonal_mut()),
             Dynamics::Long { kernels, gradient } => kernels.pull_back(gradient, params, discretization, grad),
         }
     }

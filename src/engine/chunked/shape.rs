@@ -9,6 +9,7 @@ use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
 use crate::engine::norm::NormParams;
 use crate::engine::real::Real;
+use crate::engine::reverse::Reverse;
 use crate::engine::s4d::{Discretization, Init};
 use crate::engine::ssm::{SsmKind, SsmParams};
 
@@ -29,6 +30,8 @@ pub struct Shape {
     pub hidden: usize,
     /// State-space model of the blocks.
     pub ssm: SsmKind,
+    /// Whether every position sees those after it, too: blocks have a second direction.
+    pub bidirectional: bool,
     /// Stored modes per channel (N/2).
     pub modes: usize,
     /// Blocks.
@@ -50,10 +53,12 @@ impl Shape {
             encoder: LinearParams::init(self.patch, h, rng),
             body: BodyParams::Stack(StackParams {
                 blocks: (0..self.layers)
-                    .map(|_| BlockParams {
-                        norm: NormParams::init(h),
-                        ssm: SsmParams::init(self.ssm, h, self.modes, self.len, init, dt, rng),
-                        mix: LinearParams::init(h, 2 * h, rng),
+                    .map(|_| {
+                        let norm = NormParams::init(h);
+                        let ssm = SsmParams::init(self.ssm, h, self.modes, self.len, init, dt, rng);
+                        let mix = LinearParams::init(h, 2 * h, rng);
+                        let reverse = self.bidirectional.then(|| Reverse::init(&ssm, rng));
+                        BlockParams { norm, ssm, reverse, mix }
                     })
                     .collect(),
                 norm: NormParams::init(h),
@@ -68,7 +73,10 @@ impl Shape {
             encoder: LinearParams::zeros(self.patch, self.hidden),
             body: BodyParams::Stack(StackParams {
                 blocks: (0..self.layers)
-                    .map(|_| BlockParams::zeros_of(self.ssm, self.hidden, self.modes, self.len))
+                    .map(|_| BlockParams {
+                        reverse: self.bidirectional.then(|| Reverse::zeros(self.hidden, self.modes)),
+                        ..BlockParams::zeros_of(self.ssm, self.hidden, self.modes, self.len)
+                    })
                     .collect(),
                 norm: NormParams::zeros(self.hidden),
             }),
@@ -78,10 +86,13 @@ impl Shape {
 
     /// Numbers of the state of one channel that is handed from chunk to chunk: none where there are no chunks.
     pub(super) fn columns(&self) -> usize {
-        match self.ssm {
-            SsmKind::S4d => tables::columns(self.modes),
-            SsmKind::S4 => 0,
-        }
+        if self.is_long() { 0 } else { tables::columns(self.modes) }
+    }
+
+    /// Whether state-space layers are computed as long convolutions: S4 has no diagonal state, and a second direction none
+    /// that goes from chunk to chunk.
+    pub(super) fn is_long(&self) -> bool {
+        self.ssm == SsmKind::S4 || self.bidirectional
     }
 
     /// Floats of a token.

@@ -4,12 +4,14 @@ use ndarray::{Array2, Array3, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::engine::activation::{gelu_forward, glu_forward};
 use crate::engine::block::{self, BlockPlan, Placement, Positions, into_rows, rows, sequences};
 use crate::engine::chunked::{Chunked, Shape};
-use crate::engine::convolution::Plan;
+use crate::engine::convolution::{self, Plan};
 use crate::engine::linear;
 use crate::engine::network::NetworkParams;
 use crate::engine::norm;
+use crate::engine::param::Kind;
 use crate::engine::s4d::{Discretization, Init};
 use crate::engine::simd::Isa;
 use crate::engine::ssm::SsmKind;
@@ -21,6 +23,7 @@ pub(super) fn shape(placement: Placement, len: usize) -> Shape {
         reads_codes: false,
         hidden: 32,
         ssm: SsmKind::S4d,
+        bidirectional: false,
         modes: 20,
         layers: 2,
         outputs: 2,
@@ -228,6 +231,64 @@ fn codes_are_read_as_tokens_that_are_one_in_one_place() {
                 let error = relative(wide(exact.values).into_iter(), grad.values.iter().copied());
                 assert!(error < 1e-6, "{} {}: {error:e}", isa.name(), exact.name);
             }
+        }
+    }
+}
+
+/// Outputs of a bidirectional pre-norm network, layer by layer.
+fn bidirectional(shape: &Shape, params: &NetworkParams<f64>, tokens: &Array3<f64>) -> Array2<f64> {
+    let (batch, plan) = (tokens.dim().0, Plan::new(shape.len));
+    let mut x = linear::forward(&params.encoder, rows(tokens.view()));
+    for block in &params.stack().blocks {
+        let reverse = block.reverse.as_ref().expect("two directions");
+        let kernel = block.ssm.kernel_forward(shape.len, shape.discretization);
+        let other = reverse.kernel_forward(&block.ssm, shape.len, shape.discretization);
+        let u = sequences(norm::forward(&block.norm, x.view()).0, batch);
+        let y = convolution::forward(&plan, u.view(), kernel.view(), block.ssm.d().view())
+            + convolution::anticausal_forward(&plan, u.view(), other.view());
+        let mut gated = linear::forward(&block.mix, gelu_forward(rows(y.view())).view());
+        x = x + glu_forward(&mut gated);
+    }
+    linear::forward(&params.head, norm::forward(&params.stack().norm, x.view()).0.view())
+}
+
+#[test]
+fn two_directions_are_those_of_the_plain_convolutions() {
+    for ssm in [SsmKind::S4d, SsmKind::S4] {
+        let shape = Shape { ssm, bidirectional: true, ..shape(Placement::Pre, 75) };
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut params = init(&shape, &mut rng);
+        let mut random =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random_range(-1.0..1.0_f32)).collect() };
+        let (tokens, dout) = (random(3 * 75 * shape.patch), random(3 * 75 * shape.outputs));
+        let wide_tokens = Array3::from_shape_fn((3, 75, shape.patch), |(b, t, p)| {
+            f64::from(tokens[(b * 75 + t) * shape.patch + p])
+        });
+        let (out, mut grad) = chunked(&shape, Isa::detect(), &params, &tokens, &dout);
+        let wide = widen(&shape, &mut params);
+        let exact = bidirectional(&shape, &wide, &wide_tokens);
+        let error = relative(exact.iter().copied(), out.into_iter());
+        assert!(error < 2e-6, "{ssm:?}: outputs off by {error:e}");
+        let loss = |params: &NetworkParams<f64>| -> f64 {
+            let out = bidirectional(&shape, params, &wide_tokens);
+            out.iter().zip(&dout).map(|(out, &d)| out * f64::from(d)).sum()
+        };
+        // Every tensor along one random direction, by central differences of the plain network.
+        for (index, tensor) in grad.tensors().into_iter().enumerate() {
+            if tensor.kind == Kind::Frozen {
+                continue;
+            }
+            let direction: Vec<f64> = tensor.values.iter().map(|_| rng.random_range(-1.0..1.0)).collect();
+            let moved = |step: f64| {
+                let mut params = wide.clone();
+                let values = params.tensors().swap_remove(index).values;
+                values.iter_mut().zip(&direction).for_each(|(value, d)| *value += step * d);
+                loss(&params)
+            };
+            let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            let own: f64 = tensor.values.iter().zip(&direction).map(|(&g, d)| f64::from(g) * d).sum();
+            let size: f64 = tensor.values.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+            assert!((slope - own).abs() < 2e-5 * size.max(1.0), "{ssm:?} {}: {slope} {own}", tensor.name);
         }
     }
 }

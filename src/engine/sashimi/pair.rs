@@ -48,6 +48,7 @@ impl<F: Real> PairParams<F> {
     pub fn init(spec: &SashimiSpec, level: Level, rng: &mut impl Rng) -> PairParams<F> {
         PairParams {
             s4: BlockParams {
+                reverse: None,
                 norm: NormParams::init(level.width),
                 ssm: SsmParams::init(spec.ssm, level.width, spec.modes, level.len, spec.init, spec.dt, rng),
                 mix: LinearParams::init(level.width, 2 * level.width, rng),
