@@ -96,6 +96,7 @@ impl TrainStep {
             outputs: HORIZON * LEVELS.len(),
             readout: Readout::Last,
             ssm: SsmKind::S4d,
+            levels: None,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),

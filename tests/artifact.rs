@@ -19,7 +19,7 @@ fn two_frequencies() -> Panel {
 #[test]
 fn a_saved_forecaster_comes_back_to_the_last_bit() {
     let panel = two_frequencies();
-    for kind in ["s4d", "s4", "ridge", "seasonal_naive", "naive", "auto", "ets", "mstl"] {
+    for kind in ["s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "auto", "ets", "mstl"] {
         let forecaster = fit(&panel, &spec(kind, 7, 3)).forecaster;
         let bytes = forecaster.to_bytes();
         let loaded = Forecaster::from_bytes(&bytes).unwrap();
@@ -138,6 +138,50 @@ fn what_cannot_be_is_refused_by_name() {
     assert_eq!(Forecaster::from_bytes(&extra).err(), Some(LoadError::Extra("stray".into())));
 }
 
+/// A file whose network has two levels: series long enough for 12 tokens.
+fn with_levels() -> Vec<u8> {
+    fit(&panel(orbits(2, 200)), &spec("sashimi", 2, 1)).forecaster.to_bytes()
+}
+
+#[test]
+fn levels_that_cannot_be_are_refused_by_name() {
+    let bytes = with_levels();
+    let written = r#"\"levels\":{\"pools\":[2],\"expand\":2,\"feed_forward\":2}"#;
+    let levels = |pools: &str, expand: &str, feed_forward: &str| {
+        let levels = r#"\"levels\":{\"pools\":[P],\"expand\":E,\"feed_forward\":F}"#;
+        levels.replace('P', pools).replace('E', expand).replace('F', feed_forward)
+    };
+    let (most, many) = ("18446744073709551615", vec!["2"; 70].join(","));
+    let cases = [
+        (levels("0", "2", "2"), "list of pools is [0]"),
+        (levels("1", "2", "2"), "list of pools is [1]"),
+        (levels(most, "2", "2"), "list of pools"),
+        (levels("8,8", "2", "2"), "product of pools"),
+        (levels(&many, "1", "2"), "product of pools"),
+        (levels("2", "0", "2"), "factor of widths is 0"),
+        (levels("2", most, "2"), "factor of widths"),
+        (levels("2", "1024", "2"), "width of the coarsest level"),
+        (levels("2", "2", "0"), "factor of feed-forward layers is 0"),
+        (levels("2", "2", most), "factor of feed-forward layers"),
+        (levels("2", "2", "1024"), "width of feed-forward layers"),
+        (levels("2", "2", "64"), "what the file holds"),
+        (levels("2", "2", "1"), "feed_forward"),
+        (levels("2,2", "2", "2"), "what the file holds"),
+        (levels("", "2", "2"), "center"),
+        (levels("-1", "2", "2"), "damaged"),
+        (r#"\"levels\":null"#.into(), "missing"),
+        (levels("2", "2", "2").replace("expand", "widen"), "damaged"),
+    ];
+    for (to, message) in cases {
+        let changed = with_header(&bytes, |header| {
+            assert!(header.contains(written), "{written} is not in {header}");
+            header.replace(written, &to)
+        });
+        let error = Forecaster::from_bytes(&changed).err().unwrap_or_else(|| panic!("{to} was loaded"));
+        assert!(error.to_string().contains(message), "{to}: {error}");
+    }
+}
+
 #[test]
 fn a_weight_that_is_no_number_is_refused() {
     let mut bytes = fixture();
@@ -222,6 +266,7 @@ fn no_damaged_file_does_harm_and_what_loads_also_forecasts() {
         fit(&mixed, &spec("ridge", 2, 1)).forecaster.to_bytes(),
         fit(&mixed, &spec("seasonal_naive", 2, 1)).forecaster.to_bytes(),
         fit(&mixed, &spec("mstl", 2, 1)).forecaster.to_bytes(),
+        with_levels(),
     ];
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut loaded = 0;

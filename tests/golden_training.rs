@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, Array3, ArrayD, Ix3};
 use s4cast::engine::block::BlockParams;
+use s4cast::engine::body::{BodyParams, StackParams};
 use s4cast::engine::linear::LinearParams;
 use s4cast::engine::loss::Loss;
 use s4cast::engine::network::{Network, NetworkGradient, NetworkParams, NetworkSpec, Readout};
@@ -112,8 +113,10 @@ pub fn train<F: Real>(file: &GoldenFile) {
     };
     let params = NetworkParams {
         encoder: linear("in"),
-        blocks: (0..layers).map(block).collect(),
-        norm: norm(file, "norm."),
+        body: BodyParams::Stack(StackParams {
+            blocks: (0..layers).map(block).collect(),
+            norm: norm(file, "norm."),
+        }),
         head: linear("out"),
     };
     let spec = NetworkSpec {
@@ -125,6 +128,7 @@ pub fn train<F: Real>(file: &GoldenFile) {
         outputs: params.head.bias.len(),
         readout: Readout::Suffix(horizon),
         ssm: SsmKind::S4d,
+        levels: None,
         init: Init::Lin,
         discretization: Discretization::ZeroOrderHold,
         dt: (0.01, 0.2),

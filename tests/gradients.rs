@@ -2,13 +2,14 @@
 //!
 //! The loss is Σ w ⊙ y with random w, so that every output matters. Bound and stencil: support/finite_difference.rs.
 
-use ndarray::{Array, Array1, Array2, Array3, Dimension, array};
+use ndarray::{Array, Array1, Array2, Array3, Dimension, array, s};
+use rand_chacha::ChaCha8Rng;
 use s4cast::engine::activation;
 use s4cast::engine::block::{self, BlockParams, BlockPlan, Placement, Positions};
 use s4cast::engine::convolution::{self, Plan};
 use s4cast::engine::linear::{self, LinearParams};
 use s4cast::engine::loss::Loss;
-use s4cast::engine::network::{Network, NetworkGradient, NetworkParams, NetworkSpec, Readout};
+use s4cast::engine::network::{Levels, Network, NetworkGradient, NetworkParams, NetworkSpec, Readout};
 use s4cast::engine::norm::{self, NormParams};
 use s4cast::engine::param::{Kind, Tensor, tensor};
 use s4cast::engine::s4d::{self, Discretization, Init, S4dParams};
@@ -215,45 +216,97 @@ fn trained(params: &mut NetworkParams<f64>) -> Vec<Tensor<'_, f64>> {
     tensors
 }
 
+/// Two blocks on five tokens; every case changes some of it.
+fn network_spec() -> NetworkSpec {
+    NetworkSpec {
+        patch: 3,
+        tokens: 5,
+        hidden: 4,
+        modes: 2,
+        layers: 2,
+        outputs: 3,
+        readout: Readout::Last,
+        ssm: SsmKind::S4d,
+        levels: None,
+        init: Init::Lin,
+        discretization: Discretization::ZeroOrderHold,
+        dt: (0.05, 0.3),
+        dropout: 0.0,
+    }
+}
+
+fn check_network(spec: &NetworkSpec) {
+    let mut network = Network::<f64>::init(spec.clone(), &mut generator(1));
+    // The head starts at zero, which would hide everything below it.
+    network.params.head.weight = random(network.params.head.weight.dim(), 2);
+    network.params.head.bias = random(network.params.head.bias.dim(), 3);
+    let tokens = random((2, spec.tokens, spec.patch), 4);
+    let forward = |network: &Network<f64>| {
+        let kernels = network.kernels();
+        let (out, cache) = network.forward(&kernels, tokens.clone(), Some(&mut generator(5)));
+        (out, cache, kernels)
+    };
+    let (out, cache, kernels) = forward(&network);
+    let w = random(out.dim(), 6);
+    let mut grad = NetworkGradient::zeros(spec);
+    network.backward(&kernels, &cache, w.view(), &mut grad);
+    network.finish(&mut grad);
+    let loss = |params: &NetworkParams<f64>| dot(&forward(&Network::new(spec.clone(), params.clone())).0, &w);
+    let label = format!("network {:?} {:?}", spec.readout, spec.levels);
+    check(&label, &network.params, &mut grad.params, trained, loss);
+}
+
+const READOUTS: [Readout; 3] = [Readout::Last, Readout::Flatten, Readout::Suffix(2)];
+
 #[test]
 fn networks() {
-    for readout in [Readout::Last, Readout::Flatten, Readout::Suffix(2)] {
+    for readout in READOUTS {
         for (discretization, dropout) in
             [(Discretization::ZeroOrderHold, 0.25), (Discretization::Bilinear, 0.0)]
         {
-            let spec = NetworkSpec {
-                patch: 3,
-                tokens: 5,
-                hidden: 4,
-                modes: 2,
-                layers: 2,
-                outputs: 3,
-                readout,
-                ssm: SsmKind::S4d,
-                init: Init::Lin,
-                discretization,
-                dt: (0.05, 0.3),
-                dropout,
-            };
-            let mut network = Network::<f64>::init(spec.clone(), &mut generator(1));
-            // The head starts at zero, which would hide everything below it.
-            network.params.head.weight = random(network.params.head.weight.dim(), 2);
-            network.params.head.bias = random(network.params.head.bias.dim(), 3);
-            let tokens = random((2, 5, 3), 4);
-            let forward = |network: &Network<f64>| {
-                let kernels = network.kernels();
-                let (out, cache) = network.forward(&kernels, tokens.clone(), Some(&mut generator(5)));
-                (out, cache, kernels)
-            };
-            let (out, cache, kernels) = forward(&network);
-            let w = random(out.dim(), 6);
-            let mut grad = NetworkGradient::zeros(&spec);
-            network.backward(&kernels, &cache, w.view(), &mut grad);
-            network.finish(&mut grad);
-            let loss = |params: &NetworkParams<f64>| {
-                dot(&forward(&Network::new(spec.clone(), params.clone())).0, &w)
-            };
-            check(&format!("network {readout:?}"), &network.params, &mut grad.params, trained, loss);
+            check_network(&NetworkSpec { readout, discretization, dropout, ..network_spec() });
+        }
+    }
+}
+
+/// Of one level, and of two and three whose strides divide the tokens or do not.
+#[test]
+fn networks_of_levels() {
+    for readout in READOUTS {
+        for (pools, tokens, dropout) in [
+            (vec![], 3, 0.0),
+            (vec![2], 4, 0.25),
+            (vec![2], 5, 0.0),
+            (vec![2, 2], 4, 0.0),
+            (vec![2, 3], 7, 0.25),
+        ] {
+            let levels = Some(Levels { pools, expand: 2, feed_forward: 2 });
+            let spec = NetworkSpec { tokens, layers: 1, readout, levels, dropout, ..network_spec() };
+            check_network(&spec);
+        }
+    }
+}
+
+/// What is read at a token depends on it and on those before, padded or not.
+#[test]
+fn networks_of_levels_look_back_only() {
+    for tokens in [8, 9, 11] {
+        let levels = Some(Levels { pools: vec![2, 2], expand: 2, feed_forward: 2 });
+        let readout = Readout::Suffix(tokens);
+        let spec = NetworkSpec { tokens, readout, levels, ..network_spec() };
+        let mut network = Network::<f64>::init(spec, &mut generator(1));
+        network.params.head.weight = random(network.params.head.weight.dim(), 2);
+        let kernels = network.kernels();
+        let before = random((1, tokens, 3), 4);
+        let out = |tokens: &Array3<f64>| network.forward(&kernels, tokens.clone(), None::<&mut ChaCha8Rng>).0;
+        for changed in 0..tokens {
+            let mut after = before.clone();
+            after.slice_mut(s![.., changed, ..]).mapv_inplace(|x| x + 0.5);
+            let difference = out(&after) - out(&before);
+            for (position, row) in difference.outer_iter().enumerate() {
+                let moved = row.iter().any(|x| x.abs() > 1e-9);
+                assert_eq!(moved, position >= changed, "token {changed} of {tokens}, read at {position}");
+            }
         }
     }
 }

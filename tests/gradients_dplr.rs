@@ -45,6 +45,7 @@ fn networks_of_s4_blocks() {
             outputs: 3,
             readout,
             ssm: SsmKind::S4,
+            levels: None,
             init: Init::LegS,
             discretization: Discretization::Bilinear,
             dt: (0.05, 0.3),

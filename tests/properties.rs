@@ -127,7 +127,7 @@ proptest! {
     fn a_network_in_f32_is_close_to_f64(seed in 0..1000_u64, len in 3..30_usize) {
         let spec = NetworkSpec {
             patch: 4, tokens: len, hidden: 8, modes: 4, layers: 2, outputs: 5, readout: Readout::Last,
-            ssm: SsmKind::S4d, init: Init::Lin, discretization: Discretization::ZeroOrderHold, dt: (0.01, 0.5),
+            ssm: SsmKind::S4d, levels: None, init: Init::Lin, discretization: Discretization::ZeroOrderHold, dt: (0.01, 0.5),
             dropout: 0.1,
         };
         let mut narrow = Network::<f32>::init(spec.clone(), &mut generator(seed));

@@ -154,6 +154,7 @@ fn a_network_of_s4_in_f32_is_close_to_f64() {
         outputs: 5,
         readout: Readout::Last,
         ssm: SsmKind::S4,
+        levels: None,
         init: Init::LegS,
         discretization: Discretization::Bilinear,
         dt: (0.001, 0.1),

@@ -20,6 +20,16 @@ fn two_groups() -> Panel {
 
 /// A fit that is stopped after so many steps of training; also the steps that it did, by stage.
 fn fit(panel: &Panel, folder: &Path, stop_after: usize) -> (Result<Fitted, ModelError>, Vec<&'static str>) {
+    fit_of("s4d", panel, folder, stop_after)
+}
+
+/// [`fit`] of another kind of network.
+fn fit_of(
+    kind: &str,
+    panel: &Panel,
+    folder: &Path,
+    stop_after: usize,
+) -> (Result<Fitted, ModelError>, Vec<&'static str>) {
     let (stop, steps) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let watch = |progress: Progress| {
         if progress.stage.starts_with("training") {
@@ -29,7 +39,7 @@ fn fit(panel: &Panel, folder: &Path, stop_after: usize) -> (Result<Fitted, Model
         }
     };
     let control = Control { stop: &stop, checkpoints: Some(folder), ..Control::watched(&watch) };
-    let fitted = Forecaster::fit(panel, &spec("s4d", 2, 1), &control);
+    let fitted = Forecaster::fit(panel, &spec(kind, 2, 1), &control);
     (fitted, steps.into_inner().unwrap())
 }
 
@@ -70,14 +80,17 @@ fn a_fit_that_is_stopped_anywhere_ends_with_the_same_weights() {
 fn a_stop_at_every_evaluation_changes_nothing() {
     let panel = panel(orbits(2, 70));
     let folder = tempfile::tempdir().unwrap();
-    let whole = facts(&fit(&panel, folder.path(), usize::MAX).0.unwrap());
-    let fitted = loop {
-        match fit(&panel, folder.path(), 50).0 {
-            Err(ModelError::Stopped) => {}
-            fitted => break fitted.unwrap(),
-        }
-    };
-    assert_eq!(facts(&fitted), whole);
+    for kind in ["s4d", "sashimi"] {
+        let whole = fit_of(kind, &panel, folder.path(), usize::MAX).0.unwrap();
+        assert_eq!(whole.reports[0].model_id, kind);
+        let fitted = loop {
+            match fit_of(kind, &panel, folder.path(), 50).0 {
+                Err(ModelError::Stopped) => {}
+                fitted => break fitted.unwrap(),
+            }
+        };
+        assert_eq!(facts(&fitted), facts(&whole));
+    }
 }
 
 /// Number of the first step that a fit does; it is stopped after that one.

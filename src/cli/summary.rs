@@ -110,11 +110,12 @@ fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
         ModelKind::Auto => {
             Some("networks improved on the linear base on unseen data and forecast in its place")
         }
-        ModelKind::S4d | ModelKind::S4 if fit.gate <= 0.0 => {
+        ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi if fit.gate <= 0.0 => {
             Some("no network improved on the linear base, so the base forecasts alone")
         }
         ModelKind::S4d => Some("the network corrects the linear base, as asked for with --model s4d"),
         ModelKind::S4 => Some("the network corrects the linear base, as asked for with --model s4"),
+        ModelKind::Sashimi => Some("the network corrects the linear base, as asked for with --model sashimi"),
         ModelKind::Ridge | ModelKind::SeasonalNaive | ModelKind::Naive | ModelKind::Ets | ModelKind::Mstl => {
             None
         }

@@ -32,7 +32,7 @@
 //!   │ GELU, dropout            │ residual         block, repeated
 //!   │ linear H → 2H, GLU       │
 //! x + … (batch, T, H) ─────────┘
-//!   │ norm, readout, dropout
+//!   │ norm, readout, dropout                      in place of blocks and norm there may be the levels of [`sashimi`]
 //!   │ linear                                      head
 //! out (rows, outputs) ── loss
 //! ```
@@ -62,7 +62,8 @@
 //! | [`convolution`] | causal convolution: direct, FFT, last position only, anti-causal |
 //! | [`reverse`] | the second direction of a layer that may look ahead |
 //! | [`recurrence`] | the same model one observation at a time: streaming, and the check on the convolution |
-//! | [`block`], [`network`] | residual block; encoder, blocks, head |
+//! | [`block`], [`body`] | residual block; a stack of them, or the levels of a U-net |
+//! | [`network`] | encoder, body, head |
 //! | [`chunked`] | the network of diagonal models for long sequences in f32, many times faster; one observation at a time |
 //! | [`simd`] | one source of vector code for every instruction set |
 //! | [`sashimi`] | S4 at several rates (SaShiMi), an autoregressive model of codes on it, sampling |
@@ -72,6 +73,7 @@
 
 pub mod activation;
 pub mod block;
+pub mod body;
 pub mod chunked;
 pub mod codes;
 pub mod convolution;

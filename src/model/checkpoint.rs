@@ -196,6 +196,7 @@ mod tests {
             outputs: 3,
             readout: Readout::Last,
             ssm: SsmKind::S4d,
+            levels: None,
             init: Init::Lin,
             discretization: Discretization::ZeroOrderHold,
             dt: (0.01, 0.5),

@@ -51,7 +51,9 @@ pub fn fit(
     match spec.kind() {
         ModelKind::Naive | ModelKind::SeasonalNaive => Ok(fit.baseline(false, None)),
         ModelKind::Ets | ModelKind::Mstl => Ok(fit.local()),
-        ModelKind::Auto | ModelKind::S4d | ModelKind::S4 | ModelKind::Ridge => fit.model(),
+        ModelKind::Auto | ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi | ModelKind::Ridge => {
+            fit.model()
+        }
     }
 }
 
@@ -165,7 +167,7 @@ impl<'a> Fit<'a> {
                 || explored.iter().any(|learnt| learnt.is_cut),
             holdout,
             ..self.report(match (has_network, served.smoothing > 0.0) {
-                (true, _) => spec.kind().ssm().as_str(),
+                (true, _) => spec.kind().network_id(),
                 (false, true) => "ensemble",
                 (false, false) => "ridge",
             })

@@ -5,7 +5,8 @@ use crate::model::spec::ModelKind;
 use crate::series::Frequency;
 
 /// Published names of all forecasters.
-pub const MODEL_IDS: [&str; 8] = ["s4d", "s4", "ensemble", "ridge", "seasonal_naive", "naive", "ets", "mstl"];
+pub const MODEL_IDS: [&str; 9] =
+    ["s4d", "s4", "sashimi", "ensemble", "ridge", "seasonal_naive", "naive", "ets", "mstl"];
 
 /// What forecasts the series of a group.
 #[derive(Clone)]

@@ -271,8 +271,7 @@ impl Lesson<'_> {
     /// The ridge member with a fresh network whose head is zero.
     fn with_network(&self, ridge: &Member, index: usize, seed: u64) -> Member {
         let levels = self.spec.quantile_levels().len();
-        let spec =
-            self.networks[index].network(self.shape, levels, self.spec.parts(), self.spec.kind().ssm());
+        let spec = self.networks[index].network(self.shape, levels, self.spec.parts(), self.spec.kind());
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Member { network: Some(Network::init(spec, &mut rng)), ..ridge.clone() }
     }

@@ -13,6 +13,8 @@ pub enum ModelKind {
     S4d,
     /// As [`ModelKind::S4d`], with diagonal plus low-rank blocks (S4).
     S4,
+    /// As [`ModelKind::S4d`], with the blocks at several rates (SaShiMi): a U-net.
+    Sashimi,
     /// The closed-form ridge base alone.
     Ridge,
     /// Value one season earlier.
@@ -27,10 +29,11 @@ pub enum ModelKind {
 
 impl ModelKind {
     /// All kinds, for help texts and suggestions.
-    pub const ALL: [ModelKind; 8] = [
+    pub const ALL: [ModelKind; 9] = [
         ModelKind::Auto,
         ModelKind::S4d,
         ModelKind::S4,
+        ModelKind::Sashimi,
         ModelKind::Ridge,
         ModelKind::SeasonalNaive,
         ModelKind::Naive,
@@ -44,6 +47,7 @@ impl ModelKind {
             ModelKind::Auto => "auto",
             ModelKind::S4d => "s4d",
             ModelKind::S4 => "s4",
+            ModelKind::Sashimi => "sashimi",
             ModelKind::Ridge => "ridge",
             ModelKind::SeasonalNaive => "seasonal_naive",
             ModelKind::Naive => "naive",
@@ -57,9 +61,14 @@ impl ModelKind {
         if self == ModelKind::S4 { SsmKind::S4 } else { SsmKind::S4d }
     }
 
+    /// Published name of forecasts that networks have a part in.
+    pub fn network_id(self) -> &'static str {
+        if self.is_network() { self.as_str() } else { ModelKind::S4d.as_str() }
+    }
+
     /// Whether a network was asked for by name, which no gate keeps out.
     pub fn is_network(self) -> bool {
-        matches!(self, ModelKind::S4d | ModelKind::S4)
+        matches!(self, ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi)
     }
 
     /// Whether it is a model of each series alone.
@@ -222,7 +231,9 @@ pub struct ModelSpec {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SpecError {
     /// No such model.
-    #[error("unknown model '{0}'; choose one of auto, s4d, s4, ridge, seasonal_naive, naive, ets, mstl")]
+    #[error(
+        "unknown model '{0}'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl"
+    )]
     Kind(String),
     /// The horizon is zero or beyond reason.
     #[error("horizon {0} is not in 1..=10000")]

@@ -7,7 +7,7 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::network::{Network, NetworkParams, NetworkSpec, Readout};
+use crate::engine::network::{Levels, Network, NetworkParams, NetworkSpec, Readout};
 use crate::model::artifact::{LoadError, Tensors};
 use crate::model::conformal::Conformal;
 use crate::model::ensemble::Ensemble;
@@ -341,7 +341,12 @@ impl StoredMember {
         within("number of hidden channels", spec.hidden, WIDTH_MAX)?;
         within("number of modes", spec.modes, WIDTH_MAX)?;
         within("number of layers", spec.layers, LAYERS_MAX)?;
-        within("activations per window", spec.tokens * spec.hidden * spec.layers, ACTIVATIONS_MAX)?;
+        match &spec.levels {
+            Some(levels) => check_levels(spec, levels)?,
+            None => {
+                within("activations per window", spec.tokens * spec.hidden * spec.layers, ACTIVATIONS_MAX)?
+            }
+        }
         let inputs = spec.tokens * spec.patch;
         check("tokens times patch", inputs, "the lookback", inputs == self.geometry.lookback)?;
         let outputs = self.geometry.horizon * levels;
@@ -361,6 +366,36 @@ impl StoredMember {
         }
         Ok(Network::new(spec.clone(), params))
     }
+}
+
+/// Refuses levels whose sizes are not believed: a stride beyond the tokens, which padding alone would fill, a coarsest
+/// level that is too wide, or more activations than a stack may have. Nothing is computed that could overflow.
+fn check_levels(spec: &NetworkSpec, levels: &Levels) -> Result<(), LoadError> {
+    let Levels { pools, expand, feed_forward } = levels;
+    let is_pool = pools.iter().all(|pool| (2..=spec.tokens).contains(pool));
+    check("list of pools", format!("{pools:?}"), format!("each in 2..={}", spec.tokens), is_pool)?;
+    // Pools of at least 2 whose product is a number are few.
+    let stride = levels.stride().filter(|stride| *stride <= spec.tokens);
+    let found = format!("of {pools:?}");
+    check("product of pools", found, format!("at most {}", spec.tokens), stride.is_some())?;
+    let within = |what, found: usize| {
+        check(what, found, format!("in 1..={WIDTH_MAX}"), (1..=WIDTH_MAX).contains(&found))
+    };
+    within("factor of widths", *expand)?;
+    within("factor of feed-forward layers", *feed_forward)?;
+    let wider = |width: usize, _| width.checked_mul(*expand).filter(|width| *width <= WIDTH_MAX);
+    let coarsest = pools.iter().try_fold(spec.hidden, wider);
+    let found = format!("{} times {expand} per pool", spec.hidden);
+    check("width of the coarsest level", found, format!("at most {WIDTH_MAX}"), coarsest.is_some())?;
+    let wide = coarsest.and_then(|width| width.checked_mul(*feed_forward)).unwrap_or(usize::MAX);
+    check("width of feed-forward layers", wide, format!("at most {}", 4 * WIDTH_MAX), wide <= 4 * WIDTH_MAX)?;
+    let backbone = spec.backbone().expect("there are levels");
+    // A feed-forward layer keeps about half of what a block keeps, times its factor.
+    let each =
+        backbone.levels().into_iter().map(|level| level.len * level.width * spec.layers * (1 + feed_forward));
+    let activations: usize = each.sum();
+    let wanted = format!("at most {ACTIVATIONS_MAX}");
+    check("activations per window", activations, wanted, activations <= ACTIVATIONS_MAX)
 }
 
 fn check(

@@ -126,7 +126,7 @@ impl Group {
         add_linear(&self.head, lanes, &mut grad.head, false);
         add_linear(&self.encoder, lanes, &mut grad.encoder, true);
         for (layer, sums) in self.blocks.iter().enumerate() {
-            add_linear(sums, lanes, &mut grad.blocks[layer].mix, false);
+            add_linear(sums, lanes, &mut grad.stack_mut().blocks[layer].mix, false);
             let norm = shape.norm_after_mut(grad, layer);
             add_partials(&sums.gamma, lanes, norm.gamma.as_slice_mut().expect("standard layout"));
             add_partials(&sums.beta, lanes, norm.beta.as_slice_mut().expect("standard layout"));

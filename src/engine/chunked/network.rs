@@ -165,7 +165,7 @@ impl Chunked {
             group.add_to(shape, isa.lanes(), grad);
         }
         let discretization = shape.discretization;
-        layers.par_iter_mut().zip(&params.blocks).zip(&mut grad.blocks).for_each(
+        layers.par_iter_mut().zip(&params.stack().blocks).zip(&mut grad.stack_mut().blocks).for_each(
             |((layer, params), grad)| {
                 layer.dynamics.pull_back(params, discretization, grad);
             },
@@ -201,7 +201,7 @@ impl Chunked {
     /// Makes the matrices of these parameters.
     pub(super) fn fill(&mut self, params: &NetworkParams<f32>, backward: bool) {
         let (discretization, isa) = (self.shape.discretization, self.isa);
-        self.layers.par_iter_mut().zip(&params.blocks).for_each(|(layer, params)| {
+        self.layers.par_iter_mut().zip(&params.stack().blocks).for_each(|(layer, params)| {
             layer.dynamics.fill(params, discretization, backward, isa);
             if backward {
                 transpose(params.mix.weight.view(), &mut layer.weight_t);

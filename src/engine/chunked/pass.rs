@@ -60,7 +60,7 @@ impl Pass<'_> {
             .zip(to[..chunks * stride].par_chunks_mut(per_group * stride))
             .for_each(|((first, group), out)| encode(first, group, out));
         if shape.pre() {
-            let norm = norm(&params.blocks[0].norm);
+            let norm = norm(&params.stack().blocks[0].norm);
             grid.groups(groups)
                 .zip(sum[..chunks * stride].par_chunks(per_group * stride))
                 .zip(moments.par_chunks_mut(per_group * 2 * T))
@@ -78,7 +78,7 @@ impl Pass<'_> {
                 Scan::Step(steps) => steps[index].step(grid, isa, &input.normed, y),
             }
             let residual: &[f32] = if shape.pre() { &input.sum } else { &input.normed };
-            let mix = linear(&params.blocks[index].mix);
+            let mix = linear(&params.stack().blocks[index].mix);
             let norm = norm(shape.norm_after(params, index));
             let y = ByChannel { values: y, stride: grid.channel_stride };
             grid.groups(groups)
@@ -188,7 +188,7 @@ impl Pass<'_> {
         }
         let channels = ByChannel { values: du, stride: channel_stride };
         if shape.pre() {
-            let gamma = norm(&params.blocks[0].norm).gamma;
+            let gamma = norm(&params.stack().blocks[0].norm).gamma;
             grid.groups(groups)
                 .zip(d_chunks.par_chunks_mut(per_group * stride))
                 .zip(memory.encoded.sum.par_chunks(per_group * stride))

@@ -3,6 +3,7 @@
 use rand::Rng;
 
 use crate::engine::block::{BlockParams, Placement};
+use crate::engine::body::{BodyParams, StackParams};
 use crate::engine::chunked::tables;
 use crate::engine::linear::LinearParams;
 use crate::engine::network::NetworkParams;
@@ -50,16 +51,18 @@ impl Shape {
         let h = self.hidden;
         NetworkParams {
             encoder: LinearParams::init(self.patch, h, rng),
-            blocks: (0..self.layers)
-                .map(|_| {
-                    let norm = NormParams::init(h);
-                    let ssm = SsmParams::init(self.ssm, h, self.modes, self.len, init, dt, rng);
-                    let mix = LinearParams::init(h, 2 * h, rng);
-                    let reverse = self.bidirectional.then(|| Reverse::init(&ssm, rng));
-                    BlockParams { norm, ssm, reverse, mix }
-                })
-                .collect(),
-            norm: NormParams::init(h),
+            body: BodyParams::Stack(StackParams {
+                blocks: (0..self.layers)
+                    .map(|_| {
+                        let norm = NormParams::init(h);
+                        let ssm = SsmParams::init(self.ssm, h, self.modes, self.len, init, dt, rng);
+                        let mix = LinearParams::init(h, 2 * h, rng);
+                        let reverse = self.bidirectional.then(|| Reverse::init(&ssm, rng));
+                        BlockParams { norm, ssm, reverse, mix }
+                    })
+                    .collect(),
+                norm: NormParams::init(h),
+            }),
             head: LinearParams::init(h, self.outputs, rng),
         }
     }
@@ -68,13 +71,15 @@ impl Shape {
     pub fn zeros<F: Real>(&self) -> NetworkParams<F> {
         NetworkParams {
             encoder: LinearParams::zeros(self.patch, self.hidden),
-            blocks: (0..self.layers)
-                .map(|_| BlockParams {
-                    reverse: self.bidirectional.then(|| Reverse::zeros(self.hidden, self.modes)),
-                    ..BlockParams::zeros_of(self.ssm, self.hidden, self.modes, self.len)
-                })
-                .collect(),
-            norm: NormParams::zeros(self.hidden),
+            body: BodyParams::Stack(StackParams {
+                blocks: (0..self.layers)
+                    .map(|_| BlockParams {
+                        reverse: self.bidirectional.then(|| Reverse::zeros(self.hidden, self.modes)),
+                        ..BlockParams::zeros_of(self.ssm, self.hidden, self.modes, self.len)
+                    })
+                    .collect(),
+                norm: NormParams::zeros(self.hidden),
+            }),
             head: LinearParams::zeros(self.hidden, self.outputs),
         }
     }
@@ -108,9 +113,9 @@ impl Shape {
     /// The norm of the sum that leaves a block.
     pub(super) fn norm_after<'a>(&self, params: &'a NetworkParams<f32>, layer: usize) -> &'a NormParams<f32> {
         match self.placement {
-            Placement::Pre if layer + 1 == self.layers => &params.norm,
-            Placement::Pre => &params.blocks[layer + 1].norm,
-            _ => &params.blocks[layer].norm,
+            Placement::Pre if layer + 1 == self.layers => &params.stack().norm,
+            Placement::Pre => &params.stack().blocks[layer + 1].norm,
+            _ => &params.stack().blocks[layer].norm,
         }
     }
 
@@ -121,9 +126,9 @@ impl Shape {
         layer: usize,
     ) -> &'a mut NormParams<f32> {
         match self.placement {
-            Placement::Pre if layer + 1 == self.layers => &mut params.norm,
-            Placement::Pre => &mut params.blocks[layer + 1].norm,
-            _ => &mut params.blocks[layer].norm,
+            Placement::Pre if layer + 1 == self.layers => &mut params.stack_mut().norm,
+            Placement::Pre => &mut params.stack_mut().blocks[layer + 1].norm,
+            _ => &mut params.stack_mut().blocks[layer].norm,
         }
     }
 
@@ -132,6 +137,6 @@ impl Shape {
         &self,
         params: &'a mut NetworkParams<f32>,
     ) -> Option<&'a mut NormParams<f32>> {
-        if self.pre() { Some(&mut params.blocks[0].norm) } else { None }
+        if self.pre() { Some(&mut params.stack_mut().blocks[0].norm) } else { None }
     }
 }

@@ -35,7 +35,8 @@ pub(super) fn shape(placement: Placement, len: usize) -> Shape {
 /// Parameters whose norms are not the identity.
 pub(super) fn init(shape: &Shape, rng: &mut ChaCha8Rng) -> NetworkParams<f32> {
     let mut params = shape.init(Init::Lin, (1e-3, 0.1), rng);
-    for norm in params.blocks.iter_mut().map(|block| &mut block.norm).chain([&mut params.norm]) {
+    let stack = params.stack_mut();
+    for norm in stack.blocks.iter_mut().map(|block| &mut block.norm).chain([&mut stack.norm]) {
         norm.gamma.mapv_inplace(|one| one + rng.random_range(-0.3..0.3));
         norm.beta.mapv_inplace(|_| rng.random_range(-0.3..0.3));
     }
@@ -65,11 +66,15 @@ fn plain(
         positions: Positions::All,
         convolution: Plan::new(shape.len),
     };
-    let kernels: Vec<Array2<f64>> =
-        params.blocks.iter().map(|block| block.ssm.kernel_forward(shape.len, shape.discretization)).collect();
+    let kernels: Vec<Array2<f64>> = params
+        .stack()
+        .blocks
+        .iter()
+        .map(|block| block.ssm.kernel_forward(shape.len, shape.discretization))
+        .collect();
     let mut x = sequences(linear::forward(&params.encoder, rows(tokens.view())), batch);
     let mut caches = Vec::new();
-    for (block, kernel) in params.blocks.iter().zip(&kernels) {
+    for (block, kernel) in params.stack().blocks.iter().zip(&kernels) {
         let (y, cache) = block::forward(block, &plan, kernel.view(), x, None::<(f64, &mut ChaCha8Rng)>);
         x = y;
         caches.push(cache);
@@ -78,7 +83,7 @@ fn plain(
     let x = into_rows(x);
     let (read, norm_cache) = match shape.placement {
         Placement::Pre => {
-            let (read, cache) = norm::forward(&params.norm, x.view());
+            let (read, cache) = norm::forward(&params.stack().norm, x.view());
             (read, Some(cache))
         }
         _ => (x, None),
@@ -87,12 +92,12 @@ fn plain(
     linear::accumulate(read.view(), dout, &mut grad.head);
     let mut d = linear::input_gradient(&params.head, dout);
     if let Some(cache) = norm_cache {
-        d = norm::backward(&params.norm, &cache, d.view(), &mut grad.norm);
+        d = norm::backward(&params.stack().norm, &cache, d.view(), &mut grad.stack_mut().norm);
     }
     let mut dx = sequences(d, batch);
     for index in (0..shape.layers).rev() {
         let mut dk = Array2::zeros(kernels[index].dim());
-        let (params, grad) = (&params.blocks[index], &mut grad.blocks[index]);
+        let (params, grad) = (&params.stack().blocks[index], &mut grad.stack_mut().blocks[index]);
         dx = block::backward(params, &plan, kernels[index].view(), &caches[index], dx, grad, &mut dk);
         params.ssm.kernel_backward(shape.discretization, dk.view(), &mut grad.ssm);
     }
@@ -234,7 +239,7 @@ fn codes_are_read_as_tokens_that_are_one_in_one_place() {
 fn bidirectional(shape: &Shape, params: &NetworkParams<f64>, tokens: &Array3<f64>) -> Array2<f64> {
     let (batch, plan) = (tokens.dim().0, Plan::new(shape.len));
     let mut x = linear::forward(&params.encoder, rows(tokens.view()));
-    for block in &params.blocks {
+    for block in &params.stack().blocks {
         let reverse = block.reverse.as_ref().expect("two directions");
         let kernel = block.ssm.kernel_forward(shape.len, shape.discretization);
         let other = reverse.kernel_forward(&block.ssm, shape.len, shape.discretization);
@@ -244,7 +249,7 @@ fn bidirectional(shape: &Shape, params: &NetworkParams<f64>, tokens: &Array3<f64
         let mut gated = linear::forward(&block.mix, gelu_forward(rows(y.view())).view());
         x = x + glu_forward(&mut gated);
     }
-    linear::forward(&params.head, norm::forward(&params.norm, x.view()).0.view())
+    linear::forward(&params.head, norm::forward(&params.stack().norm, x.view()).0.view())
 }
 
 #[test]
