@@ -58,7 +58,8 @@ impl<F: Real> Reverse<F> {
     fn model(&self, ssm: &SsmParams<F>) -> SsmParams<F> {
         let mut model = ssm.clone();
         let (c_re, c_im) = outputs(&mut model);
-        (c_re.clone_from(&self.c_re), c_im.clone_from(&self.c_im));
+        c_re.clone_from(&self.c_re);
+        c_im.clone_from(&self.c_im);
         model
     }
 
