@@ -284,8 +284,8 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     Ok(Data { rate, ..parts(spec, train, test, len, count, files)? })
 }
 
-/// Windows of series: the last one of each is the test part, the ones a horizon and more before it choose, and those that end
-/// before the steps that are judged there are trained on.
+/// Windows of series: the last one of each is the test part, some before it choose, and those that end before the steps that
+/// are judged there are trained on.
 fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
     let len = spec.len.expect("a checked spec of series has a length");
     let horizon = spec.horizon.expect("a checked spec of series has a horizon");
@@ -294,25 +294,26 @@ fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
         files.push(find(spec, &spec.test_files, folder)?);
     }
     let panel = read_panel(&files, &spec.columns)?;
+    // The steps that are judged in the earliest window that chooses, and all after them.
+    let kept = horizon + spec.choose.iter().max().copied().unwrap_or(0);
     let (mut values, mut starts) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
     for series in &panel.series {
         let (base, own) = (values.len(), without_holes(&series.values));
-        if own.len() < len + (1 + CHOOSING) * horizon {
+        if own.len() < len + kept {
             continue;
         }
         let last = base + own.len() - len;
         let [train, valid, test] = &mut starts;
         test.push(last);
-        valid.extend((1..=CHOOSING).map(|before| last - before * horizon));
-        let end = last - (1 + CHOOSING) * horizon;
-        train.extend((base..=end).rev().step_by((horizon / 2).max(1)));
+        valid.extend(spec.choose.iter().map(|before| last - before));
+        train.extend((base..=last - kept).rev().step_by((horizon / 2).max(1)));
         values.extend(own);
     }
     let values = Arc::new(Values::Reals(values));
     let [train, valid, test] =
         starts.map(|starts| Part { values: Arc::clone(&values), starts, labels: Vec::new() });
     if train.starts.len() < spec.recipe.batch {
-        let (count, needed) = (train.starts.len(), len + (1 + CHOOSING) * horizon);
+        let (count, needed) = (train.starts.len(), len + kept);
         return Err(DataError::Fit(format!(
             "{count} windows to train on, fewer than one batch of {}; series of {needed} steps or more have some",
             spec.recipe.batch
@@ -332,9 +333,6 @@ fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
         files,
     })
 }
-
-/// Windows of a series that choose: several, for one week may be calmer than the next.
-const CHOOSING: usize = 3;
 
 /// Series of some files, as a forecast reads them.
 pub fn read_panel(files: &[PathBuf], columns: &Columns) -> Result<Panel, DataError> {

@@ -283,6 +283,8 @@ pub struct RawSequence {
     pub len: Option<usize>,
     /// Steps that paths of series have; the positions before them are the context.
     pub horizon: Option<usize>,
+    /// Steps that the windows of a series that choose lie before its last one.
+    pub choose: Option<Vec<usize>>,
     /// Columns of series: ids.
     pub id: Vec<String>,
     /// Time.
@@ -365,6 +367,7 @@ pub struct SequenceSpec {
     pub(super) codes: Companding,
     pub(super) len: Option<usize>,
     pub(super) horizon: Option<usize>,
+    pub(super) choose: Vec<usize>,
     pub(super) columns: Columns,
     pub(super) architecture: Architecture,
     pub(super) recipe: Recipe,
@@ -414,6 +417,11 @@ impl SequenceSpec {
     /// Steps of the paths of series.
     pub fn horizon(&self) -> Option<usize> {
         self.horizon
+    }
+
+    /// Steps that the windows of a series that choose lie before its last one.
+    pub fn choose(&self) -> &[usize] {
+        &self.choose
     }
 
     /// The network.
@@ -541,6 +549,17 @@ impl TryFrom<RawSequence> for SequenceSpec {
                 checks.note("prenorm", "the norms of sashimi stand before its blocks");
             }
         }
+        // Several, for one week may be calmer than the next.
+        let choose =
+            raw.choose.unwrap_or_else(|| (1..=3).map(|one| one * raw.horizon.unwrap_or(0)).collect());
+        if form == Form::Series
+            && (choose.is_empty() || choose.iter().any(|&before| Some(before) < raw.horizon))
+        {
+            checks.note(
+                "choose",
+                format!("{choose:?} has to name steps of at least one horizon, as [168, 336]"),
+            );
+        }
         let learning_rate = checks.number("learning_rate", raw.learning_rate.unwrap_or(4e-3), [1e-8, 1.0]);
         let ssm_rate = raw.ssm_learning_rate.unwrap_or(learning_rate.min(1e-3));
         let spec = SequenceSpec {
@@ -552,6 +571,7 @@ impl TryFrom<RawSequence> for SequenceSpec {
             test_files: raw.test_files,
             order: raw.permute.unwrap_or_default(),
             codes: raw.codes.unwrap_or(Companding::MuLaw),
+            choose,
             horizon: raw.horizon,
             columns: Columns { id: raw.id, time: raw.time, target: raw.target },
             len: raw.len.map(|len| checks.whole("len", len, 2..=LEN_MAX)),

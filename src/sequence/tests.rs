@@ -144,7 +144,7 @@ fn sounds_are_told_apart_and_hidden_samples_are_filled_in() {
     };
     // Values have variance one; a network that knows nothing has that error, one that sees both sides the least.
     let (past, both) = (error("past", false), error("both", true));
-    assert!(past < 0.6 && both < 0.7 * past, "{past} {both}");
+    assert!(past < 0.9 && both < 0.3 * past, "{past} {both}");
 }
 
 #[test]

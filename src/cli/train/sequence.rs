@@ -59,6 +59,7 @@ fn resolved(train: &SequenceTrain) -> Value {
             "codes": spec.codes().as_str(),
             "len": spec.positions(),
             "horizon": spec.horizon(),
+            "choose": spec.horizon().map(|_| spec.choose()),
         },
         "model": spec.architecture(),
         "train": {

@@ -25,6 +25,7 @@ pub(super) const PIPELINE: &[Entry<RawSequence>] = &[
     }),
     ("len", |raw, value| set(&mut raw.len, whole(value))),
     ("horizon", |raw, value| set(&mut raw.horizon, whole(value))),
+    ("choose", |raw, value| set(&mut raw.choose, wholes(value))),
     ("id", |raw, value| put(&mut raw.id, texts(value))),
     ("time", |raw, value| set(&mut raw.time, text(value))),
     ("target", |raw, value| set(&mut raw.target, text(value))),
