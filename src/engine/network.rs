@@ -1,6 +1,6 @@
 //! Patch encoder, body of S4D or S4 blocks, head: shape, parameters, cache, forward, backward.
 //!
-//! tokens (batch, T, P) → encoder (T, H) → [`body`](crate::engine::body) → rows that the head reads → head (rows,
+//! tokens (batch, T, P) → encoder (T, H) → [`body`] → rows that the head reads → head (rows,
 //! outputs). Kernels depend on the parameters alone, so they are made once per step and shared by all batch slices;
 //! their gradients are summed over the slices before [`Network::finish`] pulls them back to the parameters once.
 
