@@ -1,6 +1,7 @@
 //! The files of a benchmark to one panel.
 
 use crate::ingest::{self, BadSeriesLimit, Ingested, SourceSpec};
+use crate::lab::missing::MissingFile;
 use crate::lab::run::LabError;
 use crate::lab::spec::{Kind, Pipeline};
 use crate::series::Panel;
@@ -34,14 +35,15 @@ pub(super) fn load(pipeline: &Pipeline, folder: Option<&Path>) -> Result<Loaded,
 
 /// The first of some files that is there.
 fn find(pipeline: &Pipeline, names: &[String], folder: Option<&Path>) -> Result<PathBuf, LabError> {
-    let missing = || LabError::NoFile {
+    let missing = || MissingFile {
         pipeline: pipeline.name.clone(),
         files: names.join(" or "),
         folder: folder.map(Path::to_path_buf),
         source_line: pipeline.data.source.clone(),
     };
     let folder = folder.ok_or_else(missing)?;
-    names.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(missing)
+    let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    Ok(found.ok_or_else(missing)?)
 }
 
 fn read(pipeline: &Pipeline, files: &[&PathBuf]) -> Result<Ingested, LabError> {

@@ -11,6 +11,7 @@
 mod check;
 mod data;
 mod evaluate;
+mod missing;
 mod report;
 mod run;
 mod spec;
@@ -18,6 +19,7 @@ mod split;
 mod task;
 
 pub use evaluate::{Evaluation, NaiveScores};
+pub use missing::MissingFile;
 pub use report::{Figures, Outcome, Report};
 pub use run::{Experiment, LabError, run};
 pub use spec::{Align, Data, FitOn, Kind, Metric, Naive2, Pipeline, PipelineProblem, RawPipeline};

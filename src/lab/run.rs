@@ -3,6 +3,7 @@
 use crate::ingest::IngestError;
 use crate::lab::data;
 use crate::lab::evaluate::{Evaluation, evaluate};
+use crate::lab::missing::MissingFile;
 use crate::lab::report::{Figures, Outcome, Report, relative};
 use crate::lab::spec::Pipeline;
 use crate::lab::task::Task;
@@ -31,34 +32,14 @@ pub struct Experiment {
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// Its file is not there.
-    #[error("pipeline {pipeline} reads {files}: {}{}", place(.folder.as_deref()), whence(.source_line.as_deref()))]
-    NoFile {
-        /// Name of the benchmark.
-        pipeline: String,
-        /// What was looked for.
-        files: String,
-        /// Where; `None` if nobody said.
-        folder: Option<PathBuf>,
-        /// Where such a file comes from.
-        source_line: Option<String>,
-    },
+    #[error(transparent)]
+    NoFile(#[from] MissingFile),
     /// The data does not fit the protocol: every problem.
     #[error("{}", .0.join("\n"))]
     Data(Vec<String>),
     /// Reading, training or writing failed.
     #[error(transparent)]
     Job(#[from] JobError),
-}
-
-fn place(folder: Option<&Path>) -> String {
-    match folder {
-        Some(folder) => format!("no such file in {}", folder.display()),
-        None => "no folder to look in; give data_dir=DIR or set S4CAST_DATA_DIR".into(),
-    }
-}
-
-fn whence(source_line: Option<&str>) -> String {
-    source_line.map_or(String::new(), |line| format!("; it comes from {line}"))
 }
 
 impl From<IngestError> for LabError {

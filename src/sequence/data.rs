@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::engine::codes::{Codes, Companding, Range};
 use crate::ingest::{self, Images, IngestError, Sound, SourceSpec};
+use crate::lab::MissingFile;
 use crate::sequence::paths;
 use crate::sequence::spec::{Columns, Form, Order, SequenceSpec, Task};
 use crate::series::Panel;
@@ -19,17 +20,8 @@ use crate::series::Panel;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A file is not there.
-    #[error("pipeline {pipeline} reads {files}: {}{}", place(.folder.as_deref()), whence(.source_line.as_deref()))]
-    NoFile {
-        /// Name of the definition.
-        pipeline: String,
-        /// What was looked for.
-        files: String,
-        /// Where; `None` if nobody said.
-        folder: Option<PathBuf>,
-        /// Where such a file comes from.
-        source_line: Option<String>,
-    },
+    #[error(transparent)]
+    NoFile(#[from] MissingFile),
     /// A file cannot be read, or is not what the definition says.
     #[error("{path}: {reason}")]
     File {
@@ -44,17 +36,6 @@ pub enum DataError {
     /// The data does not fit the task.
     #[error("{0}")]
     Fit(String),
-}
-
-fn place(folder: Option<&Path>) -> String {
-    match folder {
-        Some(folder) => format!("no such file in {}", folder.display()),
-        None => "no folder to look in; give data_dir=DIR or set S4CAST_DATA_DIR".into(),
-    }
-}
-
-fn whence(source_line: Option<&str>) -> String {
-    source_line.map_or(String::new(), |line| format!("; it comes from {line}"))
 }
 
 /// Values as they are kept: a thousandth of the memory of what a network makes of them, so no smaller than need be.
@@ -155,12 +136,12 @@ pub fn load(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataErro
 fn find(spec: &SequenceSpec, names: &[String], folder: Option<&Path>) -> Result<PathBuf, DataError> {
     let candidates = names.iter().map(|name| folder.unwrap_or(Path::new("")).join(name));
     let found = candidates.into_iter().find(|path| path.exists() && (folder.is_some() || path.is_absolute()));
-    found.ok_or_else(|| DataError::NoFile {
+    Ok(found.ok_or_else(|| MissingFile {
         pipeline: spec.name.clone(),
         files: names.join(" or "),
         folder: folder.map(Path::to_path_buf),
         source_line: spec.source.clone(),
-    })
+    })?)
 }
 
 fn images(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {

@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::sequence::run::{Outcome, SequenceError, run};
-use crate::sequence::spec::{Form, Places, RawSequence, SequenceSpec, Task};
+use crate::sequence::spec::{Arrangement, Form, Places, RawSequence, SequenceSpec, Task};
+use crate::sequence::stored::read_model;
 
 fn small(raw: RawSequence) -> SequenceSpec {
     let raw = RawSequence {
@@ -161,4 +162,33 @@ fn what_is_missing_is_said_with_the_remedy() {
     let problems = SequenceSpec::try_from(raw).expect_err("wrong");
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key).collect();
     assert_eq!(keys, ["kind", "data", "files", "hidden"]);
+}
+
+#[test]
+fn no_forged_model_file_does_harm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["stack", "sashimi"] {
+        let raw = RawSequence { epochs: Some(1), ..text(folder.path()) };
+        let backbone = Arrangement::ALL.into_iter().find(|one| one.as_str() == name);
+        let spec = small(RawSequence { backbone, pools: Some(vec![4]), ..raw });
+        let out = folder.path().join(name);
+        trained(&spec, folder.path(), &out, false).expect("trained");
+        let good = std::fs::read(out.join("best.safetensors")).expect("a model");
+        read_model(&out.join("best.safetensors")).expect("as written");
+        let header = 8 + usize::from(u16::from_le_bytes([good[0], good[1]]));
+        let (mut rng, mut refused) = (ChaCha8Rng::seed_from_u64(6), 0);
+        for case in 0..1500 {
+            let mut bytes = good.clone();
+            let at = rng.random_range(0..if case % 4 == 0 { bytes.len() } else { header });
+            match case % 3 {
+                0 => bytes[at] ^= 1 << rng.random_range(0..8),
+                1 => bytes[at] = rng.random_range(b'0'..=b'9'),
+                _ => bytes.truncate(at),
+            }
+            let path = folder.path().join("forged.safetensors");
+            std::fs::write(&path, bytes).expect("written");
+            refused += usize::from(read_model(&path).is_err());
+        }
+        assert!(refused > 700, "{name}: {refused}");
+    }
 }
