@@ -14,7 +14,8 @@ use crate::engine::sashimi::autoregressive::{
 };
 use crate::engine::sashimi::spec::SashimiSpec;
 use crate::engine::simd::Isa;
-use crate::sequence::spec::{Architecture, Arrangement};
+use crate::sequence::spec::Architecture;
+use crate::sequence::words::Arrangement;
 
 /// Weights of a network, or their gradient.
 #[derive(Clone, Debug)]

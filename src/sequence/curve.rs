@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::publish::{PublishError, TrainingRow, write_bytes, write_training};
 use crate::sequence::run::Epoch;
 use crate::sequence::score::Score;
-use crate::sequence::spec::{SequenceSpec, Task};
+use crate::sequence::spec::SequenceSpec;
+use crate::sequence::words::Task;
 
 /// Mean loss of some steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

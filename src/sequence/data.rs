@@ -13,7 +13,8 @@ use crate::engine::codes::{Codes, Companding, Range};
 use crate::ingest::{self, Images, IngestError, Sound, SourceSpec};
 use crate::lab::MissingFile;
 use crate::sequence::paths;
-use crate::sequence::spec::{Columns, Form, Order, SequenceSpec, Task};
+use crate::sequence::spec::{Columns, SequenceSpec};
+use crate::sequence::words::{Form, Order, Task};
 use crate::series::Panel;
 
 /// Why there is nothing to learn from.

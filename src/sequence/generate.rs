@@ -21,8 +21,9 @@ use crate::sequence::backbone::{Weights, sashimi_spec, shape};
 use crate::sequence::data::{self, DataError, FIRST};
 use crate::sequence::learner::generator;
 use crate::sequence::paths;
-use crate::sequence::spec::{Columns, Task};
+use crate::sequence::spec::Columns;
 use crate::sequence::stored::{StoredError, read_model};
+use crate::sequence::words::Task;
 use crate::series::Series;
 
 /// What to generate.

@@ -8,7 +8,8 @@ use crate::engine::param::Kind;
 use crate::sequence::backbone::{Backbone, Ports, Weights};
 use crate::sequence::data::{self, Batch, Data, Part};
 use crate::sequence::score::{Score, Scorer};
-use crate::sequence::spec::{Recipe, SequenceSpec, Task};
+use crate::sequence::spec::{Recipe, SequenceSpec};
+use crate::sequence::words::Task;
 
 /// A random generator for one purpose of a run: drawing with one leaves the others as they are.
 pub fn generator(seed: u64, purpose: u64, index: usize) -> ChaCha8Rng {

@@ -20,6 +20,7 @@ mod spec;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use curve::figures;
 pub use data::DataError;
@@ -27,8 +28,6 @@ pub use generate::{GenerateError, GenerateSpec, Generated, generate};
 pub use paths::SumCoverage;
 pub use run::{Epoch, Outcome, Progress, SequenceError, default_folder, run};
 pub use score::Score;
-pub use spec::{
-    Architecture, Arrangement, Columns, Form, Order, Places, RawSequence, Readout, Recipe, SequenceSpec,
-    SpecProblem, Task,
-};
+pub use spec::{Architecture, Columns, Places, RawSequence, Recipe, SequenceSpec, SpecProblem};
 pub use stored::StoredError;
+pub use words::{Arrangement, Form, Order, Readout, Task};

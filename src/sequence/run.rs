@@ -15,8 +15,9 @@ use crate::sequence::data::{self, Data, DataError};
 use crate::sequence::learner::{Learner, ORDER, generator};
 use crate::sequence::paths::{self, SumCoverage};
 use crate::sequence::score::Score;
-use crate::sequence::spec::{Arrangement, Form, Places, SequenceSpec, Task};
+use crate::sequence::spec::{Places, SequenceSpec};
 use crate::sequence::stored::{self, Checkpoint, StoredError};
+use crate::sequence::words::{Arrangement, Form, Task};
 
 /// Why a task has no result.
 #[derive(Debug, thiserror::Error)]

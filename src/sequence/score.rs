@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::cross_entropy;
 use crate::sequence::data::Batch;
-use crate::sequence::spec::{Readout, Task};
+use crate::sequence::words::{Readout, Task};
 
 /// Sums over what was scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -17,7 +17,8 @@ use crate::sequence::data::{self, CODES, Data};
 use crate::sequence::learner::{Learner, State};
 use crate::sequence::run::{Epoch, SequenceError};
 use crate::sequence::score::Score;
-use crate::sequence::spec::{Architecture, LEN_MAX, Order, SequenceSpec, Task};
+use crate::sequence::spec::{Architecture, LEN_MAX, SequenceSpec};
+use crate::sequence::words::{Order, Task};
 
 /// Version of both files.
 const FORMAT: u64 = 1;

@@ -7,8 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::sequence::run::{Outcome, SequenceError, run};
-use crate::sequence::spec::{Arrangement, Form, Places, RawSequence, SequenceSpec, Task};
+use crate::sequence::spec::{Places, RawSequence, SequenceSpec};
 use crate::sequence::stored::read_model;
+use crate::sequence::words::{Arrangement, Form, Task};
 
 fn small(raw: RawSequence) -> SequenceSpec {
     let raw = RawSequence {
