@@ -18,8 +18,9 @@ use crate::engine::ssm::SsmKind;
 use crate::ingest;
 use crate::publish::{PublishError, SeriesPaths, write_bytes, write_paths};
 use crate::sequence::backbone::{Weights, sashimi_spec, shape};
-use crate::sequence::data::{self, DataError, FIRST};
+use crate::sequence::data::{DataError, FIRST};
 use crate::sequence::learner::generator;
+use crate::sequence::load;
 use crate::sequence::paths;
 use crate::sequence::spec::Columns;
 use crate::sequence::stored::{StoredError, read_model};
@@ -237,9 +238,9 @@ fn continue_series(
     sampling: Sampling,
     spec: &GenerateSpec,
 ) -> Result<[usize; 2], GenerateError> {
-    let panel = data::read_panel(&[input.into()], &spec.columns)?;
+    let panel = load::read_panel(&[input.into()], &spec.columns)?;
     let paths = |(index, series): (usize, &Series)| {
-        let values = data::without_holes(&series.values);
+        let values = load::without_holes(&series.values);
         let known = &values[values.len().checked_sub(context)?..];
         let last = *series.times.last()?;
         Some(SeriesPaths {

@@ -13,6 +13,7 @@ mod curve;
 mod data;
 mod generate;
 mod learner;
+mod load;
 mod paths;
 mod run;
 mod score;

@@ -11,8 +11,9 @@ use crate::engine::sashimi::autoregressive::Autoregressive;
 use crate::publish::PublishError;
 use crate::sequence::backbone::{Weights, sashimi_spec};
 use crate::sequence::curve::{self, Point};
-use crate::sequence::data::{self, Data, DataError};
+use crate::sequence::data::{Data, DataError};
 use crate::sequence::learner::{Learner, ORDER, generator};
+use crate::sequence::load;
 use crate::sequence::paths::{self, SumCoverage};
 use crate::sequence::score::Score;
 use crate::sequence::spec::{Places, SequenceSpec};
@@ -122,7 +123,7 @@ pub fn run(
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, SequenceError> {
     let clock = Instant::now();
-    let data = data::load(spec, places.data.as_deref())?;
+    let data = load::load(spec, places.data.as_deref())?;
     stored::make_folder(&places.out)?;
     let mut learner = Learner::new(spec, &data);
     let key = stored::key(spec, &data);
