@@ -1,5 +1,6 @@
 //! AdamW over parameter groups, global-norm clipping, learning-rate schedule and averaged weights.
 
+use crate::engine::param::Kind;
 use crate::engine::real::Real;
 
 /// Decay of the first and second moment, and the number added to the root of the second (Kingma and Ba, 2015).
@@ -17,6 +18,30 @@ pub struct Group {
     pub learning_rate: f64,
     /// Decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101).
     pub weight_decay: f64,
+}
+
+/// How each kind of tensor is trained (S4 reference recipe).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Of everything but the dynamics.
+    pub learning_rate: f64,
+    /// Of dt and A, and in S4 of P and B, which are not decayed.
+    pub ssm_learning_rate: f64,
+    /// Decoupled decay of matrices.
+    pub weight_decay: f64,
+}
+
+impl Rates {
+    /// The group of a kind.
+    pub fn group(&self, kind: Kind) -> Group {
+        let (learning_rate, weight_decay) = match kind {
+            Kind::Ssm => (self.ssm_learning_rate, 0.0),
+            Kind::Matrix => (self.learning_rate, self.weight_decay),
+            Kind::Vector => (self.learning_rate, 0.0),
+            Kind::Frozen => (0.0, 0.0),
+        };
+        Group { learning_rate, weight_decay }
+    }
 }
 
 /// First and second moment of every parameter, and the number of steps done.

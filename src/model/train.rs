@@ -10,8 +10,7 @@ use rayon::prelude::*;
 
 use crate::engine::loss::Loss;
 use crate::engine::network::{Network, NetworkGradient};
-use crate::engine::optim::{self, AdamW, Group, Schedule};
-use crate::engine::param::Kind;
+use crate::engine::optim::{self, AdamW, Group, Rates, Schedule};
 use crate::model::member::{Batch, Member, SLICE};
 use crate::model::windows::Origins;
 use crate::model::work::WorkSeries;
@@ -261,17 +260,10 @@ pub fn sizes(member: &mut Member) -> Vec<usize> {
 /// Learning rate and decay of every tensor, in the order of [`slices`].
 fn groups(member: &mut Member, recipe: &Recipe) -> Vec<Group> {
     let network = member.network.as_mut().expect("only members with a network are trained");
-    let group = |kind| {
-        let (learning_rate, weight_decay) = match kind {
-            Kind::Ssm => (recipe.ssm_learning_rate, 0.0),
-            Kind::Matrix => (recipe.learning_rate, recipe.weight_decay),
-            Kind::Vector => (recipe.learning_rate, 0.0),
-            Kind::Frozen => (0.0, 0.0),
-        };
-        Group { learning_rate, weight_decay }
-    };
+    let &Recipe { learning_rate, ssm_learning_rate, weight_decay, .. } = recipe;
+    let rates = Rates { learning_rate, ssm_learning_rate, weight_decay };
     let skip = Group { learning_rate: recipe.skip_learning_rate, weight_decay: 0.0 };
-    network.params.tensors().iter().map(|tensor| group(tensor.kind)).chain([skip]).collect()
+    network.params.tensors().iter().map(|tensor| rates.group(tensor.kind)).chain([skip]).collect()
 }
 
 #[cfg(test)]

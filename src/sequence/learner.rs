@@ -3,8 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::optim::{self, AdamW, Group};
-use crate::engine::param::Kind;
+use crate::engine::optim::{self, AdamW, Group, Rates};
 use crate::sequence::backbone::{Backbone, Ports, Weights};
 use crate::sequence::data::{self, Batch, Data, Part};
 use crate::sequence::score::{Score, Scorer};
@@ -64,7 +63,9 @@ impl<'a> Learner<'a> {
         let mut rng = generator(spec.recipe.seed, WEIGHTS, 0);
         let (backbone, weights) = Backbone::new(&spec.architecture, ports, spec.recipe.batch, &mut rng);
         let mut grad = Weights::zeros(&spec.architecture, ports);
-        let groups = grad.tensors().iter().map(|tensor| group(&spec.recipe, tensor.kind)).collect();
+        let Recipe { learning_rate, ssm_learning_rate, weight_decay, .. } = spec.recipe;
+        let rates = Rates { learning_rate, ssm_learning_rate, weight_decay };
+        let groups = grad.tensors().iter().map(|tensor| rates.group(tensor.kind)).collect();
         let scorer =
             Scorer { task, readout: spec.architecture.readout, len: ports.len, outputs: ports.outputs };
         let out = vec![0.0; spec.recipe.batch * ports.len * ports.outputs];
@@ -120,15 +121,4 @@ impl<'a> Learner<'a> {
         }
         sum
     }
-}
-
-/// How the optimiser treats a tensor.
-fn group(recipe: &Recipe, kind: Kind) -> Group {
-    let (learning_rate, weight_decay) = match kind {
-        Kind::Ssm => (recipe.ssm_learning_rate, 0.0),
-        Kind::Matrix => (recipe.learning_rate, recipe.weight_decay),
-        Kind::Vector => (recipe.learning_rate, 0.0),
-        Kind::Frozen => (0.0, 0.0),
-    };
-    Group { learning_rate, weight_decay }
 }
