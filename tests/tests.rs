@@ -24,3 +24,4 @@ mod publish;
 mod registry;
 mod resume;
 mod support;
+mod unseen;

@@ -3,27 +3,25 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use ndarray::{Array2, Array3, Axis};
-use rayon::prelude::*;
+use ndarray::{Array2, Axis};
 
-use crate::model::baseline;
-use crate::model::classical;
 use crate::model::conformal::{self, Evidence, Sides};
 use crate::model::control::{Conditions, Stopped};
-use crate::model::ensemble::{Ensemble, Predicted};
-use crate::model::exam::{Exam, Terms};
+use crate::model::ensemble::Ensemble;
+use crate::model::exam::Terms;
 use crate::model::gate;
 use crate::model::greedy;
 use crate::model::group::{Group, Served};
+use crate::model::holdout;
 use crate::model::intervals;
 use crate::model::learn::{Learnt, Lesson};
 use crate::model::mix::{Mix, Stage};
 use crate::model::plan::{Plan, Shape};
-use crate::model::report::{FitReport, HoldoutScore, Progress};
+use crate::model::report::{FitReport, Progress};
 use crate::model::season;
 use crate::model::select::{self, Candidates, Choice, RidgeChoice};
 use crate::model::spec::{ModelKind, ModelSpec, Parts, tails};
-use crate::model::validation::{self, Validation, long_enough};
+use crate::model::validation::{self, Validation};
 use crate::model::work::Space;
 use crate::series::{Frequency, Series};
 
@@ -37,6 +35,18 @@ const EXACT: f64 = 10.0;
 /// Share of the budget that may go into choosing the base; the rest is for the networks.
 const CHOICE_SHARE: f64 = 0.25;
 
+/// A trained group.
+pub struct Outcome {
+    /// Trained on everything.
+    pub served: Group,
+    /// The same as it was judged, before it saw the tail; where nothing is learnt, as served.
+    pub unseen: Group,
+    /// Last steps of each series that `unseen` has not seen.
+    pub unseen_steps: usize,
+    /// How it came about.
+    pub report: FitReport,
+}
+
 /// Trains one group.
 ///
 /// # Errors
@@ -46,7 +56,7 @@ pub fn fit(
     frequency: Frequency,
     spec: &ModelSpec,
     conditions: &Conditions,
-) -> Result<(Group, FitReport), Stopped> {
+) -> Result<Outcome, Stopped> {
     let fit = Fit::new(series, frequency, spec, conditions);
     match spec.kind() {
         ModelKind::Naive | ModelKind::SeasonalNaive => Ok(fit.baseline(false, None)),
@@ -102,7 +112,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Ridge maps, a network on each if it pays, seasonal naive if nothing does.
-    fn model(&self) -> Result<(Group, FitReport), Stopped> {
+    fn model(&self) -> Result<Outcome, Stopped> {
         let (spec, shape) = (self.spec, &self.shape);
         let history = self.history();
         let validation = Validation::new(self.series, self.plan.rolling, self.tail, history, self.terms());
@@ -133,9 +143,8 @@ impl<'a> Fit<'a> {
         self.conditions.go_on()?;
         let evidence = self.evidence(&judged, &choice, &early, &validation);
         let (judged, _) = judged.calibrated(&evidence);
-        let holdout = self.holdout(self.plan.tail_origins, history, |exam| {
-            judged.forecast(&exam.pick(&early.work), &exam.origins)
-        });
+        let unseen = self.ensemble(judged.clone());
+        let holdout = holdout::score(spec, &unseen, self.series, self.plan.tail_origins, history);
         // The score above is that of intervals which had not seen the tail; those that serve have.
         let tail = intervals::tail(self.series, self.shape.horizon, self.plan.tail_origins, history);
         let tail = judged.evidence(&early.work, &tail, evidence.sides);
@@ -166,13 +175,9 @@ impl<'a> Fit<'a> {
             budget_exhausted: !is_refitted && self.conditions.is_over()
                 || explored.iter().any(|learnt| learnt.is_cut),
             holdout,
-            ..self.report(match (has_network, served.smoothing > 0.0) {
-                (true, _) => spec.kind().network_id(),
-                (false, true) => "ensemble",
-                (false, false) => "ridge",
-            })
+            ..self.report(self.model_id(&served))
         };
-        Ok((self.group(Served::Ensemble(Box::new(served)), report.model_id), report))
+        Ok(Outcome { served: self.ensemble(served), unseen, unseen_steps: self.tail, report })
     }
 
     /// Forecasts of unseen values before the tail, which intervals are corrected by.
@@ -380,89 +385,41 @@ impl<'a> Fit<'a> {
     }
 
     /// Seasonal naive for every series, and why.
-    fn baseline(&self, is_fallback: bool, note: impl Into<Option<String>>) -> (Group, FitReport) {
-        let (season, horizon) = (self.shape.season, self.shape.horizon);
-        let levels = self.spec.quantile_levels();
-        let naive = |history: &[f64]| baseline::seasonal_naive(history, season, horizon, levels);
-        let holdout =
-            self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| self.one_by_one(exam, &naive));
-        let model_id = if season > 1 { "seasonal_naive" } else { "naive" };
+    fn baseline(&self, is_fallback: bool, note: impl Into<Option<String>>) -> Outcome {
+        let model_id = if self.shape.season > 1 { "seasonal_naive" } else { "naive" };
         let fallbacks = if is_fallback { self.series.len() } else { 0 };
-        let notes = note.into().into_iter().collect();
-        let report = FitReport { fallbacks, notes, holdout, ..self.report(model_id) };
-        (self.group(Served::SeasonalNaive { is_fallback }, model_id), report)
+        let report =
+            FitReport { fallbacks, notes: note.into().into_iter().collect(), ..self.report(model_id) };
+        self.unlearnt(Served::SeasonalNaive { is_fallback }, report)
     }
 
-    /// A model of each series alone; where it has no forecast, seasonal naive is scored as it would be published.
-    fn local(&self) -> (Group, FitReport) {
-        let (kind, season, horizon) = (self.spec.kind(), self.shape.season, self.shape.horizon);
-        let (levels, seasons) =
-            (self.spec.quantile_levels(), classical::seasons(kind, season, self.frequency));
-        let own = |history: &[f64]| {
-            let own = classical::forecast(kind, history, &seasons, horizon, levels);
-            own.unwrap_or_else(|| baseline::seasonal_naive(history, season, horizon, levels))
-        };
-        let holdout =
-            self.holdout(self.plan.tail_origins.max(1), season + 1, |exam| self.one_by_one(exam, &own));
-        let report = FitReport { holdout, ..self.report(kind.as_str()) };
-        (self.group(Served::Local { kind }, kind.as_str()), report)
+    /// A model of each series alone.
+    fn local(&self) -> Outcome {
+        let kind = self.spec.kind();
+        self.unlearnt(Served::Local { kind }, self.report(kind.as_str()))
     }
 
-    /// Forecasts at an exam that see one history at a time.
-    fn one_by_one(&self, exam: &Exam, forecast: &(dyn Fn(&[f64]) -> Array2<f64> + Sync)) -> Predicted {
-        let levels = self.spec.quantile_levels();
-        let history = |(&index, &origin): (&usize, &usize)| forecast(&self.series[index].values[..origin]);
-        let all: Vec<Array2<f64>> = exam.series.par_iter().zip(&exam.origins).map(history).collect();
-        let mut quantiles = Array3::zeros((all.len(), self.shape.horizon, levels.len()));
-        quantiles.outer_iter_mut().zip(&all).for_each(|(mut to, from)| to.assign(from));
-        let point = quantiles.index_axis(Axis(2), self.spec.median()).to_owned();
-        Predicted { point, quantiles }
+    /// What learns nothing before it forecasts, so that it has seen no tail.
+    fn unlearnt(&self, served: Served, report: FitReport) -> Outcome {
+        let (season, origins) = (self.shape.season, self.plan.tail_origins.max(1));
+        let served = self.group(served, report.model_id);
+        let holdout = holdout::score(self.spec, &served, self.series, origins, season + 1);
+        let (unseen, unseen_steps) = (served.clone(), origins * self.shape.horizon);
+        Outcome { served, unseen, unseen_steps, report: FitReport { holdout, ..report } }
     }
 
-    /// Scores forecasts of the last `origins` horizons of each series, which nothing was trained or chosen on; `None`
-    /// where there are none.
-    fn holdout(
-        &self,
-        origins: usize,
-        history: usize,
-        forecast: impl Fn(&Exam) -> Predicted,
-    ) -> Option<HoldoutScore> {
-        let horizon = self.shape.horizon;
-        let levels = self.spec.quantile_levels();
-        let position =
-            |level: f64| levels.iter().position(|&l| l == level).expect("tails are among the levels");
-        let exams: Vec<(Exam, Predicted)> = (1..=origins)
-            .map(|origin| origin * horizon)
-            .map(|back| (back, long_enough(self.series, back + history)))
-            .filter(|(_, chosen)| !chosen.is_empty())
-            .map(|(back, chosen)| Exam::new(self.series, &chosen, back, self.terms()))
-            .filter(Exam::has_actuals)
-            .map(|exam| {
-                let predicted = forecast(&exam);
-                (exam, predicted)
-            })
-            .collect();
-        let (latest, _) = exams.first()?;
-        let mean = |of: &dyn Fn(&Exam, &Predicted) -> f64| {
-            let figures: Vec<f64> = exams.iter().map(|(exam, predicted)| of(exam, predicted)).collect();
-            validation::mean(&figures)
-        };
-        let own = |exam: &Exam, predicted: &Predicted| exam.accuracy(predicted.point.view());
-        let coverage = |&level: &f64| {
-            let [lower, upper] = tails(level).map(position);
-            (level, mean(&|exam, predicted| exam.coverage(predicted.quantiles.view(), lower, upper)))
-        };
-        let is_positive = exams.iter().all(|(exam, _)| exam.is_positive);
-        Some(HoldoutScore {
-            series: latest.series.len(),
-            horizon,
-            origins: exams.len(),
-            mase: mean(&|exam, predicted| own(exam, predicted).mase),
-            mase_seasonal_naive: mean(&|exam, _| exam.naive.mase),
-            smape: is_positive.then(|| mean(&|exam, predicted| own(exam, predicted).smape)),
-            smape_seasonal_naive: is_positive.then(|| mean(&|exam, _| exam.naive.smape)),
-            coverage: self.spec.levels().iter().map(coverage).collect(),
-        })
+    fn ensemble(&self, ensemble: Ensemble) -> Group {
+        let model_id = self.model_id(&ensemble);
+        self.group(Served::Ensemble(Box::new(ensemble)), model_id)
+    }
+
+    /// Published name of an ensemble.
+    fn model_id(&self, ensemble: &Ensemble) -> &'static str {
+        match (ensemble.has_network(), ensemble.smoothing > 0.0) {
+            (true, _) => self.spec.kind().network_id(),
+            (false, true) => "ensemble",
+            (false, false) => "ridge",
+        }
     }
 
     fn group(&self, served: Served, model_id: &'static str) -> Group {

@@ -4,21 +4,15 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ndarray::Array2;
-use rayon::prelude::*;
-
 use crate::model::artifact;
-use crate::model::baseline;
 use crate::model::checkpoint::{self, Journal};
-use crate::model::classical;
 use crate::model::control::{Conditions, Stopped};
-use crate::model::ensemble::Ensemble;
 use crate::model::fit;
 use crate::model::group::{Group, Served};
+use crate::model::predict::{self, Made};
 use crate::model::report::FitReport;
-use crate::model::spec::{ModelKind, ModelSpec};
+use crate::model::spec::ModelSpec;
 use crate::model::stored;
-use crate::model::work::{Space, WorkSeries};
 use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
 
 pub use crate::model::artifact::LoadError;
@@ -52,15 +46,26 @@ pub struct Forecaster {
 pub struct Fitted {
     /// Ready to predict.
     pub forecaster: Forecaster,
+    /// The same before it saw the last steps, to be compared with other forecasters there.
+    pub unseen: Unseen,
     /// How each group of series (one frequency each) was trained.
     pub reports: Vec<FitReport>,
 }
 
-/// Point forecast (T), quantiles (T, Q) and status of a series that its model could forecast.
-type Own = (Vec<f64>, Array2<f64>, Status);
-
-/// Inputs missing beyond this share make a forecast degraded.
-const MISSING_SHARE_MAX: f64 = 0.5;
+/// A forecaster as it was judged, before it was trained again on everything.
+///
+/// On series cut off within those last steps, [`Forecaster::predict`] gives the forecasts that the score of the report
+/// was taken from. No weight, choice or interval depends on a value in them, but for what the whole history is asked
+/// for: the season length, whether all values are positive, and the scale of series too short to train on, all of whose
+/// values the fit holds back.
+pub struct Unseen {
+    /// Its intervals are those that had not seen the tail either. What learns nothing before it forecasts (seasonal naive,
+    /// `ets`, `mstl`) is as it serves.
+    pub forecaster: Forecaster,
+    /// Last steps of every series that it has not seen, by frequency as people write it (`1h`); 0 where series are too
+    /// short to hold a tail back.
+    pub steps: BTreeMap<String, usize>,
+}
 
 impl Forecaster {
     /// Trains on a panel.
@@ -79,7 +84,8 @@ impl Forecaster {
         let journal = RefCell::new(journal.unwrap_or_default());
         let used = journal.borrow().used();
         let deadline = control.deadline.map(|end| end.checked_sub(used).unwrap_or_else(Instant::now));
-        let (mut groups, mut reports) = (Vec::new(), Vec::new());
+        let (mut groups, mut unseen, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+        let mut steps = BTreeMap::new();
         let count = by_frequency.len() as u32;
         for (index, (frequency, series)) in by_frequency.into_iter().enumerate() {
             // The groups yet to come share what is left of the budget.
@@ -90,12 +96,16 @@ impl Forecaster {
             let (watch, stop, journal) = (control.watch, control.stop, &journal);
             let conditions = Conditions { deadline, watch, stop, journal };
             conditions.go_on()?;
-            let (group, report) = fit::fit(&series, frequency, spec, &conditions)?;
-            groups.push(group);
-            reports.push(report);
+            let outcome = fit::fit(&series, frequency, spec, &conditions)?;
+            groups.push(outcome.served);
+            unseen.push(outcome.unseen);
+            steps.insert(frequency.to_string(), outcome.unseen_steps);
+            reports.push(outcome.report);
         }
         journal.into_inner().close();
-        Ok(Fitted { forecaster: Forecaster { spec: spec.clone(), groups }, reports })
+        let of = |groups: Vec<Group>| Forecaster { spec: spec.clone(), groups };
+        let unseen = Unseen { forecaster: of(unseen), steps };
+        Ok(Fitted { forecaster: of(groups), unseen, reports })
     }
 
     /// The forecaster that [`Forecaster::to_bytes`] wrote: it forecasts the same to the last bit. Bytes of any origin
@@ -135,67 +145,26 @@ impl Forecaster {
         series: &[&Series],
         panel: &Panel,
     ) -> Vec<SeriesForecast> {
-        let season = group.map_or(1, |group| group.season);
-        let is_asked_for = matches!(self.spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive);
-        let (own, naive_status) = match group.map(|group| &group.served) {
-            Some(Served::Ensemble(ensemble)) => {
-                (Some(learnt_forecasts(ensemble, series, season)), Status::Fallback)
-            }
-            Some(Served::Local { kind }) => {
-                let seasons = classical::seasons(*kind, season, frequency);
-                (Some(self.local_forecasts(*kind, series, &seasons)), Status::Fallback)
-            }
-            Some(Served::SeasonalNaive { is_fallback: false }) => (None, Status::Ok),
-            _ => (None, if is_asked_for { Status::Ok } else { Status::Fallback }),
-        };
+        let made = predict::forecasts(&self.spec, group, series, &panel.marks);
         let end = series.iter().filter_map(|series| series.cutoff()).max();
-        let mut forecasts = Vec::with_capacity(series.len());
-        for (index, series) in series.iter().enumerate() {
-            let Some(cutoff) = series.cutoff() else { continue };
-            let mark = panel.marks.get(&series.unique_id);
-            let is_suspect = mark == Some(&Status::Fallback);
-            let own = own.as_ref().and_then(|own| own[index].clone()).filter(|_| !is_suspect);
-            let (point, quantiles, status, model_id) = match own {
-                Some((point, quantiles, status)) => {
-                    (point, quantiles, status, group.map_or("ridge", |group| group.model_id))
-                }
-                None => {
-                    let (horizon, levels) = (self.spec.horizon(), self.spec.quantile_levels());
-                    let quantiles = baseline::seasonal_naive(&series.values, season, horizon, levels);
-                    let status = if is_suspect { Status::Fallback } else { naive_status };
-                    let is_seasonal = (2..=series.values.len()).contains(&season);
-                    let model_id = if is_seasonal { "seasonal_naive" } else { "naive" };
-                    (quantiles.column(self.spec.median()).to_vec(), quantiles, status, model_id)
-                }
-            };
+        let forecast = |(series, made): (&&Series, Made)| {
+            let cutoff = series.cutoff()?;
+            let Made { point, quantiles, status, model_id } = made.bounded(self.spec.bounds());
             let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
-            let is_stale = mark == Some(&Status::Stale) || times.last().copied() <= end;
-            let status = if is_stale && status == Status::Ok { Status::Stale } else { status };
-            let bounds = self.spec.bounds();
-            forecasts.push(SeriesForecast {
+            let is_marked = panel.marks.get(&series.unique_id) == Some(&Status::Stale);
+            let is_stale = is_marked || times.last().copied() <= end;
+            Some(SeriesForecast {
                 unique_id: series.unique_id.clone(),
                 keys: series.keys.clone(),
                 cutoff,
                 times,
-                point: point.into_iter().map(|value| bounds.apply(value)).collect(),
-                quantiles: quantiles.mapv_into(|value| bounds.apply(value)),
-                status,
+                point,
+                quantiles,
+                status: if is_stale && status == Status::Ok { Status::Stale } else { status },
                 model_id: model_id.to_owned(),
-            });
-        }
-        forecasts
-    }
-
-    /// Forecasts of every series by a model of its own, in order.
-    fn local_forecasts(&self, kind: ModelKind, series: &[&Series], seasons: &[usize]) -> Vec<Option<Own>> {
-        let (horizon, levels) = (self.spec.horizon(), self.spec.quantile_levels());
-        let forecast = |series: &&Series| {
-            let quantiles = classical::forecast(kind, &series.values, seasons, horizon, levels)?;
-            let missing = 1.0 - series.observed() as f64 / series.values.len() as f64;
-            let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
-            Some((quantiles.column(self.spec.median()).to_vec(), quantiles, status))
+            })
         };
-        series.par_iter().map(forecast).collect()
+        series.iter().zip(made).filter_map(forecast).collect()
     }
 
     /// SHA-256 of the saved form, lower-case hex.
@@ -225,35 +194,4 @@ fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
         entry.1.push(series);
     }
     groups.into_values().collect()
-}
-
-/// Point forecast (T), quantiles (T, Q) and status of every series that the ensemble can forecast: long enough, positive if it works on
-/// logarithms, and with a finite result.
-fn learnt_forecasts(ensemble: &Ensemble, series: &[&Series], season: usize) -> Vec<Option<Own>> {
-    let can = |series: &Series| {
-        let is_positive = || series.values.iter().all(|y| y.is_nan() || *y > 0.0);
-        series.values.len() >= ensemble.history_min() && (ensemble.space != Space::Log || is_positive())
-    };
-    let work: Vec<Option<WorkSeries>> = series
-        .iter()
-        .map(|series| (series, series.values.len()))
-        .map(|(series, len)| can(series).then(|| WorkSeries::new(series, len, len, ensemble.space, season)))
-        .collect();
-    let able: Vec<&WorkSeries> = work.iter().flatten().collect();
-    let origins: Vec<usize> = able.iter().map(|work| work.steps()).collect();
-    if able.is_empty() {
-        return vec![None; series.len()];
-    }
-    let predicted = ensemble.forecast(&able, &origins);
-    let mut rows = predicted.point.outer_iter().zip(predicted.quantiles.outer_iter());
-    let mut forecast = |work: &WorkSeries| {
-        let (point, quantiles) = rows.next()?;
-        if !quantiles.iter().chain(&point).all(|value| value.is_finite()) {
-            return None;
-        }
-        let missing = work.missing_share(work.steps(), ensemble.lookback_max());
-        let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
-        Some((point.to_vec(), quantiles.to_owned(), status))
-    };
-    work.iter().map(|work| work.as_ref().and_then(&mut forecast)).collect()
 }

@@ -7,6 +7,7 @@
 //!                └─ ridge, smoothing, greedy: the base; member, train: the network on a map of it, its training loop
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
 //!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
+//!                └─ predict, holdout: what a group publishes, and its score on the tail
 //!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
@@ -35,6 +36,8 @@ pub mod select;
 pub mod gate;
 pub mod conformal;
 pub mod group;
+pub mod predict;
+pub mod holdout;
 mod stored;
 mod snapshot;
 mod checkpoint;
