@@ -17,6 +17,7 @@ pub mod evaluation;
 pub mod ingest;
 pub mod publish;
 pub mod registry;
+pub mod live;
 pub mod pipeline;
 pub mod lab;
 pub mod sequence;

@@ -2,7 +2,7 @@
 
 use crate::forecaster::{bits, fit, panel, spec, waves};
 use s4cast::model::forecaster::Forecaster;
-use s4cast::registry::{Birth, Registry, RegistryError, Version};
+use s4cast::registry::{Birth, Judgement, Registry, RegistryError, Version};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -62,6 +62,7 @@ pub fn birth(run_id: &str) -> Birth {
         seconds: 1.0 / 3.0,
         series: 3,
         rows: 180,
+        judgement: Judgement::default(),
     }
 }
 

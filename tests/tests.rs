@@ -5,6 +5,7 @@
 mod allocations;
 mod artifact;
 mod cli;
+mod closed_loop;
 mod daemon;
 mod deploy;
 mod forecaster;

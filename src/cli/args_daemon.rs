@@ -47,6 +47,16 @@ pub(super) struct Run {
     pub now: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Score {
+    /// Name of the job
+    #[arg(long, value_name = "JOB")]
+    pub job: String,
+    /// Config file of the daemon
+    #[arg(short, long, env = "S4CAST_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ScheduleCommand {
     /// The next slots, of a config or of one expression

@@ -210,6 +210,6 @@ fn drill() -> Arc<Work> {
     Arc::new(|_, _| {
         let reasons = vec!["a drill: no work was done".to_owned()];
         let ending = Ending { outcome: Outcome::Ok, reasons, detail: serde_json::Value::Null };
-        Done { verdict: Verdict::Ended(ending), files: None }
+        Done { verdict: Verdict::Ended(ending), files: None, retrain: None }
     })
 }

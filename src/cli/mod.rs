@@ -28,6 +28,7 @@ mod runs;
 mod schedule;
 mod models;
 mod schema;
+mod score;
 mod summary;
 mod terminal;
 mod train;
@@ -101,6 +102,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
         Command::Serve(command) => daemon::serve(command),
         Command::Run(command) => run::run(command, terminal),
+        Command::Score(command) => score::run(command, terminal),
         Command::Schedule(command) => schedule::dispatch(command, terminal),
         Command::Runs(command) => runs::dispatch(command, terminal),
         Command::Models(command) => models::run(command, terminal),

@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, json};
-use crate::registry::{Event, Figures, Manifest, Promotion, Registry, Version};
+use crate::registry::{Event, Figures, Manifest, Promotion, Registry, TrialFigures, Version};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -88,7 +88,10 @@ fn table(versions: &[Version]) -> String {
     let mut page = Page::default();
     page.row(format!("{:<width$}  {:>7}  {:<18}{:<22}{}", "JOB", "VERSION", "", "TRAINED", "MODEL"));
     for version in versions {
-        let marks = [(version.is_champion, "serves"), (version.is_pinned, "pinned")];
+        let is_rejected =
+            version.manifest.as_ref().is_ok_and(|manifest| !manifest.judgement.reasons.is_empty());
+        let marks =
+            [(version.is_champion, "serves"), (version.is_pinned, "pinned"), (is_rejected, "rejected")];
         let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
         let rest = match &version.manifest {
             Ok(manifest) => {
@@ -113,6 +116,20 @@ fn words(fit: &Figures) -> String {
     let score = fit.holdout.as_ref().and_then(|score| score.mase.zip(score.mase_seasonal_naive));
     let score = score.map_or(String::new(), |(own, naive)| format!(", MASE {own:.2} (naive {naive:.2})"));
     format!("{} for {} of step {}{score}", fit.model_id, count(fit.series, "series"), fit.frequency)
+}
+
+/// One trial in words.
+fn trial_words(trial: &TrialFigures) -> String {
+    let mase = |value: Option<f64>| value.map_or("unknown".into(), |value| format!("{value:.3}"));
+    let champion = trial.mase_champion.map_or(String::new(), |value| format!(", champion {value:.3}"));
+    let chance = trial.p_value.map_or(String::new(), |p_value| format!(", p {p_value:.3}"));
+    format!(
+        "on {} of step {}: MASE {}{champion}, naive {}{chance}",
+        count(trial.windows, "unseen window"),
+        trial.frequency,
+        mase(trial.mase),
+        mase(trial.mase_seasonal_naive)
+    )
 }
 
 fn describe(show: &Show, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -154,6 +171,12 @@ fn portrait(manifest: &Manifest, history: &[Event], is_champion: bool, is_pinned
         page.line("Scored", words(fit));
         fit.notes.iter().for_each(|note| page.line("", note));
     }
+    for trial in &manifest.judgement.trials {
+        page.line("Judged", trial_words(trial));
+    }
+    let judgement = &manifest.judgement;
+    judgement.reasons.iter().for_each(|reason| page.line("", format!("against it: {reason}")));
+    judgement.notes.iter().for_each(|note| page.line("", note));
     page.line("Hashes", format!("weights {} ({} bytes)", manifest.weights_sha256, manifest.weights_bytes));
     page.line("", format!("config  {}", manifest.config_sha256));
     page.line("", format!("data    {}", manifest.data_fingerprint));

@@ -52,7 +52,7 @@ pub(super) fn retry(args: &RunsRetry, terminal: &Terminal) -> Result<Exit, CliEr
     ask_or_work(&config, &args.config, &command, (&row.job, row.stage, row.slot), terminal)
 }
 
-fn find<'a>(config: &'a Config, name: &str) -> Result<&'a JobPlan, CliError> {
+pub(super) fn find<'a>(config: &'a Config, name: &str) -> Result<&'a JobPlan, CliError> {
     let jobs = &config.spec.jobs;
     jobs.iter().find(|plan| plan.job.name == name).ok_or_else(|| {
         let names = || jobs.iter().map(|plan| plan.job.name.as_str());

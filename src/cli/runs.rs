@@ -165,7 +165,7 @@ fn table(rows: &[SlotRow]) -> String {
     }
     let width = rows.iter().map(|row| row.job.len()).max().unwrap_or(0).max(3);
     let mut text = format!(
-        "{:>7}  {:<20}  {:<width$}  {:<8}  {:<9}  {:<8}  {:>7}  REASON\n",
+        "{:>7}  {:<20}  {:<width$}  {:<8}  {:<14}  {:<8}  {:>7}  REASON\n",
         "ID", "SLOT", "JOB", "STAGE", "TRIGGER", "OUTCOME", "SECONDS"
     );
     for row in rows {
@@ -173,7 +173,7 @@ fn table(rows: &[SlotRow]) -> String {
         let seconds = seconds.map_or(String::new(), |seconds| format!("{seconds:.2}"));
         let _ = writeln!(
             text,
-            "{:>7}  {:<20}  {:<width$}  {:<8}  {:<9}  {:<8}  {seconds:>7}  {}",
+            "{:>7}  {:<20}  {:<width$}  {:<8}  {:<14}  {:<8}  {seconds:>7}  {}",
             row.id,
             shown(row.slot),
             row.job,

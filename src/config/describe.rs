@@ -58,11 +58,13 @@ const MISSED: Shape = Shape::Choice(&["skip", "once", "all"]);
 const OVERLAP: Shape = Shape::Choice(&["forbid", "queue", "replace"]);
 const FORMATS: Shape = Shape::Choice(&["parquet", "csv"]);
 const COLUMNS: Shape = Shape::Choice(&["v1", "nixtla"]);
+const PROMOTIONS: Shape = Shape::Choice(&["gate", "always", "manual"]);
+const DIRECTIONS: Shape = Shape::Choice(&["both", "above", "below"]);
 const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 67] = [
+pub(super) static ROWS: [Row; 81] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -130,4 +132,18 @@ pub(super) static ROWS: [Row; 67] = [
     row(Key::OnNewData, Table::Job, "on_new_data", Shape::Flag, "Whether new or changed files start a forecast between slots").default("false"),
     row(Key::KeepVersions, Table::Job, "keep_versions", Shape::Integer, "Model versions to keep beside the one that serves and the pinned ones").default("10"),
     row(Key::JobMaxBadSeries, Table::Job, "max_bad_series", Shape::IntegerOrText, "Bad series that are left out before a slot fails; wins over the source's").example("\"5%\""),
+    row(Key::Promotion, Table::Job, "promotion", PROMOTIONS, "New versions that may serve: no worse on unseen values than what serves, all, or those that a person promotes").default("\"gate\""),
+    row(Key::Segment, Table::Job, "segment", Shape::Text, "Id column by whose values forecasts are scored, too").example("\"region\""),
+    row(Key::Retrain, Table::Job, "retrain", Shape::Inline(Table::Retrain), "What makes a training due beside its schedule; looked at by score").example("{ age = \"30d\", error_drift = 1.5 }"),
+    row(Key::Anomaly, Table::Job, "anomaly", Shape::Inline(Table::Anomaly), "Which values that come are anomalies; looked for by score").example("{ level = 95 }"),
+    row(Key::RetrainAge, Table::Retrain, "age", Shape::Duration, "Age of the model that serves").example("\"30d\""),
+    row(Key::RetrainNewRows, Table::Retrain, "new_rows", Shape::Integer, "Rows since that model was trained").example("10000"),
+    row(Key::RetrainErrorDrift, Table::Retrain, "error_drift", Shape::Number, "Its MASE as a multiple of what it was when it was trained").example("1.5"),
+    row(Key::RetrainCoverageDrift, Table::Retrain, "coverage_drift", Shape::Number, "Distance of the coverage of its first level from that level, in percentage points").example("10"),
+    row(Key::RetrainCoolDown, Table::Retrain, "cool_down", Shape::Duration, "Least time from one training to the next").default("\"24h\""),
+    row(Key::AnomalyLevel, Table::Anomaly, "level", Shape::Number, "Level of the interval that values are held against, one of the model's; left out, the widest").example("95"),
+    row(Key::AnomalyDirection, Table::Anomaly, "direction", DIRECTIONS, "Side of the forecast").default("\"both\""),
+    row(Key::AnomalyDistance, Table::Anomaly, "least_distance", Shape::Number, "Least distance from the forecast, in units of the target").default("0"),
+    row(Key::AnomalyShare, Table::Anomaly, "least_share", Shape::Number, "Least distance from the forecast as a share of it: 0.1 is a tenth").default("0"),
+    row(Key::AnomalyRange, Table::Anomaly, "range", Shape::Numbers, "Values that may occur at all; others are anomalies, whatever was forecast").example("[0, 100]"),
 ];

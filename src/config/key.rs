@@ -139,6 +139,34 @@ pub enum Key {
     KeepVersions,
     /// How many bad series end a slot of the job.
     JobMaxBadSeries,
+    /// Which new versions may serve.
+    Promotion,
+    /// Id column that scores are split by.
+    Segment,
+    /// What makes a training due.
+    Retrain,
+    /// What counts as an anomaly.
+    Anomaly,
+    /// Age of the champion.
+    RetrainAge,
+    /// New rows.
+    RetrainNewRows,
+    /// Growth of the error.
+    RetrainErrorDrift,
+    /// Distance of the coverage.
+    RetrainCoverageDrift,
+    /// Least time between trainings.
+    RetrainCoolDown,
+    /// Interval that values are held against.
+    AnomalyLevel,
+    /// Side of the forecast.
+    AnomalyDirection,
+    /// Least distance from the forecast.
+    AnomalyDistance,
+    /// Least distance as a share.
+    AnomalyShare,
+    /// Values that may occur.
+    AnomalyRange,
 }
 
 /// The two kinds of config file.
@@ -171,6 +199,10 @@ pub enum Table {
     Output,
     /// Where a secret stands; only inline.
     Secret,
+    /// When a model is trained beside its schedule; only inline.
+    Retrain,
+    /// What counts as an anomaly; only inline.
+    Anomaly,
 }
 
 impl Table {
@@ -198,6 +230,8 @@ impl Table {
             Table::Job => "job",
             Table::Output => "output",
             Table::Secret => "secret",
+            Table::Retrain => "retrain",
+            Table::Anomaly => "anomaly",
         }
     }
 
@@ -217,6 +251,10 @@ impl Table {
             Table::Job => "What is forecast: a source, a model and a sink by their names, and when.",
             Table::Output => "Where the forecasts of a one-shot job go.",
             Table::Secret => "Where a secret stands: an environment variable or a file.",
+            Table::Retrain => {
+                "What makes a training due beside its schedule; the record of the training names it."
+            }
+            Table::Anomaly => "Which values that come are anomalies; needs score.",
         }
     }
 
@@ -293,6 +331,8 @@ pub(super) enum Shape {
     Timing,
     /// Where a secret stands, never the secret.
     Secret,
+    /// The keys of an inline table.
+    Inline(Table),
 }
 
 impl Shape {
@@ -310,6 +350,7 @@ impl Shape {
             Shape::Flag => "true or false",
             Shape::Timing => "a table such as { every = \"15m\" } or { schedule = \"NAME\" }",
             Shape::Secret => "a table such as { env = \"S4CAST_TOKEN\" } or { file = \"PATH\" }",
+            Shape::Inline(_) => "a table such as { KEY = VALUE }",
         }
     }
 
@@ -318,6 +359,7 @@ impl Shape {
         match self {
             Shape::Timing => Some(Table::Schedule),
             Shape::Secret => Some(Table::Secret),
+            Shape::Inline(table) => Some(table),
             _ => None,
         }
     }
@@ -382,7 +424,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::JobMaxBadSeries as usize + 1);
+        assert_eq!(ROWS.len(), Key::AnomalyRange as usize + 1);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod expand;
 mod file;
 mod http;
 mod key;
+mod live;
 mod lab;
 mod model;
 mod one_shot;

@@ -7,7 +7,7 @@ use crate::config::reader::did_you_mean;
 use crate::config::values::sha256;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Settings};
-use crate::pipeline::{Fallback, JobSpec};
+use crate::pipeline::{Fallback, JobSpec, Promotion};
 use crate::publish::{Format, Naming, SinkSpec};
 use crate::schedule::spec::{JobPlan, ScheduleSpec};
 use jiff::SignedDuration;
@@ -38,11 +38,24 @@ impl Check<'_> {
         let limit = self.one(Key::JobMaxBadSeries, |text| Ok(text.parse()?));
         let fallback = self.choice(Key::Fallback, &[Fallback::SeasonalNaive, Fallback::None]);
         let keep_versions = self.between(Key::KeepVersions, 1, 1_000_000).unwrap_or(KEEP_VERSIONS);
+        let promotion = self.choice(Key::Promotion, &[Promotion::Gate, Promotion::Always, Promotion::Manual]);
+        let retrain = self.retrain();
+        let anomaly = self.anomaly(model.as_ref().map_or(&[], |model| model.levels()));
+        let segment = self.text(Key::Segment);
         let on_new_data = self.one(Key::OnNewData, flag).unwrap_or(false);
         self.demand(Key::Forecast, "");
         let train = self.timing(Key::Train, &parts.schedules);
         let forecast = self.timing(Key::Forecast, &parts.schedules);
         let score = self.timing(Key::Score, &parts.schedules);
+        for (key, needs) in
+            [(Key::Retrain, Key::Train), (Key::Retrain, Key::Score), (Key::Anomaly, Key::Score)]
+        {
+            if self.settings.has(key) && !self.settings.has(needs) {
+                let message = format!("{} without {} does nothing", key.name(), needs.name());
+                let help = format!("write for example {} = {}", needs.name(), needs.row().example);
+                self.problem_at(self.settings.place(key), Wrong::new(message, &help));
+            }
+        }
         let (mut source, model, sink, forecast) = (source?, model?, sink?, forecast?);
         source.max_bad_series = limit.unwrap_or(source.max_bad_series);
         let job = JobSpec {
@@ -54,6 +67,10 @@ impl Check<'_> {
             sink,
             fallback,
             keep_versions,
+            promotion,
+            retrain,
+            anomaly,
+            segment,
             config_sha256: self.deciding(parts).sha256(),
         };
         let fingerprint = fingerprint(&job, [&train, &Some(forecast.clone()), &score], on_new_data);

@@ -75,6 +75,7 @@ impl Reader<'_> {
         let (shape, span) = (key.shape(), value.span());
         let is_bare = matches!(shape, Shape::Integer | Shape::Number | Shape::Numbers | Shape::Flag);
         let text = match (value.get_ref(), shape) {
+            (_, Shape::Inline(_)) => return Err(self.wrong_shape(key, value)),
             (DeValue::String(_), Shape::Timing) => return Err(self.wrong_shape(key, value)),
             (_, Shape::Secret) => return Err(self.literal_secret(key, value)),
             // A number may come from the environment: seed = "${SEED:-1}".

@@ -29,6 +29,10 @@ fn definitions() -> Value {
     definitions.insert("daemon_file".into(), file(FileKind::Daemon));
     definitions.insert("inline_schedule".into(), inline_schedule());
     definitions.insert("secret".into(), secret());
+    for table in [Table::Retrain, Table::Anomaly] {
+        let keys = Key::all().filter(|key| key.table() == table);
+        definitions.insert(table.name().into(), object(table.doc(), keys));
+    }
     for kind in [FileKind::OneShot, FileKind::Daemon] {
         for one in Table::ALL.into_iter().filter(|table| table.is_in(kind)) {
             definitions.insert(definition(one, kind), table(one, kind));
@@ -140,6 +144,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Flag => json!({ "anyOf": [{ "type": "boolean" }, variable()] }),
         Shape::Timing => json!({ "$ref": "#/$defs/inline_schedule" }),
         Shape::Secret => json!({ "$ref": "#/$defs/secret" }),
+        Shape::Inline(table) => json!({ "$ref": format!("#/$defs/{}", table.name()) }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How good forecasts are: scores of windows whose actuals are known, backtests over rolling origins, comparisons.
+//! How good forecasts are: scores of windows whose actuals are known, backtests over rolling origins, comparisons, trials of candidates.
 
 pub mod spec;
 pub mod score;
@@ -7,6 +7,7 @@ mod cutoffs;
 pub mod backtest;
 mod student;
 pub mod compare;
+pub mod trial;
 
 #[cfg(test)]
 mod compare_tests;

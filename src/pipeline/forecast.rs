@@ -184,6 +184,7 @@ fn provenance(
         ("weights_sha256", weights),
         ("seed", &manifest.map_or(job.model.seed(), |manifest| manifest.seed).to_string()),
         ("model", job.model.kind().as_str()),
+        ("model_version", &version.to_string()),
     ];
     Provenance {
         run_id: context.moment.run_id.clone(),
@@ -192,6 +193,7 @@ fn provenance(
         model_version: version,
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
+        correction: None,
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

@@ -1,6 +1,8 @@
 //! A named job of the daemon, fully checked.
 
 use crate::ingest::SourceSpec;
+use crate::live::anomaly::AnomalySpec;
+use crate::live::drift::RetrainSpec;
 use crate::model::spec::ModelSpec;
 use crate::publish::SinkSpec;
 
@@ -12,6 +14,18 @@ pub enum Fallback {
     SeasonalNaive,
     /// Nothing: the slot fails.
     None,
+}
+
+/// Which new versions may serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Promotion {
+    /// One that is no worse than the champion and seasonal naive on values that it has not seen.
+    #[default]
+    Gate,
+    /// Every one.
+    Always,
+    /// None by itself once one serves: a person promotes it.
+    Manual,
 }
 
 /// A named job: what its stages read, fit and write.
@@ -33,6 +47,14 @@ pub struct JobSpec {
     pub fallback: Fallback,
     /// Versions to keep in the registry beside the champion and the pinned ones; at least one.
     pub keep_versions: usize,
+    /// Which new versions may serve.
+    pub promotion: Promotion,
+    /// What makes a training due beside its schedule; nothing if `None`.
+    pub retrain: Option<RetrainSpec>,
+    /// Which values that come are anomalies; nobody looks if `None`.
+    pub anomaly: Option<AnomalySpec>,
+    /// Id column by whose values runs are scored as well.
+    pub segment: Option<String>,
     /// SHA-256 of the settings that decide the forecasts, lower-case hex.
     pub config_sha256: String,
 }

@@ -5,7 +5,6 @@ mod compare;
 mod forecast;
 mod job;
 mod report;
-mod review;
 mod score;
 mod sources;
 mod stage;
@@ -14,13 +13,12 @@ mod train;
 pub use backtest::{BacktestJob, BacktestReport, backtest};
 pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
 pub use forecast::{Forecasted, forecast};
-pub use job::{Fallback, JobSpec};
+pub use job::{Fallback, JobSpec, Promotion};
 pub use report::{JobReport, SourceReport};
-pub use review::{Scored, score};
-pub use score::{Score, Scorer};
+pub use score::{Reviewed, Scored, review_runs, score};
 pub use sources::{Reading, Sources};
 pub use stage::{Context, StageError};
-pub use train::{SourceRead, Trained, train};
+pub use train::{Fate, SourceRead, Trained, train};
 
 use crate::evaluation::spec::BacktestError;
 use crate::ingest::{self, IngestError, SourceSpec};
@@ -207,6 +205,7 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         model_version: 1,
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
+        correction: None,
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

@@ -1,24 +1,56 @@
 //! The training stage: read, fit, keep the version, let it serve.
 
+use crate::live::gate;
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::report::FitReport;
 use crate::pipeline::stage::{Context, StageError};
-use crate::pipeline::{JobSpec, SourceReport, StopWatch, report};
-use crate::registry::{Birth, Manifest, RegistryError};
+use crate::pipeline::{JobSpec, Promotion, SourceReport, StopWatch, report};
+use crate::registry::{Birth, Judgement, Manifest, RegistryError};
 use std::time::Instant;
 
 /// What a training did.
 pub struct Trained {
     /// The new version.
     pub manifest: Manifest,
-    /// Why it does not serve, if it does not.
-    pub held_back: Option<String>,
+    /// Whether it serves.
+    pub fate: Fate,
     /// What was found; `None` if the version was there already, from an attempt that did not get to its end.
     pub source: Option<SourceRead>,
     /// How each group of series was trained.
     pub fits: Vec<FitReport>,
     /// Seconds of each step.
     pub seconds: Vec<(&'static str, f64)>,
+}
+
+/// Whether a new version serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It does.
+    Promoted,
+    /// It was no better than what serves, or its data looks damaged: why, one line each.
+    Rejected(Vec<String>),
+    /// It may be better, but something else forbids it: a pin, a champion of later data, a person's say.
+    HeldBack(String),
+}
+
+impl Fate {
+    /// Name in the ledger and the metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Fate::Promoted => "promoted",
+            Fate::Rejected(_) => "rejected",
+            Fate::HeldBack(_) => "held_back",
+        }
+    }
+
+    /// Why it does not serve, one line each.
+    pub fn reasons(&self) -> Vec<String> {
+        match self {
+            Fate::Promoted => Vec::new(),
+            Fate::Rejected(reasons) => reasons.clone(),
+            Fate::HeldBack(reason) => vec![reason.clone()],
+        }
+    }
 }
 
 /// A source as a stage found it.
@@ -39,7 +71,7 @@ impl Trained {
     }
 }
 
-/// Trains a job's model on what was known at the slot, and lets it serve unless it is older than the one that does.
+/// Trains a job's model on what was known at the slot, judges it beside the one that serves, and lets it serve if it may.
 ///
 /// # Errors
 /// See [`StageError`].
@@ -47,8 +79,8 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
     let (registry, moment) = (context.registry, context.moment);
     let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
     if let Some(manifest) = registry.find_slot(&job.name, &moment.run_id)? {
-        let held_back = promote(job, context, &manifest)?;
-        return Ok(Trained { manifest, held_back, source: None, fits: Vec::new(), seconds: Vec::new() });
+        let fate = promote(job, context, &manifest)?;
+        return Ok(Trained { manifest, fate, source: None, fits: Vec::new(), seconds: Vec::new() });
     }
     let mut clock = StopWatch::start();
     let reading = context.sources.read(&job.source_name, &job.source, moment.issued_at, context.known)?;
@@ -56,11 +88,24 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
     let report = SourceReport::of(&reading.ingested);
     clock.lap("read");
 
+    // What cannot be loaded can be no match for a candidate.
+    let champion = registry.champion(&job.name)?.and_then(|champion| {
+        let loaded = registry.load(&job.name, champion.version);
+        loaded.inspect_err(|error| tracing::warn!(%error, "the champion cannot be compared with")).ok()
+    });
     let checkpoints = context.state.join("checkpoints").join(&job.name);
     let control =
         Control { deadline, watch: context.watch, stop: context.stop, checkpoints: Some(&checkpoints) };
     let fitted = Forecaster::fit(panel, &job.model, &control)?;
     clock.lap("fit");
+    let judgement = match job.promotion {
+        Promotion::Always => Judgement::default(),
+        Promotion::Gate | Promotion::Manual => {
+            let champion = champion.as_ref().map(|(forecaster, manifest)| (forecaster, manifest));
+            gate::judge(panel, &fitted.unseen, champion, &job.model)?
+        }
+    };
+    clock.lap("judge");
 
     let birth = Birth {
         run_id: moment.run_id.clone(),
@@ -74,27 +119,37 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
         seconds: clock.laps.iter().map(|(_, seconds)| seconds).sum(),
         series: report.series,
         rows: report.rows,
+        judgement,
     };
     let manifest = registry.add(&job.name, &fitted.forecaster, &birth)?;
-    let held_back = promote(job, context, &manifest)?;
+    let fate = promote(job, context, &manifest)?;
     clock.lap("register");
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };
-    Ok(Trained { manifest, held_back, source: Some(source), fits: fitted.reports, seconds: clock.laps })
+    Ok(Trained { manifest, fate, source: Some(source), fits: fitted.reports, seconds: clock.laps })
 }
 
-/// Lets a version serve, and removes versions beyond those to keep. One that knows less than the champion (a backfill)
-/// does not serve, nor does any while another is pinned.
-fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Option<String>, StageError> {
+/// Lets a version serve, and removes versions beyond those to keep. One that knows less than the champion (a backfill), or that
+/// was judged to be no better, does not serve, nor does any while another is pinned.
+fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate, StageError> {
     let registry = context.registry;
-    let champion = registry.champion(&job.name)?;
-    if let Some(champion) = champion.filter(|champion| champion.cutoff > manifest.cutoff) {
-        return Ok(Some(format!("version {} was trained on later data and serves on", champion.version)));
-    }
-    match registry.promote(&job.name, manifest.version, context.moment.created_at, "trained") {
-        Ok(_) => {}
-        Err(error @ RegistryError::Pinned { .. }) => return Ok(Some(error.to_string())),
-        Err(error) => return Err(error.into()),
-    }
+    let champion = registry.champion(&job.name)?.filter(|champion| champion.version != manifest.version);
+    let fate = match champion {
+        Some(champion) if champion.cutoff > manifest.cutoff => {
+            Fate::HeldBack(format!("version {} was trained on later data and serves on", champion.version))
+        }
+        Some(_) if !manifest.judgement.reasons.is_empty() => {
+            Fate::Rejected(manifest.judgement.reasons.clone())
+        }
+        Some(champion) if job.promotion == Promotion::Manual => Fate::HeldBack(format!(
+            "version {} serves until a person promotes another one (promotion = manual)",
+            champion.version
+        )),
+        _ => match registry.promote(&job.name, manifest.version, context.moment.created_at, "trained") {
+            Ok(_) => Fate::Promoted,
+            Err(error @ RegistryError::Pinned { .. }) => Fate::HeldBack(error.to_string()),
+            Err(error) => return Err(error.into()),
+        },
+    };
     registry.gc(&job.name, job.keep_versions, false)?;
-    Ok(None)
+    Ok(fate)
 }

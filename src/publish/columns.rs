@@ -3,7 +3,7 @@
 use crate::publish::{Commit, Filter, Naming, PublishError, names, read_run};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, TimestampMicrosecondType};
+use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
 
 /// The columns of a run; all have one entry per row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub struct RunColumns {
     pub ds: Vec<i64>,
     /// Last observation used, microseconds UTC.
     pub cutoff: Vec<i64>,
+    /// Steps ahead, from 1 on.
+    pub step: Vec<i32>,
     /// Point forecasts.
     pub yhat: Vec<f64>,
     /// Quantile forecasts: (level, values), in the order asked for.
@@ -53,6 +55,8 @@ fn add(columns: &mut RunColumns, batch: &RecordBatch, levels: &[f64]) -> Option<
     columns.unique_id.extend(ids.iter().map(|id| id.unwrap_or_default().to_owned()));
     columns.ds.extend(times("ds")?);
     columns.cutoff.extend(times("cutoff")?);
+    let steps = batch.column_by_name("horizon")?.as_primitive_opt::<Int32Type>()?;
+    columns.step.extend(steps.values());
     columns.yhat.extend(numbers("yhat")?);
     for &level in levels {
         let Some(values) = numbers(&names::quantile_name(level)) else { continue };

@@ -22,6 +22,8 @@ pub struct Commit {
     pub issued_at: i64,
     /// Wall clock at writing, microseconds UTC.
     pub created_at: i64,
+    /// Wall clock at the first writing of this run, microseconds UTC: what its rows say.
+    pub first_created_at: i64,
     /// Rows of the run.
     pub rows: usize,
     /// Size of the part file.
@@ -48,6 +50,9 @@ struct CommitFile {
     run_id: String,
     issued_at: String,
     created_at: String,
+    /// Not in the commits of early programs, whose rows were never older than they.
+    #[serde(default)]
+    first_created_at: Option<String>,
     rows: usize,
     bytes: u64,
     sha256: String,
@@ -73,6 +78,7 @@ impl Commit {
             run_id: self.run_id.clone(),
             issued_at: instant(self.issued_at).map_err(|error| error.to_string())?,
             created_at: instant(self.created_at).map_err(|error| error.to_string())?,
+            first_created_at: Some(instant(self.first_created_at).map_err(|error| error.to_string())?),
             rows: self.rows,
             bytes: self.bytes,
             sha256: self.sha256.clone(),
@@ -100,6 +106,7 @@ impl Commit {
         Ok(Commit {
             issued_at: instant(&file.issued_at)?,
             created_at: instant(&file.created_at)?,
+            first_created_at: instant(file.first_created_at.as_ref().unwrap_or(&file.created_at))?,
             naming: Naming::from_name(&file.naming).ok_or_else(|| format!("naming '{}'", file.naming))?,
             format: Format::from_name(&file.format).ok_or_else(|| format!("format '{}'", file.format))?,
             job: file.job,
@@ -158,6 +165,7 @@ mod tests {
             run_id: "r".into(),
             issued_at: 1_700_000_000_000_001,
             created_at: -5,
+            first_created_at: -7,
             rows: 3,
             bytes: 4,
             sha256: "ab".into(),

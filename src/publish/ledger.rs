@@ -1,15 +1,11 @@
 //! The ledger as Parquet, for whoever queries runs beside forecasts.
 
 use crate::publish::table::timestamp;
-use crate::publish::{PublishError, Published, store};
+use crate::publish::{PublishError, Published, rows};
 use arrow_array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,26 +51,8 @@ pub struct RunRow {
 /// See [`PublishError`].
 pub fn write_runs(path: &Path, runs: &[RunRow]) -> Result<Published, PublishError> {
     let schema = Arc::new(schema());
-    let bytes = store::publish(
-        path,
-        |file| {
-            let zstd = Compression::ZSTD(ZstdLevel::try_new(3)?);
-            let properties = WriterProperties::builder().set_compression(zstd).build();
-            let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
-            for chunk in runs.chunks(CHUNK_ROWS) {
-                writer.write(&batch(&schema, chunk)?)?;
-            }
-            Ok(writer.close().map(drop)?)
-        },
-        |file| {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
-            match reader.metadata().file_metadata().num_rows() {
-                rows if rows == runs.len() as i64 => Ok(()),
-                rows => Err(format!("{rows} rows instead of {}", runs.len())),
-            }
-        },
-    )?;
-    Ok(Published { rows: runs.len(), bytes, path: path.into() })
+    let batches = runs.chunks(CHUNK_ROWS).map(|chunk| batch(&schema, chunk));
+    rows::write(path, &schema, batches, runs.len())
 }
 
 fn schema() -> Schema {
@@ -127,6 +105,7 @@ fn batch(schema: &Arc<Schema>, runs: &[RunRow]) -> Result<RecordBatch, ArrowErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     #[test]
     fn a_ledger_is_read_back_as_it_was() {

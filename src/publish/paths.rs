@@ -1,13 +1,9 @@
 //! Sample paths as Parquet: what may come, one possible future after the other.
 
 use crate::publish::table::timestamp;
-use crate::publish::{PublishError, Published, store};
+use crate::publish::{PublishError, Published, rows};
 use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,7 +30,7 @@ pub fn write_paths(path: &Path, all: &[SeriesPaths]) -> Result<Published, Publis
         field("path", DataType::Int32),
         field("value", DataType::Float64),
     ]));
-    let rows: usize = all.iter().map(|one| one.values.len()).sum();
+    let count: usize = all.iter().map(|one| one.values.len()).sum();
     let batch = |one: &SeriesPaths| {
         let steps = one.ds.len();
         let count = one.values.len();
@@ -47,24 +43,5 @@ pub fn write_paths(path: &Path, all: &[SeriesPaths]) -> Result<Published, Publis
         ];
         RecordBatch::try_new(schema.clone(), columns)
     };
-    let bytes = store::publish(
-        path,
-        |file| {
-            let zstd = Compression::ZSTD(ZstdLevel::try_new(3)?);
-            let properties = WriterProperties::builder().set_compression(zstd).build();
-            let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
-            for one in all {
-                writer.write(&batch(one)?)?;
-            }
-            Ok(writer.close().map(drop)?)
-        },
-        |file| {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
-            match reader.metadata().file_metadata().num_rows() {
-                found if found == rows as i64 => Ok(()),
-                found => Err(format!("{found} rows instead of {rows}")),
-            }
-        },
-    )?;
-    Ok(Published { rows, bytes, path: path.into() })
+    rows::write(path, &schema, all.iter().map(batch), count)
 }

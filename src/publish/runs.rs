@@ -8,7 +8,7 @@ use crate::publish::layout::{self, JobFolders, RunKey};
 use crate::publish::store::{self, Failure};
 use crate::publish::table::Table;
 use crate::publish::{
-    Format, Provenance, PublishError, SCHEMA_VERSION, SinkSpec, csv, forecasts, latest, verify,
+    Format, Provenance, PublishError, SCHEMA_VERSION, SinkSpec, correction, csv, forecasts, latest, verify,
 };
 use crate::series::Forecasts;
 use sha2::{Digest, Sha256};
@@ -31,8 +31,8 @@ pub struct PublishedRun {
 
 /// Publishes a run, and lets `latest` show it unless a newer one stands there.
 ///
-/// A repetition of a run replaces its file; one that has the same forecasts leaves the file alone, with its first
-/// `created_at`. The run id and the instant of `key` take the place of those in `provenance`.
+/// A repetition of a run replaces its file, but for the `created_at` of its rows; one that has the same forecasts leaves the file
+/// alone. The run id and the instant of `key` take the place of those in `provenance`.
 ///
 /// # Errors
 /// See [`PublishError`]; the files that stood there are untouched then, or the run is committed and only `latest` still
@@ -119,6 +119,9 @@ impl Run<'_> {
         provenance.run_id = self.key.run_id.clone();
         provenance.issued_at = self.key.issued_at;
         provenance.metadata.insert(0, ("job".into(), self.key.job.clone()));
+        if let Some(correction) = &provenance.correction {
+            provenance.metadata.push((correction::SHA256.into(), correction::sha256(correction)));
+        }
         provenance
     }
 
@@ -133,7 +136,7 @@ impl Run<'_> {
         if commit.format != self.sink.format || commit.naming != self.sink.naming {
             return Ok(None);
         }
-        let provenance = Provenance { created_at: commit.created_at, ..provenance.clone() };
+        let provenance = Provenance { created_at: commit.first_created_at, ..provenance.clone() };
         let table = self.table(&provenance)?;
         let mut hash = Sha256::new();
         let written = write(self.sink.format, &table, &mut hash);
@@ -146,8 +149,17 @@ impl Run<'_> {
 
     /// Writes and verifies both files under hidden names, then renames one right after the other.
     fn write(&self, provenance: &Provenance) -> Result<Commit, PublishError> {
+        // A run that is written again was published when it first was: another model, then the first one again, give the
+        // first file again.
+        let created_at = provenance.created_at;
+        let first_created_at =
+            Commit::read(self.folder)?.map_or(created_at, |commit| commit.first_created_at);
+        let provenance = &Provenance { created_at: first_created_at, ..provenance.clone() };
         let table = self.table(provenance)?;
         store::create_folder(self.folder)?;
+        if let Some(text) = &provenance.correction {
+            correction::write(self.folder, text)?;
+        }
         let (part, sha256) = store::prepare(
             &self.part(),
             |file| write(self.sink.format, &table, file),
@@ -165,7 +177,8 @@ impl Run<'_> {
             job: self.key.job.clone(),
             run_id: self.key.run_id.clone(),
             issued_at: self.key.issued_at,
-            created_at: provenance.created_at,
+            created_at,
+            first_created_at,
             rows: table.rows,
             bytes: part.bytes,
             sha256,

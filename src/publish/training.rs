@@ -1,10 +1,8 @@
 //! The course of a training run as Parquet.
 
-use crate::publish::{PublishError, Published, store};
+use crate::publish::{PublishError, Published, rows};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +25,7 @@ pub struct TrainingRow {
 ///
 /// # Errors
 /// See [`PublishError`].
-pub fn write_training(path: &Path, rows: &[TrainingRow]) -> Result<Published, PublishError> {
+pub fn write_training(path: &Path, all: &[TrainingRow]) -> Result<Published, PublishError> {
     let field = |name: &str, kind: DataType| Field::new(name, kind, false);
     let schema = Arc::new(Schema::new(vec![
         field("step", DataType::UInt64),
@@ -37,32 +35,17 @@ pub fn write_training(path: &Path, rows: &[TrainingRow]) -> Result<Published, Pu
         field("value", DataType::Float64),
     ]));
     let whole = |of: fn(&TrainingRow) -> u64| -> ArrayRef {
-        Arc::new(UInt64Array::from_iter_values(rows.iter().map(of)))
+        Arc::new(UInt64Array::from_iter_values(all.iter().map(of)))
     };
     let text = |of: fn(&TrainingRow) -> &'static str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
+        Arc::new(StringArray::from_iter_values(all.iter().map(of)))
     };
     let columns = vec![
         whole(|row| row.step),
         whole(|row| row.epoch),
         text(|row| row.part),
         text(|row| row.metric),
-        Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.value))) as ArrayRef,
+        Arc::new(Float64Array::from_iter_values(all.iter().map(|row| row.value))) as ArrayRef,
     ];
-    let bytes = store::publish(
-        path,
-        |file| {
-            let mut writer = ArrowWriter::try_new(file, schema.clone(), None)?;
-            writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?;
-            Ok(writer.close().map(drop)?)
-        },
-        |file| {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
-            match reader.metadata().file_metadata().num_rows() {
-                found if found == rows.len() as i64 => Ok(()),
-                found => Err(format!("{found} rows instead of {}", rows.len())),
-            }
-        },
-    )?;
-    Ok(Published { rows: rows.len(), bytes, path: path.into() })
+    rows::write(path, &schema, std::iter::once(RecordBatch::try_new(schema.clone(), columns)), all.len())
 }

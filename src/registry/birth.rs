@@ -28,6 +28,38 @@ pub struct Birth {
     pub series: usize,
     /// Rows read.
     pub rows: usize,
+    /// How it did beside the model that served.
+    pub judgement: Judgement,
+}
+
+/// How a candidate did beside the champion and seasonal naive, on values that it had not seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judgement {
+    /// What speaks against letting it serve; empty if nothing does.
+    pub reasons: Vec<String>,
+    /// What could not be asked.
+    pub notes: Vec<String>,
+    /// The figures, one for each frequency; empty where there was nothing to compare.
+    pub trials: Vec<TrialFigures>,
+}
+
+/// Figures of one trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialFigures {
+    /// Frequency of the series, as people write it (`1h`).
+    pub frequency: String,
+    /// Forecasts of series that were compared.
+    pub windows: usize,
+    /// Mean absolute scaled error of the candidate there.
+    pub mase: Option<f64>,
+    /// Of the champion; null where it could not be compared.
+    pub mase_champion: Option<f64>,
+    /// Of seasonal naive.
+    pub mase_seasonal_naive: Option<f64>,
+    /// Probability of such a difference between equals.
+    pub p_value: Option<f64>,
 }
 
 /// How one group of series was trained: a [`FitReport`] in the manifest.

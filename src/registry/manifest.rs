@@ -1,7 +1,7 @@
 //! What is known of a version without loading it.
 
 use crate::model::forecaster::Forecaster;
-use crate::registry::birth::{Birth, Figures};
+use crate::registry::birth::{Birth, Figures, Judgement};
 use crate::registry::error::RegistryError;
 use crate::registry::folder;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub struct Manifest {
     pub seconds: f64,
     /// How each group of series was trained, with its scores.
     pub fits: Vec<Figures>,
+    /// How it did beside the model that served then; not in the manifests of early programs.
+    #[serde(default)]
+    pub judgement: Judgement,
     /// SHA-256 over the series trained on.
     pub data_fingerprint: String,
     /// SHA-256 of the settings that decide the forecasts.
@@ -94,6 +97,7 @@ impl Manifest {
             rows: birth.rows,
             seconds: birth.seconds,
             fits: birth.reports.iter().map(Figures::from).collect(),
+            judgement: birth.judgement.clone(),
             data_fingerprint: birth.data_fingerprint.clone(),
             config_sha256: birth.config_sha256.clone(),
             config: birth.config.clone(),

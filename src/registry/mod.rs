@@ -18,7 +18,7 @@ mod keep;
 mod manifest;
 mod versions;
 
-pub use birth::{Birth, Figures, Score};
+pub use birth::{Birth, Figures, Judgement, Score, TrialFigures};
 pub use champion::{Event, Promotion};
 pub use error::RegistryError;
 pub use keep::{Finding, Removed};

@@ -7,6 +7,7 @@
 //!                  └────────────── verdicts ────────────────┘
 //! ```
 
+use crate::live::drift::Reason;
 use crate::pipeline::JobSpec;
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
@@ -58,6 +59,8 @@ pub struct Done {
     pub verdict: Verdict,
     /// Name of the source and the files that it had, as (path, stamp); `None` if it was not looked at.
     pub files: Option<(String, Vec<(String, String)>)>,
+    /// Why the job's model is to be trained again, if it is.
+    pub retrain: Option<Reason>,
 }
 
 /// Works a task, given the files that its source had the last time; called on a blocking thread.
@@ -248,6 +251,11 @@ impl Daemon {
                 self.parts.scheduler.ledger().see_files(source, files, now)?;
             }
             self.parts.scheduler.finish(row, &done.verdict, now)?;
+            if let Some(reason) =
+                done.retrain.filter(|_| !self.parts.scheduler.is_busy(&row.job, Stage::Train))
+            {
+                self.parts.scheduler.plan_extra(&row.job, Stage::Train, row.slot, reason.into(), now)?;
+            }
             self.verdicts.pop_front();
         }
         Ok(())
@@ -268,7 +276,7 @@ impl Daemon {
             let _entered = span.entered();
             let done = catch_unwind(AssertUnwindSafe(|| work(&task, &files))).unwrap_or_else(|panic| {
                 metrics.worker_restarted();
-                Done { verdict: Verdict::Ended(panicked(panic.as_ref())), files: None }
+                Done { verdict: Verdict::Ended(panicked(panic.as_ref())), files: None, retrain: None }
             });
             // The loop is gone only when the process goes.
             let _ = sender.send(Event::Finished(task.row, Box::new(done)));

@@ -1,5 +1,6 @@
 //! What a slot is and how it ends.
 
+use crate::live::drift::Reason;
 use crate::schedule::spec::Stage;
 
 /// How a slot ended: exactly one of these, for every planned slot.
@@ -50,11 +51,39 @@ pub enum Trigger {
     Bootstrap,
     /// New or changed source files.
     NewData,
+    /// The retrain policy: the champion is old.
+    Age,
+    /// The retrain policy: there is much new data.
+    NewRows,
+    /// The retrain policy: the errors of the champion have grown.
+    ErrorDrift,
+    /// The retrain policy: the intervals of the champion do not hold what they promise.
+    CoverageDrift,
+}
+
+impl From<Reason> for Trigger {
+    fn from(reason: Reason) -> Trigger {
+        match reason {
+            Reason::Age => Trigger::Age,
+            Reason::NewRows => Trigger::NewRows,
+            Reason::ErrorDrift => Trigger::ErrorDrift,
+            Reason::CoverageDrift => Trigger::CoverageDrift,
+        }
+    }
 }
 
 impl Trigger {
     /// All triggers.
-    pub const ALL: [Trigger; 4] = [Trigger::Schedule, Trigger::Manual, Trigger::Bootstrap, Trigger::NewData];
+    pub const ALL: [Trigger; 8] = [
+        Trigger::Schedule,
+        Trigger::Manual,
+        Trigger::Bootstrap,
+        Trigger::NewData,
+        Trigger::Age,
+        Trigger::NewRows,
+        Trigger::ErrorDrift,
+        Trigger::CoverageDrift,
+    ];
 
     /// Name in the ledger and in JSON.
     pub fn as_str(self) -> &'static str {
@@ -63,6 +92,10 @@ impl Trigger {
             Trigger::Manual => "manual",
             Trigger::Bootstrap => "bootstrap",
             Trigger::NewData => "new_data",
+            Trigger::Age => "age",
+            Trigger::NewRows => "new_rows",
+            Trigger::ErrorDrift => "error_drift",
+            Trigger::CoverageDrift => "coverage_drift",
         }
     }
 

@@ -3,15 +3,15 @@
 use crate::ingest::{self, FileStamp};
 use crate::model::report::{FitReport, Progress};
 use crate::pipeline::{
-    Context, Forecasted, JobSpec, Moment, Scored, SourceRead, Sources, StageError, Trained, forecast, score,
-    train,
+    Context, Fate, Forecasted, JobSpec, Moment, Scored, SourceRead, Sources, StageError, Trained, forecast,
+    score, train,
 };
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
 use crate::schedule::daemon::{Done, Probe, Work};
 use crate::schedule::ledger::{Ending, SeenFile};
 use crate::schedule::metrics::{JobFigures, Metrics};
-use crate::schedule::outcome::Outcome;
+use crate::schedule::outcome::{Outcome, Trigger};
 use crate::schedule::scheduler::{Task, Verdict};
 use crate::schedule::spec::Stage;
 use serde_json::{Map, Value, json};
@@ -65,17 +65,20 @@ impl Workshop {
         let is_resumed = task.row.attempts > 1;
         let job = task.job.as_ref();
         let ended = match task.row.stage {
-            Stage::Train => train(job, &context).map(|trained| self.trained(job, &trained)),
+            Stage::Train => train(job, &context).map(|trained| (self.trained(job, &trained), None)),
             Stage::Forecast => forecast(job, &context, task.fits_first, is_resumed)
-                .map(|forecasted| self.forecasted(job, &forecasted)),
-            Stage::Score => score(job, &context).map(|scored| self.scored(job, &scored)),
+                .map(|forecasted| (self.forecasted(job, &forecasted), None)),
+            Stage::Score => score(job, &context).map(|scored| {
+                let retrain = scored.retrain.first().map(|(reason, _)| *reason);
+                (self.scored(job, &scored), retrain)
+            }),
         };
         match ended {
-            Ok((ending, files)) => {
+            Ok(((ending, files), retrain)) => {
                 let files = files.map(|files| (job.source_name.clone(), files));
-                Done { verdict: Verdict::Ended(ending), files }
+                Done { verdict: Verdict::Ended(ending), files, retrain }
             }
-            Err(error) => Done { verdict: self.failed(&error), files: None },
+            Err(error) => Done { verdict: self.failed(&error), files: None, retrain: None },
         }
     }
 
@@ -95,19 +98,20 @@ impl Workshop {
     }
 
     fn trained(&self, job: &JobSpec, trained: &Trained) -> (Ending, Option<Files>) {
-        let result = if trained.held_back.is_some() { "held_back" } else { "promoted" };
-        self.metrics.promotion(result);
+        self.metrics.promotion(trained.fate.as_str());
         let steps: usize = trained.fits.iter().map(|fit| fit.steps_tried).sum();
         self.metrics.training(&job.name, steps as u64);
         self.steps(job, Stage::Train, &trained.seconds);
-        let mut reasons: Vec<String> = trained.held_back.iter().cloned().collect();
+        let mut reasons = trained.fate.reasons();
         let shortfalls = trained.shortfalls();
-        let is_short = !shortfalls.is_empty() || trained.held_back.is_some();
+        // That the champion is better is no shortfall: it serves on.
+        let is_short = !shortfalls.is_empty() || matches!(trained.fate, Fate::HeldBack(_));
         reasons.extend(shortfalls);
         let files = trained.source.as_ref().map(|source| self.source(source));
         let detail = json!({
             "model_version": trained.manifest.version,
-            "promotion": result,
+            "promotion": trained.fate.as_str(),
+            "judgement": trained.manifest.judgement,
             "weights_sha256": trained.manifest.weights_sha256,
             "fits": trained.fits.iter().map(fit).collect::<Vec<_>>(),
             "source": trained.source.as_ref().map(source),
@@ -154,17 +158,26 @@ impl Workshop {
             let reasons = vec!["no published forecast has come true yet".into()];
             return (ending(false, reasons, Value::Null), files);
         };
-        self.metrics.score(&job.name, score.mase, score.bias, &score.coverage);
+        self.metrics.score(&job.name, Some(score.mase), Some(score.bias), &score.coverage);
         let coverage: Map<String, Value> =
             score.coverage.iter().map(|(level, share)| (level.to_string(), json!(share))).collect();
+        let retrain: Vec<Value> = scored
+            .retrain
+            .iter()
+            .map(|(reason, text)| json!({ "reason": Trigger::from(*reason).as_str(), "why": text }))
+            .collect();
         let detail = json!({
             "runs": scored.runs,
+            "compared": scored.compared,
             "rows": score.rows,
             "mase": score.mase,
+            "mase_seasonal_naive": score.mase_seasonal_naive,
             "bias": score.bias,
             "wape": score.wape,
             "pinball": score.pinball,
             "coverage": coverage,
+            "anomalies": scored.anomalies,
+            "retrain": retrain,
             "seconds": seconds(&scored.seconds),
         });
         (ending(false, Vec::new(), detail), files)

@@ -90,6 +90,8 @@ pub struct Part {
     pub starts: Vec<usize>,
     /// Class of each sequence, where there are classes.
     pub labels: Vec<u16>,
+    /// Positions at the beginning of a sequence that are read and not scored: a text is known up to where it is judged.
+    pub lead: usize,
 }
 
 /// Training part, the share of it that chooses, test part.

@@ -66,8 +66,13 @@ impl<'a> Learner<'a> {
         let Recipe { learning_rate, ssm_learning_rate, weight_decay, .. } = spec.recipe;
         let rates = Rates { learning_rate, ssm_learning_rate, weight_decay };
         let groups = grad.tensors().iter().map(|tensor| rates.group(tensor.kind)).collect();
-        let scorer =
-            Scorer { task, readout: spec.architecture.readout, len: ports.len, outputs: ports.outputs };
+        let scorer = Scorer {
+            task,
+            readout: spec.architecture.readout,
+            len: ports.len,
+            outputs: ports.outputs,
+            lead: 0,
+        };
         let out = vec![0.0; spec.recipe.batch * ports.len * ports.outputs];
         Learner { spec, data, ports, scorer, backbone, weights, groups, grad, batch: Batch::new(), out }
     }
@@ -110,6 +115,7 @@ impl<'a> Learner<'a> {
     /// Score of some weights on all sequences of a part. What is hidden for reconstruction is the same every time.
     pub fn score(&mut self, weights: &Weights, part: &Part) -> Score {
         let Learner { spec, data, scorer, backbone, batch, out, .. } = self;
+        let scorer = Scorer { lead: part.lead, ..*scorer };
         let all: Vec<usize> = (0..part.starts.len()).collect();
         let mut sum = Score::default();
         for (index, indices) in all.chunks(spec.recipe.batch).enumerate() {

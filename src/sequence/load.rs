@@ -51,6 +51,7 @@ fn images(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
         starts: (0..images.labels.len()).map(|index| index * len).collect(),
         labels: images.labels.iter().map(|&label| u16::from(label)).collect(),
         values: Arc::new(Values::Bytes(images.pixels)),
+        lead: 0,
     };
     let (mut files, train) = (vec![path], part(images));
     let test = match spec.test_files.is_empty() {
@@ -86,6 +87,7 @@ fn bytes(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> 
         starts: (0..values.len() / len).map(|index| index * len).collect(),
         labels: Vec::new(),
         values: Arc::new(Values::Bytes(values)),
+        lead: 0,
     };
     let (mut files, train) = (vec![path], part(values));
     let test = match spec.test_files.is_empty() {
@@ -96,7 +98,18 @@ fn bytes(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> 
             Some(part(values))
         }
     };
-    parts(spec, train, test, len, CODES, files)
+    let data = parts(spec, train, test, len, CODES, files)?;
+    Ok(Data { test: led(&data.test, len), ..data })
+}
+
+/// The same stretch of a text in windows that overlap by half, of which only the second half is scored: a window that began
+/// from nothing would be charged for what the bytes before it tell. Of a file of its own the first half window stays unscored.
+fn led(part: &Part, len: usize) -> Part {
+    let lead = len / 2;
+    let first = part.starts.first().copied().unwrap_or(0);
+    let end = part.starts.last().map_or(0, |start| start + len);
+    let starts = (first.saturating_sub(lead)..).step_by(len - lead).take_while(|start| start + len <= end);
+    Part { starts: starts.collect(), lead, ..part.clone() }
 }
 
 /// Every WAV file below a folder; for classes, one folder each, named by it.
@@ -147,7 +160,7 @@ fn sounds(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
             Task::Generate => Values::Bytes(codes(spec.codes, &samples, &starts, len)),
             Task::Classify | Task::Reconstruct => Values::Samples(samples),
         };
-        Ok(Part { values: Arc::new(values), starts, labels })
+        Ok(Part { values: Arc::new(values), starts, labels, lead: 0 })
     };
     let mut train = read(&root)?;
     shuffle(&mut train);
@@ -186,7 +199,7 @@ fn series(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError>
     }
     let values = Arc::new(Values::Reals(values));
     let [train, valid, test] =
-        starts.map(|starts| Part { values: Arc::clone(&values), starts, labels: Vec::new() });
+        starts.map(|starts| Part { values: Arc::clone(&values), starts, labels: Vec::new(), lead: 0 });
     if train.starts.len() < spec.recipe.batch {
         let (count, needed) = (train.starts.len(), len + kept);
         return Err(DataError::Fit(format!(
@@ -284,7 +297,7 @@ fn parts(
         let at = part.starts.len().saturating_sub(count);
         let starts = part.starts.split_off(at);
         let labels = if part.labels.is_empty() { Vec::new() } else { part.labels.split_off(at) };
-        Part { values: Arc::clone(&part.values), starts, labels }
+        Part { values: Arc::clone(&part.values), starts, labels, lead: 0 }
     };
     let test = match test {
         Some(test) => test,

@@ -48,6 +48,8 @@ pub struct Scorer {
     pub len: usize,
     /// Outputs per position.
     pub outputs: usize,
+    /// Codes at the beginning of a sequence that are not scored; none while training.
+    pub lead: usize,
 }
 
 impl Scorer {
@@ -77,8 +79,8 @@ impl Scorer {
         let one = |(index, out): (usize, &[f32]), dout: Option<&mut [f32]>| match self.task {
             Task::Classify => self.class(batch.codes[first + index], out, weight, dout),
             Task::Generate => {
-                let own = &batch.codes[(first + index) * self.len..][..self.len];
-                codes(own, out, weight, dout)
+                let own = &batch.codes[(first + index) * self.len..][self.lead..self.len];
+                codes(own, &out[self.lead * self.outputs..], weight, dout)
             }
             Task::Reconstruct => {
                 let values = &batch.values[(first + index) * self.len..][..self.len];
@@ -190,7 +192,7 @@ mod tests {
             let count = if task == Task::Classify { sequences } else { sequences * len };
             let codes = (0..count).map(|at| (at * 3 % 4) as u16).collect();
             let batch = Batch { tokens: Vec::new(), codes, values: values.clone() };
-            let scorer = Scorer { task, readout, len, outputs };
+            let scorer = Scorer { task, readout, len, outputs, lead: 0 };
             let out: Vec<f32> = (0..sequences * len * outputs).map(noise).collect();
             let mut dout = vec![0.0; out.len()];
             scorer.score(&batch, 0, &out, 0.5, Some(&mut dout));

@@ -76,6 +76,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/models", get(read::models))
         .route("/api/v1/models/{job}/{version}", get(read::model))
         .route("/api/v1/forecasts/{job}", get(read::forecasts))
+        .route("/api/v1/scores/{job}", get(read::scores))
+        .route("/api/v1/anomalies/{job}", get(read::anomalies))
         .merge(writes)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

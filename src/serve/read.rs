@@ -1,6 +1,6 @@
 //! What can be looked at: nothing here changes anything.
 
-use crate::publish::{self, Filter};
+use crate::publish::{self, Filter, PublishError};
 use crate::schedule::ledger::{LedgerReader, SlotQuery};
 use crate::schedule::outcome::Outcome;
 use crate::schedule::spec::Stage;
@@ -177,10 +177,7 @@ pub(super) async fn forecasts(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (Path(name), Query(query)) = (name?, query?);
-    let status = app.status.get();
-    let job = status.jobs.iter().find(|job| job.name == name);
-    let sink = job.map(|job| job.sink.clone());
-    let sink = sink.ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))?;
+    let sink = sink(&app, &name)?;
     let filter = Filter {
         unique_ids: query.unique_id.into_iter().collect(),
         offset: query.offset.unwrap_or(0) as usize,
@@ -199,6 +196,67 @@ pub(super) async fn forecasts(
     }
     let rows = batches.iter().map(rows).collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?.concat();
     Ok(Json(json!({ "run_id": run_id, "rows": rows })).into_response())
+}
+
+/// Which rows of a table beside the forecasts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TableQuery {
+    limit: Option<usize>,
+    offset: Option<u32>,
+}
+
+/// Scores of the runs of a job, the newest run first.
+pub(super) async fn scores(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    query: Result<Query<TableQuery>, QueryRejection>,
+) -> Answer {
+    let read = |sink: &std::path::Path, job: &str| {
+        let mut rows = publish::read_scores(&publish::scores_path(sink, job)?)?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.issued_at));
+        Ok(rows.iter().map(wire::score).collect())
+    };
+    table(app, name?.0, query?.0, "scores", read).await
+}
+
+/// Anomalies of a job, the latest first.
+pub(super) async fn anomalies(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    query: Result<Query<TableQuery>, QueryRejection>,
+) -> Answer {
+    let read = |sink: &std::path::Path, job: &str| {
+        let mut rows = publish::read_anomalies(&publish::anomalies_path(sink, job)?)?;
+        rows.retain(|row| row.is_anomaly);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.ds));
+        Ok(rows.iter().map(wire::anomaly).collect())
+    };
+    table(app, name?.0, query?.0, "anomalies", read).await
+}
+
+/// Some rows of a table that stands in the sink of a job, under a key.
+async fn table(
+    app: App,
+    name: String,
+    query: TableQuery,
+    key: &'static str,
+    read: impl FnOnce(&std::path::Path, &str) -> Result<Vec<Value>, PublishError> + Send + 'static,
+) -> Answer {
+    let sink = sink(&app, &name)?;
+    let (limit, offset) = (limit(query.limit)?, query.offset.unwrap_or(0) as usize);
+    let job = name.clone();
+    let rows = blocking(move || read(&sink, &job)).await?.map_err(Problem::internal)?;
+    let rows: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
+    Ok(Json(json!({ "job": name, key: rows })))
+}
+
+/// The root of a job's sink.
+fn sink(app: &App, name: &str) -> Result<std::path::PathBuf, Problem> {
+    let status = app.status.get();
+    let job = status.jobs.iter().find(|job| job.name == name);
+    let sink = job.map(|job| job.sink.clone());
+    sink.ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))
 }
 
 /// Whether an Arrow stream is among the types that a client accepts.

@@ -1,10 +1,11 @@
 //! The JSON of the service. Keys are stable: they are added to, never renamed. Times are ISO 8601 UTC.
 
+use crate::publish::{AnomalyRow, ScoreRow};
 use crate::registry::Version;
 use crate::schedule::outcome::{Outcome, SlotRow};
 use crate::schedule::status::{JobStatus, Status};
 use crate::series::civil::shown;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// All jobs, and how the daemon is.
 pub(super) fn jobs(status: &Status) -> Value {
@@ -70,5 +71,45 @@ pub(super) fn model(version: &Version) -> Value {
         "pinned": version.is_pinned,
         "manifest": manifest,
         "broken": version.manifest.as_ref().err().map(ToString::to_string),
+    })
+}
+
+/// Scores of one run, of one band and segment.
+pub(super) fn score(row: &ScoreRow) -> Value {
+    let intervals: Map<String, Value> = row
+        .intervals
+        .iter()
+        .map(|(level, inside, width)| (level.to_string(), json!({ "coverage": inside, "width": width })))
+        .collect();
+    json!({
+        "run_id": row.run_id,
+        "issued_at": shown(row.issued_at),
+        "model_version": row.model_version,
+        "first_step": row.steps.0,
+        "last_step": row.steps.1,
+        "segment": row.segment,
+        "points": row.points,
+        "mase": row.mase,
+        "mase_seasonal_naive": row.mase_seasonal_naive,
+        "bias": row.bias,
+        "mae": row.mae,
+        "pinball": row.pinball,
+        "intervals": intervals,
+        "final": row.is_final,
+    })
+}
+
+/// One value and what was expected of it.
+pub(super) fn anomaly(row: &AnomalyRow) -> Value {
+    json!({
+        "unique_id": row.unique_id,
+        "ds": shown(row.ds),
+        "y": row.y,
+        "yhat": row.yhat,
+        "yhat_lower": row.lower,
+        "yhat_upper": row.upper,
+        "score": row.score,
+        "direction": row.direction,
+        "run_id": row.run_id,
     })
 }

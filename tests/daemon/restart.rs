@@ -29,7 +29,7 @@ fn a_panic_ends_its_slot_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let work: Arc<Work> = Arc::new(|task, _| {
         assert!(task.row.job != "bad", "a deliberate bug");
-        Done { verdict: Verdict::Ended(ending(Outcome::Ok, "")), files: None }
+        Done { verdict: Verdict::Ended(ending(Outcome::Ok, "")), files: None, retrain: None }
     });
     let jobs = vec![job("bad", every(3600)), job("good", every(3600))];
     let metrics = Arc::new(Metrics::new());

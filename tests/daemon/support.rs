@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use s4cast::ingest::SourceSpec;
 use s4cast::model::spec::{ModelSpec, RawModelSpec};
-use s4cast::pipeline::{Fallback, JobSpec};
+use s4cast::pipeline::{Fallback, JobSpec, Promotion};
 use s4cast::publish::{Format, Naming, SinkSpec};
 use s4cast::registry::Registry;
 use s4cast::schedule::clock::Clock;
@@ -69,6 +69,10 @@ pub fn job(name: &str, forecast: ScheduleSpec) -> JobPlan {
         sink,
         fallback: Fallback::SeasonalNaive,
         keep_versions: 3,
+        promotion: Promotion::Gate,
+        retrain: None,
+        anomaly: None,
+        segment: None,
         config_sha256: String::new(),
     };
     let fingerprint = format!("{name} {}", forecast.rule);
@@ -95,7 +99,7 @@ pub fn ending(outcome: Outcome, reason: &str) -> Ending {
 
 /// Work that is done at once.
 pub fn done() -> Arc<Work> {
-    Arc::new(|_, _| Done { verdict: Verdict::Ended(ending(Outcome::Ok, "")), files: None })
+    Arc::new(|_, _| Done { verdict: Verdict::Ended(ending(Outcome::Ok, "")), files: None, retrain: None })
 }
 
 /// Runs the daemon over simulated time; returns every slot of the ledger, oldest first.

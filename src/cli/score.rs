@@ -1,0 +1,130 @@
+//! `s4cast score`: how the published forecasts of a job compare with what came, as of now. Nothing is written.
+
+use crate::cli::args_daemon::Score as Args;
+use crate::cli::error::CliError;
+use crate::cli::run::find;
+use crate::cli::terminal::Terminal;
+use crate::cli::{Exit, clock, launch};
+use crate::ingest::{self, SourceSpec};
+use crate::live::review::{self, Score};
+use crate::model::report::Progress;
+use crate::pipeline::review_runs;
+use crate::publish::ScoreRow;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Scores a job.
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
+    let config = launch::daemon(&args.config)?;
+    let job = find(&config, &args.job)?.job.clone();
+    launch::limit_threads(config.threads);
+    let now = clock::now();
+    let reviewed = {
+        let meter = terminal.meter();
+        meter.show(Progress { stage: "reading", done: 0, total: 0 });
+        let source = SourceSpec { as_of: Some(now), ..job.source.clone() };
+        let ingested = ingest::read(&source)?;
+        meter.show(Progress { stage: "scoring", done: 0, total: 0 });
+        review_runs(&job, &ingested.panel, now)?
+    };
+    let whole: Vec<&ScoreRow> = review::whole_runs(&reviewed.table).collect();
+    let all = review::summary(whole.iter().copied());
+    let parts = Parts::of(&reviewed.table);
+    let document = || {
+        json!({
+            "job": args.job,
+            "runs": whole.len(),
+            "score": all.as_ref().map(figures),
+            "bands": parts.bands.iter().map(|((first, last), score)| {
+                with(json!({ "first_step": first, "last_step": last }), score)
+            }).collect::<Vec<_>>(),
+            "segments": parts.segments.iter().map(|(segment, score)| {
+                with(json!({ "segment": segment }), score)
+            }).collect::<Vec<_>>(),
+            "anomalies": reviewed.anomalies.as_ref().map(|_| reviewed.found),
+        })
+    };
+    let page = || {
+        let Some(all) = &all else { return "no published forecast has come true yet\n".into() };
+        let mut text = head(all);
+        text += &row(&format!("{} runs", whole.len()), all);
+        for ((first, last), score) in &parts.bands {
+            text += &row(&format!("step {first} to {last}"), score);
+        }
+        for (segment, score) in &parts.segments {
+            text += &row(segment, score);
+        }
+        if reviewed.anomalies.is_some() {
+            let _ = writeln!(text, "{} anomalies among the recent values", reviewed.found);
+        }
+        text
+    };
+    terminal.result(document, page)?;
+    Ok(Exit::Ok)
+}
+
+/// The scores of all runs by band and by segment.
+struct Parts {
+    bands: Vec<((i32, i32), Score)>,
+    segments: Vec<(String, Score)>,
+}
+
+impl Parts {
+    fn of(table: &[ScoreRow]) -> Parts {
+        let mut bands: BTreeMap<(i32, i32), Vec<&ScoreRow>> = BTreeMap::new();
+        let mut segments: BTreeMap<&str, Vec<&ScoreRow>> = BTreeMap::new();
+        for run in table.chunk_by(|a, b| a.run_id == b.run_id) {
+            for row in &run[1..] {
+                match &row.segment {
+                    Some(segment) => segments.entry(segment).or_default().push(row),
+                    None => bands.entry(row.steps).or_default().push(row),
+                }
+            }
+        }
+        let score = |rows: Vec<&ScoreRow>| review::summary(rows.iter().copied());
+        Parts {
+            bands: bands.into_iter().filter_map(|(steps, rows)| Some((steps, score(rows)?))).collect(),
+            segments: segments
+                .into_iter()
+                .filter_map(|(key, rows)| Some((key.into(), score(rows)?)))
+                .collect(),
+        }
+    }
+}
+
+fn figures(score: &Score) -> Value {
+    let coverage: Map<String, Value> =
+        score.coverage.iter().map(|(level, share)| (level.to_string(), json!(share))).collect();
+    json!({
+        "rows": score.rows,
+        "mase": score.mase,
+        "mase_seasonal_naive": score.mase_seasonal_naive,
+        "bias": score.bias,
+        "wape": score.wape,
+        "pinball": score.pinball,
+        "coverage": coverage,
+    })
+}
+
+/// The figures behind what they are about.
+fn with(mut about: Value, score: &Score) -> Value {
+    if let (Some(about), Value::Object(figures)) = (about.as_object_mut(), figures(score)) {
+        about.extend(figures);
+    }
+    about
+}
+
+fn head(score: &Score) -> String {
+    let levels: String =
+        score.coverage.iter().map(|(level, _)| format!("{:>8}", format!("in {level} %"))).collect();
+    format!("{:<20}{:>9}{:>8}{:>8}{:>8}{:>8}{levels}\n", "", "ROWS", "MASE", "NAIVE", "BIAS", "PINBALL")
+}
+
+fn row(name: &str, score: &Score) -> String {
+    let pinball = score.pinball.map_or(String::new(), |pinball| format!("{pinball:.3}"));
+    let inside: String =
+        score.coverage.iter().map(|(_, share)| format!("{:>8}", format!("{:.1} %", 100.0 * share))).collect();
+    let Score { rows, mase, mase_seasonal_naive, bias, .. } = score;
+    format!("{name:<20}{rows:>9}{mase:>8.3}{mase_seasonal_naive:>8.3}{bias:>8.3}{pinball:>8}{inside}\n")
+}

@@ -1,0 +1,18 @@
+//! Published forecasts and the models behind them, held against what came.
+//!
+//! ```text
+//! runs + panel ─▶ truth ─▶ review   scores of every run, by horizon band and segment
+//!                      └─▶ anomaly  values that were not to be expected
+//! candidate + champion ─▶ gate      whether it may serve          (damage: data that nothing should be learnt from)
+//! scores + champion ────▶ drift     whether a training is due
+//! ```
+
+pub mod truth;
+pub mod review;
+pub mod anomaly;
+mod damage;
+pub mod gate;
+pub mod drift;
+
+#[cfg(test)]
+mod review_tests;
