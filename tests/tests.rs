@@ -25,3 +25,4 @@ mod registry;
 mod resume;
 mod support;
 mod unseen;
+mod warm;

@@ -57,8 +57,12 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
     clock.lap("read");
 
     let checkpoints = context.state.join("checkpoints").join(&job.name);
-    let control =
-        Control { deadline, watch: context.watch, stop: context.stop, checkpoints: Some(&checkpoints) };
+    let control = Control {
+        deadline,
+        stop: context.stop,
+        checkpoints: Some(&checkpoints),
+        ..Control::watched(context.watch)
+    };
     let fitted = Forecaster::fit(panel, &job.model, &control)?;
     clock.lap("fit");
 
