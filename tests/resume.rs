@@ -182,8 +182,12 @@ fn a_budget_is_shared_by_the_fits_that_use_it() {
     let stop = AtomicBool::new(false);
     let watch = |progress: Progress| stop.store(progress.stage == "training", Ordering::Relaxed);
     let minute = || Some(Instant::now() + Duration::from_secs(60));
-    let control =
-        Control { deadline: minute(), stop: &stop, checkpoints: Some(folder.path()), watch: &watch };
+    let control = Control {
+        deadline: minute(),
+        stop: &stop,
+        checkpoints: Some(folder.path()),
+        ..Control::watched(&watch)
+    };
     assert!(matches!(Forecaster::fit(&panel, &spec("s4d", 2, 1), &control), Err(ModelError::Stopped)));
     let resumed = Control {
         deadline: minute(),

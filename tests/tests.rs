@@ -26,3 +26,4 @@ mod registry;
 mod resume;
 mod support;
 mod unseen;
+mod warm;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::model::forecaster::Forecaster;
 use crate::model::learn::{Learnt, Run};
 use crate::model::select::Choice;
 use crate::model::snapshot::Snapshot;
@@ -135,8 +136,9 @@ impl Journal {
     }
 }
 
-/// SHA-256 of all that decides the result: code, settings, and every series with its frequency and values.
-pub(super) fn key(panel: &Panel, spec: &ModelSpec) -> String {
+/// SHA-256 of all that decides the result: code, settings, every series with its frequency and values, and the forecaster
+/// whose networks training starts from.
+pub(super) fn key(panel: &Panel, spec: &ModelSpec, champion: Option<&Forecaster>) -> String {
     let mut hash = Sha256::new();
     hash.update(crate::CODE_SHA256);
     hash.update(format!("{spec:?}"));
@@ -144,6 +146,9 @@ pub(super) fn key(panel: &Panel, spec: &ModelSpec) -> String {
         hash.update(format!("{:?} {} {}", series.unique_id, series.frequency, series.values.len()));
         let bits: Vec<u8> = series.values.iter().flat_map(|value| value.to_bits().to_le_bytes()).collect();
         hash.update(bits);
+    }
+    if let Some(champion) = champion {
+        hash.update(champion.weights_sha256());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::model::checkpoint::Journal;
+use crate::model::forecaster::Forecaster;
+use crate::model::group::Group;
 use crate::model::report::Progress;
 
 /// What the caller of a fit decides.
@@ -20,15 +22,22 @@ pub struct Control<'a> {
     pub stop: &'a AtomicBool,
     /// Folder of the checkpoint, one fit at a time; it is created. `None` keeps none.
     pub checkpoints: Option<&'a Path>,
+    /// A forecaster whose networks training starts from, for less than a third of the steps; those of other shapes, maps or
+    /// spaces than the fit wants are left aside, and the ridge maps are fitted anew in any case.
+    ///
+    /// What it has seen, the fit has seen: a network that learnt the validation origins is judged too well on them. So this
+    /// is to be the [`Unseen`](crate::model::forecaster::Unseen) forecaster of the fit that serves, or one trained on data
+    /// that end before [`Unseen::steps`](crate::model::forecaster::Unseen::steps) and the origins before them.
+    pub champion: Option<&'a Forecaster>,
 }
 
 /// The flag of fits that nobody stops.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 impl<'a> Control<'a> {
-    /// No deadline, no stop, no checkpoint.
+    /// No deadline, no stop, no checkpoint, no champion.
     pub fn watched(watch: &'a (dyn Fn(Progress) + Sync)) -> Control<'a> {
-        Control { deadline: None, watch, stop: &NEVER, checkpoints: None }
+        Control { deadline: None, watch, stop: &NEVER, checkpoints: None, champion: None }
     }
 }
 
@@ -38,6 +47,7 @@ pub struct Conditions<'a> {
     pub(super) watch: &'a (dyn Fn(Progress) + Sync),
     pub(super) stop: &'a AtomicBool,
     pub(super) journal: &'a RefCell<Journal>,
+    pub(super) champion: Option<&'a Group>,
 }
 
 /// The fit was told to stop. What it had done is in its checkpoint, if it keeps one.

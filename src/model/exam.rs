@@ -40,7 +40,7 @@ pub struct Exam {
 }
 
 /// What is common to the exams of a group.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Steps to forecast (T).
     pub horizon: usize,

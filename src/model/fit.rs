@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ndarray::{Array2, Axis};
 
+use crate::engine::network::Network;
 use crate::model::conformal::{self, Evidence, Sides};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
@@ -16,12 +17,13 @@ use crate::model::holdout;
 use crate::model::intervals;
 use crate::model::learn::{Learnt, Lesson};
 use crate::model::mix::{Mix, Stage};
-use crate::model::plan::{Plan, Shape};
+use crate::model::plan::{NetworkPlan, Plan, Shape};
 use crate::model::report::{FitReport, Progress};
 use crate::model::season;
 use crate::model::select::{self, Candidates, Choice, RidgeChoice};
 use crate::model::spec::{ModelKind, ModelSpec, Parts, tails};
 use crate::model::validation::{self, Validation};
+use crate::model::warm::{self, Common};
 use crate::model::work::Space;
 use crate::series::{Frequency, Series};
 
@@ -156,6 +158,7 @@ impl<'a> Fit<'a> {
 
         let mut notes: Vec<String> =
             explored.iter().flat_map(|learnt| learnt.notes.iter().cloned()).collect();
+        notes.extend(self.warm_note(&early, &explored));
         notes.extend(refit_notes);
         notes.extend(self.unsupported(interval_scores));
         // A network may have been thrown away for its best step was the first, or for it diverged.
@@ -291,7 +294,8 @@ impl<'a> Fit<'a> {
     /// through.
     fn weigh(&self, choice: &Choice, stage: &Stage, explored: &[Learnt], validation: &Validation) -> Mix {
         let base = Mix::base(choice, explored.len());
-        let trained: Vec<usize> = explored.iter().map(|learnt| usize::from(learnt.steps > 0)).collect();
+        let is_trained = |learnt: &Learnt| usize::from(learnt.member.network.is_some());
+        let trained: Vec<usize> = explored.iter().map(is_trained).collect();
         if trained.iter().all(|times| *times == 0) {
             return base;
         }
@@ -369,6 +373,7 @@ impl<'a> Fit<'a> {
             shape: &self.shape,
             recipe: self.plan.recipe,
             networks: &self.plan.networks,
+            champions: self.champions(stage),
             space: choice.space,
             work: &stage.work,
             names,
@@ -378,6 +383,24 @@ impl<'a> Fit<'a> {
             group: &self.name,
             label,
         }
+    }
+
+    /// The champion's network that each network of the plan starts from.
+    fn champions<'b>(&'b self, stage: &'b Stage) -> Vec<Option<&'b Network<f32>>> {
+        let (spec, levels) = (self.spec, self.spec.quantile_levels());
+        let trains_ridge = self.plan.recipe.skip_learning_rate > 0.0;
+        let common = Common { space: stage.base.space, terms: self.terms(), levels, trains_ridge };
+        let shape =
+            |network: &NetworkPlan| network.network(&self.shape, levels.len(), spec.parts(), spec.kind());
+        let wanted = stage.stems.iter().zip(self.plan.networks.iter().map(shape));
+        warm::networks(self.conditions.champion, &common, wanted)
+    }
+
+    /// How many networks were not fresh, where that was asked for.
+    fn warm_note(&self, stage: &Stage, explored: &[Learnt]) -> Option<String> {
+        self.conditions.champion.filter(|_| !explored.is_empty())?;
+        let warm = self.champions(stage).iter().flatten().count();
+        Some(format!("{warm} of {} networks started from those of the champion", explored.len()))
     }
 
     fn names(&self) -> Vec<&str> {

@@ -80,7 +80,8 @@ impl Forecaster {
         if by_frequency.is_empty() {
             return Err(ModelError::EmptyPanel);
         }
-        let journal = control.checkpoints.map(|folder| Journal::open(folder, checkpoint::key(panel, spec)));
+        let key = || checkpoint::key(panel, spec, control.champion);
+        let journal = control.checkpoints.map(|folder| Journal::open(folder, key()));
         let journal = RefCell::new(journal.unwrap_or_default());
         let used = journal.borrow().used();
         let deadline = control.deadline.map(|end| end.checked_sub(used).unwrap_or_else(Instant::now));
@@ -94,7 +95,8 @@ impl Forecaster {
                 now + end.saturating_duration_since(now) / (count - index as u32)
             });
             let (watch, stop, journal) = (control.watch, control.stop, &journal);
-            let conditions = Conditions { deadline, watch, stop, journal };
+            let champion = control.champion.and_then(|champion| champion.group(frequency));
+            let conditions = Conditions { deadline, watch, stop, journal, champion };
             conditions.go_on()?;
             let outcome = fit::fit(&series, frequency, spec, &conditions)?;
             groups.push(outcome.served);
@@ -131,11 +133,14 @@ impl Forecaster {
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
-            let group = self.groups.iter().find(|group| group.frequency == frequency);
-            all.extend(self.predict_group(group, frequency, &series, panel));
+            all.extend(self.predict_group(self.group(frequency), frequency, &series, panel));
         }
         all.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
         Forecasts { quantile_levels: self.spec.quantile_levels().to_vec(), series: all }
+    }
+
+    fn group(&self, frequency: Frequency) -> Option<&Group> {
+        self.groups.iter().find(|group| group.frequency == frequency)
     }
 
     fn predict_group(

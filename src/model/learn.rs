@@ -17,6 +17,7 @@ use crate::model::report::Progress;
 use crate::model::spec::{ModelSpec, Point};
 use crate::model::train::{Recipe, State, Task};
 use crate::model::validation::{self, Validation};
+use crate::model::warm;
 use crate::model::windows::Origins;
 use crate::model::work::{Space, WorkSeries};
 
@@ -34,6 +35,8 @@ pub struct Lesson<'a> {
     pub recipe: Recipe,
     /// Networks, as many as there are maps that they stand on.
     pub networks: &'a [NetworkPlan],
+    /// The champion's network that each of them starts from; a fresh one where there is none.
+    pub champions: Vec<Option<&'a Network<f32>>>,
     /// Work space.
     pub space: Space,
     /// Series in work space.
@@ -99,7 +102,7 @@ pub struct Best {
 
 impl Lesson<'_> {
     /// Trains a network on a ridge member and keeps the averaged weights of the step that did best on the validation
-    /// origins, step 0, the ridge map itself, included.
+    /// origins. Step 0 counts, too: the ridge map itself, or with the champion's network if that does better.
     ///
     /// # Errors
     /// If the fit is to stop.
@@ -137,7 +140,12 @@ impl Lesson<'_> {
             trains_ridge: self.recipe.skip_learning_rate > 0.0,
             seed,
         };
-        let start = self.with_network(ridge, index, seed);
+        let start = Start {
+            is_warm: self.champions[index].is_some(),
+            member: self.with_network(ridge, index, seed),
+            ridge,
+            recipe: self.recipe_for(index),
+        };
         let finished = journal.borrow().finished(&name);
         if let Some(learnt) = finished.filter(|learnt| self.could_learn(learnt, &start)) {
             return Ok(learnt);
@@ -145,33 +153,39 @@ impl Lesson<'_> {
         let resumed = journal.borrow_mut().resume(&name);
         let mut run = match resumed.filter(|run| self.could_run(run, &start, &goal)) {
             Some(run) => run,
-            None => self.begin(ridge, &start, &task, index, &goal),
+            None => self.begin(&start, &task, index, &goal),
         };
-        let is_long_enough = run.steps >= STEPS_MIN.min(self.recipe.steps);
+        let is_long_enough = run.steps >= STEPS_MIN.min(start.recipe.steps);
         let is_trained = is_long_enough && self.train(&mut run, &start, &task, &goal, &name)?;
-        let learnt = run.end(ridge, is_trained);
+        let learnt = run.end(start.untrained(), is_trained);
         journal.borrow_mut().finish(name, &learnt);
         Ok(learnt)
     }
 
-    fn begin(&self, ridge: &Member, start: &Member, task: &Task, index: usize, goal: &Goal) -> Run {
+    fn begin(&self, start: &Start, task: &Task, index: usize, goal: &Goal) -> Run {
         let (steps, schedule, best) = match goal {
             Goal::Steps { steps, schedule } => (*steps, *schedule, None),
             Goal::Best(validation) => {
                 let schedule = self.affordable(start, task, index);
-                let error = self.error(ridge, validation);
-                (schedule, schedule, Some(Best { error, step: 0, member: ridge.clone() }))
+                let best = |member: &Member| Best {
+                    error: self.error(member, validation),
+                    step: 0,
+                    member: member.clone(),
+                };
+                let (ridge, warm) = (best(start.ridge), start.is_warm.then(|| best(&start.member)));
+                let warm = warm.filter(|warm| warm.error < ridge.error || validation.is_empty());
+                (schedule, schedule, Some(warm.unwrap_or(ridge)))
             }
         };
-        let is_cut = best.is_some() && schedule < self.recipe.steps;
-        Run { steps, schedule, notes: Vec::new(), is_cut, best, state: State::new(start.clone()) }
+        let is_cut = best.is_some() && schedule < start.recipe.steps;
+        Run { steps, schedule, notes: Vec::new(), is_cut, best, state: State::new(start.member.clone()) }
     }
 
     /// Trains up to the goal; false where training diverged at every rate.
     fn train(
         &self,
         run: &mut Run,
-        start: &Member,
+        start: &Start,
         task: &Task,
         goal: &Goal,
         name: &str,
@@ -182,7 +196,7 @@ impl Lesson<'_> {
                 journal.borrow_mut().save(Some((name, run)));
                 return Err(Stopped);
             }
-            let recipe = self.recipe_of(run);
+            let recipe = start.recipe_of(run);
             if let Err(diverged) = run.state.advance(task, &recipe) {
                 let (step, series) = (diverged.step, self.names[diverged.series]);
                 run.notes.push(format!(
@@ -192,7 +206,7 @@ impl Lesson<'_> {
                     run.notes.push("training diverged at every rate; the ridge map serves alone".into());
                     return Ok(false);
                 }
-                run.state = State::new(start.clone());
+                run.state = State::new(start.member.clone());
                 continue;
             }
             let step = run.state.step;
@@ -227,13 +241,6 @@ impl Lesson<'_> {
         run.best.as_ref().is_none_or(|best| run.state.step < best.step + patience)
     }
 
-    /// The recipe after the divergences of a run.
-    fn recipe_of(&self, run: &Run) -> Recipe {
-        let mut recipe = Recipe { steps: run.schedule, ..self.recipe };
-        run.notes.iter().for_each(|_| recipe.slow_down());
-        recipe
-    }
-
     fn error(&self, member: &Member, validation: &Validation) -> f64 {
         let levels = self.spec.quantile_levels();
         let ensemble = Ensemble::counted(self.space, vec![(member.clone(), 1)], 0, self.terms(), levels);
@@ -246,13 +253,14 @@ impl Lesson<'_> {
     }
 
     /// Whether a result that a file held could be one of this lesson.
-    fn could_learn(&self, learnt: &Learnt, start: &Member) -> bool {
-        let most = self.recipe.steps;
-        fits(&learnt.member, start) && learnt.steps.max(learnt.schedule) <= most
+    fn could_learn(&self, learnt: &Learnt, start: &Start) -> bool {
+        let most = start.recipe.steps;
+        fits(&learnt.member, &start.member) && learnt.steps.max(learnt.schedule) <= most
     }
 
     /// Whether a run that a file held could be one of this lesson.
-    fn could_run(&self, run: &Run, start: &Member, goal: &Goal) -> bool {
+    fn could_run(&self, run: &Run, start: &Start, goal: &Goal) -> bool {
+        let Start { member: start, recipe, .. } = start;
         let is_goal = match (goal, &run.best) {
             (Goal::Steps { steps, schedule }, None) => (run.steps, run.schedule) == (*steps, *schedule),
             (Goal::Best(_), Some(best)) => {
@@ -262,26 +270,36 @@ impl Lesson<'_> {
         };
         let State { member, averaged, step, .. } = &run.state;
         is_goal
-            && run.schedule <= self.recipe.steps
+            && run.schedule <= recipe.steps
             && *step <= run.steps
             && run.notes.len() <= RETRIES
             && [member, averaged].iter().all(|member| member.network.is_some() && fits(member, start))
     }
 
-    /// The ridge member with a fresh network whose head is zero.
+    /// The ridge member with the champion's network, or a fresh one whose head is zero.
     fn with_network(&self, ridge: &Member, index: usize, seed: u64) -> Member {
+        if let Some(network) = self.champions[index] {
+            return Member { network: Some(network.clone()), ..ridge.clone() };
+        }
         let levels = self.spec.quantile_levels().len();
         let spec = self.networks[index].network(self.shape, levels, self.spec.parts(), self.spec.kind());
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Member { network: Some(Network::init(spec, &mut rng)), ..ridge.clone() }
     }
 
+    fn recipe_for(&self, index: usize) -> Recipe {
+        match self.champions[index] {
+            Some(_) => warm::shortened(self.recipe, STEPS_MIN),
+            None => self.recipe,
+        }
+    }
+
     /// Steps that fit into this member's share of the time left, by the clock of a few trial steps.
-    fn affordable(&self, start: &Member, task: &Task, index: usize) -> usize {
-        let recipe = &self.recipe;
+    fn affordable(&self, start: &Start, task: &Task, index: usize) -> usize {
+        let recipe = &start.recipe;
         let Some(deadline) = self.conditions.deadline else { return recipe.steps };
         let begin = Instant::now();
-        let mut state = State::new(start.clone());
+        let mut state = State::new(start.member.clone());
         let trial = (0..TRIAL_STEPS).try_for_each(|_| state.advance(task, recipe));
         let per_step = begin.elapsed() / TRIAL_STEPS as u32;
         // Members yet to be judged, and all members once more to serve.
@@ -296,6 +314,32 @@ impl Lesson<'_> {
     }
 }
 
+/// What a run starts from.
+struct Start<'a> {
+    /// The map alone.
+    ridge: &'a Member,
+    /// With the network that is trained.
+    member: Member,
+    /// Whether the network is one of the champion's.
+    is_warm: bool,
+    /// How it is trained.
+    recipe: Recipe,
+}
+
+impl Start<'_> {
+    /// What is there without training: a fresh network adds nothing to the map.
+    fn untrained(&self) -> &Member {
+        if self.is_warm { &self.member } else { self.ridge }
+    }
+
+    /// The recipe after the divergences of a run.
+    fn recipe_of(&self, run: &Run) -> Recipe {
+        let mut recipe = Recipe { steps: run.schedule, ..self.recipe };
+        run.notes.iter().for_each(|_| recipe.slow_down());
+        recipe
+    }
+}
+
 /// What a run is for.
 enum Goal<'a> {
     /// The step that does best here.
@@ -305,13 +349,13 @@ enum Goal<'a> {
 }
 
 impl Run {
-    /// The result, on a ridge member, of a run that was trained or could not be.
-    fn end(self, ridge: &Member, is_trained: bool) -> Learnt {
+    /// The result of a run that was trained or could not be.
+    fn end(self, untrained: &Member, is_trained: bool) -> Learnt {
         let Run { state, schedule, notes, is_cut, best, .. } = self;
         let (member, steps) = match best {
             Some(best) => (best.member, best.step),
             None if is_trained => (state.averaged, state.step),
-            None => (ridge.clone(), 0),
+            None => (untrained.clone(), 0),
         };
         let steps_tried = if is_trained { state.step } else { 0 };
         Learnt { member, steps, steps_tried, schedule, notes, is_cut }
@@ -345,114 +389,5 @@ fn loss_weights(work: &[WorkSeries]) -> Vec<f32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::checkpoint::Journal;
-    use crate::model::spec::RawModelSpec;
-    use crate::model::windows::{Anchor, Geometry};
-    use ndarray::Array2;
-    use std::cell::RefCell;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    const RECIPE: Recipe = Recipe {
-        steps: 40,
-        batch: 8,
-        learning_rate: 1e-3,
-        ssm_learning_rate: 1e-3,
-        skip_learning_rate: 0.0,
-        weight_decay: 0.0,
-        evaluate_every: 10,
-        patience: 2,
-    };
-
-    /// Repeats a fitted member's network on these series: 40 steps.
-    fn repeat(work: &[WorkSeries], recipe: Recipe, conditions: &Conditions) -> Result<Learnt, Stopped> {
-        let geometry = Geometry { lookback: 12, horizon: 3, anchor: Anchor::Mean(4) };
-        let raw = RawModelSpec { levels: vec![80.0], ..RawModelSpec::new("s4d", 3) };
-        let spec = ModelSpec::try_from(raw).expect("valid");
-        let skip = Array2::from_shape_fn((12, 3), |(l, t)| ((l + 2 * t) as f32).sin() * 0.1);
-        let offsets = Array2::zeros((3, spec.quantile_levels().len()));
-        let member = Member { geometry, skip, offsets, network: None };
-        let lesson = Lesson {
-            shape: &Shape { series: 3, length: 60, season: 4, horizon: 3, weekly: false },
-            recipe,
-            networks: &[NetworkPlan { lookback: 12, patch: 4, on_map: true }],
-            space: Space::Scaled,
-            work,
-            names: &["a", "b", "c"],
-            held: 0,
-            spec: &spec,
-            conditions,
-            group: "1h",
-            label: "training",
-        };
-        let explored = Learnt {
-            member: member.clone(),
-            steps: 40,
-            steps_tried: 40,
-            schedule: 40,
-            notes: vec![],
-            is_cut: false,
-        };
-        lesson.repeat(&member, 0, &explored)
-    }
-
-    fn learn(work: &[WorkSeries], deadline: Option<Instant>) -> Learnt {
-        let (stop, journal) = (AtomicBool::new(false), RefCell::new(Journal::default()));
-        let conditions = Conditions { deadline, watch: &|_| {}, stop: &stop, journal: &journal };
-        repeat(work, RECIPE, &conditions).expect("nobody stops it")
-    }
-
-    fn wave(index: usize) -> WorkSeries {
-        let values: Vec<f32> = (0..60).map(|t| ((t + index) as f32 * 0.9).sin()).collect();
-        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0, level: 0.0 }
-    }
-
-    #[test]
-    fn divergence_names_the_series_and_leaves_the_ridge_map() {
-        let mut work: Vec<WorkSeries> = (0..3).map(wave).collect();
-        work[1].filled[30] = f32::INFINITY;
-        let learnt = learn(&work, None);
-        assert_eq!((learnt.steps, learnt.member.network.is_none()), (0, true));
-        assert_eq!(learnt.notes.len(), RETRIES + 2, "{:?}", learnt.notes);
-        assert!(learnt.notes[0].contains("series b"), "{:?}", learnt.notes);
-    }
-
-    #[test]
-    fn a_deadline_ends_training_with_the_weights_so_far() {
-        let work: Vec<WorkSeries> = (0..3).map(wave).collect();
-        let full = learn(&work, None);
-        assert_eq!((full.steps, full.is_cut), (40, false));
-        let cut = learn(&work, Some(Instant::now()));
-        assert_eq!((cut.steps, cut.is_cut), (1, true));
-        assert!(cut.member.network.is_some());
-    }
-
-    /// With a ridge map that is trained, too.
-    #[test]
-    fn a_run_goes_on_from_any_step() {
-        let work: Vec<WorkSeries> = (0..3).map(wave).collect();
-        let recipe = Recipe { skip_learning_rate: 1e-3, ..RECIPE };
-        let folder = tempfile::tempdir().expect("folder");
-        let run = |stop_at: usize| {
-            let stop = AtomicBool::new(false);
-            let watch = |progress: Progress| stop.store(progress.done == stop_at, Ordering::Relaxed);
-            let journal = RefCell::new(Journal::open(folder.path(), "key".into()));
-            let conditions = Conditions { deadline: None, watch: &watch, stop: &stop, journal: &journal };
-            repeat(&work, recipe, &conditions)
-        };
-        let bits = |learnt: &Learnt| -> Vec<u32> {
-            let weights = learnt.member.weights("");
-            weights.iter().flat_map(|one| &one.values).map(|value| value.to_bits()).collect()
-        };
-        let whole = run(0).expect("nobody stops it");
-        let ridge = |learnt: &Learnt| learnt.member.skip.clone();
-        for stops in [vec![1], vec![39], vec![7, 8, 23]] {
-            stops.iter().for_each(|&at| assert!(run(at).is_err(), "stopped at {at}"));
-            let resumed = run(0).expect("nobody stops it");
-            assert_eq!(bits(&resumed), bits(&whole), "{stops:?}");
-            Journal::open(folder.path(), "key".into()).close();
-        }
-        assert_ne!(ridge(&whole), ridge(&learn(&work, None)), "the ridge map is trained");
-    }
-}
+#[path = "learn_tests.rs"]
+mod tests;

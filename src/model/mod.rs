@@ -4,7 +4,8 @@
 //! spec ─▶ forecaster: fit, predict, save        one group per frequency
 //!           └─ fit: the story of one group      season ─▶ plan ─▶ select ─▶ learn ─▶ gate, mix ─▶ conformal ─▶ group
 //!                └─ work, windows: work space and (lookback, horizon) windows
-//!                └─ ridge, smoothing, greedy: the base; member, train: the network on a map of it, its training loop
+//!                └─ ridge, smoothing, greedy: the base; member, train, warm: the network on a map of it, its training loop,
+//!                   the network that it starts from
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
 //!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
 //!                └─ predict, holdout: what a group publishes, and its score on the tail
@@ -42,6 +43,7 @@ mod stored;
 mod snapshot;
 mod checkpoint;
 pub mod intervals;
+mod warm;
 pub mod learn;
 pub mod mix;
 pub mod fit;

@@ -94,8 +94,12 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
         loaded.inspect_err(|error| tracing::warn!(%error, "the champion cannot be compared with")).ok()
     });
     let checkpoints = context.state.join("checkpoints").join(&job.name);
-    let control =
-        Control { deadline, watch: context.watch, stop: context.stop, checkpoints: Some(&checkpoints) };
+    let control = Control {
+        deadline,
+        stop: context.stop,
+        checkpoints: Some(&checkpoints),
+        ..Control::watched(context.watch)
+    };
     let fitted = Forecaster::fit(panel, &job.model, &control)?;
     clock.lap("fit");
     let judgement = match job.promotion {
