@@ -137,7 +137,7 @@ pub(super) static ROWS: [Row; 81] = [
     row(Key::Retrain, Table::Job, "retrain", Shape::Inline(Table::Retrain), "What makes a training due beside its schedule; looked at by score").example("{ age = \"30d\", error_drift = 1.5 }"),
     row(Key::Anomaly, Table::Job, "anomaly", Shape::Inline(Table::Anomaly), "Which values that come are anomalies; looked for by score").example("{ level = 95 }"),
     row(Key::RetrainAge, Table::Retrain, "age", Shape::Duration, "Age of the model that serves").example("\"30d\""),
-    row(Key::RetrainNewRows, Table::Retrain, "new_rows", Shape::Integer, "Rows since that model was trained").example("10000"),
+    row(Key::RetrainNewRows, Table::Retrain, "new_rows", Shape::Integer, "Values later than those that it was trained on").example("10000"),
     row(Key::RetrainErrorDrift, Table::Retrain, "error_drift", Shape::Number, "Its MASE as a multiple of what it was when it was trained").example("1.5"),
     row(Key::RetrainCoverageDrift, Table::Retrain, "coverage_drift", Shape::Number, "Distance of the coverage of its first level from that level, in percentage points").example("10"),
     row(Key::RetrainCoolDown, Table::Retrain, "cool_down", Shape::Duration, "Least time from one training to the next").default("\"24h\""),

@@ -38,16 +38,23 @@ fn observed(series: &Series) -> Vec<f64> {
     series.values.iter().copied().filter(|value| !value.is_nan()).collect()
 }
 
-/// A run of equal values at the end, far longer than any before.
+/// A run of equal values at the end, or a few values before it, far longer than any other.
 fn frozen(series: &Series) -> Option<String> {
     let values = observed(series);
-    let runs: Vec<usize> = values.chunk_by(|a, b| a == b).map(<[f64]>::len).collect();
-    let (last, earlier) = runs.split_last()?;
-    let longest = earlier.iter().max()?;
-    let is_frozen = *last >= FROZEN_STEPS && *last >= FROZEN_TIMES * longest;
+    let runs: Vec<&[f64]> = values.chunk_by(|a, b| a == b).collect();
+    let mut after = 0;
+    let recent = runs.iter().enumerate().rev().take_while(|(_, run)| {
+        let is_recent = after < FROZEN_STEPS;
+        after += run.len();
+        is_recent
+    });
+    let (place, run) = recent.max_by_key(|(_, run)| run.len())?;
+    let others = runs.iter().enumerate().filter(|(other, _)| *other != place);
+    let longest = others.map(|(_, other)| other.len()).max()?;
+    let is_frozen = run.len() >= FROZEN_STEPS && run.len() >= FROZEN_TIMES * longest;
     is_frozen.then(|| {
-        let value = values[values.len() - 1];
-        format!("the last {last} values are all {value}; before, no more than {longest} in a row were equal")
+        let (count, value) = (run.len(), run[0]);
+        format!("{count} values in a row at its end are all {value}; otherwise no more than {longest} were equal")
     })
 }
 
@@ -119,7 +126,9 @@ mod tests {
         let mut frozen = wave(900);
         frozen[732..].fill(21.5);
         let text = found(&panel(vec![frozen.clone()])).expect("frozen");
-        assert!(text.contains("the last 168 values are all 21.5"), "{text}");
+        assert!(text.contains("168 values in a row at its end are all 21.5"), "{text}");
+        frozen[892..].copy_from_slice(&wave(8));
+        assert!(found(&panel(vec![frozen])).is_some(), "it works again, since a few hours");
         for (factor, is_damage) in [(1000.0, true), (0.001, true), (3.0, false), (0.2, false)] {
             let mut scaled = wave(900);
             scaled[732..].iter_mut().for_each(|value| *value *= factor);

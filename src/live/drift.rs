@@ -14,7 +14,7 @@ const RUNS: usize = 20;
 pub struct RetrainSpec {
     /// Age of the champion.
     pub age: Option<SignedDuration>,
-    /// Rows of the source beyond those that the champion was trained on.
+    /// Values later than those that the champion was trained on.
     pub new_rows: Option<usize>,
     /// MASE of its runs as a multiple of its MASE when it was trained.
     pub error_drift: Option<f64>,
@@ -45,15 +45,15 @@ pub struct Situation<'a> {
     pub trained_at: i64,
     /// The instant of the question, microseconds UTC.
     pub now: i64,
-    /// Rows of the source now.
-    pub rows: usize,
+    /// Values later than the cutoff of the champion.
+    pub new_rows: usize,
     /// Scores of the job's runs, ascending by instant.
     pub scores: &'a [ScoreRow],
 }
 
 /// Why a training is due, with the figures: the strongest reason first. Nothing before the cool-down is over.
 pub fn due(spec: &RetrainSpec, situation: &Situation<'_>) -> Vec<(Reason, String)> {
-    let Situation { champion, trained_at, now, rows, scores } = *situation;
+    let Situation { champion, trained_at, now, new_rows, scores } = *situation;
     if now.saturating_sub(trained_at) < micros(spec.cool_down) {
         return Vec::new();
     }
@@ -82,9 +82,8 @@ pub fn due(spec: &RetrainSpec, situation: &Situation<'_>) -> Vec<(Reason, String
         })
     };
     let grown = || {
-        let more = rows.saturating_sub(champion.rows);
-        let text = format!("{more} rows have come since version {version} was trained");
-        (more >= spec.new_rows?).then_some((Reason::NewRows, text))
+        let text = format!("{new_rows} values have come since those that version {version} was trained on");
+        (new_rows >= spec.new_rows?).then_some((Reason::NewRows, text))
     };
     let aged = || {
         let age = now.saturating_sub(champion.slot);

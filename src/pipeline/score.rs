@@ -8,7 +8,7 @@ use crate::live::truth::Truth;
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::{JobSpec, SourceRead, SourceReport, StopWatch};
 use crate::publish::{self, AnomalyRow, Commit, PublishError, ScoreRow};
-use crate::series::Panel;
+use crate::series::{Panel, Series};
 use std::collections::BTreeSet;
 
 /// The newest runs that are looked at: enough for a month of hours, and bounded for a job of every minute.
@@ -54,7 +54,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
         publish::write_anomalies(&publish::anomalies_path(&job.sink.path, &job.name)?, anomalies)?;
     }
     let report = SourceReport::of(&reading.ingested);
-    let retrain = retrain(job, context, report.rows, &reviewed.table)?;
+    let retrain = retrain(job, context, panel, &reviewed.table)?;
     clock.lap("publish");
 
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };
@@ -126,23 +126,28 @@ fn name(commit: &Commit) -> RunName {
 }
 
 /// Why a training is due; nothing where no model serves, or the job does not ask.
-pub fn retrain(
+fn retrain(
     job: &JobSpec,
     context: &Context,
-    rows: usize,
+    panel: &Panel,
     scores: &[ScoreRow],
 ) -> Result<Vec<(Reason, String)>, StageError> {
     let Some(spec) = &job.retrain else { return Ok(Vec::new()) };
     let Some(champion) = context.registry.champion(&job.name)? else { return Ok(Vec::new()) };
     let versions = context.registry.versions(Some(&job.name));
     let trained_at = versions.iter().filter_map(|version| Some(version.manifest.as_ref().ok()?.slot)).max();
+    let later = |series: &Series| {
+        let known = series.times.partition_point(|&time| time <= champion.cutoff);
+        series.values[known..].iter().filter(|value| !value.is_nan()).count()
+    };
+    let new_rows = panel.series.iter().map(later).sum();
     Ok(drift::due(
         spec,
         &Situation {
             trained_at: trained_at.unwrap_or(champion.slot),
             champion: &champion,
             now: context.moment.issued_at,
-            rows,
+            new_rows,
             scores,
         },
     ))
