@@ -5,6 +5,7 @@
 mod allocations;
 mod artifact;
 mod cli;
+mod components;
 mod daemon;
 mod deploy;
 mod forecaster;
