@@ -37,7 +37,7 @@ pub fn networks<'a>(
                 && member.geometry == stem.geometry
                 && (common.trains_ridge || is_map(member) == is_map(stem))
         };
-        let position = left.iter().position(|member| fits(member))?;
+        let position = left.iter().position(fits)?;
         left.remove(position).network.as_ref()
     };
     wanted.map(&mut take).collect()
