@@ -6,6 +6,7 @@ mod compare;
 mod config;
 mod daemon_config;
 mod forecast;
+mod live;
 mod models;
 mod outputs;
 mod program;

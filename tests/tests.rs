@@ -6,6 +6,7 @@ mod allocations;
 mod artifact;
 mod cli;
 mod closed_loop;
+mod components;
 mod daemon;
 mod deploy;
 mod forecaster;

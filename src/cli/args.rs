@@ -1,7 +1,7 @@
 //! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
 
 use crate::cli::args_backtest::{Backtest, Compare};
-use crate::cli::args_daemon::{Run, RunsCommand, ScheduleCommand, Score, Serve};
+use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score, Serve};
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
@@ -85,6 +85,9 @@ pub(super) enum Command {
     /// Compare the published forecasts of a job with what came
     #[command(after_help = exit::help())]
     Score(Score),
+    /// Tell why a series is forecast as it is
+    #[command(after_help = exit::help())]
+    Explain(Explain),
     /// Work one slot of a job now
     #[command(after_help = exit::help())]
     Run(Run),

@@ -48,6 +48,19 @@ pub(super) struct Run {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// Series to explain
+    #[arg(value_name = "ID")]
+    pub unique_id: String,
+    /// Name of the job
+    #[arg(long, value_name = "JOB")]
+    pub job: String,
+    /// Config file of the daemon
+    #[arg(short, long, env = "S4CAST_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Score {
     /// Name of the job
     #[arg(long, value_name = "JOB")]

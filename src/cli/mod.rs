@@ -17,6 +17,7 @@ mod data;
 mod demo;
 mod error;
 mod exit;
+mod explain;
 mod forecast;
 mod generate;
 mod init;
@@ -102,6 +103,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
         Command::Serve(command) => daemon::serve(command),
         Command::Run(command) => run::run(command, terminal),
+        Command::Explain(command) => explain::run(command, terminal),
         Command::Score(command) => score::run(command, terminal),
         Command::Schedule(command) => schedule::dispatch(command, terminal),
         Command::Runs(command) => runs::dispatch(command, terminal),

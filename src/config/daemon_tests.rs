@@ -5,7 +5,8 @@ use super::file::{ConfigFile, parse};
 use super::http::Secrets;
 use super::*;
 use crate::ingest::{BadSeriesLimit, SuspectAction};
-use crate::pipeline::Fallback;
+use crate::live::anomaly::Direction;
+use crate::pipeline::{Fallback, Promotion};
 use crate::publish::{Format, Naming};
 use crate::schedule::spec::{JobPlan, Missed, Overlap};
 use jiff::SignedDuration;
@@ -140,11 +141,42 @@ fn every_choice_can_be_made() {
                 Table::Sink => ("[sink.lake]", "[sink.lake]\n"),
                 _ => ("[job.load]", "[job.load]\n"),
             };
-            valid(&SMALL.replace(start, &format!("{header}{} = \"{word}\"", key.name())));
+            let one = format!("{} = \"{word}\"", key.name());
+            let one = match key.table() {
+                Table::Anomaly => format!("score = {{ every = \"1h\" }}\nanomaly = {{ {one} }}"),
+                _ => one,
+            };
+            valid(&SMALL.replace(start, &format!("{header}{one}")));
         }
     }
     let queue = plan(&SMALL.replace("[schedule.nightly]", "[schedule.nightly]\noverlap = \"queue\""));
     assert_eq!(queue.train.expect("a schedule").overlap, Overlap::Queue);
+}
+
+#[test]
+fn what_a_job_does_about_what_came_is_checked_in_one_go() {
+    let with = |keys: &str| SMALL.replace("[job.load]\n", &format!("[job.load]\n{keys}\n"));
+    let full = "score = { every = \"1h\" }\npromotion = \"manual\"\nsegment = \"site\"\n\
+                retrain = { age = \"30d\", new_rows = 5, error_drift = 1.5, coverage_drift = 10 }\n\
+                anomaly = { level = 95, direction = \"above\", least_share = 0.1, range = [0, 9] }";
+    let job = plan(&with(full)).job;
+    let (retrain, anomaly) = (job.retrain.expect("a policy"), job.anomaly.expect("a rule"));
+    assert_eq!((job.promotion, job.segment.as_deref()), (Promotion::Manual, Some("site")));
+    assert_eq!(
+        (retrain.new_rows, retrain.error_drift, retrain.cool_down.as_hours()),
+        (Some(5), Some(1.5), 24)
+    );
+    assert_eq!((anomaly.level, anomaly.direction, anomaly.range), (95.0, Direction::Above, Some([0.0, 9.0])));
+    let wrong = "score = { every = \"1h\" }\nretrain = { error_drift = 0.5, cool_down = \"1h\" }\n\
+                 anomaly = { level = 90, least_distance = -1, range = [3, 1] }";
+    let problems = messages(&with(wrong)).join("\n");
+    for words in ["0.5 is not above 1", "no interval of 90 %", "-1 is below 0", "a range has two ends"] {
+        assert!(problems.contains(words), "{words}: {problems}");
+    }
+    let idle = "anomaly = { level = 95 }";
+    assert!(messages(&with(idle)).join("").contains("anomaly without score does nothing"));
+    let empty = "score = { every = \"1h\" }\nretrain = { cool_down = \"1h\" }";
+    assert!(messages(&with(empty)).join("").contains("nothing makes a training due"));
 }
 
 #[test]

@@ -54,7 +54,9 @@ fn frozen(series: &Series) -> Option<String> {
     let is_frozen = run.len() >= FROZEN_STEPS && run.len() >= FROZEN_TIMES * longest;
     is_frozen.then(|| {
         let (count, value) = (run.len(), run[0]);
-        format!("{count} values in a row at its end are all {value}; otherwise no more than {longest} were equal")
+        format!(
+            "{count} values in a row at its end are all {value}; otherwise no more than {longest} were equal"
+        )
     })
 }
 

@@ -25,6 +25,11 @@ pub fn seasons(kind: ModelKind, season: usize, frequency: Frequency) -> Vec<usiz
     std::iter::once(season).chain(longer.filter(|_| has_longer)).collect()
 }
 
+/// Last steps that a forecast depends on.
+pub fn reach(kind: ModelKind) -> usize {
+    if kind == ModelKind::Mstl { DECOMPOSED_MAX } else { SMOOTHED_MAX }
+}
+
 /// Quantile forecasts (T, Q) of [`ModelKind::Ets`] or [`ModelKind::Mstl`]; `None` where there is too little to fit, or
 /// no finite forecast.
 ///
@@ -40,9 +45,8 @@ pub fn forecast(
     levels: &[f64],
 ) -> Option<Array2<f64>> {
     let season = seasons.first().copied().unwrap_or(1);
-    let longest = if kind == ModelKind::Mstl { DECOMPOSED_MAX } else { SMOOTHED_MAX };
     let mut seen = fill(values, season);
-    seen.drain(..seen.len().saturating_sub(longest));
+    seen.drain(..seen.len().saturating_sub(reach(kind)));
     let size = seen.iter().fold(0.0, |size: f64, y| size.max(y.abs()));
     if seen.len() < VALUES_MIN || !size.is_finite() {
         return None;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::model::artifact;
 use crate::model::checkpoint::{self, Journal};
+use crate::model::components::{self, Components};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::fit;
 use crate::model::group::{Group, Served};
@@ -137,6 +138,12 @@ impl Forecaster {
         }
         all.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
         Forecasts { quantile_levels: self.spec.quantile_levels().to_vec(), series: all }
+    }
+
+    /// What the point forecast of one series of the panel, from its own end, is made of; `None` if there is no such series.
+    pub fn components(&self, panel: &Panel, unique_id: &str) -> Option<Components> {
+        let series = panel.series.iter().find(|series| series.unique_id == unique_id)?;
+        components::of(&self.spec, self.group(series.frequency), series, panel)
     }
 
     fn group(&self, frequency: Frequency) -> Option<&Group> {

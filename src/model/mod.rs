@@ -8,7 +8,8 @@
 //!                   the network that it starts from
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
 //!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
-//!                └─ predict, holdout: what a group publishes, and its score on the tail
+//!                └─ predict, holdout, components: what a group publishes, its score on the
+//!                   tail, and the parts of it
 //!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
@@ -39,6 +40,7 @@ pub mod conformal;
 pub mod group;
 pub mod predict;
 pub mod holdout;
+pub mod components;
 mod stored;
 mod snapshot;
 mod checkpoint;

@@ -22,13 +22,17 @@ const SEASONS_MAX: usize = 20;
 /// Smoothing weights that are tried: multiples of 1/20 below 1.
 const ALPHA_STEPS: usize = 20;
 
+/// Last steps that a forecast depends on.
+pub fn reach(season: usize) -> usize {
+    STEPS_MAX.max(SEASONS_MAX * season)
+}
+
 /// Quantile forecasts (T, Q) of one series from its visible values, none of them missing; the middle is the point
 /// forecast. A logistic distribution with the variance of simple exponential smoothing, σ² (1 + (h − 1) α²), stands in for
 /// that of the errors. All zeros without any value.
 pub fn forecast(values: &[f32], season: usize, horizon: usize, levels: &[f64]) -> Array2<f64> {
-    let steps = STEPS_MAX.max(SEASONS_MAX * season);
     let values: Vec<f64> =
-        values[values.len().saturating_sub(steps)..].iter().copied().map(f64::from).collect();
+        values[values.len().saturating_sub(reach(season))..].iter().copied().map(f64::from).collect();
     let mut quantiles = Array2::zeros((horizon, levels.len()));
     if values.is_empty() {
         return quantiles;
@@ -77,8 +81,8 @@ fn seasonal_indices(values: &[f64], season: usize) -> Vec<f64> {
     indices
 }
 
-/// Slope of the least-squares line.
-fn slope(values: &[f64]) -> f64 {
+/// Slope of the least-squares line per step, 0 of fewer than two values.
+pub fn slope(values: &[f64]) -> f64 {
     let middle = (values.len() as f64 - 1.0) / 2.0;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let (mut cross, mut square) = (0.0, 0.0);

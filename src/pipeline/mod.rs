@@ -2,6 +2,7 @@
 
 mod backtest;
 mod compare;
+mod explain;
 mod forecast;
 mod job;
 mod report;
@@ -12,6 +13,7 @@ mod train;
 
 pub use backtest::{BacktestJob, BacktestReport, backtest};
 pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
+pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec, Promotion};
 pub use report::{JobReport, SourceReport};

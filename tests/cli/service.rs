@@ -148,6 +148,12 @@ fn a_daemon_answers_is_alone_and_ends_well() {
     let (status, planned) = daemon.post("/api/v1/jobs/a/run", "sesame", run);
     assert_eq!(status, 202, "{planned}");
     await_(|| daemon.get("/api/v1/forecasts/a").0 == 200);
+    for table in ["scores", "anomalies"] {
+        let (status, rows) = daemon.get(&format!("/api/v1/{table}/a"));
+        assert!(status == 200 && rows.contains(&format!("\"{table}\":[]")), "{rows}");
+        assert_eq!(daemon.get(&format!("/api/v1/{table}/nobody")).0, 404);
+        assert_eq!(daemon.get(&format!("/api/v1/{table}/a?limit=0")).0, 400);
+    }
     let (_, rows) = daemon.get("/api/v1/forecasts/a?limit=2");
     assert_eq!(rows.matches("\"yhat\":").count(), 2, "{rows}");
     let arrow = "Accept: application/vnd.apache.arrow.stream, */*;q=0.1\r\n";

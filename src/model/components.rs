@@ -1,0 +1,283 @@
+//! What a point forecast is made of: parts that add up to it, and what the model saw.
+//!
+//! ```text
+//! published = trend + seasonal + network + remainder + bounds
+//! ```
+//!
+//! The split needs nothing of the model but its forecast, so that it is the same for all of them. With ŷ the forecast before
+//! bounds and b that of the ensemble without its networks, `network` is ŷ − b; b is decomposed after the last seasons of the
+//! history by moving averages (classical additive decomposition, Hyndman and Athanasopoulos, Forecasting: Principles and
+//! Practice, 3.4); what that leaves is `remainder`, and `bounds` is what minimum, maximum and rounding changed.
+
+use crate::model::classical;
+use crate::model::ensemble::Ensemble;
+use crate::model::group::{Group, Served};
+use crate::model::member::Member;
+use crate::model::predict::{self, Made};
+use crate::model::smoothing;
+use crate::model::spec::ModelSpec;
+use crate::model::work::{Space, fill};
+use crate::series::{Panel, Series};
+
+/// The parts of one series' point forecast (T each), in units of the target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Components {
+    /// Target timestamps, microseconds UTC.
+    pub times: Vec<i64>,
+    /// As published: the sum of the parts.
+    pub point: Vec<f64>,
+    /// Level and drift.
+    pub trend: Vec<f64>,
+    /// What repeats with the season, around zero; zero where there is no season or the history holds none.
+    pub seasonal: Vec<f64>,
+    /// What networks added to the maps that they stand on; zero where none serves.
+    pub network: Vec<f64>,
+    /// What is left of the forecast without networks.
+    pub remainder: Vec<f64>,
+    /// What bounds and rounding changed.
+    pub bounds: Vec<f64>,
+    /// What the forecast was made from.
+    pub sight: Sight,
+}
+
+/// What a model saw of a series, and what it consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    /// Published name of what made the forecast.
+    pub model_id: &'static str,
+    /// Timestamp of the earliest input that the point depends on, microseconds UTC.
+    pub start: i64,
+    /// Steps from there to the end of the series.
+    pub inputs: usize,
+    /// Of these, how many were missing and filled from the past.
+    pub missing: usize,
+    /// Season length in steps, 1 for none.
+    pub season_length: usize,
+    /// Space that the model works in; `None` where it works on the target as it is.
+    pub space: Option<Space>,
+    /// Weight of the members that have networks, 0 to 1.
+    pub network_share: f64,
+    /// What is averaged, by kind, and how many there are of each.
+    pub members: Vec<(&'static str, usize)>,
+}
+
+/// The parts of the forecast of one series of the panel; `None` for an empty one.
+pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Panel) -> Option<Components> {
+    let cutoff = series.cutoff()?;
+    let season = group.map_or(1, |group| group.season);
+    let made = predict::forecasts(spec, group, &[series], &panel.marks).pop()?;
+    // Where seasonal naive stands in, the group's model has no part in the forecast.
+    let group = group.filter(|group| group.model_id == made.model_id);
+    let base = group.and_then(|group| without_networks(group, series)).unwrap_or_else(|| made.point.clone());
+    let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>();
+    let split = Split::of(&fill(&series.values, season), &base, season);
+    let sight = Sight::of(group, &made, series, season);
+    let point = made.clone().bounded(spec.bounds()).point;
+    Some(Components {
+        times: series.frequency.after(cutoff, spec.horizon(), &panel.zone),
+        trend: split.trend,
+        seasonal: split.seasonal,
+        network: difference(&made.point, &base),
+        remainder: split.remainder,
+        bounds: difference(&point, &made.point),
+        point,
+        sight,
+    })
+}
+
+/// Point forecast (T) of an ensemble whose networks are left out of their members; `None` where there are none, or where
+/// the difference that they make is no number.
+fn without_networks(group: &Group, series: &Series) -> Option<Vec<f64>> {
+    let Served::Ensemble(ensemble) = &group.served else { return None };
+    if !ensemble.has_network() {
+        return None;
+    }
+    let bare = |(member, weight): &(Member, f64)| (Member { network: None, ..member.clone() }, *weight);
+    let base = Ensemble { members: ensemble.members.iter().map(bare).collect(), ..(**ensemble).clone() };
+    let work = predict::in_work_space(&base, series, group.season)?;
+    let point = base.point(&[&work], &[work.steps()]).row(0).to_vec();
+    // Beyond that, differences may overflow.
+    point.iter().all(|y| y.abs() < f64::MAX / 4.0).then_some(point)
+}
+
+impl Sight {
+    fn of(group: Option<&Group>, made: &Made, series: &Series, season: usize) -> Sight {
+        let len = series.values.len();
+        let naive = || if season <= len { season } else { 1 };
+        let (reach, members) = match group.map(|group| &group.served) {
+            Some(Served::Ensemble(ensemble)) => {
+                let is_smoothed = ensemble.smoothing > 0.0;
+                let smoothed = if is_smoothed { smoothing::reach(season) } else { 0 };
+                (ensemble.lookback_max().max(smoothed), kinds(ensemble))
+            }
+            Some(Served::Local { kind }) => (classical::reach(*kind), vec![(made.model_id, 1)]),
+            _ => (naive(), vec![(made.model_id, 1)]),
+        };
+        let ensemble = match group.map(|group| &group.served) {
+            Some(Served::Ensemble(ensemble)) => Some(ensemble),
+            _ => None,
+        };
+        let share = |ensemble: &Ensemble| {
+            let networks = ensemble.members.iter().filter(|(member, _)| member.network.is_some());
+            networks.map(|(_, weight)| weight).sum::<f64>()
+        };
+        let inputs = reach.min(len);
+        Sight {
+            model_id: made.model_id,
+            start: series.times[len - inputs],
+            inputs,
+            missing: series.values[len - inputs..].iter().filter(|y| y.is_nan()).count(),
+            season_length: season,
+            space: ensemble.map(|ensemble| ensemble.space),
+            network_share: ensemble.map_or(0.0, |ensemble| share(ensemble)),
+            members,
+        }
+    }
+}
+
+/// Members by kind: maps alone first, then smoothing, then networks.
+fn kinds(ensemble: &Ensemble) -> Vec<(&'static str, usize)> {
+    let kind = |member: &Member| match &member.network {
+        None => "ridge",
+        Some(network) if network.spec.levels.is_some() => "sashimi",
+        Some(network) => network.spec.ssm.as_str(),
+    };
+    let count = |of: &str| ensemble.members.iter().filter(|(member, _)| kind(member) == of).count();
+    let smoothing = ("smoothing", usize::from(ensemble.smoothing > 0.0));
+    let all = [("ridge", count("ridge")), smoothing];
+    let networks = ["s4d", "s4", "sashimi"].map(|name| (name, count(name)));
+    all.into_iter().chain(networks).filter(|(_, count)| *count > 0).collect()
+}
+
+/// Seasons of the history that a forecast is decomposed with.
+const SEASONS: usize = 3;
+
+/// A forecast in parts (T each).
+struct Split {
+    trend: Vec<f64>,
+    seasonal: Vec<f64>,
+    remainder: Vec<f64>,
+}
+
+impl Split {
+    /// The parts of a forecast after a history without holes; the forecast alone as trend where they are no numbers.
+    fn of(history: &[f64], forecast: &[f64], season: usize) -> Split {
+        let tail = &history[history.len().saturating_sub(SEASONS * season)..];
+        let values: Vec<f64> = tail.iter().chain(forecast).copied().collect();
+        let size = values.iter().fold(0.0, |size: f64, y| size.max(y.abs()));
+        let zeros = vec![0.0; forecast.len()];
+        let whole = || Split { trend: forecast.to_vec(), seasonal: zeros.clone(), remainder: zeros.clone() };
+        if size == 0.0 {
+            return whole();
+        }
+        // In units of the size, so that gigantic values have finite sums.
+        let values: Vec<f64> = values.iter().map(|y| y / size).collect();
+        let is_seasonal = season > 1 && tail.len() >= season && values.len() >= 2 * season;
+        let (mut trend, mut seasonal) = if is_seasonal {
+            decomposed(&values, season)
+        } else {
+            (line(&values[tail.len()..]), vec![0.0; forecast.len()])
+        };
+        let start = trend.len() - forecast.len();
+        trend.drain(..start);
+        seasonal.drain(..start.min(seasonal.len() - forecast.len()));
+        trend.iter_mut().chain(&mut seasonal).for_each(|part| *part *= size);
+        let rest = |step: usize| forecast[step] - trend[step] - seasonal[step];
+        let remainder: Vec<f64> = (0..forecast.len()).map(rest).collect();
+        let is_finite = trend.iter().chain(&seasonal).chain(&remainder).all(|part| part.is_finite());
+        if is_finite { Split { trend, seasonal, remainder } } else { whole() }
+    }
+}
+
+/// Trend and seasonal part of values that are at least two seasons long; both lack the first half season.
+///
+/// The trend is the centred moving average over one season, which goes on from the last one with the slope of the averages
+/// of one season; the seasonal part is the mean deviation from it of every phase, all of which add up to zero.
+fn decomposed(values: &[f64], season: usize) -> (Vec<f64>, Vec<f64>) {
+    let (half, is_even) = (season / 2, season.is_multiple_of(2));
+    let mut sums = vec![0.0];
+    for y in values {
+        sums.push(sums[sums.len() - 1] + y);
+    }
+    let mut trend: Vec<f64> = (half..values.len() - half)
+        .map(|t| {
+            let ends = if is_even { 0.5 * (values[t - half] + values[t + half]) } else { 0.0 };
+            (sums[t + half + 1] - sums[t - half] - ends) / season as f64
+        })
+        .collect();
+    let averages = &trend[trend.len().saturating_sub(season)..];
+    let slope = smoothing::slope(averages);
+    let last = averages[averages.len() - 1];
+    trend.extend((1..=half).map(|ahead| last + slope * ahead as f64));
+    let mut phases = vec![(0.0, 0usize); season];
+    for (t, (y, trend)) in values[half..].iter().zip(&trend).enumerate() {
+        let (sum, count) = &mut phases[t % season];
+        *sum += y - trend;
+        *count += 1;
+    }
+    let means: Vec<f64> = phases.iter().map(|(sum, count)| sum / *count as f64).collect();
+    let level = means.iter().sum::<f64>() / season as f64;
+    let seasonal = (0..trend.len()).map(|t| means[t % season] - level).collect();
+    trend.iter_mut().for_each(|value| *value += level);
+    (trend, seasonal)
+}
+
+/// The least-squares line through the values, at each of them.
+fn line(values: &[f64]) -> Vec<f64> {
+    let count = values.len() as f64;
+    let (mean, slope) = (values.iter().sum::<f64>() / count, smoothing::slope(values));
+    (0..values.len()).map(|t| mean + slope * (t as f64 - (count - 1.0) / 2.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(t: usize, season: usize) -> f64 {
+        4.0 * (t as f64 * std::f64::consts::TAU / season as f64).sin()
+    }
+
+    #[test]
+    fn a_line_with_a_sine_on_it_comes_apart_exactly() {
+        for season in [2, 7, 12, 24] {
+            for (history, horizon) in [(5 * season, 1), (2 * season, season + 3), (season, season), (300, 50)]
+            {
+                let values: Vec<f64> =
+                    (0..history + horizon).map(|t| 50.0 + 0.3 * t as f64 + wave(t, season)).collect();
+                let split = Split::of(&values[..history], &values[history..], season);
+                for step in 0..horizon {
+                    let t = history + step;
+                    let (trend, seasonal) = (50.0 + 0.3 * t as f64, wave(t, season));
+                    assert!((split.trend[step] - trend).abs() < 1e-9, "{season} {history} {step}");
+                    assert!((split.seasonal[step] - seasonal).abs() < 1e-9, "{season} {history} {step}");
+                    assert!(split.remainder[step].abs() < 1e-9);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_season_or_a_history_of_one_a_line_is_the_trend() {
+        for (history, season) in [(vec![], 1), (vec![9.0; 40], 1), (vec![9.0; 6], 7), (vec![9.0; 8], 7)] {
+            let split = Split::of(&history, &[1.0, 2.0, 4.0, 4.0], season);
+            assert_eq!(split.seasonal, [0.0; 4]);
+            let expected = [1.1, 2.2, 3.3, 4.4];
+            assert!(
+                split.trend.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12),
+                "{:?}",
+                split.trend
+            );
+        }
+        assert_eq!(Split::of(&[], &[3.0], 12).trend, [3.0]);
+        assert_eq!(Split::of(&[0.0; 30], &[0.0; 2], 7).trend, [0.0; 2]);
+    }
+
+    #[test]
+    fn gigantic_values_have_parts() {
+        let history: Vec<f64> = (0..40).map(|t| if t % 3 == 0 { 1.7e308 } else { -1.7e308 }).collect();
+        for forecast in [[1.7e308, -1.7e308], [-1.7e308, 5e-324]] {
+            let Split { trend, seasonal, remainder } = Split::of(&history, &forecast, 7);
+            assert!(trend.iter().chain(&seasonal).chain(&remainder).all(|part| part.is_finite()));
+        }
+    }
+}
