@@ -307,17 +307,19 @@ fn every_trigger_of_the_retrain_policy_has_its_reason() {
     let cases = [
         (RetrainSpec { age: Some(days * 20), ..quiet }, vec![Reason::Age]),
         (RetrainSpec { new_rows: Some(11 * DAY), ..quiet }, vec![Reason::NewRows]),
-        (RetrainSpec { error_drift: Some(2.0), ..quiet }, vec![Reason::ErrorDrift]),
+        (RetrainSpec { error_drift: Some(1.5), ..quiet }, vec![Reason::ErrorDrift]),
         (RetrainSpec { coverage_drift: Some(25.0), ..quiet }, vec![Reason::CoverageDrift]),
         (
-            RetrainSpec { error_drift: Some(2.0), new_rows: Some(1), ..quiet },
+            RetrainSpec { error_drift: Some(1.5), new_rows: Some(1), ..quiet },
             vec![Reason::ErrorDrift, Reason::NewRows],
         ),
     ];
     let place = Place::new(|_| {});
     let mut values = load(80, 8);
+    // From day 46 on the noise is four times as large, which no model can forecast.
     for (hour, value) in values.iter_mut().enumerate().skip(46 * DAY) {
-        *value -= 20.0 * (hour as f64 / 24.0 * std::f64::consts::TAU).sin();
+        let calm = 50.0 + 10.0 * (hour as f64 / 24.0 * std::f64::consts::TAU).sin();
+        *value += 3.0 * (*value - calm);
     }
     place.write(&values);
     place.train(40 * DAY);
