@@ -67,7 +67,6 @@ fn provenance(key: &RunKey) -> Provenance {
         model_version: 1,
         primary_level: 80.0,
         levels: vec![80.0, 95.0],
-        correction: None,
         metadata: Vec::new(),
     }
 }

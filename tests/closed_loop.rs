@@ -164,6 +164,17 @@ fn every_vintage_is_scored_once_its_time_has_come() {
 }
 
 #[test]
+fn a_segment_that_no_series_has_is_said_and_stops_nothing() {
+    let place = Place::new(|job| job.segment = Some("region".into()));
+    place.write(&load(45, 10));
+    place.train(40 * DAY);
+    place.forecast(41 * DAY);
+    let scored = place.score(43 * DAY);
+    assert!(scored.shortfalls[0].contains("no id column 'region'; the id columns are unique_id"));
+    assert_eq!(scored.runs, 1);
+}
+
+#[test]
 fn a_spike_is_an_anomaly_at_its_hour_and_the_hours_around_it_are_not() {
     let spec = AnomalySpec {
         level: 95.0,

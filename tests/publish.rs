@@ -56,7 +56,6 @@ impl Place {
             primary_level: 80.0,
             // A level that is asked for twice has its columns once.
             levels: vec![80.0, 95.0, 80.0],
-            correction: None,
             metadata: vec![("seed".into(), "7".into())],
         };
         publish::publish_run(&self.sink, key, &forecasts(series), &["site".into()], &provenance)
@@ -348,7 +347,6 @@ fn what_cannot_be_published_changes_nothing() {
             model_version: 1,
             primary_level: 80.0,
             levels: vec![80.0],
-            correction: None,
             metadata: Vec::new(),
         };
         let key = key("load", run, run as i64 * DAY);

@@ -42,18 +42,23 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
             "segments": parts.segments.iter().map(|(segment, score)| {
                 with(json!({ "segment": segment }), score)
             }).collect::<Vec<_>>(),
+            "shortfalls": reviewed.shortfalls,
             "anomalies": reviewed.anomalies.as_ref().map(|_| reviewed.found),
         })
     };
     let page = || {
-        let Some(all) = &all else { return "no published forecast has come true yet\n".into() };
-        let mut text = head(all);
-        text += &row(&format!("{} runs", whole.len()), all);
+        let mut text = match &all {
+            Some(all) => head(all) + &row(&format!("{} runs", whole.len()), all),
+            None => "no published forecast has come true yet\n".into(),
+        };
         for ((first, last), score) in &parts.bands {
             text += &row(&format!("step {first} to {last}"), score);
         }
         for (segment, score) in &parts.segments {
             text += &row(segment, score);
+        }
+        for shortfall in &reviewed.shortfalls {
+            let _ = writeln!(text, "{shortfall}");
         }
         if reviewed.anomalies.is_some() {
             let _ = writeln!(text, "{} anomalies among the recent values", reviewed.found);

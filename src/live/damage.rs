@@ -1,18 +1,19 @@
 //! Ends of series that nothing should be learnt from: meters that froze, values in another unit.
 
+use crate::model::baseline;
 use crate::series::{Panel, Series};
 
 /// Share of the series from which on damage speaks against a model of all of them.
 const SHARE: f64 = 0.1;
 
-/// Equal values at the end of a series that are a frozen meter: so many, and so many times the longest such run before.
+/// Equal values near the end of a series that are a frozen meter: so many, and so many times the longest other run.
 const FROZEN_STEPS: usize = 12;
 const FROZEN_TIMES: usize = 3;
 
 /// Ratio of sizes that is another unit and no change of the world.
 const UNIT: f64 = 50.0;
 
-/// Values at the end that tell the size of a series now, and as many before them at least.
+/// Values at the end that tell the size of a series now.
 const RECENT: usize = 24;
 
 /// What is wrong with a series, one line.
@@ -64,10 +65,10 @@ fn frozen(series: &Series) -> Option<String> {
 fn rescaled(series: &Series) -> Option<String> {
     let sizes: Vec<f64> = observed(series).into_iter().map(f64::abs).collect();
     let (before, after) = sizes.split_at_checked(sizes.len() - sizes.len() / 3)?;
-    if after.len() < RECENT.min(before.len()) || before.is_empty() || after.is_empty() {
+    if after.len() < RECENT {
         return None;
     }
-    let recent = &after[after.len().saturating_sub(RECENT)..];
+    let recent = &after[after.len() - RECENT..];
     let (usual, now) = (median(before), median(recent));
     let (least, most) = (quantile(before, 0.01), quantile(before, 0.99));
     let is_larger = usual > 0.0 && now > UNIT * usual && now > 3.0 * most;
@@ -75,8 +76,7 @@ fn rescaled(series: &Series) -> Option<String> {
     (is_larger || is_smaller).then(|| {
         format!(
             "the last {} values are about {:.3e} in size, those before {usual:.3e}: another unit?",
-            recent.len(),
-            now
+            RECENT, now
         )
     })
 }
@@ -88,7 +88,7 @@ fn median(values: &[f64]) -> f64 {
 fn quantile(values: &[f64], level: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    crate::model::baseline::quantile(&sorted, level)
+    baseline::quantile(&sorted, level)
 }
 
 #[cfg(test)]

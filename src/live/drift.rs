@@ -41,7 +41,7 @@ pub enum Reason {
 pub struct Situation<'a> {
     /// The model that serves.
     pub champion: &'a Manifest,
-    /// Nominal instant of the newest training, successful or not, microseconds UTC.
+    /// Nominal instant of the training of the newest version, whether or not it serves, microseconds UTC.
     pub trained_at: i64,
     /// The instant of the question, microseconds UTC.
     pub now: i64,

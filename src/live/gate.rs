@@ -1,4 +1,5 @@
-//! Whether a candidate may serve: it has to beat the champion, and seasonal naive, on values that it has not seen.
+//! Whether a candidate may serve: it has to be no worse than the champion, and seasonal naive, on values that it has not
+//! seen.
 
 use crate::evaluation::compare::Verdict;
 use crate::evaluation::score::Scores;
@@ -14,8 +15,9 @@ use crate::series::{Frequency, Panel};
 /// there: windows of one stretch of time are alike, so that a sample of them strays.
 const COVERAGE_SLACK: f64 = 15.0;
 
-/// Judges a candidate as it was before it saw the end of the panel. Without a champion it is only compared: whoever asks
-/// for a model gets it, until there is a better one.
+/// Judges a candidate as it was before it saw the end of the panel. Without a champion nothing is asked: whoever wants a
+/// model gets it, until there is a better one. Where series are too short to tell, or the champion was made for another
+/// horizon, nothing speaks against it, and a note says what was not asked.
 ///
 /// # Errors
 /// If the panel is empty.

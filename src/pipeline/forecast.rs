@@ -193,7 +193,6 @@ fn provenance(
         model_version: version,
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
-        correction: None,
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

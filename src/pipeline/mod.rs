@@ -207,7 +207,6 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         model_version: 1,
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
-        correction: None,
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

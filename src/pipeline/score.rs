@@ -26,6 +26,8 @@ pub struct Scored {
     pub anomalies: usize,
     /// Why a training is due, strongest reason first.
     pub retrain: Vec<(Reason, String)>,
+    /// Why the result is less than what was asked for, one line each.
+    pub shortfalls: Vec<String>,
     /// What was found.
     pub source: SourceRead,
     /// Seconds of each step.
@@ -65,6 +67,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
         compared: reviewed.compared,
         anomalies: reviewed.found,
         retrain,
+        shortfalls: reviewed.shortfalls,
         source,
         seconds: clock.laps,
     })
@@ -80,6 +83,8 @@ pub struct Reviewed {
     pub compared: usize,
     /// Anomalies within their reach.
     pub found: usize,
+    /// What could not be done, one line each.
+    pub shortfalls: Vec<String>,
 }
 
 /// Compares the runs of a job that were issued before an instant and are not final yet with a panel; writes nothing.
@@ -92,18 +97,31 @@ pub fn review_runs(job: &JobSpec, panel: &Panel, before: i64) -> Result<Reviewed
     let finals: BTreeSet<String> =
         review::whole_runs(&table).filter(|row| row.is_final).map(|row| row.run_id.clone()).collect();
     let truth = Truth::new(panel, job.model.season_length());
-    let segment = job.segment.as_ref().and_then(|wanted| panel.id_columns.iter().position(|id| id == wanted));
+    let place = |wanted: &String| panel.id_columns.iter().position(|id| id == wanted);
+    let segment = job.segment.as_ref().and_then(place);
+    let mut shortfalls = Vec::new();
+    if let Some(wanted) = job.segment.as_ref().filter(|_| segment.is_none()) {
+        let known = panel.id_columns.join(", ");
+        shortfalls.push(format!("segment: there is no id column '{wanted}'; the id columns are {known}"));
+    }
     let commits = publish::runs(sink, &job.name)?;
     let earlier = commits.iter().filter(|commit| commit.issued_at < before).take(RUNS_MAX);
-    let (mut new, mut look, mut compared) = (Vec::new(), Look::new(), 0);
+    let (mut new, mut look, mut compared, mut unreadable) = (Vec::new(), Look::new(), 0, 0);
     for commit in earlier.filter(|commit| !finals.contains(&commit.run_id)) {
-        let Some(run) = publish::read_columns(commit, job.model.quantile_levels())? else { continue };
+        let Some(run) = publish::read_columns(commit, job.model.quantile_levels())? else {
+            unreadable += 1;
+            continue;
+        };
         let rows = review::review(&name(commit), &run, &truth, job.model.levels(), segment);
         compared += usize::from(!rows.is_empty());
         new.extend(rows);
         if let Some(spec) = &job.anomaly {
             anomaly::look(&mut look, &commit.run_id, &run, &truth, spec);
         }
+    }
+    if unreadable > 0 {
+        shortfalls
+            .push(format!("{unreadable} runs have other columns than schema v1, which alone can be scored"));
     }
     let found = look.values().filter(|row| row.is_anomaly).count();
     let anomalies = match (&job.anomaly, look.is_empty()) {
@@ -113,7 +131,7 @@ pub fn review_runs(job: &JobSpec, panel: &Panel, before: i64) -> Result<Reviewed
         }
         _ => None,
     };
-    Ok(Reviewed { table: review::merge(table, new), anomalies, compared, found })
+    Ok(Reviewed { table: review::merge(table, new), anomalies, compared, found, shortfalls })
 }
 
 fn name(commit: &Commit) -> RunName {

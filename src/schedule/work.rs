@@ -3,8 +3,8 @@
 use crate::ingest::{self, FileStamp};
 use crate::model::report::{FitReport, Progress};
 use crate::pipeline::{
-    Context, Fate, Forecasted, JobSpec, Moment, Scored, SourceRead, Sources, StageError, Trained, forecast,
-    score, train,
+    Context, Fate, Forecasted, JobSpec, Moment, Promotion, Scored, SourceRead, Sources, StageError, Trained,
+    forecast, score, train,
 };
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
@@ -104,8 +104,9 @@ impl Workshop {
         self.steps(job, Stage::Train, &trained.seconds);
         let mut reasons = trained.fate.reasons();
         let shortfalls = trained.shortfalls();
-        // That the champion is better is no shortfall: it serves on.
-        let is_short = !shortfalls.is_empty() || matches!(trained.fate, Fate::HeldBack(_));
+        // That the champion is better is no shortfall, nor that a person is to decide.
+        let is_awaited = job.promotion == Promotion::Manual;
+        let is_short = !shortfalls.is_empty() || matches!(trained.fate, Fate::HeldBack(_)) && !is_awaited;
         reasons.extend(shortfalls);
         let files = trained.source.as_ref().map(|source| self.source(source));
         let detail = json!({
@@ -155,8 +156,9 @@ impl Workshop {
         self.steps(job, Stage::Score, &scored.seconds);
         let files = Some(self.source(&scored.source));
         let Some(score) = &scored.score else {
-            let reasons = vec!["no published forecast has come true yet".into()];
-            return (ending(false, reasons, Value::Null), files);
+            let mut reasons = vec!["no published forecast has come true yet".into()];
+            reasons.extend(scored.shortfalls.iter().cloned());
+            return (ending(!scored.shortfalls.is_empty(), reasons, Value::Null), files);
         };
         self.metrics.score(&job.name, Some(score.mase), Some(score.bias), &score.coverage);
         let coverage: Map<String, Value> =
@@ -180,7 +182,7 @@ impl Workshop {
             "retrain": retrain,
             "seconds": seconds(&scored.seconds),
         });
-        (ending(false, Vec::new(), detail), files)
+        (ending(!scored.shortfalls.is_empty(), scored.shortfalls.clone(), detail), files)
     }
 
     /// Counts what was read; returns the files for the ledger.
