@@ -67,6 +67,7 @@ fn provenance(key: &RunKey) -> Provenance {
         model_version: 1,
         primary_level: 80.0,
         levels: vec![80.0, 95.0],
+        correction: None,
         metadata: Vec::new(),
     }
 }

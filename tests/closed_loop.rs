@@ -52,6 +52,7 @@ impl Place {
             fallback: Fallback::SeasonalNaive,
             keep_versions: 9,
             promotion: Promotion::Gate,
+            is_adaptive: true,
             retrain: None,
             anomaly: None,
             segment: None,
@@ -172,6 +173,29 @@ fn a_segment_that_no_series_has_is_said_and_stops_nothing() {
     let scored = place.score(43 * DAY);
     assert!(scored.shortfalls[0].contains("no id column 'region'; the id columns are unique_id"));
     assert_eq!(scored.runs, 1);
+}
+
+#[test]
+fn intervals_follow_a_world_that_grows_restless() {
+    // From day 60 on the noise is twice as large.
+    let mut values = load(120, 9);
+    let calm = |hour: usize| 50.0 + 10.0 * (hour as f64 / 24.0 * std::f64::consts::TAU).sin();
+    for (hour, value) in values.iter_mut().enumerate().skip(60 * DAY) {
+        *value += *value - calm(hour);
+    }
+    let coverage = |is_adaptive| {
+        let place = Place::new(|job| job.is_adaptive = is_adaptive);
+        place.write(&values);
+        place.train(40 * DAY);
+        (40..110).for_each(|day| drop(place.forecast(day * DAY)));
+        place.score(115 * DAY);
+        let rows = place.scores();
+        let late: Vec<f64> = whole(&rows).iter().skip(40).map(|row| row.intervals[0].1).collect();
+        late.iter().sum::<f64>() / late.len() as f64
+    };
+    let (fixed, adaptive) = (coverage(false), coverage(true));
+    assert!(fixed < 0.65, "{fixed}");
+    assert!((0.74..0.86).contains(&adaptive), "{adaptive}");
 }
 
 #[test]
@@ -325,7 +349,8 @@ fn every_trigger_of_the_retrain_policy_has_its_reason() {
             vec![Reason::ErrorDrift, Reason::NewRows],
         ),
     ];
-    let place = Place::new(|_| {});
+    // Intervals that follow their coverage would leave no drift of it to see.
+    let place = Place::new(|job| job.is_adaptive = false);
     let mut values = load(80, 8);
     // From day 46 on the noise is four times as large, which no model can forecast.
     for (hour, value) in values.iter_mut().enumerate().skip(46 * DAY) {

@@ -48,16 +48,7 @@ impl Place {
     }
 
     fn publish_at(&self, key: &RunKey, series: usize, created_at: i64) -> Result<PublishedRun, PublishError> {
-        let provenance = Provenance {
-            run_id: key.run_id.clone(),
-            issued_at: key.issued_at,
-            created_at,
-            model_version: 1,
-            primary_level: 80.0,
-            // A level that is asked for twice has its columns once.
-            levels: vec![80.0, 95.0, 80.0],
-            metadata: vec![("seed".into(), "7".into())],
-        };
+        let provenance = provenance(key, created_at);
         publish::publish_run(&self.sink, key, &forecasts(series), &["site".into()], &provenance)
     }
 
@@ -91,6 +82,20 @@ fn key(job: &str, run: usize, issued_at: i64) -> RunKey {
 }
 
 /// Two steps of every series; the point forecast is the number of rows, so that a reader can tell a whole run.
+fn provenance(key: &RunKey, created_at: i64) -> Provenance {
+    Provenance {
+        run_id: key.run_id.clone(),
+        issued_at: key.issued_at,
+        created_at,
+        model_version: 1,
+        primary_level: 80.0,
+        // A level that is asked for twice has its columns once.
+        levels: vec![80.0, 95.0, 80.0],
+        correction: None,
+        metadata: vec![("seed".into(), "7".into())],
+    }
+}
+
 fn forecasts(series: usize) -> Forecasts {
     let one = |number: usize| SeriesForecast {
         unique_id: format!("s{number:05}"),
@@ -241,6 +246,28 @@ fn what_crashes_leave_is_completed_or_cleared_away() {
 }
 
 #[test]
+fn what_a_run_was_corrected_by_stays_beside_it_and_is_believed_only_if_it_is_that() {
+    let place = Place::new();
+    let key = key("load", 1, DAY);
+    let publish = |correction: Option<&str>| {
+        let provenance = Provenance { correction: correction.map(Into::into), ..provenance(&key, 0) };
+        publish::publish_run(&place.sink, &key, &forecasts(2), &["site".into()], &provenance).unwrap();
+        place.latest().unwrap()
+    };
+    let plain = publish(None);
+    assert_eq!(publish::read_correction(&plain).unwrap(), None);
+    let corrected = publish(Some("[1]"));
+    assert_eq!(publish::read_correction(&corrected).unwrap().as_deref(), Some("[1]"));
+    assert_ne!(plain.sha256, corrected.sha256);
+
+    std::fs::write(corrected.folder.join("_correction.json"), "[2]").unwrap();
+    assert!(publish::read_correction(&corrected).unwrap_err().to_string().contains("not the one"));
+    std::fs::remove_file(corrected.folder.join("_correction.json")).unwrap();
+    assert!(publish::read_correction(&corrected).is_err());
+    assert_eq!(publish(None).sha256, plain.sha256);
+}
+
+#[test]
 fn retention_takes_old_runs_but_never_what_is_shown_or_just_superseded() {
     let mut place = Place::new();
     assert!(publish::prune(&place.sink, "load", 99 * DAY).unwrap().is_empty());
@@ -340,16 +367,8 @@ fn what_cannot_be_published_changes_nothing() {
     let mut crossing = forecasts(2);
     crossing.series[1].quantiles[[1, 0]] = 99.0;
     for run in [1, 2] {
-        let provenance = Provenance {
-            run_id: String::new(),
-            issued_at: 0,
-            created_at: 0,
-            model_version: 1,
-            primary_level: 80.0,
-            levels: vec![80.0],
-            metadata: Vec::new(),
-        };
         let key = key("load", run, run as i64 * DAY);
+        let provenance = provenance(&key, 0);
         let error = publish::publish_run(&place.sink, &key, &crossing, &[], &provenance).unwrap_err();
         assert!(matches!(error, PublishError::Verify { .. }) && !error.is_retryable(), "{error}");
     }

@@ -167,6 +167,8 @@ pub enum Key {
     AnomalyShare,
     /// Values that may occur.
     AnomalyRange,
+    /// Whether intervals follow their live coverage.
+    Adaptive,
 }
 
 /// The two kinds of config file.
@@ -424,7 +426,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::AnomalyRange as usize + 1);
+        assert_eq!(ROWS.len(), Key::Adaptive as usize + 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! runs + panel ─▶ truth ─▶ review   scores of every run, by horizon band and segment
 //!                      └─▶ anomaly  values that were not to be expected
+//!                      └─▶ adaptive correction of the next run's quantiles
 //! candidate + champion ─▶ gate      whether it may serve          (damage: data that nothing should be learnt from)
 //! scores + champion ────▶ drift     whether a training is due
 //! ```
@@ -10,6 +11,7 @@
 pub mod truth;
 pub mod review;
 pub mod anomaly;
+pub mod adaptive;
 mod damage;
 pub mod gate;
 pub mod drift;

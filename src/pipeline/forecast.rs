@@ -1,8 +1,10 @@
 //! The forecast stage: read, predict with the champion, publish a run.
 
 use crate::ingest::Ingested;
+use crate::live::truth::Truth;
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
+use crate::pipeline::correct::Corrections;
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::train::{SourceRead, Trained, train};
 use crate::pipeline::{Fallback, JobSpec, SourceReport, StopWatch, report};
@@ -20,6 +22,8 @@ pub struct Forecasted {
     pub version: Option<u32>,
     /// What was found.
     pub source: Option<SourceRead>,
+    /// Whether its quantiles were corrected by what past runs missed.
+    pub is_corrected: bool,
     /// Number of series of each status that occurs.
     pub statuses: Vec<(Status, usize)>,
     /// The training before it, where the job has no schedule for one.
@@ -58,6 +62,7 @@ pub fn forecast(
             was_there: true,
             version: None,
             source: None,
+            is_corrected: false,
             statuses: Vec::new(),
             trained: None,
             issued_at: moment.issued_at,
@@ -80,10 +85,23 @@ pub fn forecast(
     clock.lap("read");
 
     let champion = champion(job, context, ingested)?;
-    let forecasts = champion.forecasts;
+    let mut forecasts = champion.forecasts;
     clock.lap("predict");
 
-    let provenance = provenance(job, context, &source, champion.manifest.as_ref());
+    let corrections = match job.is_adaptive {
+        true => {
+            let truth = Truth::new(&ingested.panel, job.model.season_length());
+            let corrections = Corrections::learn(job, &truth, moment.issued_at)?;
+            corrections.apply(&mut forecasts, &truth, &job.model);
+            corrections
+        }
+        false => Corrections::default(),
+    };
+    clock.lap("correct");
+
+    let correction = corrections.to_text();
+    let is_corrected = correction.is_some();
+    let provenance = provenance(job, context, &source, champion.manifest.as_ref(), correction);
     let run = publish::publish_run(&job.sink, &key, &forecasts, &ingested.panel.id_columns, &provenance)?;
     // The run is out; that older ones could not be removed does not take it back.
     let pruned = publish::prune(&job.sink, &job.name, moment.created_at);
@@ -103,6 +121,7 @@ pub fn forecast(
         was_there: false,
         version: champion.manifest.map(|manifest| manifest.version),
         source: Some(source),
+        is_corrected,
         statuses,
         trained,
         issued_at: moment.issued_at,
@@ -172,6 +191,7 @@ fn provenance(
     context: &Context,
     source: &SourceReport,
     manifest: Option<&Manifest>,
+    correction: Option<String>,
 ) -> Provenance {
     let weights = manifest.map_or("", |manifest| &manifest.weights_sha256);
     let config = manifest.map_or(&job.config_sha256, |manifest| &manifest.config_sha256);
@@ -193,6 +213,7 @@ fn provenance(
         model_version: version,
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
+        correction,
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

@@ -49,6 +49,8 @@ pub struct JobSpec {
     pub keep_versions: usize,
     /// Which new versions may serve.
     pub promotion: Promotion,
+    /// Whether intervals are corrected by what those of past runs missed.
+    pub is_adaptive: bool,
     /// What makes a training due beside its schedule; nothing if `None`.
     pub retrain: Option<RetrainSpec>,
     /// Which values that come are anomalies; nobody looks if `None`.

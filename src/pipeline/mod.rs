@@ -2,6 +2,7 @@
 
 mod backtest;
 mod compare;
+mod correct;
 mod explain;
 mod forecast;
 mod job;
@@ -207,6 +208,7 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         model_version: 1,
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
+        correction: None,
         metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
     }
 }

@@ -70,6 +70,7 @@ mod tests {
             model_version: 1,
             primary_level: 80.0,
             levels: vec![80.0, 95.0],
+            correction: None,
             metadata: vec![("data_sha256".into(), "abc".into())],
         }
     }

@@ -8,6 +8,7 @@
 //! ```text
 //! OUT/job=J/issued_date=2026-01-31/run_id=R/part-0.parquet     every run, until retention takes it
 //!                                           _commit.json       what makes it count
+//!                                           _correction.json   what its quantiles were corrected by, if anything
 //! OUT/latest/job=J/part-0.parquet                              the newest run, whole, at any instant
 //! OUT/scores/job=J/part-0.parquet                              every run beside what came
 //! OUT/anomalies/job=J/part-0.parquet                           what came beside what was forecast
@@ -18,6 +19,7 @@ mod backtest;
 mod bytes;
 mod columns;
 mod commit;
+mod correction;
 mod csv;
 mod forecasts;
 mod latest;
@@ -45,6 +47,7 @@ pub use backtest::BacktestFile;
 pub use bytes::write_bytes;
 pub use columns::{RunColumns, read_columns};
 pub use commit::Commit;
+pub use correction::read_correction;
 pub use forecasts::write_forecasts;
 pub use latest::latest;
 pub use layout::{RunKey, is_name};
@@ -82,6 +85,8 @@ pub struct Provenance {
     pub primary_level: f64,
     /// All coverage levels in percent that were asked for, in that order; their tails are among the quantile levels.
     pub levels: Vec<f64>,
+    /// What the quantiles were corrected by, as text; it is kept beside a run, and its hash is in the metadata.
+    pub correction: Option<String>,
     /// Further metadata of the file: (key without the `s4cast.` prefix, value), for example config and data hashes.
     pub metadata: Vec<(String, String)>,
 }

@@ -8,7 +8,7 @@ use crate::publish::layout::{self, JobFolders, RunKey};
 use crate::publish::store::{self, Failure};
 use crate::publish::table::Table;
 use crate::publish::{
-    Format, Provenance, PublishError, SCHEMA_VERSION, SinkSpec, csv, forecasts, latest, verify,
+    Format, Provenance, PublishError, SCHEMA_VERSION, SinkSpec, correction, csv, forecasts, latest, verify,
 };
 use crate::series::Forecasts;
 use sha2::{Digest, Sha256};
@@ -119,6 +119,9 @@ impl Run<'_> {
         provenance.run_id = self.key.run_id.clone();
         provenance.issued_at = self.key.issued_at;
         provenance.metadata.insert(0, ("job".into(), self.key.job.clone()));
+        if let Some(correction) = &provenance.correction {
+            provenance.metadata.push((correction::SHA256.into(), correction::sha256(correction)));
+        }
         provenance
     }
 
@@ -154,6 +157,9 @@ impl Run<'_> {
         let provenance = &Provenance { created_at: first_created_at, ..provenance.clone() };
         let table = self.table(provenance)?;
         store::create_folder(self.folder)?;
+        if let Some(text) = &provenance.correction {
+            correction::write(self.folder, text)?;
+        }
         let (part, sha256) = store::prepare(
             &self.part(),
             |file| write(self.sink.format, &table, file),

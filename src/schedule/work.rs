@@ -144,6 +144,7 @@ impl Workshop {
             "rows": done.run.rows,
             "bytes": done.run.bytes,
             "sha256": done.run.sha256,
+            "corrected": done.is_corrected,
             "statuses": statuses,
             "trained_version": done.trained.as_ref().map(|trained| trained.manifest.version),
             "source": done.source.as_ref().map(source),

@@ -70,6 +70,7 @@ pub fn job(name: &str, forecast: ScheduleSpec) -> JobPlan {
         fallback: Fallback::SeasonalNaive,
         keep_versions: 3,
         promotion: Promotion::Gate,
+        is_adaptive: true,
         retrain: None,
         anomaly: None,
         segment: None,
