@@ -19,6 +19,7 @@ mod gradients_dplr;
 mod gradients_sashimi;
 mod ingest;
 mod layering;
+mod memory;
 mod properties;
 mod properties_dplr;
 mod properties_sashimi;

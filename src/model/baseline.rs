@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::model::work::fill;
+use crate::model::past;
 
 /// Errors needed before the empirical quantiles of a lag are trusted.
 const ERRORS_MIN: usize = 20;
@@ -14,7 +14,22 @@ const ERRORS_MIN: usize = 20;
 /// same lag made in the history, or those of one season times √seasons where there are too few. All zeros without any
 /// observation. Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2 and 5.5.
 pub fn seasonal_naive(values: &[f64], season: usize, horizon: usize, levels: &[f64]) -> Array2<f64> {
-    let filled = fill(values, season);
+    seasonal_naive_filled(values, &past::filled(values, season), season, horizon, levels)
+}
+
+/// Steps at the end of a history that [`seasonal_naive`] depends on, with holes in them filled.
+pub fn reach(season: usize, horizon: usize) -> usize {
+    ERRORS_MAX + season * horizon.div_ceil(season)
+}
+
+/// As [`seasonal_naive`], for values whose holes are filled in `filled`.
+pub fn seasonal_naive_filled(
+    values: &[f64],
+    filled: &[f64],
+    season: usize,
+    horizon: usize,
+    levels: &[f64],
+) -> Array2<f64> {
     // A history shorter than a season repeats its last value.
     let season = if filled.len() >= season { season } else { 1 };
     let one_season = errors(values, season);
@@ -42,7 +57,7 @@ pub fn seasonal_naive(values: &[f64], season: usize, horizon: usize, levels: &[f
 
 /// Point forecasts (T) of [`seasonal_naive`], which are its medians.
 pub fn seasonal_naive_point(values: &[f64], season: usize, horizon: usize) -> Vec<f64> {
-    let filled = fill(values, season);
+    let filled = past::filled(values, season);
     let season = if filled.len() >= season { season } else { 1 };
     let last = filled.len().saturating_sub(season);
     (0..horizon).map(|step| filled.get(last + step % season).copied().unwrap_or(0.0)).collect()

@@ -5,7 +5,6 @@ use stlrs::Mstl;
 
 use crate::model::ets;
 use crate::model::spec::ModelKind;
-use crate::model::work::fill;
 use crate::series::Frequency;
 
 /// Last steps that exponential smoothing looks at, so that one series takes a second at most; a season has to fit in
@@ -33,19 +32,18 @@ pub fn reach(kind: ModelKind) -> usize {
 /// Quantile forecasts (T, Q) of [`ModelKind::Ets`] or [`ModelKind::Mstl`]; `None` where there is too little to fit, or
 /// no finite forecast.
 ///
-/// `values` is the visible history with `NaN` where nothing was observed, which is filled from the past; `seasons` the
+/// `seen` is the visible history, or its last steps ([`reach`]), with holes filled from the past; `seasons` the
 /// season length and, for a decomposition, longer ones that count where two of their cycles are seen. The median is the
 /// point forecast, the quantiles are those of a normal distribution around it. Sources: Hyndman et al. (2008) for
 /// smoothing, Bandara, Hyndman and Bergmeir (2021, arXiv 2107.13462) for several seasons.
 pub fn forecast(
     kind: ModelKind,
-    values: &[f64],
+    mut seen: Vec<f64>,
     seasons: &[usize],
     horizon: usize,
     levels: &[f64],
 ) -> Option<Array2<f64>> {
     let season = seasons.first().copied().unwrap_or(1);
-    let mut seen = fill(values, season);
     seen.drain(..seen.len().saturating_sub(reach(kind)));
     let size = seen.iter().fold(0.0, |size: f64, y| size.max(y.abs()));
     if seen.len() < VALUES_MIN || !size.is_finite() {
@@ -110,6 +108,7 @@ fn standard_normal_quantile(level: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::past;
 
     const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
     const KINDS: [ModelKind; 2] = [ModelKind::Ets, ModelKind::Mstl];
@@ -144,7 +143,7 @@ mod tests {
         ];
         for (values, has_forecast) in odd {
             for kind in KINDS {
-                let forecast = forecast(kind, &values, &[12], 30, &LEVELS);
+                let forecast = forecast(kind, past::filled(&values, 12), &[12], 30, &LEVELS);
                 assert_eq!(forecast.is_some(), has_forecast, "{kind:?} {:?}", values.first());
                 for row in forecast.iter().flat_map(|quantiles| quantiles.outer_iter()) {
                     assert!(row.iter().all(|y| y.is_finite()));
@@ -157,7 +156,7 @@ mod tests {
     #[test]
     fn a_constant_stays_what_it_is() {
         for kind in KINDS {
-            let forecast = forecast(kind, &[7.3; 40], &[12], 5, &LEVELS).expect("long enough");
+            let forecast = forecast(kind, vec![7.3; 40], &[12], 5, &LEVELS).expect("long enough");
             assert!(forecast.iter().all(|&y| y == 7.3));
         }
     }
@@ -167,7 +166,8 @@ mod tests {
         let values = hourly(24 * 7 * 6 + 48);
         let (past, future) = values.split_at(24 * 7 * 6);
         let error = |seasons: &[usize]| {
-            let quantiles = forecast(ModelKind::Mstl, past, seasons, 48, &[0.5]).expect("long enough");
+            let quantiles =
+                forecast(ModelKind::Mstl, past.to_vec(), seasons, 48, &[0.5]).expect("long enough");
             quantiles.iter().zip(future).map(|(f, y)| (f - y).abs()).sum::<f64>() / 48.0
         };
         assert!(error(&[24, 168]) < 1.0 && error(&[24]) > 2.0, "{} {}", error(&[24, 168]), error(&[24]));

@@ -13,10 +13,11 @@ use crate::model::classical;
 use crate::model::ensemble::Ensemble;
 use crate::model::group::{Group, Served};
 use crate::model::member::Member;
+use crate::model::past::{self, Past};
 use crate::model::predict::{self, Made};
 use crate::model::smoothing;
 use crate::model::spec::ModelSpec;
-use crate::model::work::{Space, fill};
+use crate::model::work::Space;
 use crate::series::{Panel, Series};
 
 /// The parts of one series' point forecast (T each), in units of the target.
@@ -70,7 +71,7 @@ pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Pane
     let group = group.filter(|group| group.model_id == made.model_id);
     let base = group.and_then(|group| without_networks(group, series)).unwrap_or_else(|| made.point.clone());
     let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>();
-    let split = Split::of(&fill(&series.values, season), &base, season);
+    let split = Split::of(&past::filled(&series.values, season), &base, season);
     let sight = Sight::of(group, &made, series, season);
     let point = made.clone().bounded(spec.bounds()).point;
     Some(Components {
@@ -94,7 +95,8 @@ fn without_networks(group: &Group, series: &Series) -> Option<Vec<f64>> {
     }
     let bare = |(member, weight): &(Member, f64)| (Member { network: None, ..member.clone() }, *weight);
     let base = Ensemble { members: ensemble.members.iter().map(bare).collect(), ..(**ensemble).clone() };
-    let work = predict::in_work_space(&base, series, group.season)?;
+    let past = Past::of(&series.values, base.space, group.season, base.reach());
+    let work = predict::in_work_space(&base, &past, group.season)?;
     let point = base.point(&[&work], &[work.steps()]).row(0).to_vec();
     // Beyond that, differences may overflow.
     point.iter().all(|y| y.abs() < f64::MAX / 4.0).then_some(point)
@@ -105,11 +107,7 @@ impl Sight {
         let len = series.values.len();
         let naive = || if season <= len { season } else { 1 };
         let (reach, members) = match group.map(|group| &group.served) {
-            Some(Served::Ensemble(ensemble)) => {
-                let is_smoothed = ensemble.smoothing > 0.0;
-                let smoothed = if is_smoothed { smoothing::reach(season) } else { 0 };
-                (ensemble.lookback_max().max(smoothed), kinds(ensemble))
-            }
+            Some(Served::Ensemble(ensemble)) => (ensemble.reach(), kinds(ensemble)),
             Some(Served::Local { kind }) => (classical::reach(*kind), vec![(made.model_id, 1)]),
             _ => (naive(), vec![(made.model_id, 1)]),
         };

@@ -161,6 +161,12 @@ impl Ensemble {
         self.members.iter().map(|(member, _)| member.geometry.lookback).max().unwrap_or(1)
     }
 
+    /// Last steps that a forecast depends on.
+    pub fn reach(&self) -> usize {
+        let smoothed = if self.smoothing > 0.0 { smoothing::reach(self.terms.season) } else { 0 };
+        self.lookback_max().max(smoothed)
+    }
+
     /// Appends every tensor of every member, its name after `prefix`.
     pub fn weights(&self, prefix: &str, all: &mut Vec<Weights>) {
         for (index, (member, _)) in self.members.iter().enumerate() {

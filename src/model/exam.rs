@@ -3,8 +3,9 @@
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
 use crate::model::baseline;
+use crate::model::past::Sums;
 use crate::model::spec::Point;
-use crate::model::work::{WorkSeries, deviation};
+use crate::model::work::{Space, WorkSeries};
 use crate::series::metric::Mean;
 use crate::series::{Series, metric};
 
@@ -64,7 +65,7 @@ impl Exam {
             let before = baseline::seasonal_naive_point(history, season, horizon);
             naive.row_mut(row).assign(&ndarray::ArrayView1::from(&before));
             scales.push(scale(history, season));
-            deviations.push(deviation(history));
+            deviations.push(Sums::of(history, Space::Standard, season).deviation());
         }
         let is_positive =
             chosen.iter().all(|&index| all[index].values.iter().all(|y| y.is_nan() || *y > 0.0));

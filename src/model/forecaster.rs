@@ -4,13 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use jiff::tz::TimeZone;
+
 use crate::model::artifact;
 use crate::model::checkpoint::{self, Journal};
 use crate::model::components::{self, Components};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::fit;
 use crate::model::group::{Group, Served};
-use crate::model::predict::{self, Made};
+use crate::model::memory::{Memory, Remembered};
+use crate::model::predict::{self, Made, Reading, Seen};
 use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
 use crate::model::stored;
@@ -134,10 +137,64 @@ impl Forecaster {
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
-            all.extend(self.predict_group(self.group(frequency), frequency, &series, panel));
+            let made = predict::forecasts(&self.spec, self.group(frequency), &series, &panel.marks);
+            let outlooks = series.into_iter().zip(made).filter_map(|(one, made)| {
+                let is_marked = panel.marks.get(&one.unique_id) == Some(&Status::Stale);
+                let (unique_id, keys, cutoff) = (&one.unique_id, &one.keys, one.cutoff()?);
+                Some(Outlook { unique_id, keys, cutoff, is_marked, made })
+            });
+            all.extend(self.published(frequency, outlooks.collect(), &panel.zone));
         }
-        all.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
-        Forecasts { quantile_levels: self.spec.quantile_levels().to_vec(), series: all }
+        self.in_order(all)
+    }
+
+    /// What this forecaster needs of a panel to forecast it, and to go on as new rows come; the last `steps` of every series
+    /// are kept in any case.
+    pub fn remember(&self, panel: &Panel, steps: usize) -> Memory {
+        let frequencies = by_frequency(panel).into_iter().map(|(frequency, _)| frequency);
+        let readings = frequencies.map(|frequency| (frequency.to_string(), self.reading(frequency)));
+        Memory::of(panel, readings.collect(), steps)
+    }
+
+    /// The forecasts of the panel that a memory stands for, to the last bit those of [`Forecaster::predict`], in a time that
+    /// does not depend on how long its series are. `None` if this forecaster looks at them in another way than the one that
+    /// remembered, or if seasonal naive has to stand in for a long series, which looks further back.
+    pub fn predict_remembered(&self, memory: &Memory, zone: &TimeZone) -> Option<Forecasts> {
+        if !memory.is_read_as(|frequency| self.reading(frequency)) {
+            return None;
+        }
+        let mut groups: BTreeMap<String, (Frequency, Vec<&Remembered>)> = BTreeMap::new();
+        for one in &memory.series {
+            let group = groups.entry(one.frequency.to_string());
+            group.or_insert_with(|| (one.frequency, Vec::new())).1.push(one);
+        }
+        let mut all = Vec::with_capacity(memory.series.len());
+        for (frequency, series) in groups.into_values() {
+            let Reading { season, reach, .. } = self.reading(frequency);
+            let seen = series.iter().map(|one| Seen {
+                past: one.kept.past(season, reach),
+                before: &one.kept.before,
+                values: &one.kept.tail,
+                is_suspect: false,
+            });
+            let made = predict::of_seen(&self.spec, self.group(frequency), &seen.collect::<Vec<_>>());
+            let outlooks = series.iter().zip(made).map(|(one, made)| {
+                let (unique_id, keys, cutoff) = (&one.unique_id, &one.keys, one.cutoff);
+                Some(Outlook { unique_id, keys, cutoff, is_marked: false, made: made? })
+            });
+            let outlooks: Option<Vec<Outlook<'_>>> = outlooks.collect();
+            all.extend(self.published(frequency, outlooks?, zone));
+        }
+        Some(self.in_order(all))
+    }
+
+    fn reading(&self, frequency: Frequency) -> Reading {
+        Reading::of(&self.spec, self.group(frequency))
+    }
+
+    fn in_order(&self, mut series: Vec<SeriesForecast>) -> Forecasts {
+        series.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
+        Forecasts { quantile_levels: self.spec.quantile_levels().to_vec(), series }
     }
 
     /// What the point forecast of one series of the panel, from its own end, is made of; `None` if there is no such series.
@@ -150,33 +207,30 @@ impl Forecaster {
         self.groups.iter().find(|group| group.frequency == frequency)
     }
 
-    fn predict_group(
+    /// Forecasts of series of one frequency as they are published: inside the bounds, with their times.
+    fn published(
         &self,
-        group: Option<&Group>,
         frequency: Frequency,
-        series: &[&Series],
-        panel: &Panel,
+        series: Vec<Outlook<'_>>,
+        zone: &TimeZone,
     ) -> Vec<SeriesForecast> {
-        let made = predict::forecasts(&self.spec, group, series, &panel.marks);
-        let end = series.iter().filter_map(|series| series.cutoff()).max();
-        let forecast = |(series, made): (&&Series, Made)| {
-            let cutoff = series.cutoff()?;
-            let Made { point, quantiles, status, model_id } = made.bounded(self.spec.bounds());
-            let times = frequency.after(cutoff, self.spec.horizon(), &panel.zone);
-            let is_marked = panel.marks.get(&series.unique_id) == Some(&Status::Stale);
-            let is_stale = is_marked || times.last().copied() <= end;
-            Some(SeriesForecast {
-                unique_id: series.unique_id.clone(),
-                keys: series.keys.clone(),
-                cutoff,
+        let end = series.iter().map(|one| one.cutoff).max();
+        let forecast = |one: Outlook<'_>| {
+            let Made { point, quantiles, status, model_id } = one.made.bounded(self.spec.bounds());
+            let times = frequency.after(one.cutoff, self.spec.horizon(), zone);
+            let is_stale = one.is_marked || times.last().copied() <= end;
+            SeriesForecast {
+                unique_id: one.unique_id.to_owned(),
+                keys: one.keys.to_vec(),
+                cutoff: one.cutoff,
                 times,
                 point,
                 quantiles,
                 status: if is_stale && status == Status::Ok { Status::Stale } else { status },
                 model_id: model_id.to_owned(),
-            })
+            }
         };
-        series.iter().zip(made).filter_map(forecast).collect()
+        series.into_iter().map(forecast).collect()
     }
 
     /// SHA-256 of the saved form, lower-case hex.
@@ -195,6 +249,16 @@ impl Forecaster {
         artifact::to_bytes(&weights, &stored::describe(&self.spec, &self.groups))
             .expect("names are unique and shapes fit their values")
     }
+}
+
+/// What was made of one series, and whose it is.
+struct Outlook<'a> {
+    unique_id: &'a str,
+    keys: &'a [String],
+    cutoff: i64,
+    /// Whether the data says that it is stale.
+    is_marked: bool,
+    made: Made,
 }
 
 /// Series of one frequency each, in a fixed order.

@@ -10,6 +10,7 @@
 //!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
 //!                └─ predict, holdout, components: what a group publishes, its score on the
 //!                   tail, and the parts of it
+//!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
 //!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
@@ -17,6 +18,7 @@
 pub mod spec;
 pub mod report;
 pub mod control;
+pub mod past;
 pub mod work;
 pub mod windows;
 pub mod season;
@@ -39,6 +41,7 @@ pub mod gate;
 pub mod conformal;
 pub mod group;
 pub mod predict;
+pub mod memory;
 pub mod holdout;
 pub mod components;
 mod stored;

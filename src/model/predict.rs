@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::model::baseline;
 use crate::model::classical;
 use crate::model::ensemble::Ensemble;
 use crate::model::group::{Group, Served};
+use crate::model::past::{self, Past};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::{Series, Status};
@@ -45,79 +47,138 @@ type Own = (Vec<f64>, Array2<f64>, Status);
 /// Inputs missing beyond this share make a forecast degraded.
 const MISSING_SHARE_MAX: f64 = 0.5;
 
+/// A series, or what is kept of one, as far as its forecast needs it.
+pub struct Seen<'a> {
+    /// Its sums, and its end as far as [`Reading`] asks for it.
+    pub past: Past<'a>,
+    /// All of its values that are at hand.
+    pub values: &'a [f64],
+    /// Filled values before those, a season of them or all.
+    pub before: &'a [f64],
+    /// Whether the data says that it looks wrong.
+    pub is_suspect: bool,
+}
+
+impl Seen<'_> {
+    /// Whether as much is at hand as if everything were.
+    fn holds(&self, reach: usize) -> bool {
+        self.values.len() == self.past.sums.steps || self.values.len() >= reach
+    }
+}
+
+/// How the forecasts of a group look at a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// In which space sums are kept.
+    pub space: Space,
+    /// Season length, 1 for none.
+    pub season: usize,
+    /// Last steps that the group's own forecasts depend on, at least a season.
+    pub reach: usize,
+}
+
+impl Reading {
+    /// Of a group; without one, of seasonal naive.
+    pub fn of(spec: &ModelSpec, group: Option<&Group>) -> Reading {
+        let season = group.map_or(1, |group| group.season);
+        let (space, reach) = match group.map(|group| &group.served) {
+            Some(Served::Ensemble(ensemble)) => (ensemble.space, ensemble.reach()),
+            Some(Served::Local { kind }) => (Space::Scaled, classical::reach(*kind)),
+            Some(Served::SeasonalNaive { .. }) | None => {
+                (Space::Scaled, baseline::reach(season, spec.horizon()))
+            }
+        };
+        Reading { space, season, reach: reach.max(season) }
+    }
+}
+
 /// Forecasts of series of one frequency from their own ends, in order, before bounds are applied.
 ///
 /// Without a group, and where the group's model cannot forecast a series or `marks` say `Fallback` of it, seasonal naive
 /// stands in and the status says so.
-pub fn forecasts(
+pub fn forecasts<'a>(
     spec: &ModelSpec,
     group: Option<&Group>,
-    series: &[&Series],
+    series: &[&'a Series],
     marks: &BTreeMap<String, Status>,
 ) -> Vec<Made> {
-    let season = group.map_or(1, |group| group.season);
+    let Reading { space, season, reach } = Reading::of(spec, group);
+    let see = |series: &&'a Series| Seen {
+        past: Past::of(&series.values, space, season, reach),
+        values: &series.values,
+        before: &[],
+        is_suspect: marks.get(&series.unique_id) == Some(&Status::Fallback),
+    };
+    let seen: Vec<Seen<'a>> = series.par_iter().map(see).collect();
+    of_seen(spec, group, &seen).into_iter().map(|made| made.expect("every value is at hand")).collect()
+}
+
+/// As [`forecasts`]; `None` where seasonal naive would have to stand in and needs values that are not at hand.
+pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Vec<Option<Made>> {
     let is_asked_for = matches!(spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive);
     let naive_status = match group.map(|group| &group.served) {
         Some(Served::SeasonalNaive { is_fallback: false }) => Status::Ok,
         None | Some(Served::SeasonalNaive { .. }) if is_asked_for => Status::Ok,
         _ => Status::Fallback,
     };
-    let own = group.and_then(|group| own(spec, group, series)).unwrap_or_else(|| vec![None; series.len()]);
-    let one = |(series, own): (&&Series, Option<Own>)| {
-        let is_suspect = marks.get(&series.unique_id) == Some(&Status::Fallback);
-        match (own.filter(|_| !is_suspect), group) {
-            (Some((point, quantiles, status)), Some(group)) => {
-                Made { point, quantiles, status, model_id: group.model_id }
-            }
-            _ => {
-                let status = if is_suspect { Status::Fallback } else { naive_status };
-                naive(spec, series, season, status)
-            }
+    let own = group.and_then(|group| own(spec, group, seen)).unwrap_or_else(|| vec![None; seen.len()]);
+    let season = group.map_or(1, |group| group.season);
+    let one = |(seen, own): (&Seen<'_>, Option<Own>)| match (own.filter(|_| !seen.is_suspect), group) {
+        (Some((point, quantiles, status)), Some(group)) => {
+            Some(Made { point, quantiles, status, model_id: group.model_id })
+        }
+        _ => {
+            let status = if seen.is_suspect { Status::Fallback } else { naive_status };
+            let can = seen.holds(baseline::reach(season, spec.horizon()));
+            can.then(|| naive(spec, seen, season, status))
         }
     };
-    series.iter().zip(own).map(one).collect()
+    seen.par_iter().zip(own).map(one).collect()
 }
 
-fn naive(spec: &ModelSpec, series: &Series, season: usize, status: Status) -> Made {
-    let quantiles = baseline::seasonal_naive(&series.values, season, spec.horizon(), spec.quantile_levels());
-    let is_seasonal = (2..=series.values.len()).contains(&season);
+fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: Status) -> Made {
+    let (horizon, levels) = (spec.horizon(), spec.quantile_levels());
+    let filled = past::fill(seen.before, seen.values, season, seen.past.sums.first.unwrap_or(0.0));
+    let quantiles = baseline::seasonal_naive_filled(seen.values, &filled, season, horizon, levels);
+    let is_seasonal = (2..=seen.values.len()).contains(&season);
     let model_id = if is_seasonal { "seasonal_naive" } else { "naive" };
     Made { point: quantiles.column(spec.median()).to_vec(), quantiles, status, model_id }
 }
 
 /// What the group's model makes of every series; `None` where it is seasonal naive.
-fn own(spec: &ModelSpec, group: &Group, series: &[&Series]) -> Option<Vec<Option<Own>>> {
+fn own(spec: &ModelSpec, group: &Group, seen: &[Seen<'_>]) -> Option<Vec<Option<Own>>> {
     match &group.served {
-        Served::Ensemble(ensemble) => Some(learnt(ensemble, series, group.season)),
+        Served::Ensemble(ensemble) => Some(learnt(ensemble, seen, group.season)),
         Served::Local { kind } => {
             let seasons = classical::seasons(*kind, group.season, group.frequency);
-            Some(local(spec, *kind, series, &seasons))
+            Some(local(spec, *kind, seen, &seasons))
         }
         Served::SeasonalNaive { .. } => None,
     }
 }
 
 /// Forecasts of every series by a model of its own, in order.
-fn local(spec: &ModelSpec, kind: ModelKind, series: &[&Series], seasons: &[usize]) -> Vec<Option<Own>> {
+fn local(spec: &ModelSpec, kind: ModelKind, seen: &[Seen<'_>], seasons: &[usize]) -> Vec<Option<Own>> {
     let (horizon, levels) = (spec.horizon(), spec.quantile_levels());
-    let forecast = |series: &&Series| {
-        let quantiles = classical::forecast(kind, &series.values, seasons, horizon, levels)?;
-        let missing = 1.0 - series.observed() as f64 / series.values.len() as f64;
+    let forecast = |seen: &Seen<'_>| {
+        let filled = seen.past.filled(seasons[0]);
+        let quantiles = classical::forecast(kind, filled, seasons, horizon, levels)?;
+        let missing = 1.0 - seen.past.sums.observed() as f64 / seen.past.sums.steps as f64;
         let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
         Some((quantiles.column(spec.median()).to_vec(), quantiles, status))
     };
-    series.par_iter().map(forecast).collect()
+    seen.par_iter().map(forecast).collect()
 }
 
 /// Forecasts of every series that the ensemble can forecast: long enough, positive if it works on logarithms, and with a
 /// finite result.
-fn learnt(ensemble: &Ensemble, series: &[&Series], season: usize) -> Vec<Option<Own>> {
+fn learnt(ensemble: &Ensemble, seen: &[Seen<'_>], season: usize) -> Vec<Option<Own>> {
     let work: Vec<Option<WorkSeries>> =
-        series.iter().map(|series| in_work_space(ensemble, series, season)).collect();
+        seen.par_iter().map(|seen| in_work_space(ensemble, &seen.past, season)).collect();
     let able: Vec<&WorkSeries> = work.iter().flatten().collect();
     let origins: Vec<usize> = able.iter().map(|work| work.steps()).collect();
     if able.is_empty() {
-        return vec![None; series.len()];
+        return vec![None; seen.len()];
     }
     let predicted = ensemble.forecast(&able, &origins);
     let mut rows = predicted.point.outer_iter().zip(predicted.quantiles.outer_iter());
@@ -134,9 +195,8 @@ fn learnt(ensemble: &Ensemble, series: &[&Series], season: usize) -> Vec<Option<
 }
 
 /// A series as the ensemble sees it; `None` where it cannot.
-pub fn in_work_space(ensemble: &Ensemble, series: &Series, season: usize) -> Option<WorkSeries> {
-    let len = series.values.len();
-    let is_positive = || series.values.iter().all(|y| y.is_nan() || *y > 0.0);
-    let can = len >= ensemble.history_min() && (ensemble.space != Space::Log || is_positive());
-    can.then(|| WorkSeries::new(series, len, len, ensemble.space, season))
+pub fn in_work_space(ensemble: &Ensemble, past: &Past<'_>, season: usize) -> Option<WorkSeries> {
+    let can =
+        past.sums.steps >= ensemble.history_min() && (ensemble.space != Space::Log || past.sums.is_positive);
+    can.then(|| WorkSeries::of(past, past.tail, ensemble.space, season))
 }

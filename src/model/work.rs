@@ -1,7 +1,10 @@
 //! Work space: what the models see of a series, and the way back to its units.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
+use crate::model::past::{Past, Sums};
 use crate::series::Series;
 
 /// In which space the models work.
@@ -54,26 +57,30 @@ impl WorkSeries {
     /// the first `known` of them, so that values held back for validation do not set the scale.
     pub fn new(series: &Series, visible: usize, known: usize, space: Space, season: usize) -> WorkSeries {
         let values = &series.values[..visible];
-        let unit = match space {
-            Space::Log => 1.0,
-            Space::Scaled => noise(&values[..known], season),
-            Space::Standard => deviation(&values[..known]),
+        let known = &values[..known];
+        let first = values.iter().copied().find(|y| !y.is_nan());
+        let sums = Sums { first, ..Sums::of(known, space, season) };
+        let past = Past { sums, before: Cow::Borrowed(&[]), tail: values };
+        WorkSeries::of(&past, known, space, season)
+    }
+
+    /// A series as far as a forecast looks at it, in work space; `known` are values that its spread may be taken from.
+    pub fn of(past: &Past<'_>, known: &[f64], space: Space, season: usize) -> WorkSeries {
+        let logs = || known.iter().map(|y| y.ln()).collect();
+        let (unit, noise) = match space {
+            Space::Log => (1.0, past.sums.noise(logs)),
+            Space::Scaled => (past.sums.noise(|| known.to_vec()), 1.0),
+            Space::Standard => (past.sums.deviation(), 1.0),
         };
-        let mut target: Vec<f64> = values.iter().map(|&y| space.apply(y, unit)).collect();
-        let noise = match space {
-            Space::Log => noise(&target[..known], season),
-            Space::Scaled | Space::Standard => 1.0,
+        let level = past.sums.first.map_or(0.0, |first| space.apply(first, unit));
+        let work = |y: &f64| (space.apply(*y, unit) - level) as f32;
+        let filled: Vec<f32> = match past.sums.first {
+            Some(_) => past.filled(season).iter().map(work).collect(),
+            None => vec![0.0; past.tail.len()],
         };
-        let level = target.iter().copied().find(|y| y.is_finite()).unwrap_or(0.0);
-        target.iter_mut().for_each(|y| *y -= level);
-        let filled = fill(&target, season);
-        WorkSeries {
-            filled: filled.iter().map(|&y| y as f32).collect(),
-            target: target.iter().map(|&y| y as f32).collect(),
-            noise,
-            unit,
-            level,
-        }
+        let seen = |(y, &work): (&f64, &f32)| if y.is_nan() { f32::NAN } else { work };
+        let target = past.tail.iter().zip(&filled).map(seen).collect();
+        WorkSeries { filled, target, noise, unit, level }
     }
 
     /// A forecast in work space, in units of the target.
@@ -81,7 +88,7 @@ impl WorkSeries {
         space.invert(work + self.level, self.unit)
     }
 
-    /// Visible steps.
+    /// Visible steps, of which a [`Past`] keeps the last.
     pub fn steps(&self) -> usize {
         self.filled.len()
     }
@@ -100,54 +107,6 @@ impl WorkSeries {
         let taken = out.len() - padding;
         out[padding..].copy_from_slice(&self.filled[origin - taken..origin]);
     }
-}
-
-/// Standard deviation of the observed values; that failing, their size, and 1 for a series of zeros.
-pub fn deviation(values: &[f64]) -> f64 {
-    let observed: Vec<f64> = values.iter().copied().filter(|y| !y.is_nan()).collect();
-    let size = self::mean(&observed.iter().map(|y| y.abs()).collect::<Vec<_>>());
-    let mean = self::mean(&observed);
-    // In units of the size, so that gigantic values keep a finite square.
-    let square = self::mean(&observed.iter().map(|y| ((y - mean) / size).powi(2)).collect::<Vec<_>>());
-    let is_usable = |unit: &f64| unit.is_finite() && *unit > 1e-300;
-    let deviation = Some(size * square.sqrt()).filter(|d| is_usable(d) && *d > size * 1e-9);
-    deviation.or(Some(size).filter(is_usable)).unwrap_or(1.0)
-}
-
-/// Mean |y_t − y_{t−season}| over observed pairs; where that is zero or undefined, the spread or size of the values,
-/// and 1 for a series of zeros: always positive and finite.
-fn noise(values: &[f64], season: usize) -> f64 {
-    let differences = values.iter().skip(season).zip(values).map(|(now, before)| (now - before).abs());
-    let observed: Vec<f64> = values.iter().copied().filter(|y| !y.is_nan()).collect();
-    let mean = mean(&observed);
-    let spread: Vec<f64> = observed.iter().map(|y| (y - mean).abs()).collect();
-    let size: Vec<f64> = observed.iter().map(|y| y.abs()).collect();
-    let candidates = [
-        self::mean(&differences.filter(|d| !d.is_nan()).collect::<Vec<_>>()),
-        self::mean(&spread),
-        self::mean(&size),
-    ];
-    // Below that, differences are the rounding of a constant.
-    let floor = candidates[2] * 1e-9;
-    candidates.into_iter().find(|c| c.is_finite() && *c > floor && *c > 1e-300).unwrap_or(1.0)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    // Dividing first keeps gigantic values finite.
-    let count = values.len() as f64;
-    values.iter().map(|value| value / count).sum()
-}
-
-/// Fills missing values from the past: one season earlier where known, else the last known value; before the first
-/// observation, with that.
-pub fn fill(values: &[f64], season: usize) -> Vec<f64> {
-    let first = values.iter().copied().find(|y| !y.is_nan()).unwrap_or(0.0);
-    let mut filled: Vec<f64> = Vec::with_capacity(values.len());
-    for (t, &y) in values.iter().enumerate() {
-        let guess = if t >= season { filled[t - season] } else { filled.last().copied().unwrap_or(first) };
-        filled.push(if y.is_nan() { guess } else { y });
-    }
-    filled
 }
 
 #[cfg(test)]
@@ -179,15 +138,6 @@ mod tests {
         let a = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 4.0]), 3, 3, Space::Scaled, 1);
         let b = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 1e9]), 3, 3, Space::Scaled, 1);
         assert_eq!((a.filled, a.unit), (b.filled, b.unit));
-    }
-
-    #[test]
-    fn constant_and_zero_series_have_a_positive_unit() {
-        assert_eq!(noise(&[5.0, 5.0, 5.0], 1), 5.0);
-        assert_eq!(noise(&[0.0, 0.0], 1), 1.0);
-        assert!(noise(&[1e300, -1e300, 1e300], 1).is_finite());
-        assert_eq!((deviation(&[5.0, 5.0]), deviation(&[0.0, 0.0]), deviation(&[1.0, 3.0])), (5.0, 1.0, 1.0));
-        assert!(deviation(&[1e300, -1e300, 1e300]).is_finite());
     }
 
     #[test]

@@ -4,12 +4,13 @@ use crate::series::civil::{
     DAY, HOUR, LocalClock, MINUTE, SECOND, date_from_days, days_from_date, days_in_month, weekday,
 };
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 pub use crate::series::infer::infer;
 pub use crate::series::spelling::FrequencyError;
 
 /// Which day of the month a month-based grid stands on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MonthAnchor {
     /// That day (1 to 31), clipped to shorter months.
     Day(i8),
@@ -18,7 +19,7 @@ pub enum MonthAnchor {
 }
 
 /// Step of a regular grid: absolute below a day, civil from a day on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Frequency {
     /// A fixed number of microseconds of absolute time (sub-daily data).
     Fixed {

@@ -1,5 +1,7 @@
 //! Accuracy of point forecasts: free functions of (actual, predicted). A step without an actual (`NaN`) does not count.
 
+use serde::{Deserialize, Serialize};
+
 /// Symmetric mean absolute percentage error, percent (0 to 200); `None` if nothing was observed.
 ///
 /// mean 200 |y − ŷ| / (|y| + |ŷ|), where 0/0 counts as 0. Source: Makridakis et al. (2020), the M4 competition.
@@ -22,7 +24,7 @@ pub fn mse(actual: &[f64], predicted: &[f64], scale: f64) -> Option<f64> {
 }
 
 /// A mean under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mean {
     sum: f64,
     count: usize,
@@ -33,6 +35,11 @@ impl Mean {
     pub fn add(&mut self, value: f64) {
         self.sum += value;
         self.count += 1;
+    }
+
+    /// Values so far.
+    pub fn count(self) -> usize {
+        self.count
     }
 
     /// The mean; `None` of nothing.
