@@ -23,6 +23,8 @@ pub(super) struct Assembled {
     pub(super) quality: Vec<Quality>,
     pub(super) notes: Vec<String>,
     pub(super) fingerprint: String,
+    /// See [`super::Ingested::times_are`].
+    pub(super) times_are: String,
     pub(super) left_out: LeftOut,
 }
 
@@ -121,7 +123,7 @@ pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Resu
     let series: Vec<Series> = series.into_iter().flatten().collect();
     let fingerprint = fingerprint(&series);
     let panel = Panel { id_columns: roles.id.clone(), series, zone, marks };
-    Ok(Assembled { panel, quality, notes, fingerprint, left_out })
+    Ok(Assembled { panel, quality, notes, fingerprint, times_are: format!("{decoded:?}"), left_out })
 }
 
 /// The first and the last time of all rows, microseconds.

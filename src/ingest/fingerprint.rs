@@ -1,32 +1,85 @@
-//! The identity of a panel: the same series give the same text, however the files were laid out.
+//! The identity of a panel: the same series give the same text, however the files were laid out, and a panel that goes on
+//! need not be read again for it.
 
 use crate::series::Series;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 over ids, timestamps and value bits of series that ascend by id, in lower-case hex.
-pub(super) fn fingerprint(series: &[Series]) -> String {
-    let mut hash = Sha256::new();
-    let mut buffer: Vec<u8> = Vec::new();
-    for one in series {
-        hash.update((one.unique_id.len() as u64).to_le_bytes());
-        hash.update(one.unique_id.as_bytes());
-        hash.update((one.times.len() as u64).to_le_bytes());
-        fill(&mut buffer, &one.times, |time| time.to_le_bytes());
-        hash.update(&buffer);
+/// Rows that are hashed at once, so that there is little to keep between two of them.
+const BLOCK: usize = 64;
+
+/// The identity of a series that goes on: s ← SHA-256(s, timestamps, value bits) for every block of rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chain {
+    state: [u8; 32],
+    blocks: u64,
+    /// Timestamps and values of the rows since the last whole block.
+    times: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Chain {
+    /// Of a series as far as it goes.
+    pub fn of(series: &Series) -> Chain {
+        let state = Sha256::digest(series.unique_id.as_bytes()).into();
+        let mut chain = Chain { state, blocks: 0, times: Vec::new(), values: Vec::new() };
+        chain.extend(&series.times, &series.values);
+        chain
+    }
+
+    /// Goes on by some rows.
+    pub fn extend(&mut self, mut times: &[i64], mut values: &[f64]) {
+        let mut buffer = Vec::new();
+        while self.times.len() + times.len() >= BLOCK {
+            let taken = BLOCK - self.times.len();
+            self.times.extend_from_slice(&times[..taken]);
+            self.values.extend_from_slice(&values[..taken]);
+            (times, values) = (&times[taken..], &values[taken..]);
+            self.state = self.hashed(&mut buffer);
+            self.blocks += 1;
+            self.times.clear();
+            self.values.clear();
+        }
+        self.times.extend_from_slice(times);
+        self.values.extend_from_slice(values);
+    }
+
+    /// Hash of the state and of the rows since.
+    fn hashed(&self, buffer: &mut Vec<u8>) -> [u8; 32] {
+        buffer.resize(16 * self.times.len(), 0);
+        let (times, values) = buffer.split_at_mut(8 * self.times.len());
+        let words = times.chunks_exact_mut(8).zip(&self.times);
+        words.for_each(|(slot, time)| slot.copy_from_slice(&time.to_le_bytes()));
         // There are many NaNs and two zeros, but one missing value and one nothing.
         let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() };
-        fill(&mut buffer, &one.values, |value| bits(value).to_le_bytes());
-        hash.update(&buffer);
+        let words = values.chunks_exact_mut(8).zip(&self.values);
+        words.for_each(|(slot, value)| slot.copy_from_slice(&bits(*value).to_le_bytes()));
+        let mut hash = Sha256::new();
+        hash.update(self.state);
+        hash.update(&*buffer);
+        hash.finalize().into()
     }
+
+    fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.hashed(&mut Vec::new()));
+        hash.update((self.blocks * BLOCK as u64 + self.times.len() as u64).to_le_bytes());
+        hash.finalize().into()
+    }
+}
+
+/// SHA-256 over the identities of series that ascend by id, in lower-case hex.
+pub fn fingerprint_of(chains: &[Chain]) -> String {
+    let digests: Vec<[u8; 32]> = chains.par_iter().map(Chain::digest).collect();
+    let mut hash = Sha256::new();
+    digests.iter().for_each(|digest| hash.update(digest));
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Makes the buffer hold the bytes of the words; eight at a time, which an iterator over bytes does not do.
-fn fill<T: Copy>(buffer: &mut Vec<u8>, words: &[T], bytes: impl Fn(T) -> [u8; 8]) {
-    buffer.resize(8 * words.len(), 0);
-    for (slot, &word) in buffer.chunks_exact_mut(8).zip(words) {
-        slot.copy_from_slice(&bytes(word));
-    }
+/// The identity of series that ascend by id, as [`fingerprint_of`].
+pub(super) fn fingerprint(series: &[Series]) -> String {
+    fingerprint_of(&series.par_iter().map(Chain::of).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -34,18 +87,36 @@ mod tests {
     use super::*;
     use crate::series::Frequency;
 
-    #[test]
-    fn one_for_equal_series_and_another_for_a_moved_value() {
-        let series = |values: Vec<f64>| Series {
+    fn series(values: Vec<f64>) -> Series {
+        Series {
             unique_id: "a".into(),
             keys: Vec::new(),
             frequency: Frequency::BusinessDays,
-            times: vec![0, 1],
+            times: (0..values.len() as i64).collect(),
             values,
-        };
+        }
+    }
+
+    #[test]
+    fn one_for_equal_series_and_another_for_a_moved_value() {
         let base = fingerprint(&[series(vec![0.0, f64::NAN])]);
         assert_eq!(base, fingerprint(&[series(vec![-0.0, -f64::NAN])]));
         assert_ne!(base, fingerprint(&[series(vec![f64::NAN, 0.0])]));
+        assert_ne!(base, fingerprint(&[series(vec![0.0])]));
         assert_eq!(base.len(), 64);
+    }
+
+    #[test]
+    fn a_series_that_goes_on_is_the_series_that_it_becomes() {
+        let values: Vec<f64> = (0..300).map(|t| f64::from(t * 7 % 31)).collect();
+        let whole = fingerprint(&[series(values.clone())]);
+        for cut in [0, 1, 63, 64, 65, 128, 299, 300] {
+            let mut chain = Chain::of(&series(values[..cut].to_vec()));
+            let times: Vec<i64> = (cut as i64..300).collect();
+            let half = times.len() / 2;
+            chain.extend(&times[..half], &values[cut..cut + half]);
+            chain.extend(&times[half..], &values[cut + half..]);
+            assert_eq!(fingerprint_of(&[chain]), whole, "{cut}");
+        }
     }
 }

@@ -43,6 +43,7 @@ mod timeline;
 mod value;
 mod wanted;
 
+pub use fingerprint::{Chain, fingerprint_of};
 pub use images::{Images, images};
 pub use sounds::{Sound, sound};
 pub use spec::{
@@ -92,6 +93,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         rows_after_as_of: assembled.left_out.after_as_of,
         rows_incomplete: assembled.left_out.incomplete,
         same_until: assembled.left_out.same_until(),
+        times_are: assembled.times_are,
         layout: assignment.layout,
         roles: assignment.roles,
         fingerprint: assembled.fingerprint,

@@ -2,6 +2,7 @@
 
 use crate::series::{Frequency, Note, Panel, Quality};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 /// Where the data is and how to read it. Everything but `inputs` has a default.
 #[derive(Clone, Debug)]
@@ -269,7 +270,7 @@ impl std::fmt::Display for BadSeriesLimit {
 }
 
 /// Long (one row per series and time) or wide (one column per series).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layout {
     /// One row per series and time.
     Long,
@@ -278,7 +279,7 @@ pub enum Layout {
 }
 
 /// Which column plays which part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     /// Id columns.
     pub id: Vec<String>,
@@ -312,6 +313,8 @@ pub struct Ingested {
     /// Reading the same files with a later `as_of` gives the same up to this instant, microseconds UTC; later, further
     /// rows would count or a series would be stale. `i64::MAX` where nothing depends on `as_of`.
     pub same_until: i64,
+    /// How the times are written, in words: rows that were read another way belong to other files.
+    pub times_are: String,
     /// Long or wide.
     pub layout: Layout,
     /// Which column plays which part.

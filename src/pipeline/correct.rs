@@ -5,9 +5,9 @@
 //! correction again.
 
 use crate::live::adaptive::{Correction, Row, Vintage, adapt};
-use crate::live::truth::Truth;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::JobSpec;
+use crate::pipeline::actuals::Actuals;
 use crate::publish::{self, Commit, PublishError, RunColumns};
 use crate::series::Forecasts;
 use ndarray::Axis;
@@ -17,9 +17,14 @@ use std::collections::BTreeMap;
 const RUNS_MAX: usize = 250;
 const ROWS_MAX: usize = 1_000_000;
 
-/// Corrections of one run, by frequency of the series (`1h`).
+/// Corrections of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Corrections(BTreeMap<String, Correction>);
+pub struct Corrections {
+    /// By frequency of the series (`1h`).
+    by_frequency: BTreeMap<String, Correction>,
+    /// Steps that the runs they were learnt from reach back.
+    pub steps: usize,
+}
 
 impl Corrections {
     /// Those that a run was published with; none if it was published as the model said. `None` if they cannot be read.
@@ -28,20 +33,25 @@ impl Corrections {
         let text = text.inspect_err(|error| tracing::warn!(%error, "a run is not learnt from")).ok()?;
         let Some(text) = text else { return Some(Corrections::default()) };
         let all: BTreeMap<String, Correction> = serde_json::from_str(&text).ok()?;
-        all.values().all(Correction::is_valid).then_some(Corrections(all))
+        all.values().all(Correction::is_valid).then_some(Corrections { by_frequency: all, steps: 0 })
     }
 
     /// As text; `None` if they change nothing.
     pub fn to_text(&self) -> Option<String> {
-        let is_nothing = self.0.values().all(Correction::is_identity);
-        (!is_nothing).then(|| serde_json::to_string(&self.0).expect("numbers and names are JSON"))
+        let is_nothing = self.by_frequency.values().all(Correction::is_identity);
+        (!is_nothing).then(|| serde_json::to_string(&self.by_frequency).expect("numbers and names are JSON"))
     }
 
-    /// What the next run of a job is corrected by, learnt from the runs issued before an instant.
+    /// What the next run of a job is corrected by, learnt from the runs issued before an instant; `None` if those reach
+    /// further back than what is known of the series.
     ///
     /// # Errors
     /// If the sink cannot be read.
-    pub fn learn(job: &JobSpec, truth: &Truth<'_>, before: i64) -> Result<Corrections, PublishError> {
+    pub fn learn(
+        job: &JobSpec,
+        actuals: &Actuals<'_>,
+        before: i64,
+    ) -> Result<Option<Corrections>, PublishError> {
         let levels = job.model.quantile_levels();
         let mut past = Vec::new();
         let mut rows = 0;
@@ -53,7 +63,10 @@ impl Corrections {
             let Some(run) = publish::read_columns(commit, levels)? else { continue };
             if run.quantiles.iter().map(|(level, _)| *level).eq(levels.iter().copied()) {
                 rows += run.ds.len();
-                past.push(Past::new(commit.issued_at, corrections, &run, truth));
+                let Some(one) = Past::new(commit.issued_at, corrections, &run, actuals) else {
+                    return Ok(None);
+                };
+                past.push(one);
             }
         }
         let mut frequencies: Vec<&String> = past.iter().flat_map(|past| past.rows.keys()).collect();
@@ -66,14 +79,15 @@ impl Corrections {
             // The point is the model's own: it is not moved.
             ((*frequency).clone(), adapt(&vintages, levels, horizon, true))
         };
-        Ok(Corrections(frequencies.iter().map(of).collect()))
+        let by_frequency = frequencies.iter().map(of).collect();
+        Ok(Some(Corrections { by_frequency, steps: past.iter().map(|past| past.steps).max().unwrap_or(0) }))
     }
 
     /// Corrects the quantiles of all series; bounds hold afterwards as before.
-    pub fn apply(&self, forecasts: &mut Forecasts, truth: &Truth<'_>, spec: &ModelSpec) {
+    pub fn apply(&self, forecasts: &mut Forecasts, actuals: &Actuals<'_>, spec: &ModelSpec) {
         for one in &mut forecasts.series {
-            let series = truth.series(&one.unique_id);
-            let correction = series.and_then(|series| self.0.get(&series.frequency.to_string()));
+            let series = actuals.series(&one.unique_id);
+            let correction = series.and_then(|series| self.by_frequency.get(&series.frequency.to_string()));
             let Some(correction) = correction.filter(|correction| !correction.is_identity()) else {
                 continue;
             };
@@ -92,6 +106,8 @@ struct Past {
     corrections: Corrections,
     /// By frequency.
     rows: BTreeMap<String, Vec<Met>>,
+    /// Steps from its cutoff to the last value of any series.
+    steps: usize,
 }
 
 /// A row that has come true.
@@ -104,24 +120,40 @@ struct Met {
 }
 
 impl Past {
-    fn new(issued_at: i64, corrections: Corrections, run: &RunColumns, truth: &Truth<'_>) -> Past {
-        let mut rows: BTreeMap<String, Vec<Met>> = BTreeMap::new();
-        for met in truth.met(run) {
-            let Ok(step) = usize::try_from(run.step[met.row] - 1) else { continue };
-            rows.entry(met.series.frequency.to_string()).or_default().push(Met {
-                unique_id: met.series.unique_id.clone(),
-                step,
-                ds: run.ds[met.row],
-                actual: met.actual,
-                published: run.quantiles.iter().map(|(_, values)| values[met.row]).collect(),
-            });
+    /// `None` if what is known of a series begins too late to say.
+    fn new(
+        issued_at: i64,
+        corrections: Corrections,
+        run: &RunColumns,
+        actuals: &Actuals<'_>,
+    ) -> Option<Past> {
+        let mut past = Past { issued_at, corrections, rows: BTreeMap::new(), steps: 0 };
+        let all: Vec<usize> = (0..run.ds.len()).collect();
+        for rows in all.chunk_by(|&a, &b| run.unique_id[a] == run.unique_id[b]) {
+            let (unique_id, cutoff) = (&run.unique_id[rows[0]], run.cutoff[rows[0]]);
+            let Some(series) = actuals.series(unique_id) else { continue };
+            past.steps = past.steps.max(series.steps_since(cutoff) + 1);
+            if series.begins_after(cutoff)? {
+                continue;
+            }
+            let met = |&row: &usize| {
+                Some(Met {
+                    unique_id: unique_id.clone(),
+                    step: usize::try_from(run.step[row] - 1).ok()?,
+                    ds: run.ds[row],
+                    actual: series.at(run.ds[row])?,
+                    published: run.quantiles.iter().map(|(_, values)| values[row]).collect(),
+                })
+            };
+            past.rows.entry(series.frequency.to_string()).or_default().extend(rows.iter().filter_map(met));
         }
-        Past { issued_at, corrections, rows }
+        past.rows.retain(|_, rows| !rows.is_empty());
+        Some(past)
     }
 
     fn vintage(&self, frequency: &str, levels: &[f64], horizon: usize) -> Option<Vintage<'_>> {
         let rows = self.rows.get(frequency)?.iter();
-        let correction = self.corrections.0.get(frequency).cloned();
+        let correction = self.corrections.by_frequency.get(frequency).cloned();
         Some(Vintage {
             issued_at: self.issued_at,
             correction: correction.unwrap_or_else(|| Correction::identity(levels, horizon)),

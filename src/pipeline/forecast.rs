@@ -1,16 +1,17 @@
 //! The forecast stage: read, predict with the champion, publish a run.
 
-use crate::ingest::Ingested;
-use crate::live::truth::Truth;
+use crate::ingest::{self, Stamps};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
+use crate::pipeline::actuals::Actuals;
 use crate::pipeline::correct::Corrections;
+use crate::pipeline::memory::{self, Continued, Key, Page};
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::train::{SourceRead, Trained, train};
 use crate::pipeline::{Fallback, JobSpec, SourceReport, StopWatch, report};
 use crate::publish::{self, Provenance, PublishedRun, RunKey};
 use crate::registry::{Manifest, RegistryError};
-use crate::series::{Forecasts, Status};
+use crate::series::{Forecasts, Panel, Status};
 
 /// What a forecast did.
 pub struct Forecasted {
@@ -22,6 +23,8 @@ pub struct Forecasted {
     pub version: Option<u32>,
     /// What was found.
     pub source: Option<SourceRead>,
+    /// Whether only new files were read, and the rest remembered.
+    pub is_remembered: bool,
     /// Whether its quantiles were corrected by what past runs missed.
     pub is_corrected: bool,
     /// Number of series of each status that occurs.
@@ -62,6 +65,7 @@ pub fn forecast(
             was_there: true,
             version: None,
             source: None,
+            is_remembered: false,
             is_corrected: false,
             statuses: Vec::new(),
             trained: None,
@@ -73,54 +77,35 @@ pub fn forecast(
     }
     let trained = fits_first.then(|| train(job, context)).transpose()?;
     let mut clock = StopWatch::start();
-    let reading = context.sources.read(&job.source_name, &job.source, moment.issued_at, context.known)?;
-    let ingested = &reading.ingested;
-    let source = SourceReport::of(ingested);
-    if reading.bytes_read > 0 {
-        let folder = context.state.join("quality");
-        std::fs::create_dir_all(&folder)
-            .map_err(|source| StageError::State { path: folder.clone(), source })?;
-        publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
-    }
-    clock.lap("read");
-
-    let champion = champion(job, context, ingested)?;
-    let mut forecasts = champion.forecasts;
-    clock.lap("predict");
-
-    let corrections = match job.is_adaptive {
-        true => {
-            let truth = Truth::new(&ingested.panel, job.model.season_length());
-            let corrections = Corrections::learn(job, &truth, moment.issued_at)?;
-            corrections.apply(&mut forecasts, &truth, &job.model);
-            corrections
-        }
-        false => Corrections::default(),
+    let serving = serving(job, context)?;
+    let stamps = ingest::stamp(&job.source, context.known)?;
+    let made = match remembered(job, context, &serving, &stamps, &mut clock)? {
+        Some(made) => made,
+        None => whole(job, context, &serving, stamps.clone(), &mut clock)?,
     };
-    clock.lap("correct");
-
-    let correction = corrections.to_text();
+    let Made { forecasts, source, id_columns, bytes_read, is_remembered, shortfall, correction } = made;
     let is_corrected = correction.is_some();
-    let provenance = provenance(job, context, &source, champion.manifest.as_ref(), correction);
-    let run = publish::publish_run(&job.sink, &key, &forecasts, &ingested.panel.id_columns, &provenance)?;
+    let provenance = provenance(job, context, &source, serving.manifest(), correction);
+    let run = publish::publish_run(&job.sink, &key, &forecasts, &id_columns, &provenance)?;
     // The run is out; that older ones could not be removed does not take it back.
     let pruned = publish::prune(&job.sink, &job.name, moment.created_at);
     clock.lap("publish");
 
     let statuses = report::count_statuses(&forecasts);
     let mut shortfalls = report::shortfalls(&source, &statuses);
-    shortfalls.extend(champion.shortfall);
+    shortfalls.extend(shortfall);
     shortfalls.extend(pruned.err().map(|error| format!("old runs stay: {error}")));
     if let Some(trained) = &trained {
         shortfalls.extend(report::training_shortfalls(&trained.fits));
     }
     let latest = source.span.map(|(_, last)| last);
-    let source = SourceRead { report: source, bytes_read: reading.bytes_read, stamps: reading.stamps };
+    let source = SourceRead { report: source, bytes_read, stamps };
     Ok(Forecasted {
         run,
         was_there: false,
-        version: champion.manifest.map(|manifest| manifest.version),
+        version: serving.manifest().map(|manifest| manifest.version),
         source: Some(source),
+        is_remembered,
         is_corrected,
         statuses,
         trained,
@@ -131,37 +116,165 @@ pub fn forecast(
     })
 }
 
-/// Forecasts, and by whom.
-struct Champion {
-    forecasts: Forecasts,
-    manifest: Option<Manifest>,
-    shortfall: Option<String>,
+/// What forecasts a job.
+struct Serving {
+    model: Option<(Forecaster, Manifest)>,
+    /// Why there is no model.
+    missing: String,
 }
 
-/// The champion's forecasts, or those of the stand-in.
-fn champion(job: &JobSpec, context: &Context, ingested: &Ingested) -> Result<Champion, StageError> {
-    let panel = &ingested.panel;
-    let champion = context.registry.champion(&job.name);
-    let loaded = champion.and_then(|champion| {
-        champion.map(|manifest| context.registry.load(&job.name, manifest.version)).transpose()
-    });
-    let (loaded, missing) = match loaded {
-        Ok(loaded) => (loaded, "no model serves yet".to_owned()),
-        Err(error @ RegistryError::Broken { .. }) if job.fallback == Fallback::SeasonalNaive => {
-            (None, error.to_string())
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if let Some((forecaster, manifest)) = loaded {
+impl Serving {
+    fn manifest(&self) -> Option<&Manifest> {
+        self.model.as_ref().map(|(_, manifest)| manifest)
+    }
+
+    /// What is not as the config asks for.
+    fn shortfall(&self, job: &JobSpec) -> Option<String> {
+        let Some(manifest) = self.manifest() else {
+            return Some(format!("{}; seasonal naive stands in", self.missing));
+        };
         let is_other = manifest.horizon != job.model.horizon()
             || manifest.quantile_levels != job.model.quantile_levels();
-        let shortfall = is_other.then(|| {
+        is_other.then(|| {
             format!(
                 "version {} was trained for another horizon or other levels than the config asks for now; it serves until the next training",
                 manifest.version
             )
-        });
-        return Ok(Champion { forecasts: forecaster.predict(panel), manifest: Some(manifest), shortfall });
+        })
+    }
+}
+
+/// The job's champion, if there is a sound one or nothing may stand in for it.
+fn serving(job: &JobSpec, context: &Context) -> Result<Serving, StageError> {
+    let champion = context.registry.champion(&job.name);
+    let loaded = champion.and_then(|champion| {
+        champion.map(|manifest| context.registry.load(&job.name, manifest.version)).transpose()
+    });
+    match loaded {
+        Ok(model) => Ok(Serving { model, missing: "no model serves yet".into() }),
+        Err(error @ RegistryError::Broken { .. }) if job.fallback == Fallback::SeasonalNaive => {
+            Ok(Serving { model: None, missing: error.to_string() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Forecasts on their way to a run.
+struct Made {
+    forecasts: Forecasts,
+    source: SourceReport,
+    id_columns: Vec<String>,
+    bytes_read: u64,
+    is_remembered: bool,
+    shortfall: Option<String>,
+    correction: Option<String>,
+}
+
+/// Forecasts from what the champion remembers and the files that are new to it; `None` where everything is to be read, or
+/// is at hand already.
+fn remembered(
+    job: &JobSpec,
+    context: &Context,
+    serving: &Serving,
+    stamps: &Stamps,
+    clock: &mut StopWatch,
+) -> Result<Option<Made>, StageError> {
+    let as_of = context.moment.issued_at;
+    let Some((forecaster, manifest)) = &serving.model else { return Ok(None) };
+    if context.sources.is_at_hand(&job.source_name, &job.source, as_of, &stamps.files) {
+        return Ok(None);
+    }
+    let path = memory::path(context.state, &job.name);
+    let Some(page) = Page::read(&path) else { return Ok(None) };
+    let key = Key::new(&job.source, &manifest.weights_sha256);
+    let Some(continued) = page.go_on(&job.source, &key, as_of, &stamps.files, &path) else { return Ok(None) };
+    let Continued { memory, report, zone, bytes_read } = continued;
+    let Some(mut forecasts) = forecaster.predict_remembered(&memory, &zone) else { return Ok(None) };
+    clock.lap("read");
+    let corrections = correct(job, &Actuals::remembered(&memory, &zone), as_of, &mut forecasts)?;
+    let Some(corrections) = corrections else { return Ok(None) };
+    clock.lap("correct");
+    Ok(Some(Made {
+        forecasts,
+        source: report,
+        id_columns: memory.id_columns,
+        bytes_read,
+        is_remembered: true,
+        shortfall: serving.shortfall(job),
+        correction: corrections.to_text(),
+    }))
+}
+
+/// Forecasts from everything; what the champion will want to remember of it is kept.
+fn whole(
+    job: &JobSpec,
+    context: &Context,
+    serving: &Serving,
+    stamps: Stamps,
+    clock: &mut StopWatch,
+) -> Result<Made, StageError> {
+    let as_of = context.moment.issued_at;
+    let reading = context.sources.read_stamped(&job.source_name, &job.source, as_of, stamps)?;
+    let ingested = &reading.ingested;
+    if reading.bytes_read > 0 {
+        let folder = context.state.join("quality");
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| StageError::State { path: folder.clone(), source })?;
+        publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
+    }
+    clock.lap("read");
+    let mut forecasts = predict(job, context, serving, &ingested.panel)?;
+    clock.lap("predict");
+    let corrections = correct(job, &Actuals::whole(&ingested.panel), as_of, &mut forecasts)?;
+    let corrections = corrections.unwrap_or_default();
+    clock.lap("correct");
+    if reading.bytes_read > 0
+        && let Some((forecaster, manifest)) = &serving.model
+    {
+        let key = Key::new(&job.source, &manifest.weights_sha256);
+        // Twice as far back as the runs reach that were learnt from: there will be more of them.
+        let steps = 2 * corrections.steps;
+        let page = Page::begin(&job.source, key, as_of, &reading.stamps.files, ingested, forecaster, steps);
+        let written = page.map_or(Ok(()), |page| page.write(&memory::path(context.state, &job.name)));
+        // The next forecast reads everything again.
+        written.unwrap_or_else(|error| tracing::warn!(%error, "what the model remembers cannot be written"));
+        clock.lap("remember");
+    }
+    Ok(Made {
+        forecasts,
+        source: SourceReport::of(ingested),
+        id_columns: ingested.panel.id_columns.clone(),
+        bytes_read: reading.bytes_read,
+        is_remembered: false,
+        shortfall: serving.shortfall(job),
+        correction: corrections.to_text(),
+    })
+}
+
+/// Corrects intervals by what past runs missed; `None` if those reach further back than what is known.
+fn correct(
+    job: &JobSpec,
+    actuals: &Actuals<'_>,
+    before: i64,
+    forecasts: &mut Forecasts,
+) -> Result<Option<Corrections>, StageError> {
+    if !job.is_adaptive {
+        return Ok(Some(Corrections::default()));
+    }
+    let corrections = Corrections::learn(job, actuals, before)?;
+    corrections.iter().for_each(|corrections| corrections.apply(forecasts, actuals, &job.model));
+    Ok(corrections)
+}
+
+/// The champion's forecasts, or those of the stand-in.
+fn predict(
+    job: &JobSpec,
+    context: &Context,
+    serving: &Serving,
+    panel: &Panel,
+) -> Result<Forecasts, StageError> {
+    if let Some((forecaster, _)) = &serving.model {
+        return Ok(forecaster.predict(panel));
     }
     if job.fallback == Fallback::None {
         return Err(StageError::NoModel(job.name.clone()));
@@ -170,8 +283,7 @@ fn champion(job: &JobSpec, context: &Context, ingested: &Ingested) -> Result<Cha
     let stand_in = Forecaster::fit(panel, &seasonal_naive(&job.model), &control)?.forecaster;
     let mut forecasts = stand_in.predict(panel);
     forecasts.series.iter_mut().for_each(|one| one.status = Status::Fallback);
-    let shortfall = Some(format!("{missing}; seasonal naive stands in"));
-    Ok(Champion { forecasts, manifest: None, shortfall })
+    Ok(forecasts)
 }
 
 /// The same settings with seasonal naive for the model.

@@ -1,11 +1,13 @@
 //! One forecast job, straight down: read, train, forecast, publish. The only place that knows the order.
 
+mod actuals;
 mod backtest;
 mod compare;
 mod correct;
 mod explain;
 mod forecast;
 mod job;
+mod memory;
 mod report;
 mod score;
 mod sources;

@@ -41,9 +41,22 @@ impl Sources {
         as_of: i64,
         known: &[FileStamp],
     ) -> Result<Reading, IngestError> {
-        let stamps = ingest::stamp(spec, known)?;
+        self.read_stamped(name, spec, as_of, ingest::stamp(spec, known)?)
+    }
+
+    /// As [`Sources::read`], where the files have been looked at.
+    ///
+    /// # Errors
+    /// See [`IngestError`].
+    pub fn read_stamped(
+        &self,
+        name: &str,
+        spec: &SourceSpec,
+        as_of: i64,
+        stamps: Stamps,
+    ) -> Result<Reading, IngestError> {
+        let settings = settings(spec);
         let spec = SourceSpec { as_of: Some(as_of), ..spec.clone() };
-        let settings = format!("{:?}", SourceSpec { as_of: None, ..spec.clone() });
         if let Some(ingested) = self.kept(name, &settings, as_of, &stamps.files) {
             return Ok(Reading { ingested, stamps, bytes_read: 0 });
         }
@@ -52,6 +65,11 @@ impl Sources {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), kept);
         let bytes_read = ingested.bytes;
         Ok(Reading { ingested, stamps, bytes_read })
+    }
+
+    /// Whether [`Sources::read`] would read nothing.
+    pub fn is_at_hand(&self, name: &str, spec: &SourceSpec, as_of: i64, files: &[FileStamp]) -> bool {
+        self.kept(name, &settings(spec), as_of, files).is_some()
     }
 
     /// What was read before, if reading again would give the same.
@@ -63,6 +81,11 @@ impl Sources {
             && (kept.as_of..=kept.ingested.same_until).contains(&as_of);
         is_same.then(|| kept.ingested.clone())
     }
+}
+
+/// Settings but for `as_of`, in words.
+fn settings(spec: &SourceSpec) -> String {
+    format!("{:?}", SourceSpec { as_of: None, ..spec.clone() })
 }
 
 #[cfg(test)]

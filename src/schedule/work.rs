@@ -145,6 +145,7 @@ impl Workshop {
             "bytes": done.run.bytes,
             "sha256": done.run.sha256,
             "corrected": done.is_corrected,
+            "remembered": done.is_remembered,
             "statuses": statuses,
             "trained_version": done.trained.as_ref().map(|trained| trained.manifest.version),
             "source": done.source.as_ref().map(source),
