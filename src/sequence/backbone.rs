@@ -147,11 +147,19 @@ impl Backbone {
         }
     }
 
-    /// Adds to `grad` the gradient of a loss that is asked slice by slice.
-    pub fn gradient(&mut self, weights: &Weights, tokens: &[f32], loss: &mut Loss, grad: &mut Weights) {
+    /// Adds to `grad` the gradient of a loss that is asked slice by slice. `dropout` holds factors of blocks in a row
+    /// (sequences, layers, H), or nothing.
+    pub fn gradient(
+        &mut self,
+        weights: &Weights,
+        tokens: &[f32],
+        dropout: &[f32],
+        loss: &mut Loss,
+        grad: &mut Weights,
+    ) {
         match (self, weights, grad) {
             (Backbone::Stack { training, .. }, Weights::Stack(weights), Weights::Stack(grad)) => {
-                training.gradient(weights, tokens, loss, grad);
+                training.gradient_with_dropout(weights, tokens, dropout, loss, grad);
             }
             (Backbone::Sashimi(model), Weights::Sashimi(weights), Weights::Sashimi(grad)) => {
                 model.params.clone_from(weights);

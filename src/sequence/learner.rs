@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::engine::activation::dropout_factors;
 use crate::engine::optim::{self, AdamW, Group, Rates};
 use crate::sequence::backbone::{Backbone, Ports, Weights};
 use crate::sequence::data::{self, Batch, Data, Part};
@@ -22,6 +23,7 @@ pub const WEIGHTS: u64 = 0;
 pub const ORDER: u64 = 1;
 pub const BATCH: u64 = 2;
 pub const VALID: u64 = 3;
+pub const DROPOUT: u64 = 6;
 
 /// All that the next step depends on.
 pub struct State {
@@ -47,6 +49,8 @@ pub struct Learner<'a> {
     groups: Vec<Group>,
     grad: Weights,
     batch: Batch,
+    /// Factors of the blocks' branches (sequences of the batch, layers, H); empty without dropout.
+    dropout: Vec<f32>,
     out: Vec<f32>,
 }
 
@@ -74,7 +78,8 @@ impl<'a> Learner<'a> {
             lead: 0,
         };
         let out = vec![0.0; spec.recipe.batch * ports.len * ports.outputs];
-        Learner { spec, data, ports, scorer, backbone, weights, groups, grad, batch: Batch::new(), out }
+        let (batch, dropout) = (Batch::new(), Vec::new());
+        Learner { spec, data, ports, scorer, backbone, weights, groups, grad, batch, dropout, out }
     }
 
     /// The start.
@@ -91,16 +96,17 @@ impl<'a> Learner<'a> {
 
     /// Trains on some sequences; rates are multiplied by `multiplier`. `offset` moves windows of a stream.
     pub fn advance(&mut self, state: &mut State, indices: &[usize], offset: usize, multiplier: f64) -> Score {
-        let Learner { spec, data, scorer, backbone, groups, grad, batch, .. } = self;
+        let Learner { spec, data, scorer, backbone, groups, grad, batch, dropout, .. } = self;
         let mut rng = generator(spec.recipe.seed, BATCH, state.step);
         data.fill(spec.task, &data.train, indices, (spec.recipe.shift, offset), &mut rng, batch);
+        draw_dropout(spec, state.step, indices.len(), dropout);
         grad.values().into_iter().for_each(|values| values.fill(0.0));
         let weight = (1.0 / (scorer.per_sequence(batch) * indices.len() as f64)) as f32;
         let mut score = Score::default();
         let mut loss = |first: usize, out: &[f32], dout: &mut [f32]| {
             score = score.and(scorer.score(batch, first, out, weight, Some(dout)));
         };
-        backbone.gradient(&state.weights, &batch.tokens, &mut loss, grad);
+        backbone.gradient(&state.weights, &batch.tokens, dropout, &mut loss, grad);
         let mut grads = grad.values();
         optim::clip_global_norm(&mut grads, spec.recipe.clip);
         let grads: Vec<&[f32]> = grads.iter().map(|values| &**values).collect();
@@ -126,5 +132,18 @@ impl<'a> Learner<'a> {
             sum = sum.and(scorer.score(batch, 0, out, 0.0, None));
         }
         sum
+    }
+}
+
+/// Factors of the blocks' branches in a step (sequences, layers, H): each sequence has random numbers of its own, so that
+/// nothing else decides what is dropped.
+fn draw_dropout(spec: &SequenceSpec, step: usize, sequences: usize, to: &mut Vec<f32>) {
+    let (Recipe { seed, batch, dropout, .. }, architecture) = (&spec.recipe, &spec.architecture);
+    to.clear();
+    if *dropout > 0.0 {
+        for sequence in 0..sequences {
+            let mut rng = generator(*seed, DROPOUT, step * batch + sequence);
+            to.extend(dropout_factors::<f32>((architecture.layers, architecture.hidden), *dropout, &mut rng));
+        }
     }
 }

@@ -118,6 +118,9 @@ pub struct Recipe {
     pub ssm_learning_rate: f64,
     /// Decoupled decay of matrices; biases, norms, D and the dynamics have none.
     pub weight_decay: f64,
+    /// Share of the channels that each block leaves out of a sequence, the same at all its positions (S4 repository,
+    /// `dropout_fn` with `tie_dropout`).
+    pub dropout: f64,
     /// Steps of linear warm-up: AdamW's second moments are noise at first.
     pub warmup: usize,
     /// Largest norm of a gradient: one odd batch must not throw the weights.
@@ -201,6 +204,8 @@ pub struct RawSequence {
     pub ssm_learning_rate: Option<f64>,
     /// Decay.
     pub weight_decay: Option<f64>,
+    /// Share of channels.
+    pub dropout: Option<f64>,
     /// Steps.
     pub warmup: Option<usize>,
     /// Norm.
@@ -383,6 +388,10 @@ impl TryFrom<RawSequence> for SequenceSpec {
                 checks.note("shift", "only images are shifted");
             }
         }
+        let dropout = raw.dropout.unwrap_or(0.0);
+        if !(0.0..1.0).contains(&dropout) {
+            checks.note("dropout", format!("{dropout} is no share from 0 to below 1; write for example 0.1"));
+        }
         let (low, high) = raw.dt.unwrap_or((1e-3, 1e-1));
         if !(low > 0.0 && low < high && high.is_finite()) {
             checks
@@ -421,6 +430,9 @@ impl TryFrom<RawSequence> for SequenceSpec {
             }
             if raw.prenorm == Some(false) {
                 checks.note("prenorm", "the norms of sashimi stand before its blocks");
+            }
+            if dropout > 0.0 {
+                checks.note("dropout", "dropout is for model=s4d and model=s4; write dropout=0");
             }
         }
         // Several, for one week may be calmer than the next.
@@ -470,6 +482,7 @@ impl TryFrom<RawSequence> for SequenceSpec {
                 learning_rate,
                 ssm_learning_rate: checks.number("ssm_learning_rate", ssm_rate, [0.0, 1.0]),
                 weight_decay: checks.number("weight_decay", raw.weight_decay.unwrap_or(0.02), [0.0, 1.0]),
+                dropout,
                 warmup: checks.whole("warmup", raw.warmup.unwrap_or(300), 0..=1_000_000),
                 clip: checks.number("clip", raw.clip.unwrap_or(1.0), [1e-6, 1e6]),
                 average: checks.number("average", raw.average.unwrap_or(0.999), [0.0, 0.999_999]),

@@ -63,7 +63,14 @@ fn the_next_byte_of_a_text_is_learnt() {
 
 #[test]
 fn a_run_that_was_interrupted_ends_with_the_same_weights() {
+    for dropout in [0.0, 0.2] {
+        interrupted_and_resumed(dropout);
+    }
+}
+
+fn interrupted_and_resumed(dropout: f64) {
     let folder = tempfile::tempdir().expect("a folder");
+    let text = |folder: &Path| RawSequence { dropout: Some(dropout), ..text(folder) };
     let spec = small(text(folder.path()));
     let [whole, broken] = ["whole", "broken"].map(|name| folder.path().join(name));
     let expected = trained(&spec, folder.path(), &whole, false).expect("trained");
@@ -81,18 +88,45 @@ fn a_run_that_was_interrupted_ends_with_the_same_weights() {
     let other = small(RawSequence { seed: Some(2), ..text(folder.path()) });
     let refused = trained(&other, folder.path(), &broken, true).expect_err("another run");
     assert!(refused.to_string().contains("checkpoint of another run"), "{refused}");
+    let other = small(RawSequence { dropout: Some(0.1), ..text(folder.path()) });
+    let refused = trained(&other, folder.path(), &broken, true).expect_err("another run");
+    assert!(refused.to_string().contains("checkpoint of another run"), "{refused}");
 }
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let spec = small(RawSequence { epochs: Some(1), ..text(folder.path()) });
-    let hashes = [1, 2, 3].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        let out = folder.path().join(threads.to_string());
-        pool.install(|| trained(&spec, folder.path(), &out, false)).expect("trained").weights_sha256
+    let hashes = [0.0, 0.2].map(|dropout| {
+        let raw = RawSequence { epochs: Some(1), dropout: Some(dropout), ..text(folder.path()) };
+        let spec = small(raw);
+        let hashes = [1, 2, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let out = folder.path().join(format!("{dropout}-{threads}"));
+            pool.install(|| trained(&spec, folder.path(), &out, false)).expect("trained").weights_sha256
+        });
+        assert!(hashes.iter().all(|hash| *hash == hashes[0]), "dropout {dropout}");
+        hashes[0].clone()
     });
-    assert!(hashes.iter().all(|hash| *hash == hashes[0]));
+    assert_ne!(hashes[0], hashes[1], "dropout changes what is learnt");
+}
+
+#[test]
+fn dropout_is_a_share_of_the_channels_of_blocks_in_a_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let problems = |dropout: f64, backbone: Option<Arrangement>| {
+        let raw = RawSequence { dropout: Some(dropout), backbone, ..text(folder.path()) };
+        SequenceSpec::try_from(raw).err().unwrap_or_default()
+    };
+    for dropout in [0.0, 0.5, 0.999_999] {
+        assert_eq!(problems(dropout, None), []);
+    }
+    for dropout in [1.0, -0.1, f64::NAN] {
+        let found = problems(dropout, None);
+        assert!(found.len() == 1 && found[0].message.contains("is no share from 0 to below 1"), "{found:?}");
+    }
+    assert_eq!(problems(0.0, Some(Arrangement::Sashimi)), []);
+    let found = problems(0.1, Some(Arrangement::Sashimi));
+    assert!(found.len() == 1 && found[0].message.contains("model=s4d and model=s4"), "{found:?}");
 }
 
 /// One second of silence with a tone in it, high or low, in folders of that name.

@@ -48,6 +48,7 @@ fn images_are_classified_by_both_state_space_models_in_both_orders() {
         let accuracy = document["test"]["accuracy"].as_f64().unwrap();
         assert!(accuracy > 0.95, "{model} {order}: {accuracy}");
         assert_eq!(document["config"]["model"]["ssm"], model);
+        assert_eq!(document["config"]["train"]["dropout"], 0.0);
         assert_eq!(document["config"]["pipeline"]["permute"], order);
         assert_eq!(document["data"]["sequences"]["test"], 200);
         assert_eq!(document["epochs"].as_array().unwrap().len(), 8);
@@ -79,6 +80,8 @@ fn requests_of_a_sequence_task_that_make_no_sense() {
         ("pipeline=m4_hourly_paths model=s4d", 2, "write model=sashimi"),
         ("pipeline=mnist data_dir=.", 66, "mnist_train.parquet"),
         ("pipeline=mnist", 66, "no folder to look in"),
+        ("pipeline=text model=s4d dropout=1.0", 2, "1 is no share from 0 to below 1"),
+        ("pipeline=text model=sashimi len=1024 dropout=0.1", 2, "dropout is for model=s4d and model=s4"),
         ("pipeline=mnist dt=[1,0.1]", 2, "[1, 0.1] is no range of steps"),
     ];
     for (arguments, code, message) in cases {

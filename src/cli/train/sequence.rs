@@ -68,6 +68,7 @@ fn resolved(train: &SequenceTrain) -> Value {
             "learning_rate": recipe.learning_rate,
             "ssm_learning_rate": recipe.ssm_learning_rate,
             "weight_decay": recipe.weight_decay,
+            "dropout": recipe.dropout,
             "warmup": recipe.warmup,
             "clip": recipe.clip,
             "average": recipe.average,

@@ -59,6 +59,7 @@ pub(super) const TRAIN: &[Entry<RawSequence>] = &[
     ("learning_rate", |raw, value| set(&mut raw.learning_rate, number(value))),
     ("ssm_learning_rate", |raw, value| set(&mut raw.ssm_learning_rate, number(value))),
     ("weight_decay", |raw, value| set(&mut raw.weight_decay, number(value))),
+    ("dropout", |raw, value| set(&mut raw.dropout, number(value))),
     ("warmup", |raw, value| set(&mut raw.warmup, whole(value))),
     ("clip", |raw, value| set(&mut raw.clip, number(value))),
     ("average", |raw, value| set(&mut raw.average, number(value))),

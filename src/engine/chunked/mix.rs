@@ -33,6 +33,25 @@ pub struct ByChannel<'a> {
     pub stride: usize,
 }
 
+/// Factors of one block's branch, one for every channel of a sequence (tied dropout, as the S4 repository has it).
+#[derive(Clone, Copy)]
+pub struct Dropout<'a> {
+    /// Of the block's channels (H) in the first sequence, `stride` further on in the next.
+    pub factors: &'a [f32],
+    /// Distance between sequences.
+    pub stride: usize,
+    /// Chunks of a sequence.
+    pub per_sequence: usize,
+}
+
+impl<'a> Dropout<'a> {
+    /// Factors (H) of the sequence that a chunk belongs to.
+    #[inline(always)]
+    fn of_chunk(&self, chunk: usize, hidden: usize) -> &'a [f32] {
+        &self.factors[chunk / self.per_sequence * self.stride..][..hidden]
+    }
+}
+
 /// Forward over a group of chunks.
 pub struct Forward<'a> {
     /// Where positions lie: missing ones are zero in the norm's output, which the next state-space layer reads.
@@ -49,7 +68,9 @@ pub struct Forward<'a> {
     pub mix: (&'a [f32], &'a [f32]),
     /// The norm.
     pub norm: Norm<'a>,
-    /// Values and gates (chunks, 2H, T), or memory for one chunk if nobody needs them afterwards.
+    /// Factors of the branch, while training with dropout.
+    pub dropout: Option<Dropout<'a>>,
+    /// Values, times their factors, and gates (chunks, 2H, T), or memory for one chunk if nobody needs them afterwards.
     pub gated: &'a mut [f32],
     /// Sum of residual and block (chunks, H, T), or memory for one chunk if nobody needs it afterwards.
     pub sum: &'a mut [f32],
@@ -81,6 +102,9 @@ impl ChunkKernel for Forward<'_> {
             let activated = S::as_simd_f32s(self.activated).0;
             product::rows(simd, Start::Bias(bias), &[(weight, activated)], 2 * hidden, T, gated);
             let (value, gate) = rows_mut::<S, K>(gated).split_at_mut(hidden);
+            if let Some(dropout) = self.dropout {
+                scale(simd, dropout.of_chunk(self.first + c, hidden), value);
+            }
             let residual = rows::<S, K>(&self.residual[(self.first + c) * stride..][..hidden * T]);
             let sum = rows_mut::<S, K>(&mut self.sum[c * sum_stride..][..hidden * T]);
             let mut total = [simd.splat_f32s(0.0); K];
@@ -167,6 +191,17 @@ impl ByChannel<'_> {
 fn next_row(values: &[f32], c: usize, stride: usize, h: usize) -> &[f32] {
     let from = (c + 1) * stride + h * T;
     values.get(from..from + T).unwrap_or_default()
+}
+
+/// Multiplies each row by its factor.
+#[inline(always)]
+fn scale<S: Lanes, const K: usize>(simd: S, factors: &[f32], to: &mut [[S::f32s; K]]) {
+    for (row, &factor) in to.iter_mut().zip(factors) {
+        let factor = simd.splat_f32s(factor);
+        for value in row {
+            *value = simd.mul_f32s(*value, factor);
+        }
+    }
 }
 
 /// GELU of a chunk's rows, gathered from all channels.
@@ -266,7 +301,9 @@ pub struct Backward<'a> {
     pub weight_t: &'a [f32],
     /// The norm's gamma (H).
     pub gamma: &'a [f32],
-    /// Values and gates (chunks, 2H, T).
+    /// Factors of the branch, as in forward.
+    pub dropout: Option<Dropout<'a>>,
+    /// Values, times their factors, and gates (chunks, 2H, T).
     pub gated: &'a [f32],
     /// Sum of residual and block (chunks, H, T).
     pub sum: &'a [f32],
@@ -294,7 +331,13 @@ impl ChunkKernel for Backward<'_> {
         for pair in (0..chunks).step_by(2) {
             let count = 2.min(chunks - pair);
             for c in 0..count {
-                self.sum_backward::<S, K>(simd, pair + c, c);
+                match self.dropout {
+                    None => self.sum_backward::<S, K, false>(simd, &[], pair + c, c),
+                    Some(dropout) => {
+                        let factors = dropout.of_chunk(self.first + pair + c, hidden);
+                        self.sum_backward::<S, K, true>(simd, factors, pair + c, c);
+                    }
+                }
                 self.activation_backward::<S, K>(simd, weight_t, pair + c, c);
             }
             let (d_gated, activated_t) = (&*self.scratch.d_gated, &*self.scratch.activated_t);
@@ -310,11 +353,17 @@ impl ChunkKernel for Backward<'_> {
 
 impl Backward<'_> {
     // With x the sum, n = (x − mean) r, q = gamma ⊙ d normed:  dx = r (q − mean(q) − n mean(q ⊙ n)) + d past the norm,
-    // and x = residual + a σ:  d residual = dx,  da = σ dx,  db = a σ (1 − σ) dx.
+    // and x = residual + k a σ, k a factor:  d residual = dx,  da = k σ dx,  db = k a σ (1 − σ) dx, where k a is what is kept.
 
-    /// From the norm's output to values, gates and residual of one chunk.
+    /// From the norm's output to values, gates and residual of one chunk; `factors` are (H) if it DROPS any.
     #[inline(always)]
-    fn sum_backward<S: Lanes, const K: usize>(&mut self, simd: S, c: usize, slot: usize) {
+    fn sum_backward<S: Lanes, const K: usize, const DROPS: bool>(
+        &mut self,
+        simd: S,
+        factors: &[f32],
+        c: usize,
+        slot: usize,
+    ) {
         let hidden = self.gamma.len();
         let (size, stride) = (hidden * T, self.stride);
         let scale = simd.splat_f32s(1.0 / hidden as f32);
@@ -370,6 +419,7 @@ impl Backward<'_> {
             prefetch(next_row(self.gated, c, 2 * size, h));
             prefetch(next_row(self.gated, c, 2 * size, hidden + h));
             let (mut value_sum, mut gate_sum) = (value_bias[h], gate_bias[h]);
+            let factor = simd.splat_f32s(if DROPS { factors[h] } else { 1.0 });
             for k in 0..K {
                 let centred = simd.sub_f32s(sum[h][k], mean[k]);
                 let rest = simd.negate_mul_add_e_f32s(centred, slope[k], simd.sub_f32s(q[h][k], mean_q[k]));
@@ -378,8 +428,9 @@ impl Backward<'_> {
                     dx = simd.add_f32s(dx, d_chunk[h][k]);
                 }
                 d_chunk[h][k] = dx;
-                let da = simd.mul_f32s(dx, gate[h][k]);
-                let db = simd.mul_f32s(simd.mul_f32s(da, value[h][k]), simd.sub_f32s(one, gate[h][k]));
+                let passed = simd.mul_f32s(dx, gate[h][k]);
+                let db = simd.mul_f32s(simd.mul_f32s(passed, value[h][k]), simd.sub_f32s(one, gate[h][k]));
+                let da = if DROPS { simd.mul_f32s(passed, factor) } else { passed };
                 (d_value[h][k], d_gate[h][k]) = (da, db);
                 value_sum = simd.add_f32s(value_sum, da);
                 gate_sum = simd.add_f32s(gate_sum, db);

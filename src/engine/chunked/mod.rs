@@ -19,6 +19,8 @@
 
 pub mod ends;
 pub mod mix;
+#[cfg(test)]
+mod dropout_tests;
 mod grid;
 mod groups;
 mod long;

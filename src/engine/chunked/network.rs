@@ -128,7 +128,7 @@ impl Chunked {
         self.fill(params, false);
         let [read, written] = self.shape.row_sizes();
         let Chunked { shape, isa, frame, layers, groups, memory, .. } = self;
-        let pass = Pass { shape, isa: *isa, frame: *frame, params };
+        let pass = Pass { shape, isa: *isa, frame: *frame, params, dropout: &[] };
         let [_, sequences] = memory.sequences;
         for (tokens, to) in tokens.chunks(sequences * read).zip(out.chunks_mut(sequences * written)) {
             pass.forward(layers, groups, memory, tokens, Scan::Sequence { keep: false });
@@ -147,15 +147,35 @@ impl Chunked {
         loss: &mut SliceLoss,
         grad: &mut NetworkParams<f32>,
     ) {
+        self.gradient_with_dropout(params, tokens, &[], loss, grad);
+    }
+
+    /// [`Chunked::gradient`] of a network whose blocks' branches are multiplied by `dropout` (sequences, layers, H) before
+    /// they are added to the residual, at all positions alike; empty, nothing is multiplied.
+    ///
+    /// # Panics
+    /// As that, and if there are factors, but not for every sequence.
+    pub fn gradient_with_dropout(
+        &mut self,
+        params: &NetworkParams<f32>,
+        tokens: &[f32],
+        dropout: &[f32],
+        loss: &mut SliceLoss,
+        grad: &mut NetworkParams<f32>,
+    ) {
         self.fill(params, true);
         let [read, written] = self.shape.row_sizes();
         let Chunked { shape, isa, frame, layers, head_weight_t, groups, memory, gradients, .. } = self;
         let gradients = gradients.as_mut().expect("a network made for training");
         groups.iter_mut().for_each(Group::clear);
         layers.iter_mut().for_each(|layer| layer.dynamics.clear());
-        let pass = Pass { shape, isa: *isa, frame: *frame, params };
+        let factors = shape.layers * shape.hidden;
+        let batch = tokens.len() / read;
+        assert!(dropout.is_empty() || dropout.len() == batch * factors, "factors of {batch} sequences");
         let [sequences, _] = memory.sequences;
         for (index, tokens) in tokens.chunks(sequences * read).enumerate() {
+            let dropout = dropout.chunks(sequences * factors).nth(index).unwrap_or_default();
+            let pass = Pass { shape, isa: *isa, frame: *frame, params, dropout };
             pass.forward(layers, groups, memory, tokens, Scan::Sequence { keep: true });
             let values = tokens.len() / read * written;
             loss(index * sequences, &memory.out[..values], &mut gradients.dout[..values]);
@@ -182,7 +202,7 @@ impl Chunked {
     ) {
         let Chunked { shape, isa, frame, layers, groups, memory, step_tokens, .. } = self;
         step_tokens[..tokens.len()].copy_from_slice(tokens);
-        let pass = Pass { shape, isa: *isa, frame: *frame, params };
+        let pass = Pass { shape, isa: *isa, frame: *frame, params, dropout: &[] };
         pass.forward(layers, groups, memory, step_tokens, Scan::Step(steps));
         out.copy_from_slice(&memory.out[..out.len()]);
     }

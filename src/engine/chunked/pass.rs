@@ -7,7 +7,7 @@ use crate::engine::chunked::ends::{Encode, EncodeBackward, Frame, Head, HeadBack
 use crate::engine::chunked::grid::Grid;
 use crate::engine::chunked::groups::Group;
 use crate::engine::chunked::memory::{Gradients, Memory, Run, Sum};
-use crate::engine::chunked::mix::{self, ByChannel, Norm, Upstream};
+use crate::engine::chunked::mix::{self, ByChannel, Dropout, Norm, Upstream};
 use crate::engine::chunked::network::Layer;
 use crate::engine::chunked::shape::Shape;
 use crate::engine::chunked::stream::StepLayer;
@@ -30,9 +30,18 @@ pub(super) struct Pass<'a> {
     pub(super) isa: Isa,
     pub(super) frame: Frame,
     pub(super) params: &'a NetworkParams<f32>,
+    /// Factors of the blocks' branches (sequences of the slice, layers, H); empty if nothing is dropped.
+    pub(super) dropout: &'a [f32],
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// Factors of one block.
+    fn dropout(&self, layer: usize) -> Option<Dropout<'a>> {
+        let (hidden, per_sequence) = (self.shape.hidden, self.frame.per_sequence);
+        let factors = self.dropout.get(layer * hidden..).filter(|factors| !factors.is_empty())?;
+        Some(Dropout { factors, stride: self.shape.layers * hidden, per_sequence })
+    }
+
     fn grid(&self, tokens: &[f32], keep: bool) -> Grid {
         let [read, _] = self.shape.row_sizes();
         Grid::new(tokens.len() / read, self.frame, self.shape.hidden, keep)
@@ -46,7 +55,7 @@ impl Pass<'_> {
         tokens: &[f32],
         mut scan: Scan,
     ) {
-        let Pass { shape, isa, frame, params } = *self;
+        let Pass { shape, isa, frame, params, .. } = *self;
         let grid = self.grid(tokens, matches!(scan, Scan::Sequence { keep: true }));
         let Grid { chunks, stride, per_group, .. } = grid;
         let (encoder, reads_codes) = (linear(&params.encoder), shape.reads_codes);
@@ -80,6 +89,7 @@ impl Pass<'_> {
             let residual: &[f32] = if shape.pre() { &input.sum } else { &input.normed };
             let mix = linear(&params.stack().blocks[index].mix);
             let norm = norm(shape.norm_after(params, index));
+            let dropout = self.dropout(index);
             let y = ByChannel { values: y, stride: grid.channel_stride };
             grid.groups(groups)
                 .zip(out.sum.par_chunks_mut(grid.sums(shape.pre())))
@@ -96,6 +106,7 @@ impl Pass<'_> {
                         residual,
                         mix,
                         norm,
+                        dropout,
                         gated,
                         sum,
                         moments,
@@ -134,7 +145,7 @@ impl Pass<'_> {
         gradients: &mut Gradients,
         tokens: &[f32],
     ) {
-        let Pass { shape, isa, frame, params } = *self;
+        let Pass { shape, isa, frame, params, .. } = *self;
         let grid = self.grid(tokens, true);
         let Grid { chunks, stride, per_group, channel_stride, .. } = grid;
         let Gradients { d_chunks, dy, du, dout } = gradients;
@@ -151,6 +162,7 @@ impl Pass<'_> {
         for index in (0..shape.layers).rev() {
             let top = index + 1 == shape.layers;
             let gamma = norm(shape.norm_after(params, index)).gamma;
+            let dropout = self.dropout(index);
             let Layer { dynamics, weight_t } = &mut layers[index];
             let (input, Run { y, states, gated, out }) = memory.block(index);
             let by_channels = |values| ByChannel { values, stride: channel_stride };
@@ -173,6 +185,7 @@ impl Pass<'_> {
                         stride,
                         weight_t,
                         gamma,
+                        dropout,
                         gated,
                         sum,
                         moments,

@@ -43,7 +43,7 @@ pub(super) fn init(shape: &Shape, rng: &mut ChaCha8Rng) -> NetworkParams<f32> {
     params
 }
 
-fn widen(shape: &Shape, params: &mut NetworkParams<f32>) -> NetworkParams<f64> {
+pub(super) fn widen(shape: &Shape, params: &mut NetworkParams<f32>) -> NetworkParams<f64> {
     let mut wide = shape.zeros();
     for (to, from) in wide.tensors().into_iter().zip(params.tensors()) {
         for (to, &mut from) in to.values.iter_mut().zip(from.values) {
@@ -54,7 +54,7 @@ fn widen(shape: &Shape, params: &mut NetworkParams<f32>) -> NetworkParams<f64> {
 }
 
 /// Outputs and gradient of the plain network, given the gradient of its outputs.
-fn plain(
+pub(super) fn plain(
     shape: &Shape,
     params: &NetworkParams<f64>,
     tokens: Array3<f64>,
@@ -105,7 +105,7 @@ fn plain(
     (out, grad)
 }
 
-fn relative(exact: impl Iterator<Item = f64>, value: impl Iterator<Item = f32>) -> f64 {
+pub(super) fn relative(exact: impl Iterator<Item = f64>, value: impl Iterator<Item = f32>) -> f64 {
     let (mut error, mut size) = (0.0, 0.0);
     for (exact, value) in exact.zip(value) {
         error += (exact - f64::from(value)).powi(2);
