@@ -16,6 +16,7 @@ use s4cast::publish::{self, AnomalyRow, Format, Naming, ScoreRow, SinkSpec};
 use s4cast::registry::Registry;
 use s4cast::schedule::run_id;
 use s4cast::schedule::spec::Stage;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -71,6 +72,30 @@ impl Place {
         };
         let rows: String = values.iter().enumerate().map(row).collect();
         std::fs::write(self.folder.path().join("in.csv"), format!("ds,unique_id,y\n{rows}")).unwrap();
+    }
+
+    /// Days of hourly values, each in a file of its own, of two series that differ by ten.
+    fn write_days(&self, values: &[f64], days: Range<usize>) {
+        let folder = self.folder.path().join("days");
+        std::fs::create_dir_all(&folder).unwrap();
+        for day in days {
+            self.write_day(day, &values[day * DAY..(day + 1) * DAY]);
+        }
+    }
+
+    fn write_day(&self, day: usize, values: &[f64]) {
+        let mut rows = String::from("ds,unique_id,y\n");
+        for (hour, value) in values.iter().enumerate() {
+            let stamp = jiff::Timestamp::from_microsecond((day * DAY + hour) as i64 * HOUR).unwrap();
+            rows += &format!("{stamp},a,{value}\n{stamp},b,{}\n", value + 10.0);
+        }
+        std::fs::write(self.folder.path().join(format!("days/{day:04}.csv")), rows).unwrap();
+    }
+
+    /// Forgets what was read and remembered.
+    fn forget(&mut self) {
+        self.sources = Sources::default();
+        drop(std::fs::remove_dir_all(self.folder.path().join("memory")));
     }
 
     fn at<T>(&self, stage: Stage, hour: usize, work: impl FnOnce(&Context) -> T) -> T {
@@ -173,6 +198,89 @@ fn a_segment_that_no_series_has_is_said_and_stops_nothing() {
     let scored = place.score(43 * DAY);
     assert!(scored.shortfalls[0].contains("no id column 'region'; the id columns are unique_id"));
     assert_eq!(scored.runs, 1);
+}
+
+/// A job that reads a folder of days.
+fn of_days(change: impl FnOnce(&mut JobSpec)) -> Place {
+    let mut place = Place::new(change);
+    place.job.source.inputs = vec![place.folder.path().join("days").display().to_string()];
+    place
+}
+
+#[test]
+fn a_slot_that_remembers_publishes_what_one_that_reads_everything_would() {
+    let mut place = of_days(|_| {});
+    let values = load(80, 11);
+    place.write_days(&values, 0..40);
+    place.train(40 * DAY - 1);
+    let mut remembered = 0;
+    for day in 40..62 {
+        // The day before is complete, this one has begun.
+        place.write_day(day - 1, &values[(day - 1) * DAY..day * DAY]);
+        place.write_day(day, &values[day * DAY..day * DAY + 5]);
+        // A process of its own, as one that is started for every slot.
+        place.sources = Sources::default();
+        let hour = day * DAY + 4;
+        let run = place.forecast(hour);
+        remembered += usize::from(run.is_remembered);
+        let memory = place.folder.path().join("memory");
+        std::fs::rename(&memory, place.folder.path().join("kept")).unwrap();
+        place.sources = Sources::default();
+        let whole = place.forecast(hour);
+        assert!(!whole.is_remembered);
+        assert_eq!(run.run.sha256, whole.run.sha256, "day {day}");
+        let (source, read) = (run.source.unwrap(), whole.source.unwrap());
+        assert_eq!(source.report.fingerprint, read.report.fingerprint);
+        assert_eq!((source.report.rows, source.report.span), (read.report.rows, read.report.span));
+        if run.is_remembered {
+            assert!(source.bytes_read < read.bytes_read / 3, "{} {}", source.bytes_read, read.bytes_read);
+        }
+        std::fs::remove_dir_all(&memory).unwrap();
+        std::fs::rename(place.folder.path().join("kept"), &memory).unwrap();
+    }
+    assert!(remembered >= 19, "{remembered} of 22");
+}
+
+#[test]
+fn whatever_does_not_follow_has_everything_read_again() {
+    let mut place = of_days(|job| job.is_adaptive = false);
+    let values = load(80, 12);
+    place.write_days(&values, 0..46);
+    place.train(45 * DAY);
+    place.forecast(46 * DAY);
+    let mut day = 46;
+    let mut next = |place: &mut Place| {
+        place.write_days(&values, day..day + 1);
+        day += 1;
+        place.sources = Sources::default();
+        let run = place.forecast(day * DAY);
+        place.forget();
+        let whole = place.forecast(day * DAY);
+        assert!(!whole.is_remembered);
+        assert_eq!(run.run.sha256, whole.run.sha256, "day {day}");
+        run.is_remembered
+    };
+    let page = |place: &Place| place.folder.path().join("memory/load.bin");
+    assert!(next(&mut place), "nothing is odd");
+
+    place.write_day(20, &values[30 * DAY..31 * DAY]);
+    assert!(!next(&mut place), "a settled file was revised");
+    let mut bytes = std::fs::read(page(&place)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(page(&place), bytes).unwrap();
+    assert!(!next(&mut place), "the page is damaged");
+    std::fs::write(page(&place), b"").unwrap();
+    assert!(!next(&mut place), "the page is empty");
+
+    let late = place.folder.path().join("days/late.csv");
+    std::fs::write(&late, "ds,unique_id,y\n1970-02-10T00:00:00Z,c,1\n").unwrap();
+    assert!(!next(&mut place), "a series is new");
+    std::fs::remove_file(&late).unwrap();
+    assert!(!next(&mut place), "a file is gone");
+    place.job.promotion = Promotion::Always;
+    place.train(51 * DAY);
+    assert!(!next(&mut place), "another model serves");
 }
 
 #[test]

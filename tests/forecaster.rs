@@ -323,3 +323,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_series_that_is_new_to_the_model_is_a_cold_start() {
+    let mut values = waves(24, 200);
+    let fitted = fit(&panel(values.clone()), &spec("ridge", 7, 0));
+    let newcomer = values[3].iter().map(|y| y * 1.5).collect();
+    values.push(newcomer);
+    values.push(vec![1.0, 2.0, 3.0]);
+    let all = panel(values);
+    let saved = Forecaster::from_bytes(&fitted.forecaster.to_bytes()).unwrap();
+    for forecaster in [&fitted.forecaster, &saved] {
+        let forecasts = forecaster.predict(&all);
+        let statuses: Vec<Status> = forecasts.series.iter().map(|one| one.status).collect();
+        assert!(statuses[..24].iter().all(|status| *status == Status::Ok));
+        assert_eq!(
+            statuses[24..],
+            [Status::ColdStart, Status::Fallback],
+            "too short to be forecast by the model"
+        );
+        assert!(forecasts.series[24].model_id != "seasonal_naive");
+    }
+    // What is fitted where it forecasts knows no series beforehand.
+    let local = fit(&panel(waves(2, 100)), &spec("ets", 7, 0)).forecaster;
+    assert!(local.predict(&panel(waves(3, 100))).series.iter().all(|one| one.status == Status::Ok));
+}

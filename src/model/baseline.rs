@@ -11,7 +11,8 @@ const ERRORS_MIN: usize = 20;
 ///
 /// `values` is the visible history with `NaN` where nothing was observed; `season` 1 is the naive forecast. The median
 /// is the seasonal naive value itself; the other levels add the centred empirical quantiles of the errors that the
-/// same lag made in the history, or those of one season times √seasons where there are too few. All zeros without any
+/// same lag made in the history, or those of one season times √seasons where there are too few (of one step where there is
+/// hardly a season). All zeros without any
 /// observation. Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2 and 5.5.
 pub fn seasonal_naive(values: &[f64], season: usize, horizon: usize, levels: &[f64]) -> Array2<f64> {
     seasonal_naive_filled(values, &past::filled(values, season), season, horizon, levels)
@@ -32,7 +33,7 @@ pub fn seasonal_naive_filled(
 ) -> Array2<f64> {
     // A history shorter than a season repeats its last value.
     let season = if filled.len() >= season { season } else { 1 };
-    let one_season = errors(values, season);
+    let one_season = few_or_more(values, season);
     let mut forecast = Array2::zeros((horizon, levels.len()));
     if filled.is_empty() {
         return forecast;
@@ -61,6 +62,24 @@ pub fn seasonal_naive_point(values: &[f64], season: usize, horizon: usize) -> Ve
     let season = if filled.len() >= season { season } else { 1 };
     let last = filled.len().saturating_sub(season);
     (0..horizon).map(|step| filled.get(last + step % season).copied().unwrap_or(0.0)).collect()
+}
+
+/// Errors below which quantiles of those of one season say next to nothing.
+const ERRORS_FEW: usize = 5;
+
+/// Sorted errors one season ahead. Where they are few, those of one step stand in if there are more of them, and few of
+/// either count with both signs: a single error is no interval.
+fn few_or_more(values: &[f64], season: usize) -> Vec<f64> {
+    let mut found = errors(values, season);
+    if found.len() < ERRORS_FEW {
+        let steps = errors(values, 1);
+        found = if steps.len() > found.len() { steps } else { found };
+    }
+    if found.len() < ERRORS_FEW {
+        found.extend(found.clone().into_iter().map(|error| -error));
+        found.sort_by(f64::total_cmp);
+    }
+    found
 }
 
 /// Latest errors that quantiles are taken from: more would cost time and change little.
@@ -105,6 +124,15 @@ mod tests {
         assert_eq!(forecast.column(1).to_vec(), seasonal_naive_point(&values, 2, 4));
         assert_eq!(forecast.column(1).to_vec(), [values[38], values[39], values[38], values[39]]);
         assert!(forecast.outer_iter().all(|row| row[0] <= row[1] && row[1] <= row[2]));
+    }
+
+    #[test]
+    fn a_history_with_hardly_a_season_has_an_interval() {
+        let year = [5.0, 9.0, 4.0, 8.0, 2.0, 7.0, 3.0, 9.0, 1.0, 6.0, 5.0, 8.0, 6.0];
+        for values in [&year[..], &year[..12], &year[..2]] {
+            let forecast = seasonal_naive(values, 12, 3, &[0.1, 0.5, 0.9]);
+            assert!(forecast.outer_iter().all(|row| row[0] < row[1] && row[1] < row[2]), "{forecast}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::model::components::{self, Components};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::fit;
 use crate::model::group::{Group, Served};
+use crate::model::known::Known;
 use crate::model::memory::{Memory, Remembered};
 use crate::model::predict::{self, Made, Reading, Seen};
 use crate::model::report::FitReport;
@@ -44,6 +45,7 @@ impl From<Stopped> for ModelError {
 pub struct Forecaster {
     spec: ModelSpec,
     groups: Vec<Group>,
+    known: Known,
 }
 
 /// What training gave.
@@ -109,7 +111,8 @@ impl Forecaster {
             reports.push(outcome.report);
         }
         journal.into_inner().close();
-        let of = |groups: Vec<Group>| Forecaster { spec: spec.clone(), groups };
+        let known = Known::of(&panel.series);
+        let of = |groups: Vec<Group>| Forecaster { spec: spec.clone(), groups, known: known.clone() };
         let unseen = Unseen { forecaster: of(unseen), steps };
         Ok(Fitted { forecaster: of(groups), unseen, reports })
     }
@@ -120,8 +123,8 @@ impl Forecaster {
     /// # Errors
     /// If the bytes are damaged, of another format or no forecaster.
     pub fn from_bytes(bytes: &[u8]) -> Result<Forecaster, LoadError> {
-        let (spec, groups) = stored::read(bytes)?;
-        Ok(Forecaster { spec, groups })
+        let (spec, groups, known) = stored::read(bytes)?;
+        Ok(Forecaster { spec, groups, known })
     }
 
     /// The settings it was trained with.
@@ -133,7 +136,8 @@ impl Forecaster {
     ///
     /// Bounds of the settings hold for every value. A series that the model cannot forecast (too short, or of a
     /// frequency it was not trained on) gets seasonal naive, and its status says so. So does one that the panel marks
-    /// as looking wrong.
+    /// as looking wrong. One that it was not trained on is forecast by what it learnt of the others, with status
+    /// `cold_start`.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
@@ -215,10 +219,13 @@ impl Forecaster {
         zone: &TimeZone,
     ) -> Vec<SeriesForecast> {
         let end = series.iter().map(|one| one.cutoff).max();
+        // What is fitted where it forecasts knows no series beforehand.
+        let is_learnt = matches!(self.group(frequency).map(|group| &group.served), Some(Served::Ensemble(_)));
         let forecast = |one: Outlook<'_>| {
             let Made { point, quantiles, status, model_id } = one.made.bounded(self.spec.bounds());
             let times = frequency.after(one.cutoff, self.spec.horizon(), zone);
             let is_stale = one.is_marked || times.last().copied() <= end;
+            let is_new = is_learnt && self.known.is_new(one.unique_id);
             SeriesForecast {
                 unique_id: one.unique_id.to_owned(),
                 keys: one.keys.to_vec(),
@@ -226,7 +233,11 @@ impl Forecaster {
                 times,
                 point,
                 quantiles,
-                status: if is_stale && status == Status::Ok { Status::Stale } else { status },
+                status: match status {
+                    Status::Ok if is_stale => Status::Stale,
+                    Status::Ok if is_new => Status::ColdStart,
+                    status => status,
+                },
                 model_id: model_id.to_owned(),
             }
         };
@@ -246,7 +257,7 @@ impl Forecaster {
                 ensemble.weights(&format!("{}.", group.frequency), &mut weights);
             }
         }
-        artifact::to_bytes(&weights, &stored::describe(&self.spec, &self.groups))
+        artifact::to_bytes(&weights, &stored::describe(&self.spec, &self.groups, &self.known))
             .expect("names are unique and shapes fit their values")
     }
 }

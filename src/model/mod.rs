@@ -7,7 +7,8 @@
 //!                └─ ridge, smoothing, greedy: the base; member, train, warm: the network on a map of it, its training loop,
 //!                   the network that it starts from
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
-//!                └─ stored, artifact: a forecaster as a file, and files of any origin as forecasters
+//!                └─ stored, artifact, known: a forecaster as a file, and files of any origin as forecasters; the series that it
+//!                   was trained on
 //!                └─ predict, holdout, components: what a group publishes, its score on the
 //!                   tail, and the parts of it
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
@@ -44,6 +45,7 @@ pub mod predict;
 pub mod memory;
 pub mod holdout;
 pub mod components;
+mod known;
 mod stored;
 mod snapshot;
 mod checkpoint;

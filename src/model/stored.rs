@@ -13,6 +13,7 @@ use crate::model::conformal::Conformal;
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
 use crate::model::group::{Group, MODEL_IDS, Served};
+use crate::model::known::Known;
 use crate::model::member::Member;
 use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point, RawModelSpec, tails};
 use crate::model::windows::Geometry;
@@ -53,6 +54,9 @@ struct Description {
     #[serde(default, skip_serializing_if = "StoredBounds::is_none")]
     bounds: StoredBounds,
     groups: Vec<StoredGroup>,
+    /// Hashes of the ids of the series that it was trained on; files without them name none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    known: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -121,7 +125,7 @@ pub(super) struct StoredMember {
 }
 
 /// The description of a forecaster.
-pub(super) fn describe(spec: &ModelSpec, groups: &[Group]) -> String {
+pub(super) fn describe(spec: &ModelSpec, groups: &[Group], known: &Known) -> String {
     let bounds = spec.bounds();
     let description = Description {
         format: FORMAT,
@@ -133,12 +137,13 @@ pub(super) fn describe(spec: &ModelSpec, groups: &[Group]) -> String {
         is_mean: spec.point() == Point::Mean,
         bounds: StoredBounds { min: bounds.min, max: bounds.max, is_integer: bounds.is_integer },
         groups: groups.iter().map(StoredGroup::of).collect(),
+        known: known.hashes().to_vec(),
     };
     serde_json::to_string(&description).expect("a description has text keys only")
 }
 
 /// The forecaster that some bytes describe; every tensor is checked and none may be left over.
-pub(super) fn read(bytes: &[u8]) -> Result<(ModelSpec, Vec<Group>), LoadError> {
+pub(super) fn read(bytes: &[u8]) -> Result<(ModelSpec, Vec<Group>, Known), LoadError> {
     let (mut tensors, text) = Tensors::open(bytes)?;
     let damaged = |error: serde_json::Error| LoadError::Description(error.to_string());
     let Version { format } = serde_json::from_str(&text).map_err(damaged)?;
@@ -152,7 +157,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(ModelSpec, Vec<Group>), LoadError> {
     let names: Vec<String> = groups.iter().map(|group| group.frequency.to_string()).collect();
     check("order of groups", format!("{names:?}"), "ascending", names.windows(2).all(|p| p[0] < p[1]))?;
     tensors.finish()?;
-    Ok((spec, groups))
+    Ok((spec, groups, Known::from_hashes(description.known)))
 }
 
 impl Description {

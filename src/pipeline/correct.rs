@@ -104,19 +104,24 @@ impl Corrections {
 struct Past {
     issued_at: i64,
     corrections: Corrections,
+    unique_ids: Vec<String>,
     /// By frequency.
     rows: BTreeMap<String, Vec<Met>>,
+    /// Quantiles of those rows (rows, Q), row after row.
+    published: Vec<f64>,
     /// Steps from its cutoff to the last value of any series.
     steps: usize,
 }
 
 /// A row that has come true.
 struct Met {
-    unique_id: String,
+    /// Index of its series.
+    series: usize,
     step: usize,
     ds: i64,
     actual: f64,
-    published: Vec<f64>,
+    /// Index of its quantiles.
+    row: usize,
 }
 
 impl Past {
@@ -127,7 +132,14 @@ impl Past {
         run: &RunColumns,
         actuals: &Actuals<'_>,
     ) -> Option<Past> {
-        let mut past = Past { issued_at, corrections, rows: BTreeMap::new(), steps: 0 };
+        let mut past = Past {
+            issued_at,
+            corrections,
+            unique_ids: Vec::new(),
+            rows: BTreeMap::new(),
+            published: Vec::new(),
+            steps: 0,
+        };
         let all: Vec<usize> = (0..run.ds.len()).collect();
         for rows in all.chunk_by(|&a, &b| run.unique_id[a] == run.unique_id[b]) {
             let (unique_id, cutoff) = (&run.unique_id[rows[0]], run.cutoff[rows[0]]);
@@ -136,38 +148,34 @@ impl Past {
             if series.begins_after(cutoff)? {
                 continue;
             }
-            let met = |&row: &usize| {
-                Some(Met {
-                    unique_id: unique_id.clone(),
-                    step: usize::try_from(run.step[row] - 1).ok()?,
-                    ds: run.ds[row],
-                    actual: series.at(run.ds[row])?,
-                    published: run.quantiles.iter().map(|(_, values)| values[row]).collect(),
-                })
-            };
-            past.rows.entry(series.frequency.to_string()).or_default().extend(rows.iter().filter_map(met));
+            let of_frequency = past.rows.entry(series.frequency.to_string()).or_default();
+            for &row in rows {
+                let Some(actual) = series.at(run.ds[row]) else { continue };
+                let Ok(step) = usize::try_from(run.step[row] - 1) else { continue };
+                let place = past.published.len() / run.quantiles.len();
+                past.published.extend(run.quantiles.iter().map(|(_, values)| values[row]));
+                let series = past.unique_ids.len();
+                of_frequency.push(Met { series, step, ds: run.ds[row], actual, row: place });
+            }
+            past.unique_ids.push(unique_id.clone());
         }
         past.rows.retain(|_, rows| !rows.is_empty());
         Some(past)
     }
 
     fn vintage(&self, frequency: &str, levels: &[f64], horizon: usize) -> Option<Vintage<'_>> {
-        let rows = self.rows.get(frequency)?.iter();
+        let row = |met: &Met| Row {
+            unique_id: &self.unique_ids[met.series],
+            step: met.step,
+            ds: met.ds,
+            actual: met.actual,
+            published: &self.published[met.row * levels.len()..][..levels.len()],
+        };
         let correction = self.corrections.by_frequency.get(frequency).cloned();
         Some(Vintage {
             issued_at: self.issued_at,
             correction: correction.unwrap_or_else(|| Correction::identity(levels, horizon)),
-            rows: rows.map(row_of).collect(),
+            rows: self.rows.get(frequency)?.iter().map(row).collect(),
         })
-    }
-}
-
-fn row_of(met: &Met) -> Row<'_> {
-    Row {
-        unique_id: &met.unique_id,
-        step: met.step,
-        ds: met.ds,
-        actual: met.actual,
-        published: &met.published,
     }
 }
