@@ -69,6 +69,11 @@ impl Chain {
     }
 }
 
+/// The identities of some series.
+pub fn chains(series: &[Series]) -> Vec<Chain> {
+    series.par_iter().map(Chain::of).collect()
+}
+
 /// SHA-256 over the identities of series that ascend by id, in lower-case hex.
 pub fn fingerprint_of(chains: &[Chain]) -> String {
     let digests: Vec<[u8; 32]> = chains.par_iter().map(Chain::digest).collect();
@@ -79,7 +84,7 @@ pub fn fingerprint_of(chains: &[Chain]) -> String {
 
 /// The identity of series that ascend by id, as [`fingerprint_of`].
 pub(super) fn fingerprint(series: &[Series]) -> String {
-    fingerprint_of(&series.par_iter().map(Chain::of).collect::<Vec<_>>())
+    fingerprint_of(&chains(series))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ mod timeline;
 mod value;
 mod wanted;
 
-pub use fingerprint::{Chain, fingerprint_of};
+pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use images::{Images, images};
 pub use sounds::{Sound, sound};
 pub use spec::{

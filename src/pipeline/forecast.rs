@@ -189,8 +189,9 @@ fn remembered(
     let key = Key::new(&job.source, &manifest.weights_sha256);
     let Some(continued) = page.go_on(&job.source, &key, as_of, &stamps.files, &path) else { return Ok(None) };
     let Continued { memory, report, zone, bytes_read } = continued;
-    let Some(mut forecasts) = forecaster.predict_remembered(&memory, &zone) else { return Ok(None) };
     clock.lap("read");
+    let Some(mut forecasts) = forecaster.predict_remembered(&memory, &zone) else { return Ok(None) };
+    clock.lap("predict");
     let corrections = correct(job, &Actuals::remembered(&memory, &zone), as_of, &mut forecasts)?;
     let Some(corrections) = corrections else { return Ok(None) };
     clock.lap("correct");

@@ -233,7 +233,7 @@ impl Page {
             first: whole.panel.series.iter().filter_map(|series| series.times.first().copied()).min()?,
             source: Habits::of(whole),
             notes: whole.notes.iter().map(|note| note.0.clone()).collect(),
-            chains: before.series.iter().map(Chain::of).collect(),
+            chains: ingest::chains(&before.series),
             memory: forecaster.remember(&before, steps),
         };
         page.zone()?;
