@@ -8,7 +8,8 @@
 //! ```
 //!
 //! over validation windows, so that a share τ of them ends below q'_τ. The model says how uncertain one forecast is
-//! against another, the corrections say how far off it is on the whole. They are conformalised quantiles, one-sided,
+//! against another, the corrections say how far off it is on the whole. Of one that states next to no width, w is a small
+//! share of what others state: in units of nothing, its misses would move the rare levels of all without end. They are conformalised quantiles, one-sided,
 //! with the finite-sample level τ (n + 1) / n (Romano, Patterson and Candès 2019, eq. 6), scores scaled by width
 //! (Sesia and Candès 2020). Steps share their scores with their neighbours where a step alone has too few.
 
@@ -24,6 +25,9 @@ const SCORES_MIN: usize = 20;
 
 /// Width below which a forecast says nothing about its uncertainty, relative to the largest one.
 const WIDTH_MIN: f64 = 1e-9;
+
+/// The least width of a forecast that states one, as a share of the median of all.
+const FLOOR: f64 = 0.05;
 
 /// Whether the two sides of the median are corrected by their own misses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ impl Evidence {
 pub struct Conformal {
     /// Shifts (T, Q) in units of a forecast's width.
     pub shifts: Array2<f64>,
+    /// The least width of a forecast that states one, in work space; 0 in files that do not hold it.
+    pub floor: f64,
 }
 
 /// Whether that many scores can tell where so rare a level lies.
@@ -95,6 +101,10 @@ impl Conformal {
         let is_usable = |window: usize, step: usize| {
             widths[[window, step]] > WIDTH_MIN * widest && actual[[window, step]].is_finite()
         };
+        let mut stated: Vec<f64> =
+            widths.iter().copied().filter(|width| *width > WIDTH_MIN * widest).collect();
+        stated.sort_by(f64::total_cmp);
+        let floor = FLOOR * quantile(&stated, 0.5);
         let per_step: Vec<Vec<usize>> = (0..horizon)
             .map(|step| (0..windows).filter(|&window| is_usable(window, step)).collect())
             .collect();
@@ -109,7 +119,8 @@ impl Conformal {
             }
             for (index, &level) in levels.iter().enumerate() {
                 let miss = |(window, step): (usize, usize), level: usize| {
-                    (actual[[window, step]] - forecasts[[window, step, level]]) / widths[[window, step]]
+                    (actual[[window, step]] - forecasts[[window, step, level]])
+                        / widths[[window, step]].max(floor)
                 };
                 let windows =
                     steps.clone().flat_map(|step| per_step[step].iter().map(move |&window| (window, step)));
@@ -131,13 +142,14 @@ impl Conformal {
                 shifts[[step, index]] = f64::from(shift as f32);
             }
         }
-        Some((Conformal { shifts }, least))
+        Some((Conformal { shifts, floor }, least))
     }
 
     /// Corrects the quantiles of one step, ascending before and after. With `keeps_median` the middle stays where it is
     /// and the others on their side of it.
     pub fn apply(&self, step: usize, row: &mut [f64], levels: &[f64], median: usize, keeps_median: bool) {
-        let width = width(ArrayView1::from(&*row), levels);
+        let stated = width(ArrayView1::from(&*row), levels);
+        let width = if stated > 0.0 { stated.max(self.floor) } else { stated };
         let middle = row[median];
         for (value, shift) in row.iter_mut().zip(self.shifts.row(step)) {
             *value += width * shift;
@@ -209,6 +221,22 @@ mod tests {
                 assert!((share - level).abs() < 0.005, "step {step} level {level}: {share}");
             }
         }
+    }
+
+    #[test]
+    fn forecasts_that_state_hardly_any_width_do_not_move_those_that_do() {
+        let mut evidence = sample(2_000);
+        // One in ten is as good as sure, and wrong.
+        for mut window in evidence.forecasts.axis_chunks_iter_mut(Axis(0), 10) {
+            window.index_axis_mut(Axis(0), 0).mapv_inplace(|value| 0.5 + 1e-6 * (value - 0.5));
+        }
+        let (conformal, _) = Conformal::fit(&evidence, &LEVELS).expect("enough windows");
+        let mut row: Vec<f64> = evidence.forecasts.slice(s![1, 0, ..]).to_vec();
+        conformal.apply(0, &mut row, &LEVELS, 2, false);
+        assert!(row[0] > -4.0 && row[4] < 5.0, "{row:?}");
+        let mut sure: Vec<f64> = evidence.forecasts.slice(s![0, 0, ..]).to_vec();
+        conformal.apply(0, &mut sure, &LEVELS, 2, false);
+        assert!(sure[4] - sure[0] > 0.02, "{sure:?}");
     }
 
     #[test]

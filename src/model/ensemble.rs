@@ -172,7 +172,7 @@ impl Ensemble {
         for (index, (member, _)) in self.members.iter().enumerate() {
             all.extend(member.weights(&format!("{prefix}member{index}.")));
         }
-        if let Some(Conformal { shifts }) = &self.conformal {
+        if let Some(Conformal { shifts, .. }) = &self.conformal {
             let values = shifts.iter().map(|shift| *shift as f32).collect();
             all.push(Weights { name: format!("{prefix}conformal"), shape: shifts.shape().to_vec(), values });
         }

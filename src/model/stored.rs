@@ -99,6 +99,9 @@ enum StoredServed {
         smoothing: f64,
         #[serde(default)]
         is_corrected: bool,
+        /// Least width that corrections count in; files without it have none.
+        #[serde(default)]
+        width_floor: f64,
         members: Vec<Weighted>,
     },
     Local {
@@ -206,6 +209,7 @@ impl StoredGroup {
                     width: ensemble.width,
                     smoothing: ensemble.smoothing,
                     is_corrected: ensemble.conformal.is_some(),
+                    width_floor: ensemble.conformal.as_ref().map_or(0.0, |conformal| conformal.floor),
                     members,
                 }
             }
@@ -241,12 +245,19 @@ impl StoredGroup {
                 let known = ModelKind::from_name(kind).filter(|kind| kind.is_local());
                 Served::Local { kind: known.ok_or_else(|| wrong("local model", kind, "ets or mstl"))? }
             }
-            StoredServed::Ensemble { space, width, smoothing, is_corrected, members } => {
+            StoredServed::Ensemble { space, width, smoothing, is_corrected, width_floor, members } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
+                check(
+                    "width floor",
+                    width_floor,
+                    "at least 0",
+                    width_floor.is_finite() && *width_floor >= 0.0,
+                )?;
                 let prefix = format!("{}.", self.frequency);
                 let members = read_members(members, &prefix, *smoothing, spec, tensors)?;
                 let levels = spec.quantile_levels().to_vec();
-                let conformal = is_corrected.then(|| read_conformal(&prefix, spec, tensors)).transpose()?;
+                let conformal =
+                    is_corrected.then(|| read_conformal(&prefix, *width_floor, spec, tensors)).transpose()?;
                 Served::Ensemble(Box::new(Ensemble {
                     space: *space,
                     members,
@@ -286,11 +297,16 @@ fn read_members(
     members.iter().enumerate().map(read).collect()
 }
 
-fn read_conformal(prefix: &str, spec: &ModelSpec, tensors: &mut Tensors) -> Result<Conformal, LoadError> {
+fn read_conformal(
+    prefix: &str,
+    floor: f64,
+    spec: &ModelSpec,
+    tensors: &mut Tensors,
+) -> Result<Conformal, LoadError> {
     let shape = [spec.horizon(), spec.quantile_levels().len()];
     let values = tensors.take(&format!("{prefix}conformal"), &shape)?;
     let shifts = Array2::from_shape_vec((shape[0], shape[1]), values).expect("the shape was checked");
-    Ok(Conformal { shifts: shifts.mapv(f64::from) })
+    Ok(Conformal { shifts: shifts.mapv(f64::from), floor })
 }
 
 impl StoredMember {
