@@ -21,6 +21,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rustfft", &["engine"]),
     ("hound", &["ingest", "sequence"]),
     ("plotters", &["sequence"]),
+    ("postcard", &["pipeline"]),
 ];
 
 /// Macros that write to the terminal, and the layers that may.

@@ -88,12 +88,16 @@ impl Memory {
             let is_all = sums.steps == tail.len();
             let is_written = one.frequency.to_string().parse() == Ok(one.frequency);
             let is_tail_long_enough = tail.len() >= reading.reach || is_all;
+            // Or its grid would be longer than the file.
+            let span = usize::try_from(one.frequency.steps_between(one.start, one.cutoff));
+            let is_span_of_tail = span.is_ok_and(|steps| steps <= 2 * tail.len());
             (1..=reading.reach).contains(&reading.season)
                 && one.start <= one.cutoff
                 && !tail.is_empty()
                 && sums.steps >= tail.len()
                 && is_written
                 && is_tail_long_enough
+                && is_span_of_tail
                 && before.len() == (sums.steps - tail.len()).min(reading.season)
         };
         self.series.is_sorted_by(|one, other| one.unique_id < other.unique_id)

@@ -221,6 +221,8 @@ impl Page {
         if !is_all_settled || Habits::of(&last) != Habits::of(whole) {
             return None;
         }
+        // A file that grew meanwhile may have more.
+        let rows = whole.rows.checked_sub(last.rows)?;
         let before = before(&whole.panel, &last.panel);
         if before.series.len() != whole.panel.series.len() {
             return None;
@@ -229,7 +231,7 @@ impl Page {
             for_whom: key,
             as_of,
             files: settled.to_vec(),
-            rows: whole.rows - last.rows,
+            rows,
             first: whole.panel.series.iter().filter_map(|series| series.times.first().copied()).min()?,
             source: Habits::of(whole),
             notes: whole.notes.iter().map(|note| note.0.clone()).collect(),
@@ -242,7 +244,7 @@ impl Page {
         let memory = page.memory.clone();
         page.add(&last, as_of)?;
         let is_same = ingest::fingerprint_of(&page.chains) == whole.fingerprint;
-        is_same.then_some(Page { chains, memory, rows: whole.rows - last.rows, ..page })
+        is_same.then_some(Page { chains, memory, rows, ..page })
     }
 }
 
