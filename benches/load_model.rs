@@ -24,12 +24,14 @@ fn main() {
         frequency: Frequency::Fixed { micros: HOUR },
         times: (0..values.len() as i64).map(|t| t * HOUR).collect(),
         values,
+        covariates: Vec::new(),
     };
     let panel = Panel {
         id_columns: Vec::new(),
         series: vec![series],
         zone: TimeZone::UTC,
         marks: Default::default(),
+        covariates: Vec::new(),
     };
     let bytes = std::fs::read(&path).expect("the file can be read");
     let mut load = Vec::new();

@@ -84,9 +84,16 @@ fn panel(series: usize, hours: usize, from: usize) -> Panel {
         frequency: Frequency::Fixed { micros: HOUR },
         times: (from..from + hours).map(|hour| hour as i64 * HOUR).collect(),
         values: (from..from + hours).map(|hour| value(index, hour)).collect(),
+        covariates: Vec::new(),
     };
     let series = (0..series).map(one).collect();
-    Panel { id_columns: vec![], series, zone: TimeZone::UTC, marks: Default::default() }
+    Panel {
+        id_columns: vec![],
+        series,
+        zone: TimeZone::UTC,
+        marks: Default::default(),
+        covariates: Vec::new(),
+    }
 }
 
 fn argument(name: &str) -> Option<usize> {

@@ -217,6 +217,7 @@ mod tests {
             frequency: Frequency::Fixed { micros: 1_000_000 },
             times: (0..values.len() as i64).map(|step| step * 1_000_000).collect(),
             values: values.to_vec(),
+            covariates: Vec::new(),
         }
     }
 

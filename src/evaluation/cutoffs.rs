@@ -147,17 +147,11 @@ pub(super) fn cut(panel: &Panel, window: &Window, sliding: Option<usize>) -> Pan
         let first = known.steps.saturating_sub(sliding.unwrap_or(usize::MAX));
         // A series begins with an observed value; the last one of these is one.
         let skipped = series.values[first..known.steps].iter().take_while(|value| value.is_nan()).count();
-        let seen = first + skipped..known.steps;
-        Series {
-            unique_id: series.unique_id.clone(),
-            keys: series.keys.clone(),
-            frequency: series.frequency,
-            times: series.times[seen.clone()].to_vec(),
-            values: series.values[seen].to_vec(),
-        }
+        series.cut(first + skipped, known.steps)
     };
     Panel {
         id_columns: panel.id_columns.clone(),
+        covariates: panel.covariates.clone(),
         series: window.iter().map(cut).collect(),
         zone: panel.zone.clone(),
         marks: BTreeMap::new(),

@@ -16,11 +16,18 @@ pub(super) fn series(unique_id: &str, start: i64, values: Vec<f64>) -> Series {
         frequency: Frequency::Days { days: 1 },
         times: (start..).take(values.len()).map(|day| day * DAY).collect(),
         values,
+        covariates: Vec::new(),
     }
 }
 
 pub(super) fn panel(series: Vec<Series>) -> Panel {
-    Panel { id_columns: vec!["meter".into()], series, zone: TimeZone::UTC, marks: BTreeMap::new() }
+    Panel {
+        id_columns: vec!["meter".into()],
+        series,
+        zone: TimeZone::UTC,
+        marks: BTreeMap::new(),
+        covariates: Vec::new(),
+    }
 }
 
 /// So many windows of so many steps, one after the other, of three models with a weekly season.

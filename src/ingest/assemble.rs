@@ -122,7 +122,7 @@ pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Resu
         placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();
     let series: Vec<Series> = series.into_iter().flatten().collect();
     let fingerprint = fingerprint(&series);
-    let panel = Panel { id_columns: roles.id.clone(), series, zone, marks };
+    let panel = Panel { id_columns: roles.id.clone(), series, zone, marks, covariates: Vec::new() };
     Ok(Assembled { panel, quality, notes, fingerprint, times_are: format!("{decoded:?}"), left_out })
 }
 

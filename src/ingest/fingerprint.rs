@@ -99,6 +99,7 @@ mod tests {
             frequency: Frequency::BusinessDays,
             times: (0..values.len() as i64).collect(),
             values,
+            covariates: Vec::new(),
         }
     }
 

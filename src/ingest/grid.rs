@@ -157,6 +157,7 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         frequency,
         times,
         values,
+        covariates: Vec::new(),
     });
     Placed { quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
 }

@@ -80,16 +80,11 @@ impl Task {
         let cut = |(index, series): (usize, &Series)| {
             let visible = &series.values[..steps(index).min(series.values.len())];
             let end = visible.iter().rposition(|value| !value.is_nan())? + 1;
-            Some(Series {
-                unique_id: series.unique_id.clone(),
-                keys: series.keys.clone(),
-                frequency: series.frequency,
-                times: series.times[..end].to_vec(),
-                values: visible[..end].to_vec(),
-            })
+            Some(series.cut(0, end))
         };
         Panel {
             id_columns: self.panel.id_columns.clone(),
+            covariates: self.panel.covariates.clone(),
             series: self.panel.series.iter().enumerate().filter_map(cut).collect(),
             zone: self.panel.zone.clone(),
             marks: self.panel.marks.clone(),
@@ -221,9 +216,16 @@ mod tests {
             frequency: Frequency::Fixed { micros: 10 },
             times: (1..=values.len() as i64).map(|step| 10 * step).collect(),
             values: values.to_vec(),
+            covariates: Vec::new(),
         };
         let series = all.iter().map(series).collect();
-        Panel { id_columns: vec!["id".into()], series, zone: TimeZone::UTC, marks: Default::default() }
+        Panel {
+            id_columns: vec!["id".into()],
+            series,
+            zone: TimeZone::UTC,
+            marks: Default::default(),
+            covariates: Vec::new(),
+        }
     }
 
     fn task(raw: RawPipeline, panel: Panel, horizon: usize) -> Result<Task, Vec<String>> {

@@ -107,12 +107,14 @@ mod tests {
             frequency: "1h".parse::<Frequency>().expect("frequency"),
             times: (0..values.len() as i64).map(|hour| hour * HOUR).collect(),
             values,
+            covariates: Vec::new(),
         };
         Panel {
             id_columns: Vec::new(),
             series: all.into_iter().enumerate().map(series).collect(),
             zone: TimeZone::UTC,
             marks: BTreeMap::new(),
+            covariates: Vec::new(),
         }
     }
 

@@ -136,6 +136,7 @@ fn by_frequency(panel: &Panel) -> Vec<(String, Frequency, Panel)> {
 fn empty(panel: &Panel) -> Panel {
     Panel {
         id_columns: panel.id_columns.clone(),
+        covariates: panel.covariates.clone(),
         series: Vec::new(),
         zone: panel.zone.clone(),
         marks: panel.marks.clone(),

@@ -16,12 +16,14 @@ fn panel(values: &[f64]) -> Panel {
         frequency: "1h".parse().expect("frequency"),
         times: (0..values.len() as i64).map(|hour| hour * HOUR).collect(),
         values: values.to_vec(),
+        covariates: Vec::new(),
     };
     Panel {
         id_columns: vec!["region".into()],
         series: vec![series],
         zone: TimeZone::UTC,
         marks: BTreeMap::new(),
+        covariates: Vec::new(),
     }
 }
 

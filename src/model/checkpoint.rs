@@ -210,7 +210,14 @@ mod tests {
         let network = Network::init(spec, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1));
         let geometry = Geometry { lookback: 12, horizon: 3, anchor: Anchor::Mean(4) };
         let (skip, offsets) = (Array2::zeros((12, 3)), Array2::zeros((3, 1)));
-        let state = State::new(Member { geometry, skip, offsets, network: Some(network) });
+        let state = State::new(Member {
+            geometry,
+            skip,
+            effects: Array2::zeros((geometry.horizon, 0)),
+            columns: 0,
+            offsets,
+            network: Some(network),
+        });
         Run { steps: 40, schedule: 40, notes: vec!["a note".into()], is_cut: false, best: None, state }
     }
 

@@ -18,7 +18,8 @@ use crate::model::predict::{self, Made};
 use crate::model::smoothing;
 use crate::model::spec::ModelSpec;
 use crate::model::work::Space;
-use crate::series::{Panel, Series};
+use crate::series::{Covariate, Panel, Series};
+use std::sync::Arc;
 
 /// The parts of one series' point forecast (T each), in units of the target.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,10 +67,12 @@ pub struct Sight {
 pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Panel) -> Option<Components> {
     let cutoff = series.cutoff()?;
     let season = group.map_or(1, |group| group.season);
-    let made = predict::forecasts(spec, group, &[series], &panel.marks).pop()?;
+    let made = predict::forecasts(spec, group, &[series], &panel.marks, &panel.covariates).pop()?;
     // Where seasonal naive stands in, the group's model has no part in the forecast.
     let group = group.filter(|group| group.model_id == made.model_id);
-    let base = group.and_then(|group| without_networks(group, series)).unwrap_or_else(|| made.point.clone());
+    let base = group
+        .and_then(|group| without_networks(group, series, &panel.covariates, spec.horizon()))
+        .unwrap_or_else(|| made.point.clone());
     let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>();
     let split = Split::of(&past::filled(&series.values, season), &base, season);
     let sight = Sight::of(group, &made, series, season);
@@ -88,7 +91,12 @@ pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Pane
 
 /// Point forecast (T) of an ensemble whose networks are left out of their members; `None` where there are none, or where
 /// the difference that they make is no number.
-fn without_networks(group: &Group, series: &Series) -> Option<Vec<f64>> {
+fn without_networks(
+    group: &Group,
+    series: &Series,
+    covariates: &[Covariate],
+    horizon: usize,
+) -> Option<Vec<f64>> {
     let Served::Ensemble(ensemble) = &group.served else { return None };
     if !ensemble.has_network() {
         return None;
@@ -96,7 +104,9 @@ fn without_networks(group: &Group, series: &Series) -> Option<Vec<f64>> {
     let bare = |(member, weight): &(Member, f64)| (Member { network: None, ..member.clone() }, *weight);
     let base = Ensemble { members: ensemble.members.iter().map(bare).collect(), ..(**ensemble).clone() };
     let past = Past::of(&series.values, base.space, group.season, base.reach());
-    let work = predict::in_work_space(&base, &past, group.season)?;
+    let features = group.encoding.apply(covariates, series, horizon, group.season);
+    let features = Arc::new(features.after(series.values.len() - past.tail.len()));
+    let work = predict::in_work_space(&base, &past, &features, group.season)?;
     let point = base.point(&[&work], &[work.steps()]).row(0).to_vec();
     // Beyond that, differences may overflow.
     point.iter().all(|y| y.abs() < f64::MAX / 4.0).then_some(point)

@@ -9,6 +9,7 @@ use crate::model::checkpoint::Journal;
 use crate::model::forecaster::Forecaster;
 use crate::model::group::Group;
 use crate::model::report::Progress;
+use crate::series::Covariate;
 
 /// What the caller of a fit decides.
 #[derive(Clone, Copy)]
@@ -48,6 +49,8 @@ pub struct Conditions<'a> {
     pub(super) stop: &'a AtomicBool,
     pub(super) journal: &'a RefCell<Journal>,
     pub(super) champion: Option<&'a Group>,
+    /// Covariates of the series.
+    pub(super) covariates: &'a [Covariate],
 }
 
 /// The fit was told to stop. What it had done is in its checkpoint, if it keeps one.

@@ -1,5 +1,6 @@
 //! Training of one group of series, all of one frequency: the story, straight down.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use crate::model::conformal::{self, Evidence, Sides};
 use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
+use crate::model::features::{Encoding, Features, NETWORK_MAX};
 use crate::model::gate;
 use crate::model::greedy;
 use crate::model::group::{Group, Served};
@@ -27,8 +29,7 @@ use crate::model::warm::{self, Common};
 use crate::model::work::Space;
 use crate::series::{Frequency, Series};
 
-/// Error relative to seasonal naive up to which a model serves: on a random walk nothing is better than naive,
-/// and a model that is as good has at least learnt its intervals.
+/// Error relative to seasonal naive up to which a model may serve: one that is as good may have the better intervals.
 const ERROR_MAX: f64 = 1.02;
 
 /// Error relative to seasonal naive from which on the ratio says more about seasonal naive than about the model.
@@ -79,6 +80,9 @@ struct Fit<'a> {
     conditions: &'a Conditions<'a>,
     shape: Shape,
     plan: Plan,
+    /// How covariates become columns, and those of every series.
+    encoding: Encoding,
+    features: Vec<Arc<Features>>,
     /// Steps at the end of each series that are kept for the score; none if the series are short.
     tail: usize,
     /// The tail and the validation origins before it.
@@ -99,7 +103,14 @@ impl<'a> Fit<'a> {
         };
         let mut lengths: Vec<usize> = series.iter().map(|series| series.values.len()).collect();
         lengths.sort_unstable();
+        let horizon = spec.horizon();
+        let encoding = Encoding::learn(conditions.covariates, series);
+        let apply =
+            |series: &&Series| Arc::new(encoding.apply(conditions.covariates, series, horizon, season));
+        let features = series.iter().map(apply).collect();
+        let is_read = encoding.width() <= NETWORK_MAX;
         let shape = Shape {
+            columns: if is_read { encoding.width() } else { 0 },
             series: series.len(),
             length: lengths[lengths.len() / 2],
             season,
@@ -110,7 +121,7 @@ impl<'a> Fit<'a> {
         let tail = plan.tail_origins * shape.horizon;
         let held = tail + plan.rolling.span(shape.horizon);
         let name = frequency.to_string();
-        Fit { series, frequency, name, spec, conditions, shape, plan, tail, held }
+        Fit { series, frequency, name, spec, conditions, shape, plan, encoding, features, tail, held }
     }
 
     /// Ridge maps, a network on each if it pays, seasonal naive if nothing does.
@@ -145,8 +156,22 @@ impl<'a> Fit<'a> {
         self.conditions.go_on()?;
         let evidence = self.evidence(&judged, &choice, &early, &validation);
         let (judged, _) = judged.calibrated(&evidence);
+        let loss = validation.relative_loss(&judged, &early.work, self.series);
+        tracing::debug!(error, loss, "against seasonal naive");
+        if let Some(loss) = loss.filter(|loss| spec.kind() == ModelKind::Auto && *loss > 1.0) {
+            let more = 100.0 * (loss - 1.0);
+            let reason = format!("with intervals, a trained model lost {more:.1} % more than seasonal naive");
+            return Ok(self.baseline(false, reason));
+        }
         let unseen = self.ensemble(judged.clone());
-        let holdout = holdout::score(spec, &unseen, self.series, self.plan.tail_origins, history);
+        let holdout = holdout::score(
+            spec,
+            &unseen,
+            self.series,
+            self.conditions.covariates,
+            self.plan.tail_origins,
+            history,
+        );
         // The score above is that of intervals which had not seen the tail; those that serve have.
         let tail = intervals::tail(self.series, self.shape.horizon, self.plan.tail_origins, history);
         let tail = judged.evidence(&early.work, &tail, evidence.sides);
@@ -235,7 +260,15 @@ impl<'a> Fit<'a> {
 
     fn candidates(&self, held: usize) -> Candidates<'_> {
         let (series, plan, spec) = (self.series, &self.plan, self.spec);
-        Candidates { series, plan, spec, season: self.shape.season, held, without: None }
+        Candidates {
+            series,
+            features: &self.features,
+            plan,
+            spec,
+            season: self.shape.season,
+            held,
+            without: None,
+        }
     }
 
     /// The base: that of an interrupted fit if there is one, for with a budget it depends on the clock.
@@ -260,7 +293,7 @@ impl<'a> Fit<'a> {
 
     /// The chosen ridge maps, fitted to everything but the last `held` steps; `None` if there is nothing to fit.
     fn stage(&self, choice: &Choice, held: usize) -> Option<Stage> {
-        let work = select::work_series(self.series, held, choice.space, self.shape.season);
+        let work = select::work_series(self.series, &self.features, held, choice.space, self.shape.season);
         let ridges: Vec<RidgeChoice> =
             choice.base.iter().map(|(ridge, _)| *ridge).chain(choice.stems.iter().copied()).collect();
         let mut members = select::fit_maps(&work, &ridges, &self.candidates(held))?;
@@ -426,7 +459,8 @@ impl<'a> Fit<'a> {
     fn unlearnt(&self, served: Served, report: FitReport) -> Outcome {
         let (season, origins) = (self.shape.season, self.plan.tail_origins.max(1));
         let served = self.group(served, report.model_id);
-        let holdout = holdout::score(self.spec, &served, self.series, origins, season + 1);
+        let holdout =
+            holdout::score(self.spec, &served, self.series, self.conditions.covariates, origins, season + 1);
         let (unseen, unseen_steps) = (served.clone(), origins * self.shape.horizon);
         Outcome { served, unseen, unseen_steps, report: FitReport { holdout, ..report } }
     }
@@ -446,7 +480,13 @@ impl<'a> Fit<'a> {
     }
 
     fn group(&self, served: Served, model_id: &'static str) -> Group {
-        Group { frequency: self.frequency, season: self.shape.season, served, model_id }
+        Group {
+            frequency: self.frequency,
+            season: self.shape.season,
+            encoding: self.encoding.clone(),
+            served,
+            model_id,
+        }
     }
 
     /// A report without figures.

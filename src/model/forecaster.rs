@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
@@ -102,7 +103,8 @@ impl Forecaster {
             });
             let (watch, stop, journal) = (control.watch, control.stop, &journal);
             let champion = control.champion.and_then(|champion| champion.group(frequency));
-            let conditions = Conditions { deadline, watch, stop, journal, champion };
+            let covariates = &panel.covariates;
+            let conditions = Conditions { deadline, watch, stop, journal, champion, covariates };
             conditions.go_on()?;
             let outcome = fit::fit(&series, frequency, spec, &conditions)?;
             groups.push(outcome.served);
@@ -141,7 +143,13 @@ impl Forecaster {
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         let mut all = Vec::with_capacity(panel.series.len());
         for (frequency, series) in by_frequency(panel) {
-            let made = predict::forecasts(&self.spec, self.group(frequency), &series, &panel.marks);
+            let made = predict::forecasts(
+                &self.spec,
+                self.group(frequency),
+                &series,
+                &panel.marks,
+                &panel.covariates,
+            );
             let outlooks = series.into_iter().zip(made).filter_map(|(one, made)| {
                 let is_marked = panel.marks.get(&one.unique_id) == Some(&Status::Stale);
                 let (unique_id, keys, cutoff) = (&one.unique_id, &one.keys, one.cutoff()?);
@@ -179,6 +187,7 @@ impl Forecaster {
                 past: one.kept.past(season, reach),
                 before: &one.kept.before,
                 values: &one.kept.tail,
+                features: Arc::default(),
                 is_suspect: false,
             });
             let made = predict::of_seen(&self.spec, self.group(frequency), &seen.collect::<Vec<_>>());

@@ -55,11 +55,18 @@ mod tests {
         let values: Vec<f64> = (0..40).map(|t| 10.0 + (t as f64 * 1.3).sin()).collect();
         let times = (0..40).collect();
         let frequency = Frequency::Fixed { micros: 1 };
-        let series = [Series { unique_id: "a".into(), keys: vec![], frequency, times, values }];
+        let series = [Series {
+            unique_id: "a".into(),
+            keys: vec![],
+            frequency,
+            times,
+            values,
+            covariates: Vec::new(),
+        }];
         let series: Vec<&Series> = series.iter().collect();
         let terms = Terms { horizon: 2, season: 1, point: Point::Median };
         let validation = Validation::new(&series, Rolling { origins: 3, stride: 2 }, 0, 1, terms);
-        let work = work_series(&series, 6, Space::Scaled, 1);
+        let work = work_series(&series, &[], 6, Space::Scaled, 1);
         let (windows, origins) = validation.windows(&work);
         let truth =
             Array2::from_shape_fn((windows.len(), 2), |(row, step)| windows[row].target[origins[row] + step]);

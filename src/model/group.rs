@@ -1,6 +1,7 @@
 //! One group of series, all of one frequency, once it is trained.
 
 use crate::model::ensemble::Ensemble;
+use crate::model::features::Encoding;
 use crate::model::spec::ModelKind;
 use crate::series::Frequency;
 
@@ -32,6 +33,8 @@ pub struct Group {
     pub frequency: Frequency,
     /// Season length in steps, 1 for none.
     pub season: usize,
+    /// How covariates become columns that models read; empty without any.
+    pub encoding: Encoding,
     /// What forecasts it.
     pub served: Served,
     /// Its published name, one of [`MODEL_IDS`].

@@ -11,7 +11,7 @@ use crate::model::predict;
 use crate::model::report::HoldoutScore;
 use crate::model::spec::{ModelSpec, tails};
 use crate::model::validation::{self, long_enough};
-use crate::series::Series;
+use crate::series::{Covariate, Series};
 
 /// Scores what a group publishes for the last `origins` horizons of each series, one origin after the other: forecasts
 /// of the series cut off there, bounds and fallbacks included. A series takes part in an origin with `history` steps
@@ -20,6 +20,7 @@ pub fn score(
     spec: &ModelSpec,
     group: &Group,
     series: &[&Series],
+    covariates: &[Covariate],
     origins: usize,
     history: usize,
 ) -> Option<HoldoutScore> {
@@ -33,7 +34,7 @@ pub fn score(
         .map(|(back, chosen)| Exam::new(series, &chosen, back, terms))
         .filter(Exam::has_actuals)
         .map(|exam| {
-            let predicted = published(spec, group, series, &exam);
+            let predicted = published(spec, group, series, covariates, &exam);
             (exam, predicted)
         })
         .collect();
@@ -61,22 +62,21 @@ pub fn score(
 }
 
 /// What would be published for the examined series if they ended at their origins.
-fn published(spec: &ModelSpec, group: &Group, series: &[&Series], exam: &Exam) -> Predicted {
-    let until = |(&index, &origin): (&usize, &usize)| {
-        let Series { unique_id, keys, frequency, times, values } = series[index];
-        Series {
-            unique_id: unique_id.clone(),
-            keys: keys.clone(),
-            frequency: *frequency,
-            times: times[..origin].to_vec(),
-            values: values[..origin].to_vec(),
-        }
-    };
+fn published(
+    spec: &ModelSpec,
+    group: &Group,
+    series: &[&Series],
+    covariates: &[Covariate],
+    exam: &Exam,
+) -> Predicted {
+    let until = |(&index, &origin): (&usize, &usize)| series[index].cut(0, origin);
     let cut: Vec<Series> = exam.series.iter().zip(&exam.origins).map(until).collect();
     let cut: Vec<&Series> = cut.iter().collect();
     let (rows, horizon, levels) = (cut.len(), spec.horizon(), spec.quantile_levels().len());
     let (mut point, mut quantiles) = (Array2::zeros((rows, horizon)), Array3::zeros((rows, horizon, levels)));
-    for (row, made) in predict::forecasts(spec, Some(group), &cut, &BTreeMap::new()).into_iter().enumerate() {
+    for (row, made) in
+        predict::forecasts(spec, Some(group), &cut, &BTreeMap::new(), covariates).into_iter().enumerate()
+    {
         let made = made.bounded(spec.bounds());
         point.row_mut(row).assign(&ArrayView1::from(&made.point));
         quantiles.index_axis_mut(ndarray::Axis(0), row).assign(&made.quantiles);

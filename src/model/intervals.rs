@@ -87,6 +87,7 @@ mod tests {
             frequency: Frequency::Fixed { micros: 1 },
             times: (0..length as i64).collect(),
             values: (0..length).map(value).collect(),
+            covariates: Vec::new(),
         }
     }
 
@@ -100,15 +101,22 @@ mod tests {
         let all = noise(160);
         let series: Vec<&Series> = vec![&all];
         let spec = ModelSpec::try_from(RawModelSpec::new("ridge", 4)).expect("valid");
-        let shape = Shape { series: 1, length: 160, season: 1, horizon: 4, weekly: false };
+        let shape = Shape { series: 1, length: 160, season: 1, horizon: 4, weekly: false, columns: 0 };
         let plan = Plan::new(&shape, Preset::Balanced, Parts::Both);
         let geometry = Geometry { lookback: 24, horizon: 4, anchor: Anchor::Mean(4) };
-        let ridge = RidgeChoice { geometry, lambda: 1e-3, is_absolute: false };
+        let ridge = RidgeChoice { geometry, lambda: 1e-3, is_absolute: false, with_covariates: false };
         let choice = Choice { space: Space::Scaled, base: vec![(ridge, 1)], smoothing: 0, stems: vec![] };
-        let candidates =
-            Candidates { series: &series, plan: &plan, spec: &spec, season: 1, held: 0, without: None };
+        let candidates = Candidates {
+            series: &series,
+            features: &[],
+            plan: &plan,
+            spec: &spec,
+            season: 1,
+            held: 0,
+            without: None,
+        };
         let terms = Terms { horizon: 4, season: 1, point: spec.point() };
-        let work = work_series(&series, 0, Space::Scaled, 1);
+        let work = work_series(&series, &[], 0, Space::Scaled, 1);
         let unseen = across_history(&choice, &candidates, &work, 8, terms, &|| false).expect("long enough");
 
         let members = select::fit_maps(&work, &[ridge], &candidates).expect("fitted");
@@ -125,13 +133,20 @@ mod tests {
         let all = noise(20);
         let series: Vec<&Series> = vec![&all];
         let spec = ModelSpec::try_from(RawModelSpec::new("ridge", 4)).expect("valid");
-        let shape = Shape { series: 1, length: 20, season: 1, horizon: 4, weekly: false };
+        let shape = Shape { series: 1, length: 20, season: 1, horizon: 4, weekly: false, columns: 0 };
         let plan = Plan::new(&shape, Preset::Balanced, Parts::Both);
         let choice = Choice { space: Space::Scaled, base: vec![], smoothing: 1, stems: vec![] };
-        let candidates =
-            Candidates { series: &series, plan: &plan, spec: &spec, season: 1, held: 0, without: None };
+        let candidates = Candidates {
+            series: &series,
+            features: &[],
+            plan: &plan,
+            spec: &spec,
+            season: 1,
+            held: 0,
+            without: None,
+        };
         let terms = Terms { horizon: 4, season: 1, point: spec.point() };
-        let work = work_series(&series, 0, Space::Scaled, 1);
+        let work = work_series(&series, &[], 0, Space::Scaled, 1);
         assert!(across_history(&choice, &candidates, &work, 2, terms, &|| false).is_none());
     }
 }

@@ -35,9 +35,16 @@ fn with_lesson<T>(
     let spec = ModelSpec::try_from(raw).expect("valid");
     let skip = Array2::from_shape_fn((12, 3), |(l, t)| ((l + 2 * t) as f32).sin() * 0.1);
     let offsets = Array2::zeros((3, spec.quantile_levels().len()));
-    let member = Member { geometry, skip, offsets, network: None };
+    let member = Member {
+        geometry,
+        skip,
+        effects: Array2::zeros((geometry.horizon, 0)),
+        columns: 0,
+        offsets,
+        network: None,
+    };
     let lesson = Lesson {
-        shape: &Shape { series: 3, length: 60, season: 4, horizon: 3, weekly: false },
+        shape: &Shape { series: 3, length: 60, season: 4, horizon: 3, weekly: false, columns: 0 },
         recipe,
         networks: &[NetworkPlan { lookback: 12, patch: 4, on_map: true }],
         champions: vec![champion],
@@ -70,13 +77,27 @@ fn repeat(work: &[WorkSeries], recipe: Recipe, conditions: &Conditions) -> Resul
 
 fn learn(work: &[WorkSeries], deadline: Option<Instant>) -> Learnt {
     let (stop, journal) = (AtomicBool::new(false), RefCell::new(Journal::default()));
-    let conditions = Conditions { deadline, watch: &|_| {}, stop: &stop, journal: &journal, champion: None };
+    let conditions = Conditions {
+        deadline,
+        watch: &|_| {},
+        stop: &stop,
+        journal: &journal,
+        champion: None,
+        covariates: &[],
+    };
     repeat(work, RECIPE, &conditions).expect("nobody stops it")
 }
 
 fn wave(index: usize) -> WorkSeries {
     let values: Vec<f32> = (0..60).map(|t| ((t + index) as f32 * 0.9).sin()).collect();
-    WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0, level: 0.0 }
+    WorkSeries {
+        filled: values.clone(),
+        target: values,
+        noise: 1.0,
+        unit: 1.0,
+        level: 0.0,
+        features: Default::default(),
+    }
 }
 
 #[test]
@@ -109,8 +130,14 @@ fn a_run_goes_on_from_any_step() {
         let stop = AtomicBool::new(false);
         let watch = |progress: Progress| stop.store(progress.done == stop_at, Ordering::Relaxed);
         let journal = RefCell::new(Journal::open(folder.path(), "key".into()));
-        let conditions =
-            Conditions { deadline: None, watch: &watch, stop: &stop, journal: &journal, champion: None };
+        let conditions = Conditions {
+            deadline: None,
+            watch: &watch,
+            stop: &stop,
+            journal: &journal,
+            champion: None,
+            covariates: &[],
+        };
         repeat(&work, recipe, &conditions)
     };
     let bits = |learnt: &Learnt| -> Vec<u32> {
@@ -137,15 +164,22 @@ fn a_warm_run_keeps_its_first_step_or_the_map_whichever_is_better() {
         frequency: Frequency::Days { days: 1 },
         times: (0..60).collect(),
         values: (0..60).map(|t| ((t + index) as f64 * 0.9).sin()).collect(),
+        covariates: Vec::new(),
     };
     let all: Vec<Series> = (0..3).map(one).collect();
     let all: Vec<&Series> = all.iter().collect();
     let terms = Terms { horizon: 3, season: 4, point: Point::Median };
     let validation = Validation::new(&all, Rolling { origins: 3, stride: 3 }, 0, 12, terms);
-    let work = select::work_series(&all, 0, Space::Scaled, 4);
+    let work = select::work_series(&all, &[], 0, Space::Scaled, 4);
     let (stop, journal) = (AtomicBool::new(false), RefCell::new(Journal::default()));
-    let conditions =
-        Conditions { deadline: None, watch: &|_| {}, stop: &stop, journal: &journal, champion: None };
+    let conditions = Conditions {
+        deadline: None,
+        watch: &|_| {},
+        stop: &stop,
+        journal: &journal,
+        champion: None,
+        covariates: &[],
+    };
     let fast = Recipe { learning_rate: 1e-2, ..RECIPE };
     let good = repeat(&work, fast, &conditions).expect("nobody stops it").member.network.expect("trained");
     let mut bad = good.clone();

@@ -25,6 +25,7 @@ pub mod windows;
 pub mod season;
 pub mod baseline;
 pub mod exam;
+pub mod features;
 pub mod artifact;
 pub mod smoothing;
 pub mod ridge;

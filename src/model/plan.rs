@@ -5,6 +5,7 @@
 
 use crate::engine::network::{Levels, NetworkSpec, Readout};
 use crate::engine::s4d::{Discretization, Init};
+use crate::model::member::with_covariates;
 use crate::model::spec::{ModelKind, Parts, Preset};
 use crate::model::train::Recipe;
 use crate::model::windows::Anchor;
@@ -22,6 +23,8 @@ pub struct Shape {
     pub horizon: usize,
     /// Whether the steps are weeks: a year is then worth looking back on even without a detected season.
     pub weekly: bool,
+    /// Encoded covariates (K) that networks read.
+    pub columns: usize,
 }
 
 /// One network before its data are known.
@@ -327,9 +330,15 @@ impl NetworkPlan {
     ) -> NetworkSpec {
         let last = reads_last(&Patched { lookback: self.lookback, patch: self.patch }, shape.season);
         let wide = shape.series >= PANEL_SERIES && last;
+        let is_read = shape.columns > 0 && parts != Parts::Perceptron;
+        let (patch, tokens) = if is_read {
+            with_covariates(self.patch, self.lookback, shape.horizon, shape.columns)
+        } else {
+            (self.patch, self.lookback / self.patch)
+        };
         let spec = NetworkSpec {
-            patch: self.patch,
-            tokens: self.lookback / self.patch,
+            patch,
+            tokens,
             hidden: if wide { 64 } else { 32 },
             modes: 16,
             layers: 2,
@@ -387,7 +396,7 @@ mod tests {
     use super::*;
 
     fn shape(series: usize, length: usize, season: usize, horizon: usize) -> Shape {
-        Shape { series, length, season, horizon, weekly: false }
+        Shape { series, length, season, horizon, weekly: false, columns: 0 }
     }
 
     fn plan(shape: &Shape) -> Plan {

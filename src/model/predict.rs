@@ -3,6 +3,7 @@
 //! Publication, the score of the tail and whoever compares forecasters all come through here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -11,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::model::baseline;
 use crate::model::classical;
 use crate::model::ensemble::Ensemble;
+use crate::model::features::Features;
 use crate::model::group::{Group, Served};
-use crate::model::past::{self, Past};
+use crate::model::past::{self, Past, Sums};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec};
 use crate::model::work::{Space, WorkSeries};
-use crate::series::{Series, Status};
+use crate::series::{Covariate, Series, Status};
 
 /// The forecast of one series.
 #[derive(Clone)]
@@ -57,6 +59,8 @@ pub struct Seen<'a> {
     pub before: &'a [f64],
     /// Whether the data says that it looks wrong.
     pub is_suspect: bool,
+    /// Encoded covariates, aligned with the tail of the past.
+    pub features: Arc<Features>,
 }
 
 impl Seen<'_> {
@@ -101,13 +105,19 @@ pub fn forecasts<'a>(
     group: Option<&Group>,
     series: &[&'a Series],
     marks: &BTreeMap<String, Status>,
+    covariates: &[Covariate],
 ) -> Vec<Made> {
     let Reading { space, season, reach } = Reading::of(spec, group);
-    let see = |series: &&'a Series| Seen {
-        past: Past::of(&series.values, space, season, reach),
-        values: &series.values,
-        before: &[],
-        is_suspect: marks.get(&series.unique_id) == Some(&Status::Fallback),
+    let encode = |series: &Series, past: &Past<'_>| {
+        let encoding = group.map(|group| &group.encoding).filter(|encoding| !encoding.is_empty());
+        let features = encoding.map(|encoding| encoding.apply(covariates, series, spec.horizon(), season));
+        features.map_or_else(Arc::default, |all| Arc::new(all.after(series.values.len() - past.tail.len())))
+    };
+    let see = |series: &&'a Series| {
+        let past = Past::of(&series.values, space, season, reach);
+        let features = encode(series, &past);
+        let is_suspect = marks.get(&series.unique_id) == Some(&Status::Fallback);
+        Seen { past, values: &series.values, before: &[], is_suspect, features }
     };
     let seen: Vec<Seen<'a>> = series.par_iter().map(see).collect();
     of_seen(spec, group, &seen).into_iter().map(|made| made.expect("every value is at hand")).collect()
@@ -125,6 +135,7 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
     let season = group.map_or(1, |group| group.season);
     let one = |(seen, own): (&Seen<'_>, Option<Own>)| match (own.filter(|_| !seen.is_suspect), group) {
         (Some((point, quantiles, status)), Some(group)) => {
+            let quantiles = within_reach(quantiles, spec.median(), &seen.past.sums);
             Some(Made { point, quantiles, status, model_id: group.model_id })
         }
         _ => {
@@ -134,6 +145,23 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
         }
     };
     seen.par_iter().zip(own).map(one).collect()
+}
+
+/// Horizons that a history has to hold before it says how far a series can go.
+const HORIZONS_MIN: usize = 2;
+
+/// Quantiles (T, Q) no further from their median than the series has ever ranged. Rare levels are corrected by the misses of
+/// all series, on logarithms often: a series that wavers more than the others would be sent to the sky by them.
+fn within_reach(mut quantiles: Array2<f64>, median: usize, sums: &Sums) -> Array2<f64> {
+    let range = sums.range();
+    if sums.observed() < HORIZONS_MIN * quantiles.nrows() || range <= 0.0 {
+        return quantiles;
+    }
+    for mut row in quantiles.outer_iter_mut() {
+        let middle = row[median];
+        row.mapv_inplace(|value| value.max(middle - range).min(middle + range));
+    }
+    quantiles
 }
 
 fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: Status) -> Made {
@@ -174,7 +202,7 @@ fn local(spec: &ModelSpec, kind: ModelKind, seen: &[Seen<'_>], seasons: &[usize]
 /// finite result.
 fn learnt(ensemble: &Ensemble, seen: &[Seen<'_>], season: usize) -> Vec<Option<Own>> {
     let work: Vec<Option<WorkSeries>> =
-        seen.par_iter().map(|seen| in_work_space(ensemble, &seen.past, season)).collect();
+        seen.par_iter().map(|seen| in_work_space(ensemble, &seen.past, &seen.features, season)).collect();
     let able: Vec<&WorkSeries> = work.iter().flatten().collect();
     let origins: Vec<usize> = able.iter().map(|work| work.steps()).collect();
     if able.is_empty() {
@@ -195,8 +223,32 @@ fn learnt(ensemble: &Ensemble, seen: &[Seen<'_>], season: usize) -> Vec<Option<O
 }
 
 /// A series as the ensemble sees it; `None` where it cannot.
-pub fn in_work_space(ensemble: &Ensemble, past: &Past<'_>, season: usize) -> Option<WorkSeries> {
+pub fn in_work_space(
+    ensemble: &Ensemble,
+    past: &Past<'_>,
+    features: &Arc<Features>,
+    season: usize,
+) -> Option<WorkSeries> {
     let can =
         past.sums.steps >= ensemble.history_min() && (ensemble.space != Space::Log || past.sums.is_positive);
-    can.then(|| WorkSeries::of(past, past.tail, ensemble.space, season))
+    can.then(|| WorkSeries::of(past, past.tail, ensemble.space, season).with(features.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn no_quantile_is_further_from_its_median_than_the_series_has_ranged() {
+        let sums = |values: &[f64]| Sums::of(values, Space::Log, 1);
+        let quantiles = array![[1.0, 30.0, 5.6e6], [25.0, 30.0, 36.0]];
+        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, &sums(values));
+        assert_eq!(
+            within(&[20.0, 30.0, f64::NAN, 25.0, 22.0]),
+            array![[20.0, 30.0, 40.0], [25.0, 30.0, 36.0]]
+        );
+        assert_eq!(within(&[20.0, 30.0, f64::NAN, 25.0]), quantiles, "too short to tell");
+        assert_eq!(within(&[30.0; 9]), quantiles, "without a range");
+    }
 }

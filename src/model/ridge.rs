@@ -14,16 +14,27 @@
 //! ```
 //!
 //! so one pass over the windows serves every anchor and every λ of a lookback.
+//!
+//! Covariates have columns c_t of their own for every target (see [`features`](crate::model::features)), so that a map
+//! reads at step t what is known of step t and not of all others: v_t = Wᵀz + V_tᵀc_t. The inputs' block is the same for all
+//! targets, and one factorisation of it serves their bordered systems (Schur complement):
+//!
+//! ```text
+//! [ G    B_t ] [ W_t ]   [ r_t ]        V_t = (C_t − B_tᵀ G⁻¹ B_t)⁻¹ (q_t − B_tᵀ G⁻¹ r_t)
+//! [ B_tᵀ C_t ] [ V_t ] = [ q_t ]        W_t = G⁻¹ (r_t − B_t V_t)
+//! Σ z c_tᵀ = B_t − 1 uᵀB_t,  Σ c_t v_t = q_t − B_tᵀ b_t          B_t = Σ x c_tᵀ,  C_t = Σ c_t c_tᵀ,  q_t = Σ c_t y_t
+//! ```
 
 use faer::linalg::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::solvers::Solve;
 use faer::{Accum, MatMut, MatRef, Par, Side};
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, Array3, ArrayView3, ArrayViewMut2, Axis, s};
 use rand::Rng;
 use rayon::prelude::*;
 
 use crate::model::baseline::quantile;
+use crate::model::features::TERMS;
 use crate::model::windows::{Anchor, Geometry, Origins};
 use crate::model::work::WorkSeries;
 
@@ -31,6 +42,8 @@ use crate::model::work::WorkSeries;
 pub struct Design {
     /// Inputs (windows, L).
     inputs: Array2<f32>,
+    /// What covariates say of each target (windows, T, E); E is 0 without covariates.
+    extras: Array3<f32>,
     /// Targets (windows, T); where nothing was observed, the current best guess.
     targets: Array2<f32>,
     /// Positions in `targets` that are guesses.
@@ -40,6 +53,37 @@ pub struct Design {
     /// Weight of each window.
     weights: Vec<f64>,
 }
+
+/// A map from lookback and covariates to horizon.
+#[derive(Clone)]
+pub struct Map {
+    /// Of the inputs: W (L, T).
+    pub inputs: Array2<f64>,
+    /// Of what covariates say of each target: V (T, E), or (T, 0) where they have no say.
+    pub effects: Array2<f64>,
+}
+
+impl Map {
+    /// What covariates (windows, T, E) add to the forecasts (windows, T).
+    pub fn effects_of(&self, extras: &Array3<f32>) -> Array2<f32> {
+        effects(&self.effects.mapv(|v| v as f32), extras)
+    }
+}
+
+/// V (T, E) applied to what covariates say (windows, T, E): (windows, T).
+pub fn effects(effects: &Array2<f32>, extras: &Array3<f32>) -> Array2<f32> {
+    let (windows, horizon, columns) = extras.dim();
+    if effects.ncols() == 0 {
+        return Array2::zeros((windows, horizon));
+    }
+    debug_assert_eq!(effects.ncols(), columns, "columns of covariates");
+    Array2::from_shape_fn((windows, horizon), |(window, step)| {
+        effects.row(step).dot(&extras.slice(s![window, step, ..]))
+    })
+}
+
+/// Values of covariates that are gathered at most: of long horizons with many columns, fewer windows are taken.
+const EXTRAS_MAX: usize = 1 << 26;
 
 /// Fixed number of partial sums, so that the result does not depend on the number of threads.
 const PARTS: usize = 8;
@@ -57,6 +101,8 @@ impl Design {
         windows_max: usize,
         rng: &mut impl Rng,
     ) -> Design {
+        let extras = TERMS * series.first().map_or(0, |series| series.features.width());
+        let windows_max = windows_max.min(EXTRAS_MAX / (extras * horizon).max(1)).max(1);
         let geometry = Geometry { lookback, horizon, anchor: Anchor::Mean(1) };
         let chosen = origins.sample(windows_max, rng);
         let mut count_of = vec![0.0; series.len()];
@@ -65,6 +111,7 @@ impl Design {
         }
         let mut design = Design {
             inputs: Array2::zeros((chosen.len(), lookback)),
+            extras: Array3::zeros((chosen.len(), horizon, extras)),
             targets: Array2::zeros((chosen.len(), horizon)),
             guesses: Vec::new(),
             spreads: Vec::with_capacity(chosen.len()),
@@ -73,6 +120,7 @@ impl Design {
         for (row, &(index, origin)) in chosen.iter().enumerate() {
             let window = geometry.window(&series[index], origin);
             design.inputs.row_mut(row).assign(&Array1::from(window.input));
+            series[index].features.read(origin, design.extras.index_axis_mut(Axis(0), row));
             let future = origin..origin + horizon;
             let observed = series[index].target[future.clone()].iter().zip(&series[index].filled[future]);
             for (step, (&target, &guess)) in observed.enumerate() {
@@ -100,17 +148,12 @@ impl Design {
         self.weighted_moments(&self.weights)
     }
 
-    /// W (L, T) after `passes` of reweighting from `map` on, which also replace guessed targets by the map's own
+    /// The map after `passes` of reweighting from `map` on, which also replace guessed targets by the map's own
     /// forecasts.
-    pub fn solve_absolute(
-        &mut self,
-        anchor: Anchor,
-        lambda: f64,
-        mut map: Array2<f64>,
-        passes: usize,
-    ) -> Array2<f64> {
+    pub fn solve_absolute(&mut self, anchor: Anchor, lambda: f64, mut map: Map, passes: usize) -> Map {
+        let with_covariates = map.effects.ncols() > 0;
         for _ in 0..passes {
-            let predicted = self.predict(map.view(), anchor);
+            let predicted = self.predict(&map, anchor);
             for &(row, step) in &self.guesses {
                 self.targets[[row, step]] = predicted[[row, step]];
             }
@@ -128,14 +171,14 @@ impl Design {
                 .zip(&errors)
                 .map(|(weight, error)| weight / (error + floor).max(f64::MIN_POSITIVE))
                 .collect();
-            map = self.weighted_moments(&reweighted).anchored(anchor).solve(lambda);
+            map = self.weighted_moments(&reweighted).anchored(anchor).solve(lambda, with_covariates);
         }
         map
     }
 
     /// Σ a x xᵀ (L, L) and Σ a x yᵀ (L, T), summed part by part in a fixed order.
     fn weighted_moments(&self, weights: &[f64]) -> Moments {
-        let (lookback, horizon) = (self.inputs.ncols(), self.targets.ncols());
+        let zeros = || Moments::zeros(self.inputs.ncols(), self.targets.ncols(), self.extras.dim().2);
         let total = weights.iter().sum::<f64>();
         let part_len = self.windows().div_ceil(PARTS).max(1);
         let parts: Vec<Moments> = (0..self.windows())
@@ -143,7 +186,7 @@ impl Design {
             .collect::<Vec<_>>()
             .into_par_iter()
             .map(|start| {
-                let mut sum = Moments::zeros(lookback, horizon);
+                let mut sum = zeros();
                 let end = (start + part_len).min(self.windows());
                 for from in (start..end).step_by(CHUNK) {
                     let to = (from + CHUNK).min(end);
@@ -154,25 +197,30 @@ impl Design {
                         row *= weight / total;
                     }
                     sum.add(&weighted, &x, &y);
+                    let weights = weights[from..to].iter().map(|weight| weight / total).collect();
+                    sum.add_covariates(&weighted, self.extras.slice(s![from..to, .., ..]), &y, &weights);
                 }
                 sum
             })
             .collect();
-        let sum = parts.into_iter().fold(Moments::zeros(lookback, horizon), |sum, part| Moments {
+        let sum = parts.into_iter().fold(zeros(), |sum, part| Moments {
             gram: sum.gram + part.gram,
             cross: sum.cross + part.cross,
+            sides: sum.sides + part.sides,
+            squares: sum.squares + part.squares,
+            effects: sum.effects + part.effects,
         });
         sum.mirrored()
     }
 
     /// Forecasts (windows, T) of an anchored map, measured from each window's last value.
-    fn predict(&self, map: ArrayView2<f64>, anchor: Anchor) -> Array2<f32> {
+    fn predict(&self, map: &Map, anchor: Anchor) -> Array2<f32> {
         let (inputs, bases) = anchor_inputs(&self.inputs, anchor, self.targets.ncols());
-        inputs.dot(&map.mapv(|w| w as f32)) + bases
+        inputs.dot(&map.inputs.mapv(|w| w as f32)) + bases + map.effects_of(&self.extras)
     }
 
     /// Quantiles (T, Q) of an anchored map's errors over these windows, in units of each window's spread.
-    pub fn error_quantiles(&self, map: ArrayView2<f64>, anchor: Anchor, levels: &[f64]) -> Array2<f64> {
+    pub fn error_quantiles(&self, map: &Map, anchor: Anchor, levels: &[f64]) -> Array2<f64> {
         let mut errors = &self.targets - &self.predict(map, anchor);
         for (mut row, spread) in errors.outer_iter_mut().zip(&self.spreads) {
             row /= *spread;
@@ -220,11 +268,45 @@ pub struct Moments {
     gram: Array2<f64>,
     /// Σ a x yᵀ (L, T).
     cross: Array2<f64>,
+    /// Σ a x c_tᵀ (T, L, E).
+    sides: Array3<f64>,
+    /// Σ a c_t c_tᵀ (T, E, E).
+    squares: Array3<f64>,
+    /// Σ a c_t y_t (T, E).
+    effects: Array2<f64>,
 }
 
 impl Moments {
-    fn zeros(lookback: usize, horizon: usize) -> Moments {
-        Moments { gram: Array2::zeros((lookback, lookback)), cross: Array2::zeros((lookback, horizon)) }
+    fn zeros(lookback: usize, horizon: usize, extras: usize) -> Moments {
+        Moments {
+            gram: Array2::zeros((lookback, lookback)),
+            cross: Array2::zeros((lookback, horizon)),
+            sides: Array3::zeros((horizon, lookback, extras)),
+            squares: Array3::zeros((horizon, extras, extras)),
+            effects: Array2::zeros((horizon, extras)),
+        }
+    }
+
+    /// Adds what concerns the covariates (windows, T, E) of some windows; `weighted` are their inputs times `weights`.
+    fn add_covariates(
+        &mut self,
+        weighted: &Array2<f64>,
+        extras: ArrayView3<f32>,
+        y: &Array2<f64>,
+        weights: &Array1<f64>,
+    ) {
+        if extras.dim().2 == 0 {
+            return;
+        }
+        for (step, c) in extras.axis_iter(Axis(1)).enumerate() {
+            let c = c.mapv(f64::from);
+            let a_c = &c * &weights.view().insert_axis(Axis(1));
+            let mut side = self.sides.index_axis_mut(Axis(0), step);
+            add_product(&mut side, weighted, &c);
+            add_product(&mut self.squares.index_axis_mut(Axis(0), step), &a_c, &c);
+            let mut effects = self.effects.row_mut(step);
+            effects += &a_c.t().dot(&y.column(step));
+        }
     }
 
     /// Adds (a x)ᵀ x, of which only the lower half is computed, and (a x)ᵀ y of some windows.
@@ -267,24 +349,70 @@ impl Moments {
             let mean = r.slice(s![last.clone()]).mean().expect("an anchor has inputs");
             to.assign(&(&r - &gram_base - (mean - base_mean)));
         }
-        Moments { gram, cross }
+        let (mut sides, mut effects) = (self.sides.clone(), self.effects.clone());
+        for (step, (mut side, mut effects)) in
+            sides.outer_iter_mut().zip(effects.outer_iter_mut()).enumerate()
+        {
+            let level = side.slice(s![last.clone(), ..]).mean_axis(Axis(0)).expect("an anchor has inputs");
+            match anchor {
+                Anchor::Mean(_) => effects -= &level,
+                Anchor::Season(season) => effects -= &side.row(lookback - season + step % season),
+            }
+            side -= &level;
+        }
+        Moments { gram, cross, sides, squares: self.squares.clone(), effects }
     }
 
-    /// W (L, T) for a regularisation strength λ relative to the mean diagonal.
-    pub fn solve(&self, lambda: f64) -> Array2<f64> {
+    /// The map for a regularisation strength λ relative to the mean diagonal
+    /// of each block; without covariates where they have no say.
+    pub fn solve(&self, lambda: f64, with_covariates: bool) -> Map {
         let mean_diagonal = self.gram.diag().mean().unwrap_or(0.0).max(f64::MIN_POSITIVE);
         let mut system = self.gram.clone();
         // A floor keeps constant series, whose Gram matrix is zero, solvable.
         system.diag_mut().mapv_inplace(|d| d + lambda * mean_diagonal + 1e-9);
         let (lookback, horizon) = self.cross.dim();
-        match matrix(&system).llt(Side::Lower) {
-            Ok(cholesky) => {
-                let map = cholesky.solve(matrix(&self.cross));
-                Array2::from_shape_fn((lookback, horizon), |(input, step)| map[(input, step)])
-            }
-            Err(_) => Array2::zeros((lookback, horizon)),
+        let extras = if with_covariates { self.effects.ncols() } else { 0 };
+        let mut map =
+            Map { inputs: Array2::zeros((lookback, horizon)), effects: Array2::zeros((horizon, extras)) };
+        let Ok(cholesky) = matrix(&system).llt(Side::Lower) else { return map };
+        let alone = cholesky.solve(matrix(&self.cross));
+        map.inputs = Array2::from_shape_fn((lookback, horizon), |(input, step)| alone[(input, step)]);
+        if extras == 0 {
+            return map;
         }
+        let bordered = |step: usize| {
+            let side = self.sides.index_axis(Axis(0), step).to_owned();
+            let solved = cholesky.solve(matrix(&side));
+            let solved = Array2::from_shape_fn((lookback, extras), |at| solved[at]);
+            let mut schur = self.squares.index_axis(Axis(0), step).to_owned();
+            let mean_diagonal = schur.diag().mean().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+            schur -= &side.t().dot(&solved);
+            schur.diag_mut().mapv_inplace(|d| d + lambda * mean_diagonal + 1e-9);
+            let right = &self.effects.row(step) - &side.t().dot(&map.inputs.column(step));
+            let right = right.insert_axis(Axis(1));
+            let effects = matrix(&schur).llt(Side::Lower).ok()?.solve(matrix(&right));
+            let effects = Array1::from_shape_fn(extras, |at| effects[(at, 0)]);
+            let inputs = &map.inputs.column(step) - &solved.dot(&effects);
+            Some((inputs, effects))
+        };
+        let steps: Vec<Option<(Array1<f64>, Array1<f64>)>> =
+            (0..horizon).into_par_iter().map(bordered).collect();
+        for (step, (inputs, effects)) in
+            steps.into_iter().enumerate().filter_map(|(step, one)| Some((step, one?)))
+        {
+            map.inputs.column_mut(step).assign(&inputs);
+            map.effects.row_mut(step).assign(&effects);
+        }
+        map
     }
+}
+
+/// Adds aᵀ b.
+fn add_product(to: &mut ArrayViewMut2<f64>, a: &Array2<f64>, b: &Array2<f64>) {
+    let (rows, columns) = to.dim();
+    let values = to.as_slice_mut().expect("standard layout");
+    let to = MatMut::from_row_major_slice_mut(values, rows, columns);
+    matmul::matmul(to, Accum::Add, matrix(a).transpose(), matrix(b), 1.0, Par::Seq);
 }
 
 /// The same matrix for the dense solver.
@@ -313,7 +441,14 @@ mod tests {
     #[test]
     fn anchoring_the_moments_equals_anchoring_every_window() {
         let values: Vec<f32> = (0..80).map(|t| (t as f32 * 0.7).sin() + (t * t % 11) as f32 * 0.1).collect();
-        let work = [WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0, level: 0.0 }];
+        let work = [WorkSeries {
+            filled: values.clone(),
+            target: values,
+            noise: 1.0,
+            unit: 1.0,
+            level: 0.0,
+            features: Default::default(),
+        }];
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for anchor in [Anchor::Mean(1), Anchor::Mean(3), Anchor::Mean(8), Anchor::Season(4)] {
             let geometry = Geometry { lookback: 8, horizon: 6, anchor };

@@ -147,6 +147,7 @@ mod tests {
             frequency: Frequency::Fixed { micros: 1 },
             times: (0..values.len() as i64).collect(),
             values,
+            covariates: Vec::new(),
         }
     }
 

@@ -4,16 +4,19 @@
 //! lookback, and exponential smoothing. Lookbacks that err differently average out, and a map shrunk to zero, which is naive
 //! or seasonal naive, pulls the others towards it where they overreach.
 
-use ndarray::Array2;
+use std::sync::Arc;
+
+use ndarray::{Array2, Array3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::model::features::Features;
 use crate::model::greedy;
 use crate::model::member::{Batch, Member};
 use crate::model::plan::{self, NetworkPlan, Plan};
-use crate::model::ridge::{Design, anchor_inputs};
+use crate::model::ridge::{Design, Map, anchor_inputs};
 use crate::model::smoothing;
 use crate::model::spec::{ModelKind, ModelSpec, Point};
 use crate::model::validation::Validation;
@@ -52,6 +55,9 @@ pub struct RidgeChoice {
     pub lambda: f64,
     /// Whether it minimises the absolute instead of the squared error.
     pub is_absolute: bool,
+    /// Whether covariates have a say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_covariates: bool,
 }
 
 /// The choices for one group.
@@ -72,6 +78,8 @@ pub struct Choice {
 pub struct Candidates<'a> {
     /// The group.
     pub series: &'a [&'a Series],
+    /// Encoded covariates of each; none where there are none.
+    pub features: &'a [Arc<Features>],
     /// Lookbacks and networks that are proposed.
     pub plan: &'a Plan,
     /// What a person chose.
@@ -109,6 +117,7 @@ impl Candidates<'_> {
                 && plan::anchors(lookback, self.season).contains(&anchor)
                 && horizon == self.spec.horizon()
                 && LAMBDAS.contains(&ridge.lambda)
+                && (!ridge.with_covariates || self.columns() > 0)
         };
         let is_stem = |(stem, network): (&RidgeChoice, &NetworkPlan)| {
             is_proposed(stem) && stem.geometry.lookback == network.lookback
@@ -122,11 +131,16 @@ impl Candidates<'_> {
             && choice.stems.iter().zip(&self.plan.networks).all(is_stem)
     }
 
+    /// Encoded columns (K) of each series.
+    fn columns(&self) -> usize {
+        self.features.first().map_or(0, |features| features.width())
+    }
+
     /// A map of that lookback with the rule of thumb for all else.
     fn rule_of_thumb(&self, lookback: usize) -> RidgeChoice {
         let anchor = plan::anchors(lookback, self.season)[0];
         let geometry = Geometry { lookback, horizon: self.spec.horizon(), anchor };
-        RidgeChoice { geometry, lambda: LAMBDA, is_absolute: false }
+        RidgeChoice { geometry, lambda: LAMBDA, is_absolute: false, with_covariates: self.columns() > 0 }
     }
 
     /// The choice where nothing can be judged: the longest lookbacks, as the networks have them.
@@ -153,7 +167,8 @@ pub fn choose(
         if best.is_some() && is_over() {
             break;
         }
-        let work = work_series(candidates.series, candidates.held, space, candidates.season);
+        let work =
+            work_series(candidates.series, candidates.features, candidates.held, space, candidates.season);
         let mut tried = if validation.is_empty() {
             Vec::new()
         } else {
@@ -196,7 +211,11 @@ pub fn choose(
                 let rule = candidates.rule_of_thumb(network.lookback);
                 let stem = best.unwrap_or(rule);
                 // Without a map, the anchor of the best one is left.
-                if network.on_map { stem } else { RidgeChoice { lambda: ZERO, is_absolute: false, ..stem } }
+                if network.on_map {
+                    stem
+                } else {
+                    RidgeChoice { lambda: ZERO, is_absolute: false, with_covariates: false, ..stem }
+                }
             };
             let stems = candidates.plan.networks.iter().map(stem).collect();
             best = Some((error, Choice { space, base, smoothing, stems }));
@@ -216,14 +235,21 @@ fn spaces(series: &[&Series], point: Point) -> Vec<Space> {
 }
 
 /// The group in work space; the last `held` steps are visible as inputs but set no scale.
-pub fn work_series(series: &[&Series], held: usize, space: Space, season: usize) -> Vec<WorkSeries> {
-    let one = |series: &&Series| {
+pub fn work_series(
+    series: &[&Series],
+    features: &[Arc<Features>],
+    held: usize,
+    space: Space,
+    season: usize,
+) -> Vec<WorkSeries> {
+    let one = |(index, series): (usize, &&Series)| {
         let len = series.values.len();
         // A series that is held back whole is not trained on; its own values are all there is to scale it by.
         let known = if len > held + season { len - held } else { len };
         WorkSeries::new(series, len, known, space, season)
+            .with(features.get(index).cloned().unwrap_or_default())
     };
-    series.iter().map(one).collect()
+    series.iter().enumerate().map(one).collect()
 }
 
 /// Every lookback and anchor with its best strength, and the absolute map of every lookback. The longest lookbacks,
@@ -248,22 +274,33 @@ fn try_maps(
         let Some(mut design) = design(work, lookback, candidates, WINDOWS_CHOICE) else { continue };
         let moments = design.moments();
         let windows = ValidationWindows::gather(validation, work, lookback, horizon);
-        let candidate = |anchor: Anchor, lambda: f64, is_absolute: bool, map: &Array2<f64>| {
+        let candidate = |anchor: Anchor, lambda: f64, is_absolute: bool, map: &Map| {
             let geometry = Geometry { lookback, horizon, anchor };
+            let with_covariates = map.effects.ncols() > 0;
             let points = windows.forecast(map, anchor);
             let error = validation.error_of(points.view(), space, work);
-            Candidate { ridge: Some(RidgeChoice { geometry, lambda, is_absolute }), points, error }
+            Candidate {
+                ridge: Some(RidgeChoice { geometry, lambda, is_absolute, with_covariates }),
+                points,
+                error,
+            }
         };
         let anchors = plan::anchors(lookback, candidates.season);
-        let squared: Vec<Candidate> = anchors
+        // With covariates first: of equals, those that know more.
+        let forms: Vec<(Anchor, bool)> = [true, false]
+            .into_iter()
+            .filter(|with| !with || candidates.columns() > 0)
+            .flat_map(|with| anchors.iter().map(move |&anchor| (anchor, with)))
+            .collect();
+        let squared: Vec<Candidate> = forms
             .par_iter()
-            .filter_map(|&anchor| {
+            .filter_map(|&(anchor, with)| {
                 let anchored = moments.anchored(anchor);
                 let tried = LAMBDAS.iter().map(|&lambda| {
                     if lambda != LAMBDAS[0] && is_over() {
                         return None;
                     }
-                    Some(candidate(anchor, lambda, false, &anchored.solve(lambda)))
+                    Some(candidate(anchor, lambda, false, &anchored.solve(lambda, with)))
                 });
                 tried.flatten().min_by(|a, b| a.error.total_cmp(&b.error))
             })
@@ -272,7 +309,7 @@ fn try_maps(
         all.extend(squared);
         if let Some(ridge) = best.filter(|_| candidates.spec.point() == Point::Median && !is_over()) {
             let anchor = ridge.geometry.anchor;
-            let start = moments.anchored(anchor).solve(ridge.lambda);
+            let start = moments.anchored(anchor).solve(ridge.lambda, ridge.with_covariates);
             let map = design.solve_absolute(anchor, ridge.lambda, start, ABSOLUTE_PASSES);
             all.push(candidate(anchor, ridge.lambda, true, &map));
         }
@@ -284,6 +321,7 @@ fn try_maps(
 struct ValidationWindows {
     inputs: Array2<f32>,
     last: Array2<f32>,
+    extras: Array3<f32>,
 }
 
 impl ValidationWindows {
@@ -296,13 +334,13 @@ impl ValidationWindows {
         let (series, origins) = validation.windows(work);
         let geometry = Geometry { lookback, horizon, anchor: Anchor::Mean(1) };
         let batch = Batch::gather(&geometry, &series, origins);
-        ValidationWindows { inputs: batch.inputs, last: batch.bases }
+        ValidationWindows { inputs: batch.inputs, last: batch.bases, extras: batch.extras }
     }
 
     /// Forecasts (windows, T) of a map, in work space.
-    fn forecast(&self, map: &Array2<f64>, anchor: Anchor) -> Array2<f32> {
+    fn forecast(&self, map: &Map, anchor: Anchor) -> Array2<f32> {
         let (inputs, bases) = anchor_inputs(&self.inputs, anchor, self.last.ncols());
-        inputs.dot(&map.mapv(|w| w as f32)) + bases + &self.last
+        inputs.dot(&map.inputs.mapv(|w| w as f32)) + map.effects_of(&self.extras) + bases + &self.last
     }
 }
 
@@ -368,11 +406,11 @@ pub fn fit_maps(work: &[WorkSeries], ridges: &[RidgeChoice], candidates: &Candid
         for (ridge, member) in ridges.iter().zip(&mut members) {
             if ridge.geometry.lookback == lookback {
                 let anchor = ridge.geometry.anchor;
-                let mut map = moments.anchored(anchor).solve(ridge.lambda);
+                let mut map = moments.anchored(anchor).solve(ridge.lambda, ridge.with_covariates);
                 if ridge.is_absolute {
                     map = design.solve_absolute(anchor, ridge.lambda, map, ABSOLUTE_PASSES);
                 }
-                *member = Some(with_errors(&design, ridge, &map, candidates.spec));
+                *member = Some(with_errors(&design, ridge, &map, candidates));
             }
         }
     }
@@ -380,16 +418,19 @@ pub fn fit_maps(work: &[WorkSeries], ridges: &[RidgeChoice], candidates: &Candid
 }
 
 /// The member that a map becomes, with the quantiles of its errors.
-fn with_errors(design: &Design, ridge: &RidgeChoice, map: &Array2<f64>, spec: &ModelSpec) -> Member {
+fn with_errors(design: &Design, ridge: &RidgeChoice, map: &Map, candidates: &Candidates) -> Member {
+    let spec = candidates.spec;
     let levels = spec.quantile_levels();
-    let mut offsets = design.error_quantiles(map.view(), ridge.geometry.anchor, levels);
+    let mut offsets = design.error_quantiles(map, ridge.geometry.anchor, levels);
     if spec.point() == Point::Mean {
         // The middle is the mean, which the map is.
         offsets.column_mut(spec.median()).fill(0.0);
     }
     Member {
         geometry: ridge.geometry,
-        skip: map.mapv(|w| w as f32),
+        skip: map.inputs.mapv(|w| w as f32),
+        effects: map.effects.mapv(|v| v as f32),
+        columns: candidates.columns(),
         offsets: offsets.mapv(|offset| offset as f32),
         network: None,
     }

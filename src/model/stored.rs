@@ -12,9 +12,10 @@ use crate::model::artifact::{LoadError, Tensors};
 use crate::model::conformal::Conformal;
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
+use crate::model::features::{Encoding, NETWORK_MAX, TERMS};
 use crate::model::group::{Group, MODEL_IDS, Served};
 use crate::model::known::Known;
-use crate::model::member::Member;
+use crate::model::member::{Member, with_covariates};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point, RawModelSpec, tails};
 use crate::model::windows::Geometry;
 use crate::model::work::Space;
@@ -32,6 +33,7 @@ const HORIZON_MAX: usize = 10_000;
 const LEVELS_MAX: usize = 1_000;
 const MEMBERS_MAX: usize = 64;
 const LAYERS_MAX: usize = 16;
+const COLUMNS_MAX: usize = 1_024;
 const WIDTH_MAX: usize = 1_024;
 
 /// Largest product of tokens, hidden channels and layers: activations of a slice of windows take about 400 bytes each.
@@ -84,6 +86,9 @@ struct Version {
 struct StoredGroup {
     frequency: String,
     season_length: usize,
+    /// Not in files of models without covariates.
+    #[serde(default, skip_serializing_if = "Encoding::is_empty")]
+    covariates: Encoding,
     model_id: String,
     served: StoredServed,
 }
@@ -125,6 +130,16 @@ struct Weighted {
 pub(super) struct StoredMember {
     geometry: Geometry,
     network: Option<NetworkSpec>,
+    /// Encoded covariates of its series, 0 in files that do not say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    columns: usize,
+    /// Whether its map reads them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_effects: bool,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The description of a forecaster.
@@ -217,6 +232,7 @@ impl StoredGroup {
         StoredGroup {
             frequency: group.frequency.to_string(),
             season_length: group.season,
+            covariates: group.encoding.clone(),
             model_id: group.model_id.into(),
             served,
         }
@@ -234,6 +250,9 @@ impl StoredGroup {
             frequency.ok_or_else(|| wrong("frequency", &self.frequency, "as s4cast writes it"))?;
         let season = self.season_length;
         check("season length", season, "in 1..=2147483647", (1..=i32::MAX as usize).contains(&season))?;
+        let columns = self.covariates.width();
+        let is_usable = columns <= COLUMNS_MAX && self.covariates.is_valid();
+        check("number of covariates", columns, format!("at most {COLUMNS_MAX}, with scales"), is_usable)?;
         let model_id = MODEL_IDS.into_iter().find(|id| *id == self.model_id);
         let model_id =
             model_id.ok_or_else(|| wrong("model id", &self.model_id, &format!("one of {MODEL_IDS:?}")))?;
@@ -254,6 +273,15 @@ impl StoredGroup {
                     width_floor.is_finite() && *width_floor >= 0.0,
                 )?;
                 let prefix = format!("{}.", self.frequency);
+                let columns = self.covariates.width();
+                for Weighted { member, .. } in members {
+                    check(
+                        "covariates of a member",
+                        member.columns,
+                        format!("{columns}"),
+                        member.columns == columns,
+                    )?;
+                }
                 let members = read_members(members, &prefix, *smoothing, spec, tensors)?;
                 let levels = spec.quantile_levels().to_vec();
                 let conformal =
@@ -269,7 +297,7 @@ impl StoredGroup {
                 }))
             }
         };
-        Ok(Group { frequency, season, served, model_id })
+        Ok(Group { frequency, season, encoding: self.covariates.clone(), served, model_id })
     }
 }
 
@@ -313,7 +341,8 @@ impl StoredMember {
     /// What is no tensor of that member.
     pub fn of(member: &Member) -> StoredMember {
         let network = member.network.as_ref().map(|network| network.spec.clone());
-        StoredMember { geometry: member.geometry, network }
+        let (columns, has_effects) = (member.columns, member.effects.ncols() > 0);
+        StoredMember { geometry: member.geometry, network, columns, has_effects }
     }
 
     /// The member, its tensors taken by the names that [`Member::weights`] gives them; `levels` is Q.
@@ -340,11 +369,17 @@ impl StoredMember {
         };
         let skip = matrix("ridge", lookback, horizon)?;
         let offsets = matrix("offsets", horizon, levels)?;
+        let columns = self.columns;
+        check("covariates", columns, format!("at most {COLUMNS_MAX}"), columns <= COLUMNS_MAX)?;
+        let effects = match self.has_effects {
+            true => matrix("effects", horizon, TERMS * columns)?,
+            false => Array2::zeros((horizon, 0)),
+        };
         let network = match &self.network {
             Some(spec) => Some(self.read_network(spec, prefix, levels, tensors)?),
             None => None,
         };
-        Ok(Member { geometry: self.geometry, skip, offsets, network })
+        Ok(Member { geometry: self.geometry, skip, effects, columns, offsets, network })
     }
 
     fn read_network(
@@ -357,8 +392,9 @@ impl StoredMember {
         let within = |what, found: usize, most: usize| {
             check(what, found, format!("in 1..={most}"), (1..=most).contains(&found))
         };
-        within("patch", spec.patch, self.geometry.lookback)?;
-        within("number of tokens", spec.tokens, self.geometry.lookback)?;
+        let Geometry { lookback, horizon, .. } = self.geometry;
+        within("patch", spec.patch, lookback * (1 + NETWORK_MAX))?;
+        within("number of tokens", spec.tokens, lookback + horizon)?;
         within("number of hidden channels", spec.hidden, WIDTH_MAX)?;
         within("number of modes", spec.modes, WIDTH_MAX)?;
         within("number of layers", spec.layers, LAYERS_MAX)?;
@@ -369,7 +405,13 @@ impl StoredMember {
             }
         }
         let inputs = spec.tokens * spec.patch;
-        check("tokens times patch", inputs, "the lookback", inputs == self.geometry.lookback)?;
+        let patch = spec.patch / (1 + self.columns);
+        let reads_covariates = (1..=NETWORK_MAX).contains(&self.columns)
+            && patch > 0
+            && lookback.is_multiple_of(patch)
+            && (spec.patch, spec.tokens) == with_covariates(patch, lookback, horizon, self.columns);
+        let wanted = "the lookback, or what its covariates add to it";
+        check("tokens times patch", inputs, wanted, inputs == lookback || reads_covariates)?;
         let outputs = self.geometry.horizon * levels;
         check("number of outputs", spec.outputs, format!("{outputs}"), spec.outputs == outputs)?;
         let is_known = matches!(spec.readout, Readout::Last | Readout::Flatten);

@@ -290,7 +290,14 @@ mod tests {
     fn work(index: usize) -> WorkSeries {
         let values: Vec<f32> =
             (0..60).map(|t| (t as f32 * 0.9).sin() + (index * t % 5) as f32 * 0.1).collect();
-        WorkSeries { filled: values.clone(), target: values, noise: 1.0, unit: 1.0, level: 0.0 }
+        WorkSeries {
+            filled: values.clone(),
+            target: values,
+            noise: 1.0,
+            unit: 1.0,
+            level: 0.0,
+            features: Default::default(),
+        }
     }
 
     /// A member whose every parameter is random, the head included, so that no gradient is zero by construction.
@@ -315,7 +322,14 @@ mod tests {
         let mut network = Network::init(spec, &mut rng);
         network.params.head.weight.mapv_inplace(|_| rng.random_range(-0.3..0.3));
         let skip = Array2::from_shape_simple_fn((12, 3), || rng.random_range(-0.2..0.2));
-        Member { geometry, skip, offsets: Array2::zeros((3, 3)), network: Some(network) }
+        Member {
+            geometry,
+            skip,
+            effects: Array2::zeros((3, 0)),
+            columns: 0,
+            offsets: Array2::zeros((3, 3)),
+            network: Some(network),
+        }
     }
 
     fn with_task<T>(work: &[WorkSeries], run: impl FnOnce(&Task) -> T) -> T {

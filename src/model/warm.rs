@@ -99,7 +99,7 @@ mod tests {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         let network = Some(Network::init(spec(4), &mut rng));
         let (skip, offsets) = (Array2::from_elem((6, 2), weight), Array2::zeros((2, 1)));
-        Member { geometry, skip, offsets, network }
+        Member { geometry, skip, effects: Array2::zeros((geometry.horizon, 0)), columns: 0, offsets, network }
     }
 
     #[test]
@@ -109,6 +109,7 @@ mod tests {
         let group = Group {
             frequency: Frequency::Days { days: 1 },
             season: 1,
+            encoding: Default::default(),
             served: Served::Ensemble(Box::new(ensemble)),
             model_id: "s4d",
         };

@@ -168,7 +168,14 @@ mod tests {
     use super::*;
 
     fn of_length(steps: usize) -> WorkSeries {
-        WorkSeries { filled: vec![0.0; steps], target: vec![0.0; steps], noise: 1.0, unit: 1.0, level: 0.0 }
+        WorkSeries {
+            filled: vec![0.0; steps],
+            target: vec![0.0; steps],
+            noise: 1.0,
+            unit: 1.0,
+            level: 0.0,
+            features: Default::default(),
+        }
     }
 
     #[test]

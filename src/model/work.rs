@@ -1,9 +1,11 @@
 //! Work space: what the models see of a series, and the way back to its units.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::features::Features;
 use crate::model::past::{Past, Sums};
 use crate::series::Series;
 
@@ -50,6 +52,8 @@ pub struct WorkSeries {
     /// First observed value in work space, which all others are measured from: single precision is then spent on how
     /// the series moves and not on how high it stands.
     pub level: f64,
+    /// Encoded covariates, from the first visible step on and beyond the last one; without columns where there are none.
+    pub features: Arc<Features>,
 }
 
 impl WorkSeries {
@@ -80,7 +84,12 @@ impl WorkSeries {
         };
         let seen = |(y, &work): (&f64, &f32)| if y.is_nan() { f32::NAN } else { work };
         let target = past.tail.iter().zip(&filled).map(seen).collect();
-        WorkSeries { filled, target, noise, unit, level }
+        WorkSeries { filled, target, noise, unit, level, features: Arc::default() }
+    }
+
+    /// The same with covariates, aligned with its first visible step.
+    pub fn with(self, features: Arc<Features>) -> WorkSeries {
+        WorkSeries { features, ..self }
     }
 
     /// A forecast in work space, in units of the target.
@@ -121,6 +130,7 @@ mod tests {
             frequency: Frequency::Fixed { micros: 1 },
             times: (0..values.len() as i64).collect(),
             values: values.to_vec(),
+            covariates: Vec::new(),
         }
     }
 

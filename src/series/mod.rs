@@ -4,6 +4,7 @@
 //! Timestamps are microseconds since the Unix epoch, UTC. A missing value is `NaN`.
 
 pub mod civil;
+pub mod covariate;
 pub mod forecast;
 pub mod frequency;
 pub mod infer;
@@ -11,6 +12,7 @@ pub mod metric;
 pub mod quality;
 pub mod spelling;
 
+pub use covariate::{Covariate, Known};
 pub use forecast::{Forecasts, SeriesForecast, Status};
 pub use frequency::Frequency;
 pub use quality::{Note, Quality, Verdict};
@@ -31,6 +33,8 @@ pub struct Series {
     pub times: Vec<i64>,
     /// Target, one per grid timestamp; `NaN` where nothing was observed.
     pub values: Vec<f64>,
+    /// One row for each of [`Panel::covariates`].
+    pub covariates: Vec<covariate::Row>,
 }
 
 impl Series {
@@ -50,6 +54,8 @@ impl Series {
 pub struct Panel {
     /// Names of the id columns in the input; empty where the input has none (one series, or wide input).
     pub id_columns: Vec<String>,
+    /// What comes with the target, in the order of each series' rows.
+    pub covariates: Vec<Covariate>,
     /// Series, ascending by `unique_id`.
     pub series: Vec<Series>,
     /// Zone in which civil time (days, months, calendar features) is read.

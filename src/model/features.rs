@@ -1,0 +1,371 @@
+//! Covariates as the models see them: encoded columns per series, and what a map reads of them at one step ahead.
+//!
+//! ```text
+//! price   1.9 2.4 …   ──▶  (x − centre) / scale                      one column
+//! event   none fair …  ──▶  is it "fair"?  is it "sale"?  …           one per name; a name never seen is none of them
+//! ```
+//!
+//! At step h of a forecast from origin o, with s the season and m the mean over the steps before o, a map reads of every
+//! column
+//!
+//! ```text
+//! x(o+h) − x(o+h−s)      what is different from the step that seasonal naive repeats: last week had a holiday
+//! x(o+h) − m             and from the level that the inputs are measured from
+//! mean_h x(o+h) − m      for the whole horizon: a cold week
+//! x(o+h)                 the value itself
+//! ```
+//!
+//! where x(o+h) is x(o−1) for columns that are known with the target only. Missing values are those one step earlier.
+
+use ndarray::{Array2, ArrayViewMut2};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use crate::series::covariate::{Covariate, Known, Values};
+use crate::series::{Panel, Series};
+
+/// Names of a category that get a column; rarer ones share none.
+const NAMES_MAX: usize = 24;
+
+/// Encoded columns that networks read; with more of them, tokens would be covariates in the main.
+pub const NETWORK_MAX: usize = 12;
+
+/// What a map reads of a column, see the head of this file.
+pub const TERMS: usize = 4;
+
+/// Steps that a level is the mean of, at least.
+const LEVEL_MIN: usize = 7;
+
+/// How covariates become columns; learnt from the series of a group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Encoding {
+    /// One for every column (K).
+    columns: Vec<Column>,
+}
+
+/// One encoded column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Column {
+    /// The covariate.
+    covariate: String,
+    known: Time,
+    form: Form,
+}
+
+/// [`Known`], as files write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Time {
+    Past,
+    Future,
+    Static,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Form {
+    /// (x − centre) / scale.
+    Real { center: f64, scale: f64 },
+    /// Whether it is that name.
+    Is(String),
+}
+
+/// The encoded covariates of one series.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Features {
+    /// Values (steps and what is known beyond them, K); all finite.
+    values: Array2<f32>,
+    /// Whether each column is known in advance (K).
+    is_ahead: Vec<bool>,
+    /// Season length, 1 for none.
+    season: usize,
+}
+
+impl Encoding {
+    /// Of the covariates of a panel, from these series of it.
+    pub fn learn(covariates: &[Covariate], series: &[&Series]) -> Encoding {
+        let of = |(place, covariate): (usize, &Covariate)| -> Vec<Column> {
+            let known = match covariate.known {
+                Known::Past => Time::Past,
+                Known::Future => Time::Future,
+                Known::Static => Time::Static,
+            };
+            let column = |form| Column { covariate: covariate.name.clone(), known, form };
+            let seen = || series.iter().flat_map(|one| observed(one, place));
+            match &covariate.values {
+                Values::Real => moments(seen())
+                    .map(|(center, scale)| column(Form::Real { center, scale }))
+                    .into_iter()
+                    .collect(),
+                Values::Category(names) => {
+                    frequent(seen(), names).into_iter().map(|name| column(Form::Is(name))).collect()
+                }
+            }
+        };
+        Encoding { columns: covariates.iter().enumerate().flat_map(of).collect() }
+    }
+
+    /// Encoded columns (K).
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there is nothing to encode.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Whether it can be used: files may say anything.
+    pub fn is_valid(&self) -> bool {
+        let is_usable = |column: &Column| match &column.form {
+            Form::Real { center, scale } => center.is_finite() && scale.is_finite() && *scale > 0.0,
+            Form::Is(_) => true,
+        };
+        self.columns.iter().all(is_usable)
+    }
+
+    /// A series' covariates in these columns. Those that the panel lacks are 0 throughout: the centre, none of the names.
+    pub fn apply(
+        &self,
+        covariates: &[Covariate],
+        series: &Series,
+        horizon: usize,
+        season: usize,
+    ) -> Features {
+        if self.is_empty() {
+            return Features::default();
+        }
+        let steps = series.values.len() + horizon;
+        let mut values = Array2::zeros((steps, self.columns.len()));
+        for (column, mut to) in self.columns.iter().zip(values.columns_mut()) {
+            let Some(place) = covariates.iter().position(|one| one.name == column.covariate) else {
+                continue;
+            };
+            let Some(row) = series.covariates.get(place) else { continue };
+            let encode = column.form.of(&covariates[place].values);
+            let mut last = 0.0;
+            for (step, to) in to.iter_mut().enumerate() {
+                let value = row.at(step);
+                if !value.is_nan() {
+                    last = encode(value);
+                }
+                *to = last;
+            }
+        }
+        let is_ahead = self.columns.iter().map(|column| column.known != Time::Past).collect();
+        Features { values, is_ahead, season }
+    }
+
+    /// Names in these series that it knows no column for, by covariate; those that were rare when it was learnt too.
+    pub fn unknown_names(&self, panel: &Panel) -> BTreeMap<String, Vec<String>> {
+        let of = |covariate: &Covariate| {
+            let Values::Category(names) = &covariate.values else { return None };
+            let has_column = |name: &String| {
+                let is_it = |column: &Column| {
+                    column.covariate == covariate.name && column.form == Form::Is(name.clone())
+                };
+                self.columns.iter().any(is_it)
+            };
+            let unknown: Vec<String> = names.iter().filter(|name| !has_column(name)).cloned().collect();
+            (!unknown.is_empty()).then(|| (covariate.name.clone(), unknown))
+        };
+        panel.covariates.iter().filter_map(of).collect()
+    }
+}
+
+impl Form {
+    /// Value to column, for a covariate with these values.
+    fn of<'a>(&'a self, values: &'a Values) -> Box<dyn Fn(f64) -> f32 + 'a> {
+        match (self, values) {
+            (Form::Real { center, scale }, Values::Real) => {
+                Box::new(move |x| ((x - center) / scale).clamp(-1e6, 1e6) as f32)
+            }
+            (Form::Is(name), Values::Category(names)) => {
+                let wanted = names.iter().position(|one| one == name).map(|at| at as f64);
+                Box::new(move |code| f32::from(u8::from(Some(code) == wanted)))
+            }
+            // Numbers where names were, or the other way round.
+            _ => Box::new(|_| 0.0),
+        }
+    }
+}
+
+/// Values of a covariate that are there.
+fn observed(series: &Series, place: usize) -> impl Iterator<Item = f64> {
+    let values = series.covariates.get(place).map_or(&[][..], |row| &row.values);
+    values.iter().copied().filter(|value| value.is_finite())
+}
+
+/// Mean and deviation; `None` where nothing varies.
+fn moments(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
+    for value in values {
+        count += 1.0;
+        let distance = value - mean;
+        mean += distance / count;
+        squares += distance * (value - mean);
+    }
+    let deviation: f64 = f64::sqrt(squares / count);
+    (deviation.is_finite() && deviation > 1e-9 * mean.abs()).then_some((mean, deviation))
+}
+
+/// The names that occur most often, at most [`NAMES_MAX`], ascending; of two names, one: the other says the same.
+fn frequent(codes: impl Iterator<Item = f64>, names: &[String]) -> Vec<String> {
+    let mut counts = vec![0_usize; names.len()];
+    for code in codes {
+        if let Some(count) = counts.get_mut(code as usize) {
+            *count += 1;
+        }
+    }
+    let mut order: Vec<usize> = (0..names.len()).filter(|&at| counts[at] > 0).collect();
+    order.sort_by(|&a, &b| counts[b].cmp(&counts[a]).then(a.cmp(&b)));
+    if order.len() == 2 {
+        order.remove(0);
+    } else if order.len() == 1 {
+        order.clear();
+    }
+    order.truncate(NAMES_MAX);
+    let mut kept: Vec<String> = order.into_iter().map(|at| names[at].clone()).collect();
+    kept.sort();
+    kept
+}
+
+impl Features {
+    /// Columns (K).
+    pub fn width(&self) -> usize {
+        self.is_ahead.len()
+    }
+
+    /// Without the first steps.
+    pub fn after(&self, steps: usize) -> Features {
+        let values = self.values.slice(ndarray::s![steps.min(self.values.nrows()).., ..]).to_owned();
+        Features { values, is_ahead: self.is_ahead.clone(), season: self.season }
+    }
+
+    /// Value of a column at a step, as it is known at an origin; the last known one beyond that.
+    fn at(&self, column: usize, step: usize, origin: usize) -> f32 {
+        let known = if self.is_ahead[column] { self.values.nrows() } else { origin };
+        match known.min(step + 1) {
+            0 => 0.0,
+            known => self.values[[known - 1, column]],
+        }
+    }
+
+    /// What a map reads at every step from an origin: (T, [`TERMS`] K).
+    pub fn read(&self, origin: usize, mut out: ArrayViewMut2<f32>) {
+        let (horizon, season) = (out.nrows(), self.season);
+        for column in 0..self.width() {
+            let before = origin.saturating_sub(season.max(LEVEL_MIN))..origin;
+            let count = before.len().max(1) as f32;
+            let level = before.map(|step| self.at(column, step, origin)).sum::<f32>() / count;
+            let ahead: Vec<f32> = (0..horizon).map(|step| self.at(column, origin + step, origin)).collect();
+            let mean = ahead.iter().sum::<f32>() / horizon as f32;
+            for (step, &value) in ahead.iter().enumerate() {
+                let back = season * (step / season + 1);
+                let earlier = match (origin + step).checked_sub(back) {
+                    Some(at) => self.at(column, at, origin),
+                    None => level,
+                };
+                let terms = [value - earlier, value - level, mean - level, value];
+                for (term, value) in terms.into_iter().enumerate() {
+                    out[[step, TERMS * column + term]] = value;
+                }
+            }
+        }
+    }
+
+    /// Values of a column in the `steps` steps from one on, as they are known at an origin; 0 where they are not, and before
+    /// the first.
+    pub fn window(&self, column: usize, from: isize, origin: usize, out: &mut [f32]) {
+        for (index, to) in out.iter_mut().enumerate() {
+            let step = usize::try_from(from + index as isize).ok();
+            let is_known =
+                |step: &usize| *step < self.values.nrows() && (*step < origin || self.is_ahead[column]);
+            *to = step.filter(is_known).map_or(0.0, |step| self.values[[step, column]]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Frequency;
+    use crate::series::covariate::Row;
+
+    fn covariate(name: &str, known: Known, values: Values) -> Covariate {
+        Covariate { name: name.into(), known, values }
+    }
+
+    fn series(rows: Vec<Row>, steps: usize) -> Series {
+        Series {
+            unique_id: "a".into(),
+            keys: vec![],
+            frequency: Frequency::Fixed { micros: 1 },
+            times: (0..steps as i64).collect(),
+            values: vec![1.0; steps],
+            covariates: rows,
+        }
+    }
+
+    fn names(all: &[&str]) -> Values {
+        Values::Category(all.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_name_never_seen_is_none_of_those_that_were() {
+        let known = Known::Future;
+        let row = |codes: &[f64]| vec![Row { known, values: codes.to_vec() }];
+        let trained = series(row(&[0.0, 1.0, 2.0, 2.0]), 4);
+        let covariates = [covariate("event", known, names(&["fair", "none", "sale"]))];
+        let encoding = Encoding::learn(&covariates, &[&trained]);
+        assert_eq!(encoding.width(), 3);
+        let now = [covariate("event", known, names(&["flood", "sale"]))];
+        let features = encoding.apply(&now, &series(row(&[0.0, 1.0]), 2), 0, 1);
+        assert_eq!(features.values, ndarray::array![[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]);
+    }
+
+    #[test]
+    fn past_columns_end_at_the_origin_and_known_ones_do_not() {
+        let rows =
+            [Known::Past, Known::Future].map(|known| Row { known, values: (0..8).map(f64::from).collect() });
+        let covariates = [
+            covariate("measured", Known::Past, Values::Real),
+            covariate("planned", Known::Future, Values::Real),
+        ];
+        let one = series(rows.to_vec(), 8);
+        let encoding = Encoding::learn(&covariates, &[&one]);
+        let features = encoding.apply(&covariates, &one, 0, 2);
+        let mut out = Array2::zeros((2, 2 * TERMS));
+        features.read(4, out.view_mut());
+        let scale = 1.0 / (21.0_f32 / 4.0).sqrt();
+        // Measured: 3 at the origin; planned: 4 and 5, two steps earlier 2 and 3, 1.5 on the average of 0 to 3.
+        let expected = [[1.0, 1.5, 1.5, -0.5, 2.0, 2.5, 3.0, 0.5], [0.0, 1.5, 1.5, -0.5, 2.0, 3.5, 3.0, 1.5]];
+        for (row, expected) in out.outer_iter().zip(expected) {
+            for (value, expected) in row.iter().zip(expected) {
+                assert!((value - expected * scale).abs() < 1e-6, "{out}");
+            }
+        }
+        let mut window = [9.0; 3];
+        features.window(0, 3, 4, &mut window);
+        assert_eq!(window[1..], [0.0, 0.0]);
+        features.window(1, -1, 4, &mut window);
+        assert_eq!(window[0], 0.0);
+    }
+
+    #[test]
+    fn what_never_varies_is_no_column() {
+        let rows = vec![
+            Row { known: Known::Static, values: vec![3.0] },
+            Row { known: Known::Past, values: vec![f64::NAN; 4] },
+            Row { known: Known::Future, values: vec![0.0; 4] },
+        ];
+        let covariates = [
+            covariate("area", Known::Static, Values::Real),
+            covariate("empty", Known::Past, Values::Real),
+            covariate("event", Known::Future, names(&["none"])),
+        ];
+        assert!(Encoding::learn(&covariates, &[&series(rows, 4)]).is_empty());
+    }
+}
