@@ -188,6 +188,31 @@ fn an_interval_of_90_percent_holds_88_to_92_at_every_step_of_stationary_series()
 }
 
 /// In the order of the ids that [`panel`] gives them.
+/// Sums of independent standard normal steps.
+fn walks(series: usize, len: usize) -> Vec<Vec<f64>> {
+    let walk = |index: usize| {
+        let mut rng = generator(40 + index as u64);
+        let mut level = 100.0;
+        let mut step = || {
+            let noise: f64 = StandardNormal.sample(&mut rng);
+            level += noise;
+            level
+        };
+        (0..len).map(|_| step()).collect()
+    };
+    (0..series).map(walk).collect()
+}
+
+#[test]
+fn what_nothing_can_be_learnt_of_is_left_to_naive_with_its_own_intervals() {
+    let fitted = fit(&panel(walks(6, 900)), &spec("auto", 7, 1));
+    let report = &fitted.reports[0];
+    assert_eq!(report.model_id, "naive", "{report:?}");
+    assert!(report.notes.iter().any(|note| note.contains("than seasonal naive")), "{:?}", report.notes);
+    let asked_for = fit(&panel(walks(6, 900)), &spec("ridge", 7, 1));
+    assert_eq!(asked_for.reports[0].model_id, "ridge");
+}
+
 fn sorted(all: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let mut named: Vec<(String, Vec<f64>)> =
         all.iter().enumerate().map(|(index, values)| (format!("s{index:03}"), values.clone())).collect();

@@ -1,6 +1,6 @@
 //! One origin per series whose actuals are known: how well a forecaster does there, against seasonal naive.
 
-use ndarray::{Array2, ArrayView2, ArrayView3};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3};
 
 use crate::model::baseline;
 use crate::model::past::Sums;
@@ -99,6 +99,17 @@ impl Exam {
     /// The examined ones of all series in work space.
     pub fn pick<'a>(&self, work: &'a [WorkSeries]) -> Vec<&'a WorkSeries> {
         self.series.iter().map(|&index| &work[index]).collect()
+    }
+
+    /// Pinball loss of the quantile forecasts (T, Q) of one series, in units of its scale, summed over the observed steps
+    /// and the levels.
+    pub fn loss(&self, row: usize, quantiles: ArrayView2<f64>, levels: &[f64]) -> f64 {
+        let observed = self.actual.row(row).into_iter().zip(quantiles.outer_iter());
+        let observed = observed.filter(|(actual, _)| !actual.is_nan());
+        let step = |(actual, row): (&f64, ArrayView1<f64>)| -> f64 {
+            row.iter().zip(levels).map(|(quantile, level)| metric::pinball(*actual, *quantile, *level)).sum()
+        };
+        observed.map(step).sum::<f64>() / self.scales[row]
     }
 
     /// Share of observed actuals that lie between two of the quantile forecasts (series, T, Q).

@@ -27,8 +27,7 @@ use crate::model::warm::{self, Common};
 use crate::model::work::Space;
 use crate::series::{Frequency, Series};
 
-/// Error relative to seasonal naive up to which a model serves: on a random walk nothing is better than naive,
-/// and a model that is as good has at least learnt its intervals.
+/// Error relative to seasonal naive up to which a model may serve: one that is as good may have the better intervals.
 const ERROR_MAX: f64 = 1.02;
 
 /// Error relative to seasonal naive from which on the ratio says more about seasonal naive than about the model.
@@ -145,6 +144,13 @@ impl<'a> Fit<'a> {
         self.conditions.go_on()?;
         let evidence = self.evidence(&judged, &choice, &early, &validation);
         let (judged, _) = judged.calibrated(&evidence);
+        let loss = validation.relative_loss(&judged, &early.work, self.series);
+        tracing::debug!(error, loss, "against seasonal naive");
+        if let Some(loss) = loss.filter(|loss| spec.kind() == ModelKind::Auto && *loss > 1.0) {
+            let more = 100.0 * (loss - 1.0);
+            let reason = format!("with intervals, a trained model lost {more:.1} % more than seasonal naive");
+            return Ok(self.baseline(false, reason));
+        }
         let unseen = self.ensemble(judged.clone());
         let holdout = holdout::score(spec, &unseen, self.series, self.plan.tail_origins, history);
         // The score above is that of intervals which had not seen the tail; those that serve have.

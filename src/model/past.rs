@@ -25,6 +25,8 @@ pub struct Sums {
     pub first: Option<f64>,
     /// Whether no observed value is zero or below.
     pub is_positive: bool,
+    /// Least and largest observed value; the other way round before there is one.
+    pub ends: (f64, f64),
     /// |y_t − y_{t−season}|, of logarithms where the models work on those.
     pub difference: Mean,
     /// |y|, of logarithms where the models work on those.
@@ -61,7 +63,8 @@ impl Welford {
 impl Default for Sums {
     fn default() -> Sums {
         let (difference, size) = (Mean::default(), Mean::default());
-        Sums { steps: 0, first: None, is_positive: true, difference, size, spread: Welford::default() }
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        Sums { steps: 0, first: None, is_positive: true, ends, difference, size, spread: Welford::default() }
     }
 }
 
@@ -84,6 +87,11 @@ impl Sums {
         self.size.count()
     }
 
+    /// Distance between the least and the largest observed value; not positive where there are not two of them.
+    pub fn range(&self) -> f64 {
+        self.ends.1 - self.ends.0
+    }
+
     /// Adds the value `y`, which came `season` steps after `before` (`NaN` where there is none).
     fn push(&mut self, y: f64, before: f64, space: Space) {
         let of = |y: f64| if space == Space::Log { y.ln() } else { y };
@@ -97,6 +105,7 @@ impl Sums {
         }
         self.first.get_or_insert(y);
         self.is_positive &= y > 0.0;
+        self.ends = (self.ends.0.min(y), self.ends.1.max(y));
         self.size.add(seen.abs());
         let difference = (seen - before).abs();
         if !difference.is_nan() {

@@ -12,7 +12,7 @@ use crate::model::baseline;
 use crate::model::classical;
 use crate::model::ensemble::Ensemble;
 use crate::model::group::{Group, Served};
-use crate::model::past::{self, Past};
+use crate::model::past::{self, Past, Sums};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::{Series, Status};
@@ -125,6 +125,7 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
     let season = group.map_or(1, |group| group.season);
     let one = |(seen, own): (&Seen<'_>, Option<Own>)| match (own.filter(|_| !seen.is_suspect), group) {
         (Some((point, quantiles, status)), Some(group)) => {
+            let quantiles = within_reach(quantiles, spec.median(), &seen.past.sums);
             Some(Made { point, quantiles, status, model_id: group.model_id })
         }
         _ => {
@@ -134,6 +135,23 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
         }
     };
     seen.par_iter().zip(own).map(one).collect()
+}
+
+/// Horizons that a history has to hold before it says how far a series can go.
+const HORIZONS_MIN: usize = 2;
+
+/// Quantiles (T, Q) no further from their median than the series has ever ranged. Rare levels are corrected by the misses of
+/// all series, on logarithms often: a series that wavers more than the others would be sent to the sky by them.
+fn within_reach(mut quantiles: Array2<f64>, median: usize, sums: &Sums) -> Array2<f64> {
+    let range = sums.range();
+    if sums.observed() < HORIZONS_MIN * quantiles.nrows() || range <= 0.0 {
+        return quantiles;
+    }
+    for mut row in quantiles.outer_iter_mut() {
+        let middle = row[median];
+        row.mapv_inplace(|value| value.max(middle - range).min(middle + range));
+    }
+    quantiles
 }
 
 fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: Status) -> Made {
@@ -199,4 +217,23 @@ pub fn in_work_space(ensemble: &Ensemble, past: &Past<'_>, season: usize) -> Opt
     let can =
         past.sums.steps >= ensemble.history_min() && (ensemble.space != Space::Log || past.sums.is_positive);
     can.then(|| WorkSeries::of(past, past.tail, ensemble.space, season))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn no_quantile_is_further_from_its_median_than_the_series_has_ranged() {
+        let sums = |values: &[f64]| Sums::of(values, Space::Log, 1);
+        let quantiles = array![[1.0, 30.0, 5.6e6], [25.0, 30.0, 36.0]];
+        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, &sums(values));
+        assert_eq!(
+            within(&[20.0, 30.0, f64::NAN, 25.0, 22.0]),
+            array![[20.0, 30.0, 40.0], [25.0, 30.0, 36.0]]
+        );
+        assert_eq!(within(&[20.0, 30.0, f64::NAN, 25.0]), quantiles, "too short to tell");
+        assert_eq!(within(&[30.0; 9]), quantiles, "without a range");
+    }
 }

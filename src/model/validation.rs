@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
 
+use crate::model::baseline;
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::{Accuracy, Exam, Terms};
 use crate::model::plan::Rolling;
@@ -87,6 +89,28 @@ impl Validation {
             work[self.series[row]].in_units(space, f64::from(points[[row, step]]))
         });
         mean(&self.relative_points(in_units.view()))
+    }
+
+    /// Pinball loss of whole forecasts, intervals included, over that of seasonal naive with its own: both in units of the
+    /// in-sample error of each series, mean over levels, steps and windows. `all` are the series as they are. `None` where
+    /// there is nothing to judge by.
+    pub fn relative_loss(&self, ensemble: &Ensemble, work: &[WorkSeries], all: &[&Series]) -> Option<f64> {
+        let (series, origins) = self.windows(work);
+        let own = ensemble.forecast(&series, origins).quantiles;
+        let (levels, Terms { horizon, season, .. }) = (&ensemble.levels, ensemble.terms);
+        let losses = |(fold, row, window): (&Exam, usize, usize)| {
+            let history = &all[self.series[window]].values[..self.origins[window]];
+            let naive = baseline::seasonal_naive(history, season, horizon, levels);
+            let loss = |quantiles: ArrayView2<f64>| fold.loss(row, quantiles, levels);
+            (loss(own.index_axis(Axis(0), window)), loss(naive.view()))
+        };
+        let windows: Vec<(&Exam, usize, usize)> = self
+            .rows()
+            .flat_map(|(fold, rows)| rows.clone().map(move |window| (fold, window - rows.start, window)))
+            .collect();
+        let losses: Vec<(f64, f64)> = windows.into_par_iter().map(losses).collect();
+        let (own, naive) = losses.iter().fold((0.0, 0.0), |sum, loss| (sum.0 + loss.0, sum.1 + loss.1));
+        (naive > 0.0).then(|| own / naive)
     }
 
     /// Every fold and the windows that are its.
