@@ -124,6 +124,17 @@ impl Country {
         names
     }
 
+    /// Refuses years that are not known.
+    pub(super) fn check(self, first: i64, last: i64) -> Result<(), CalendarError> {
+        let Law { code, years, .. } = LAWS[self.0];
+        match [first, last].into_iter().find(|&year| year < years.0 || year > years.1) {
+            Some(year) => {
+                Err(CalendarError::UnknownYear { country: code, year, first: years.0, last: years.1 })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Holidays of the years `first` to `last`, ascending by day; two of them may share a day.
     ///
     /// A holiday at the turn of the year whose substitute falls into the year before or after is given with that year.
@@ -131,10 +142,8 @@ impl Country {
     /// # Errors
     /// Where one of the years is not known.
     pub fn holidays(self, first: i64, last: i64) -> Result<Vec<Holiday>, CalendarError> {
-        let Law { code, rules, years, bridges } = LAWS[self.0];
-        if let Some(year) = [first, last].into_iter().find(|&year| year < years.0 || year > years.1) {
-            return Err(CalendarError::UnknownYear { country: code, year, first: years.0, last: years.1 });
-        }
+        self.check(first, last)?;
+        let Law { rules, bridges, .. } = LAWS[self.0];
         let of_year = |year| rule::holidays(rules, bridges, year);
         let span = rule::first_day(first)..rule::first_day(last + 1);
         let named = (first - 1..=last + 1).flat_map(of_year).filter(|(day, _)| span.contains(day));
