@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// Furthest that a window may reach, days.
 pub const WINDOW_MAX: u32 = 60;
 
+/// Largest text of events that is read, bytes.
+pub const TEXT_BYTES_MAX: usize = 32 << 20;
+
 /// When something takes place, in microseconds; the end is not part of it. Where both are equal it has no duration, and
 /// counts for the whole step that it falls into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,16 +132,12 @@ pub(super) fn slug(title: &str) -> Option<String> {
     (!slug.is_empty()).then(|| slug.to_string())
 }
 
-/// Events by name, ascending; equal occurrences once.
-pub(super) fn grouped(found: impl IntoIterator<Item = (String, Occurrence)>) -> Vec<Event> {
-    let mut by_name: BTreeMap<String, Vec<Occurrence>> = BTreeMap::new();
-    for (name, occurrence) in found {
-        by_name.entry(name).or_default().push(occurrence);
-    }
-    let event = |(name, mut occurrences): (String, Vec<Occurrence>)| {
+/// Events by name; equal occurrences once, ascending.
+pub(super) fn grouped(by_name: BTreeMap<impl Into<String>, Vec<Occurrence>>) -> Vec<Event> {
+    let event = |(name, mut occurrences): (_, Vec<Occurrence>)| {
         occurrences.sort_unstable();
         occurrences.dedup();
-        Event { name, occurrences }
+        Event { name: Into::into(name), occurrences }
     };
     by_name.into_iter().map(event).collect()
 }

@@ -3,14 +3,13 @@
 //! ```text
 //! names ─▶ feature: cycles as sine and cosine ──────────────────────────┐
 //! code ──▶ holiday: rules of a country ─▶ days of a span of years ──────┤
-//! .ics ──▶ ical: content_line ─▶ VEVENT ─▶ recur ─┐                     ├─▶ columns ─▶ names (K), values (T, K)
+//! .ics ──▶ ical: content_line, vevent, recur ─────┐                     ├─▶ columns ─▶ names (K), values (T, K)
 //! .csv ──▶ event_csv ─────────────────────────────┴▶ event: named spans ┘      ▲
 //! zone, frequency, times (T) ─▶ indicator, tracks: what of each step they cover
 //! ```
 //!
 //! Days and hours are read off the wall clock of the source's zone, so that 08:00 is the same hour before and after a clock
-//! change, and a day in spring has 23 of them.
-//! No IO and no clock: texts come in as text, and what a file says is expanded for a given span of days. All faults of a file
+//! change, and one day in spring has 23 of them. No IO and no clock: texts come in as text, and what a file says is expanded for a given span of days. All faults of a file
 //! are told at once, with line and remedy; no text can make it panic, run without end or take memory without bound.
 //!
 //! Names of columns are public: `hour_sin_1`, `holiday_de`, `holiday_de_before_1`, `holiday_de_christmas_day`, `event_sale`,
@@ -20,10 +19,16 @@
 
 pub mod error;
 pub mod event;
+pub mod event_csv;
 pub mod feature;
 pub mod holiday;
+pub mod ical;
+mod content_line;
 mod indicator;
+mod moment;
+mod recur;
 mod tracks;
+mod vevent;
 
 pub use error::{CalendarError, Fault, Faults};
 pub use event::{Event, Occurrence, Span, WINDOW_MAX};

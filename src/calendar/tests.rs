@@ -20,7 +20,7 @@ fn features(features: &[Feature]) -> CalendarSpec {
     CalendarSpec { features: features.to_vec(), ..CalendarSpec::default() }
 }
 
-fn column<'a>(columns: &'a Columns, name: &str) -> Vec<f32> {
+fn column(columns: &Columns, name: &str) -> Vec<f32> {
     let at = columns.names.iter().position(|own| own == name);
     columns.values.column(at.unwrap_or_else(|| panic!("{name} of {:?}", columns.names))).to_vec()
 }
