@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Days and hours are read off the wall clock of the source's zone, so that 08:00 is the same hour before and after a clock
-//! change, and one day in spring has 23 of them. No IO and no clock: texts come in as text, and what a file says is expanded for a given span of days. All faults of a file
-//! are told at once, with line and remedy; no text can make it panic, run without end or take memory without bound.
+//! change, and one day in spring has 23 of them. No IO and no clock: texts come in as text, and what a file says is expanded
+//! for a given span of days. All faults of a file are told at once, with line and remedy; no text can make it panic, run
+//! without end or take memory without bound.
 //!
 //! Names of columns are public: `hour_sin_1`, `holiday_de`, `holiday_de_before_1`, `holiday_de_christmas_day`, `event_sale`,
 //! `event_sale_after_2`. They depend on the spec and the step alone, not on the times: an event that does not take place in the

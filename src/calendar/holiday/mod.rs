@@ -1,10 +1,10 @@
 //! Public holidays of countries, computed offline from rules.
 //!
 //! Rules of our own, not a library: of the crates that offer this, `holidays` 0.1.0 and `py-holidays-rs` 0.1.3 are lists of
-//! dates that were exported from the Python package `holidays` once (the first, without a release since, misses days of
-//! seven and adds days of thirteen of thirty countries from 2016 to 2027; the second calls itself a beta and reads the
-//! network unless told otherwise), and the others know one to five countries. The rules here give the dates of `holidays`
-//! 0.109 (Python, MIT), the best-kept source there is, for every year and country in `tests/golden/holidays.csv`.
+//! dates that were exported from the Python package `holidays` once. The first (109 thousand lines, one release) lacks days of
+//! eight of thirty countries from 2016 to 2027; the second calls itself a beta and reads the network unless told otherwise.
+//! Others know one to five countries. The rules here give the dates of `holidays` 0.109 (Python, MIT), the best-kept source
+//! there is, for every country and year in `tests/golden/holidays.csv`, and for all years that they are given for.
 //!
 //! Listed is what the whole country has off; regional, bank, optional and half holidays are not. A substitute (the Monday for
 //! a Sunday) carries the name of the day that it stands for. Years that lie ahead follow today's law.
