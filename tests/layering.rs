@@ -22,6 +22,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hound", &["ingest", "sequence"]),
     ("plotters", &["sequence"]),
     ("postcard", &["pipeline"]),
+    ("rrule", &["calendar"]),
 ];
 
 /// Macros that write to the terminal, and the layers that may.
