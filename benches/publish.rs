@@ -83,6 +83,7 @@ fn forecasts(run: usize, series: usize) -> Forecasts {
             times: (1..=horizon as i64).map(|step| step * 60 * MINUTE).collect(),
             point: (0..horizon).map(|step| value(step, 5)).collect(),
             quantiles: Array2::from_shape_fn((horizon, LEVELS.len()), |(step, q)| value(step, q)),
+            reach: f64::INFINITY,
             status: Status::Ok,
             model_id: "s4d".into(),
         }

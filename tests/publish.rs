@@ -106,6 +106,7 @@ fn forecasts(series: usize) -> Forecasts {
         quantiles: Array2::from_shape_fn((2, LEVELS.len()), |(step, q)| {
             (number + step) as f64 / 3.0 + q as f64
         }),
+        reach: f64::INFINITY,
         status: Status::Ok,
         model_id: "s4d".into(),
     };

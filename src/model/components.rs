@@ -104,7 +104,7 @@ fn without_networks(
     let bare = |(member, weight): &(Member, f64)| (Member { network: None, ..member.clone() }, *weight);
     let base = Ensemble { members: ensemble.members.iter().map(bare).collect(), ..(**ensemble).clone() };
     let past = Past::of(&series.values, base.space, group.season, base.reach());
-    let features = group.encoding.apply(covariates, series, horizon, group.season);
+    let features = group.encoding.apply(covariates, &[series], horizon, group.season).remove(0);
     let features = Arc::new(features.after(series.values.len() - past.tail.len()));
     let work = predict::in_work_space(&base, &past, &features, group.season)?;
     let point = base.point(&[&work], &[work.steps()]).row(0).to_vec();

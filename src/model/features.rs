@@ -17,11 +17,12 @@
 //!
 //! where x(o+h) is x(o−1) for columns that are known with the target only. Missing values are those one step earlier.
 
-use ndarray::{Array2, ArrayViewMut2};
+use ndarray::ArrayViewMut2;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::series::covariate::{Covariate, Known, Values};
+use crate::series::covariate::{Covariate, Known, Row, Values};
 use crate::series::{Panel, Series};
 
 /// Names of a category that get a column; rarer ones share none.
@@ -75,8 +76,11 @@ enum Form {
 /// The encoded covariates of one series.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
-    /// Values (steps and what is known beyond them, K); all finite.
-    values: Array2<f32>,
+    /// Values of each column (K), of all steps and what is known beyond them; all finite. Series share those that are the
+    /// same for all.
+    columns: Vec<Arc<[f32]>>,
+    /// The step that is the first here.
+    start: usize,
     /// Whether each column is known in advance (K).
     is_ahead: Vec<bool>,
     /// Season length, 1 for none.
@@ -126,36 +130,38 @@ impl Encoding {
         self.columns.iter().all(is_usable)
     }
 
-    /// A series' covariates in these columns. Those that the panel lacks are 0 throughout: the centre, none of the names.
+    /// The covariates of some series in these columns. Those that the panel lacks are 0 throughout: the centre, none of the
+    /// names.
     pub fn apply(
         &self,
         covariates: &[Covariate],
-        series: &Series,
+        series: &[&Series],
         horizon: usize,
         season: usize,
-    ) -> Features {
+    ) -> Vec<Arc<Features>> {
         if self.is_empty() {
-            return Features::default();
+            return vec![Arc::default(); series.len()];
         }
-        let steps = series.values.len() + horizon;
-        let mut values = Array2::zeros((steps, self.columns.len()));
-        for (column, mut to) in self.columns.iter().zip(values.columns_mut()) {
-            let Some(place) = covariates.iter().position(|one| one.name == column.covariate) else {
-                continue;
+        let is_ahead: Vec<bool> = self.columns.iter().map(|column| column.known != Time::Past).collect();
+        // What was encoded of values that others have too, by where they lie, column and length.
+        let mut known = BTreeMap::new();
+        let mut of = |one: &&Series| {
+            let steps = one.values.len() + horizon;
+            let encoded = |(column, form): (usize, &Column)| -> Arc<[f32]> {
+                let place = covariates.iter().position(|covariate| covariate.name == form.covariate);
+                let Some((row, values)) =
+                    place.and_then(|place| Some((one.covariates.get(place)?, &covariates[place].values)))
+                else {
+                    return vec![0.0; steps].into();
+                };
+                let (address, range) = row.place();
+                let key = (address, range.start, range.end, column, steps);
+                known.entry(key).or_insert_with(|| form.form.encoded(row, values, steps)).clone()
             };
-            let Some(row) = series.covariates.get(place) else { continue };
-            let encode = column.form.of(&covariates[place].values);
-            let mut last = 0.0;
-            for (step, to) in to.iter_mut().enumerate() {
-                let value = row.at(step);
-                if !value.is_nan() {
-                    last = encode(value);
-                }
-                *to = last;
-            }
-        }
-        let is_ahead = self.columns.iter().map(|column| column.known != Time::Past).collect();
-        Features { values, is_ahead, season }
+            let columns = self.columns.iter().enumerate().map(encoded).collect();
+            Arc::new(Features { columns, start: 0, is_ahead: is_ahead.clone(), season })
+        };
+        series.iter().map(&mut of).collect()
     }
 
     /// Names in these series that it knows no column for, by covariate; those that were rare when it was learnt too.
@@ -176,6 +182,20 @@ impl Encoding {
 }
 
 impl Form {
+    /// A row in this column; a missing value is the one before it.
+    fn encoded(&self, row: &Row, values: &Values, steps: usize) -> Arc<[f32]> {
+        let encode = self.of(values);
+        let mut last = 0.0;
+        let mut next = |step: usize| {
+            let value = row.at(step);
+            if !value.is_nan() {
+                last = encode(value);
+            }
+            last
+        };
+        (0..steps).map(&mut next).collect()
+    }
+
     /// Value to column, for a covariate with these values.
     fn of<'a>(&'a self, values: &'a Values) -> Box<dyn Fn(f64) -> f32 + 'a> {
         match (self, values) {
@@ -194,7 +214,7 @@ impl Form {
 
 /// Values of a covariate that are there.
 fn observed(series: &Series, place: usize) -> impl Iterator<Item = f64> {
-    let values = series.covariates.get(place).map_or(&[][..], |row| &row.values);
+    let values = series.covariates.get(place).map_or(&[][..], Row::values);
     values.iter().copied().filter(|value| value.is_finite())
 }
 
@@ -240,17 +260,19 @@ impl Features {
 
     /// Without the first steps.
     pub fn after(&self, steps: usize) -> Features {
-        let values = self.values.slice(ndarray::s![steps.min(self.values.nrows()).., ..]).to_owned();
-        Features { values, is_ahead: self.is_ahead.clone(), season: self.season }
+        Features { start: self.start + steps, ..self.clone() }
+    }
+
+    /// The steps from the first one on.
+    fn column(&self, column: usize) -> &[f32] {
+        self.columns[column].get(self.start..).unwrap_or(&[])
     }
 
     /// Value of a column at a step, as it is known at an origin; the last known one beyond that.
     fn at(&self, column: usize, step: usize, origin: usize) -> f32 {
-        let known = if self.is_ahead[column] { self.values.nrows() } else { origin };
-        match known.min(step + 1) {
-            0 => 0.0,
-            known => self.values[[known - 1, column]],
-        }
+        let values = self.column(column);
+        let known = if self.is_ahead[column] { values.len() } else { origin };
+        known.min(step + 1).checked_sub(1).map_or(0.0, |last| values[last])
     }
 
     /// What a map reads at every step from an origin: (T, [`TERMS`] K).
@@ -279,11 +301,11 @@ impl Features {
     /// Values of a column in the `steps` steps from one on, as they are known at an origin; 0 where they are not, and before
     /// the first.
     pub fn window(&self, column: usize, from: isize, origin: usize, out: &mut [f32]) {
+        let values = self.column(column);
         for (index, to) in out.iter_mut().enumerate() {
             let step = usize::try_from(from + index as isize).ok();
-            let is_known =
-                |step: &usize| *step < self.values.nrows() && (*step < origin || self.is_ahead[column]);
-            *to = step.filter(is_known).map_or(0.0, |step| self.values[[step, column]]);
+            let is_known = |step: &usize| *step < origin || self.is_ahead[column];
+            *to = step.filter(is_known).and_then(|step| values.get(step)).copied().unwrap_or(0.0);
         }
     }
 }
@@ -292,7 +314,7 @@ impl Features {
 mod tests {
     use super::*;
     use crate::series::Frequency;
-    use crate::series::covariate::Row;
+    use ndarray::Array2;
 
     fn covariate(name: &str, known: Known, values: Values) -> Covariate {
         Covariate { name: name.into(), known, values }
@@ -316,27 +338,27 @@ mod tests {
     #[test]
     fn a_name_never_seen_is_none_of_those_that_were() {
         let known = Known::Future;
-        let row = |codes: &[f64]| vec![Row { known, values: codes.to_vec() }];
+        let row = |codes: &[f64]| vec![Row::new(known, codes.to_vec())];
         let trained = series(row(&[0.0, 1.0, 2.0, 2.0]), 4);
         let covariates = [covariate("event", known, names(&["fair", "none", "sale"]))];
         let encoding = Encoding::learn(&covariates, &[&trained]);
         assert_eq!(encoding.width(), 3);
         let now = [covariate("event", known, names(&["flood", "sale"]))];
-        let features = encoding.apply(&now, &series(row(&[0.0, 1.0]), 2), 0, 1);
-        assert_eq!(features.values, ndarray::array![[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]);
+        let features = encoding.apply(&now, &[&series(row(&[0.0, 1.0]), 2)], 0, 1);
+        let columns: Vec<&[f32]> = (0..3).map(|column| features[0].column(column)).collect();
+        assert_eq!(columns, [[0.0, 0.0], [0.0, 0.0], [0.0, 1.0]]);
     }
 
     #[test]
     fn past_columns_end_at_the_origin_and_known_ones_do_not() {
-        let rows =
-            [Known::Past, Known::Future].map(|known| Row { known, values: (0..8).map(f64::from).collect() });
+        let rows = [Known::Past, Known::Future].map(|known| Row::new(known, (0..8).map(f64::from).collect()));
         let covariates = [
             covariate("measured", Known::Past, Values::Real),
             covariate("planned", Known::Future, Values::Real),
         ];
         let one = series(rows.to_vec(), 8);
         let encoding = Encoding::learn(&covariates, &[&one]);
-        let features = encoding.apply(&covariates, &one, 0, 2);
+        let features = encoding.apply(&covariates, &[&one], 0, 2).remove(0);
         let mut out = Array2::zeros((2, 2 * TERMS));
         features.read(4, out.view_mut());
         let scale = 1.0 / (21.0_f32 / 4.0).sqrt();
@@ -357,9 +379,9 @@ mod tests {
     #[test]
     fn what_never_varies_is_no_column() {
         let rows = vec![
-            Row { known: Known::Static, values: vec![3.0] },
-            Row { known: Known::Past, values: vec![f64::NAN; 4] },
-            Row { known: Known::Future, values: vec![0.0; 4] },
+            Row::new(Known::Static, vec![3.0]),
+            Row::new(Known::Past, vec![f64::NAN; 4]),
+            Row::new(Known::Future, vec![0.0; 4]),
         ];
         let covariates = [
             covariate("area", Known::Static, Values::Real),

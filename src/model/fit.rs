@@ -105,9 +105,7 @@ impl<'a> Fit<'a> {
         lengths.sort_unstable();
         let horizon = spec.horizon();
         let encoding = Encoding::learn(conditions.covariates, series);
-        let apply =
-            |series: &&Series| Arc::new(encoding.apply(conditions.covariates, series, horizon, season));
-        let features = series.iter().map(apply).collect();
+        let features = encoding.apply(conditions.covariates, series, horizon, season);
         let is_read = encoding.width() <= NETWORK_MAX;
         let shape = Shape {
             columns: if is_read { encoding.width() } else { 0 },

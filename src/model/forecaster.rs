@@ -231,7 +231,7 @@ impl Forecaster {
         // What is fitted where it forecasts knows no series beforehand.
         let is_learnt = matches!(self.group(frequency).map(|group| &group.served), Some(Served::Ensemble(_)));
         let forecast = |one: Outlook<'_>| {
-            let Made { point, quantiles, status, model_id } = one.made.bounded(self.spec.bounds());
+            let Made { point, quantiles, reach, status, model_id } = one.made.bounded(self.spec.bounds());
             let times = frequency.after(one.cutoff, self.spec.horizon(), zone);
             let is_stale = one.is_marked || times.last().copied() <= end;
             let is_new = is_learnt && self.known.is_new(one.unique_id);
@@ -242,6 +242,7 @@ impl Forecaster {
                 times,
                 point,
                 quantiles,
+                reach,
                 status: match status {
                     Status::Ok if is_stale => Status::Stale,
                     Status::Ok if is_new => Status::ColdStart,

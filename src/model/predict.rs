@@ -17,6 +17,7 @@ use crate::model::group::{Group, Served};
 use crate::model::past::{self, Past, Sums};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec};
 use crate::model::work::{Space, WorkSeries};
+use crate::series::forecast::within;
 use crate::series::{Covariate, Series, Status};
 
 /// The forecast of one series.
@@ -26,6 +27,8 @@ pub struct Made {
     pub point: Vec<f64>,
     /// Quantiles (T, Q), never decreasing along Q.
     pub quantiles: Array2<f64>,
+    /// How far they may lie from the median.
+    pub reach: f64,
     /// How it came about.
     pub status: Status,
     /// Published name of what made it.
@@ -108,18 +111,15 @@ pub fn forecasts<'a>(
     covariates: &[Covariate],
 ) -> Vec<Made> {
     let Reading { space, season, reach } = Reading::of(spec, group);
-    let encode = |series: &Series, past: &Past<'_>| {
-        let encoding = group.map(|group| &group.encoding).filter(|encoding| !encoding.is_empty());
-        let features = encoding.map(|encoding| encoding.apply(covariates, series, spec.horizon(), season));
-        features.map_or_else(Arc::default, |all| Arc::new(all.after(series.values.len() - past.tail.len())))
-    };
-    let see = |series: &&'a Series| {
+    let encode = |group: &Group| group.encoding.apply(covariates, series, spec.horizon(), season);
+    let features = group.map_or_else(|| vec![Arc::default(); series.len()], encode);
+    let see = |(series, features): (&&'a Series, Arc<Features>)| {
         let past = Past::of(&series.values, space, season, reach);
-        let features = encode(series, &past);
+        let features = Arc::new(features.after(series.values.len() - past.tail.len()));
         let is_suspect = marks.get(&series.unique_id) == Some(&Status::Fallback);
         Seen { past, values: &series.values, before: &[], is_suspect, features }
     };
-    let seen: Vec<Seen<'a>> = series.par_iter().map(see).collect();
+    let seen: Vec<Seen<'a>> = series.par_iter().zip(features).map(see).collect();
     of_seen(spec, group, &seen).into_iter().map(|made| made.expect("every value is at hand")).collect()
 }
 
@@ -135,8 +135,9 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
     let season = group.map_or(1, |group| group.season);
     let one = |(seen, own): (&Seen<'_>, Option<Own>)| match (own.filter(|_| !seen.is_suspect), group) {
         (Some((point, quantiles, status)), Some(group)) => {
-            let quantiles = within_reach(quantiles, spec.median(), &seen.past.sums);
-            Some(Made { point, quantiles, status, model_id: group.model_id })
+            let reach = reach(&seen.past.sums, spec.horizon());
+            let quantiles = within_reach(quantiles, spec.median(), reach);
+            Some(Made { point, quantiles, reach, status, model_id: group.model_id })
         }
         _ => {
             let status = if seen.is_suspect { Status::Fallback } else { naive_status };
@@ -150,16 +151,17 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
 /// Horizons that a history has to hold before it says how far a series can go.
 const HORIZONS_MIN: usize = 2;
 
-/// Quantiles (T, Q) no further from their median than the series has ever ranged. Rare levels are corrected by the misses of
-/// all series, on logarithms often: a series that wavers more than the others would be sent to the sky by them.
-fn within_reach(mut quantiles: Array2<f64>, median: usize, sums: &Sums) -> Array2<f64> {
-    let range = sums.range();
-    if sums.observed() < HORIZONS_MIN * quantiles.nrows() || range <= 0.0 {
-        return quantiles;
-    }
+/// How far a quantile may lie from the median: as far as the series has ever ranged. Rare levels are corrected by the misses
+/// of all series, on logarithms often: a series that wavers more than the others would be sent to the sky by them.
+fn reach(sums: &Sums, horizon: usize) -> f64 {
+    let is_known = sums.observed() >= HORIZONS_MIN * horizon && sums.range() > 0.0;
+    if is_known { sums.range() } else { f64::INFINITY }
+}
+
+/// Quantiles (T, Q) within that reach.
+fn within_reach(mut quantiles: Array2<f64>, median: usize, reach: f64) -> Array2<f64> {
     for mut row in quantiles.outer_iter_mut() {
-        let middle = row[median];
-        row.mapv_inplace(|value| value.max(middle - range).min(middle + range));
+        within(reach, median, row.as_slice_mut().expect("standard layout"));
     }
     quantiles
 }
@@ -170,7 +172,13 @@ fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: Status) -> Ma
     let quantiles = baseline::seasonal_naive_filled(seen.values, &filled, season, horizon, levels);
     let is_seasonal = (2..=seen.values.len()).contains(&season);
     let model_id = if is_seasonal { "seasonal_naive" } else { "naive" };
-    Made { point: quantiles.column(spec.median()).to_vec(), quantiles, status, model_id }
+    Made {
+        point: quantiles.column(spec.median()).to_vec(),
+        quantiles,
+        reach: f64::INFINITY,
+        status,
+        model_id,
+    }
 }
 
 /// What the group's model makes of every series; `None` where it is seasonal naive.
@@ -243,26 +251,7 @@ mod tests {
     fn no_quantile_is_further_from_its_median_than_the_series_has_ranged() {
         let sums = |values: &[f64]| Sums::of(values, Space::Log, 1);
         let quantiles = array![[1.0, 30.0, 5.6e6], [25.0, 30.0, 36.0]];
-        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, &sums(values));
-        assert_eq!(
-            within(&[20.0, 30.0, f64::NAN, 25.0, 22.0]),
-            array![[20.0, 30.0, 40.0], [25.0, 30.0, 36.0]]
-        );
-        assert_eq!(within(&[20.0, 30.0, f64::NAN, 25.0]), quantiles, "too short to tell");
-        assert_eq!(within(&[30.0; 9]), quantiles, "without a range");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn no_quantile_is_further_from_its_median_than_the_series_has_ranged() {
-        let sums = |values: &[f64]| Sums::of(values, Space::Log, 1);
-        let quantiles = array![[1.0, 30.0, 5.6e6], [25.0, 30.0, 36.0]];
-        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, &sums(values));
+        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, reach(&sums(values), 2));
         assert_eq!(
             within(&[20.0, 30.0, f64::NAN, 25.0, 22.0]),
             array![[20.0, 30.0, 40.0], [25.0, 30.0, 36.0]]

@@ -10,6 +10,7 @@ use crate::pipeline::JobSpec;
 use crate::pipeline::actuals::Actuals;
 use crate::publish::{self, Commit, PublishError, RunColumns};
 use crate::series::Forecasts;
+use crate::series::forecast::within;
 use ndarray::Axis;
 use std::collections::BTreeMap;
 
@@ -83,7 +84,8 @@ impl Corrections {
         Ok(Some(Corrections { by_frequency, steps: past.iter().map(|past| past.steps).max().unwrap_or(0) }))
     }
 
-    /// Corrects the quantiles of all series; bounds hold afterwards as before.
+    /// Corrects the quantiles of all series; bounds and their reach hold afterwards as before. (Where a row ends at its
+    /// reach, taking the correction back gives a little less than the model had said.)
     pub fn apply(&self, forecasts: &mut Forecasts, actuals: &Actuals<'_>, spec: &ModelSpec) {
         for one in &mut forecasts.series {
             let series = actuals.series(&one.unique_id);
@@ -94,6 +96,7 @@ impl Corrections {
             for (step, mut row) in one.quantiles.axis_iter_mut(Axis(0)).enumerate() {
                 let mut quantiles = row.to_vec();
                 correction.apply(&one.unique_id, step, &mut quantiles);
+                within(one.reach, spec.median(), &mut quantiles);
                 row.iter_mut().zip(quantiles).for_each(|(to, from)| *to = spec.bounds().apply(from));
             }
         }

@@ -57,6 +57,7 @@ mod tests {
             times: (1..=horizon as i64).map(|step| step * 3_600_000_000).collect(),
             point: vec![2.0; horizon],
             quantiles: Array2::from_shape_fn((horizon, LEVELS.len()), |(_, q)| q as f64),
+            reach: f64::INFINITY,
             status: Status::Ok,
             model_id: "s4d".into(),
         }

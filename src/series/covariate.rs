@@ -1,6 +1,8 @@
 //! What comes with the target: columns that explain it, and how much of them is known at a cutoff.
 
 use crate::series::Series;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// When a value of a covariate is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,10 +39,14 @@ impl Series {
     /// The series as it was known when only its first `steps` steps were, without the first `from` of them: targets and past
     /// covariates end there, and what is known in advance goes on.
     pub fn cut(&self, from: usize, steps: usize) -> Series {
-        let covariate = |row: &Row| match row.known {
-            Known::Past => Row { values: row.values[from..steps].to_vec(), ..*row },
-            Known::Future => Row { values: row.values[from..].to_vec(), ..*row },
-            Known::Static => row.clone(),
+        let covariate = |row: &Row| {
+            let Range { start, end } = row.range;
+            let range = match row.known {
+                Known::Past => start + from..end.min(start + steps),
+                Known::Future => start + from..end,
+                Known::Static => start..end,
+            };
+            Row { range, ..row.clone() }
         };
         Series {
             unique_id: self.unique_id.clone(),
@@ -53,21 +59,54 @@ impl Series {
     }
 }
 
-/// One covariate of one series, on its grid.
-#[derive(Clone, Debug, PartialEq)]
+/// One covariate of one series, on its grid. Series on one grid may share the values of what is the same for all, such as
+/// a calendar; cutting a series copies none.
+#[derive(Clone, Debug)]
 pub struct Row {
     /// When its values are known.
     pub known: Known,
-    /// `NaN` where missing. As many as the series has steps; more where they are known in advance; one where they never
-    /// change.
-    pub values: Vec<f64>,
+    values: Arc<[f64]>,
+    /// Its part of the values.
+    range: Range<usize>,
 }
 
 impl Row {
+    /// Values of its own, `NaN` where missing: as many as the series has steps; more where they are known in advance; one
+    /// where they never change.
+    pub fn new(known: Known, values: Vec<f64>) -> Row {
+        let range = 0..values.len();
+        Row { known, values: values.into(), range }
+    }
+
+    /// A part of values that others have too.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn shared(known: Known, values: &Arc<[f64]>, range: Range<usize>) -> Row {
+        assert!(range.start <= range.end && range.end <= values.len(), "a part of {} values", values.len());
+        Row { known, values: values.clone(), range }
+    }
+
+    /// The values.
+    pub fn values(&self) -> &[f64] {
+        self.values.get(self.range.clone()).unwrap_or(&[])
+    }
+
     /// The value at a step of the series; `NaN` where it is missing or lies beyond what is known.
     pub fn at(&self, step: usize) -> f64 {
         let step = if self.known == Known::Static { 0 } else { step };
-        self.values.get(step).copied().unwrap_or(f64::NAN)
+        self.values().get(step).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Where the values lie: two rows with the same have the same values.
+    pub fn place(&self) -> (usize, Range<usize>) {
+        (self.values.as_ptr().addr(), self.range.clone())
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Row) -> bool {
+        self.known == other.known && self.values() == other.values()
     }
 }
 
@@ -78,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_cut_series_knows_of_later_only_what_was_known_in_advance() {
-        let row = |known, values: &[f64]| Row { known, values: values.to_vec() };
+        let row = |known, values: &[f64]| Row::new(known, values.to_vec());
         let series = Series {
             unique_id: "a".into(),
             keys: vec![],
@@ -93,8 +132,8 @@ mod tests {
         };
         let cut = series.cut(1, 3);
         assert_eq!((cut.times, cut.values), (vec![1, 2], vec![11.0, 12.0]));
-        assert_eq!(cut.covariates[0].values, [2.0, 3.0]);
-        assert_eq!(cut.covariates[1].values, [6.0, 7.0, 8.0, 9.0]);
+        assert_eq!(cut.covariates[0].values(), [2.0, 3.0]);
+        assert_eq!(cut.covariates[1].values(), [6.0, 7.0, 8.0, 9.0]);
         assert_eq!(cut.covariates[2].at(17), 7.0);
         assert!(cut.covariates[0].at(2).is_nan() && cut.covariates[1].at(4).is_nan());
     }

@@ -45,10 +45,18 @@ pub struct SeriesForecast {
     pub point: Vec<f64>,
     /// Quantile forecasts (T, Q), never decreasing along Q.
     pub quantiles: Array2<f64>,
+    /// How far a quantile may lie from the median; infinite where nothing is known of that.
+    pub reach: f64,
     /// How it came about.
     pub status: Status,
     /// Which model made it (`s4d`, `ridge`, `seasonal_naive`, …).
     pub model_id: String,
+}
+
+/// A row of quantiles (Q), none of them further than `reach` from the median, which is at that index.
+pub fn within(reach: f64, median: usize, row: &mut [f64]) {
+    let middle = row[median];
+    row.iter_mut().for_each(|value| *value = value.max(middle - reach).min(middle + reach));
 }
 
 /// Forecasts of a whole panel.
