@@ -81,6 +81,21 @@ fn chain(list: &[usize], levels: &[Level], groups: &[Vec<u32>]) -> Chain {
     chain
 }
 
+impl Chain {
+    /// The sum of λ (A, C) over every node and those above it, by index into `nodes`: what pulls on everything below.
+    pub fn pulls(&self, lambda: &Array2<f64>) -> Array2<f64> {
+        let mut pulls = Array2::zeros((self.nodes.len(), lambda.ncols()));
+        for (at, &node) in self.nodes.iter().enumerate() {
+            let (above, mut own) = pulls.view_mut().split_at(Axis(0), at);
+            own.row_mut(0).assign(&lambda.row(node));
+            if let Some(parent) = self.parents[at] {
+                own.row_mut(0).zip_mut_with(&above.row(parent), |own, &above| *own += above);
+            }
+        }
+        pulls
+    }
+}
+
 /// A chain with the variances of one problem.
 #[derive(Clone, Debug)]
 pub(super) struct Sweep<'a> {

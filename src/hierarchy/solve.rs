@@ -107,10 +107,12 @@ impl<'a> Projection<'a> {
             }
             Projection::Diagonal { leaves, system, .. } => {
                 let (lambda, _) = system.solve(&tree.incoherence(all), tolerance);
+                let pulls: Vec<Array2<f64>> =
+                    tree.chains().iter().map(|chain| chain.pulls(&lambda)).collect();
                 let below = all.slice_mut(s![tree.aggregates().., ..]);
                 rows(below).into_par_iter().enumerate().for_each(|(leaf, mut row)| {
-                    for group in tree.groups() {
-                        row.scaled_add(leaves[leaf], &lambda.row(group[leaf] as usize));
+                    for (chain, pulls) in tree.chains().iter().zip(&pulls) {
+                        row.scaled_add(leaves[leaf], &pulls.row(chain.above_leaf[leaf]));
                     }
                 });
             }

@@ -136,3 +136,34 @@ fn add_scaled(to: &mut Array2<f64>, what: &Array2<f64>, factors: &Array1<f64>) {
         Zip::from(&mut to).and(&what).and(factors).for_each(|to, &what, &factor| *to += factor * what);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cases::{incoherent, random};
+    use super::*;
+
+    /// Rounds and the largest residual r − K λ where levels cross.
+    fn crossed(leaves: usize, variance: impl Fn(usize) -> f64) -> (usize, f64) {
+        let tree = random(leaves, 3, false);
+        assert!(!tree.is_nested());
+        let variances: Vec<f64> = (0..tree.nodes()).map(variance).collect();
+        let (aggregates, below) = variances.split_at(tree.aggregates());
+        let system = System::new(&tree, aggregates, below);
+        let beyond = tree.incoherence(&incoherent(&tree, 4, 1));
+        let (lambda, rounds) = system.solve(&beyond, 1e-13);
+        (rounds, (beyond - system.apply(&lambda)).iter().fold(0.0, |most: f64, left| most.max(left.abs())))
+    }
+
+    #[test]
+    fn crossed_levels_take_few_rounds() {
+        for variance in [|_: usize| 1.0, |node: usize| 10f64.powi(node as i32 % 7 - 3), |_: usize| 1e-10] {
+            let (rounds, left) = crossed(500, variance);
+            assert!(rounds <= 40 && left < 1e-9, "{rounds} rounds, {left:e} left");
+        }
+    }
+
+    #[test]
+    fn variances_of_nothing_end_at_once() {
+        assert_eq!(crossed(20, |_| 0.0).0, 0);
+    }
+}

@@ -6,7 +6,7 @@
 use super::HierarchyError;
 use super::chain::{Chain, chains};
 use crate::series::Panel;
-use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut1, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut1, Axis, s};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -202,28 +202,41 @@ impl Hierarchy {
         all
     }
 
-    /// Makes every aggregate's row of (N, C) the sum of its leaves' rows, leaf by leaf in their order.
+    /// Makes every aggregate's row of (N, C) the sum of its leaves' rows.
     pub fn add_up(&self, all: &mut Array2<f64>) {
-        let (mut above, below) = all.view_mut().split_at(Axis(0), self.aggregates());
-        let rows: Vec<ArrayViewMut1<'_, f64>> = above.outer_iter_mut().collect();
-        rows.into_par_iter().enumerate().for_each(|(node, mut row)| {
-            row.fill(0.0);
-            self.members(node).iter().for_each(|&leaf| row += &below.row(leaf as usize));
+        let sums = self.sums(all.slice(s![self.aggregates().., ..]));
+        all.slice_mut(s![..self.aggregates(), ..]).assign(&sums);
+    }
+
+    /// A b: sums of leaves (L, C) for all aggregates (A, C).
+    ///
+    /// Of nested levels, the lowest sum leaves in their order, the others sum the nodes below them in theirs.
+    pub(super) fn sums(&self, leaves: ArrayView2<'_, f64>) -> Array2<f64> {
+        let mut sums = Array2::zeros((self.aggregates(), leaves.ncols()));
+        let mut is_lowest = vec![false; self.aggregates()];
+        for chain in &self.chains {
+            chain.above_leaf.iter().for_each(|&at| is_lowest[chain.nodes[at]] = true);
+        }
+        let rows: Vec<ArrayViewMut1<'_, f64>> = sums.outer_iter_mut().collect();
+        rows.into_par_iter().enumerate().filter(|(node, _)| is_lowest[*node]).for_each(|(node, mut row)| {
+            self.members(node).iter().for_each(|&leaf| row += &leaves.row(leaf as usize));
         });
+        for chain in &self.chains {
+            for at in (0..chain.nodes.len()).rev() {
+                if let Some(parent) = chain.parents[at] {
+                    let nodes = (s![chain.nodes[parent], ..], s![chain.nodes[at], ..]);
+                    let (mut above, below) = sums.multi_slice_mut(nodes);
+                    above += &below;
+                }
+            }
+        }
+        sums
     }
 
     /// What all aggregates (A, C) have beyond the sums of their leaves: y_a − A b.
     pub(super) fn incoherence(&self, base: &Array2<f64>) -> Array2<f64> {
-        let aggregates = self.aggregates();
-        let mut beyond = base.slice(s![..aggregates, ..]).to_owned();
-        let rows: Vec<ArrayViewMut1<'_, f64>> = beyond.outer_iter_mut().collect();
-        rows.into_par_iter().enumerate().for_each(|(node, mut row)| {
-            let mut sum = Array1::zeros(row.len());
-            let leaf = |&leaf: &u32| -> ArrayView1<'_, f64> { base.row(aggregates + leaf as usize) };
-            self.members(node).iter().map(leaf).for_each(|leaf| sum += &leaf);
-            row -= &sum;
-        });
-        beyond
+        let (above, below) = base.view().split_at(Axis(0), self.aggregates());
+        &above - &self.sums(below)
     }
 }
 
