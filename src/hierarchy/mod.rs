@@ -17,9 +17,12 @@
 //!   leaves. So there is one joint distribution that all published quantiles belong to.
 //! - **Quantiles do not add up, and must not.** The 90 % quantile of a sum is less than the sum of the 90 % quantiles unless
 //!   everything errs together.
-//! - **Quantiles never cross**, and where the base forecast is a median between its quantiles, so is the published one.
+//! - **Quantiles never cross**, and where the base forecast is a median between its quantiles, so is the published one: the
+//!   0.5 quantile is the point, and draws on its wrong side count as it. Medians do not add up either, so of skewed leaves
+//!   a summed point may lie far from the middle of the draws; forecasts of means (`point = "mean"`) are what sums want.
 //! - **Coverage is not promised by construction.** Intervals of base forecasts are calibrated node by node; reconciliation
-//!   moves them by errors that it takes to behave as in the past. `benches/RESULTS.md` has what was measured.
+//!   moves them by errors that it takes to behave as in the past. `benches/RESULTS.md` has what was measured: paths hold
+//!   what they say where base forecasts do, shifted intervals do not where errors are skewed.
 //!
 //! Paths say how nodes err together at one step, nothing about how errors of different steps hang together.
 //! Results do not depend on the number of threads: every sum has one order, every draw belongs to (seed, node).

@@ -313,6 +313,44 @@ fn the_number_of_threads_changes_no_bit() {
     }
 }
 
+#[test]
+fn every_sample_path_adds_up() {
+    for (is_nested, seed) in [(true, 1), (false, 2), (false, 3)] {
+        let tree = random(60, seed, is_nested);
+        let (residuals, past) = (residuals(&tree, 25, seed), history(&tree, seed));
+        let (base, deviations) = (incoherent(&tree, 2, seed), incoherent(&tree, 50, seed + 9) - 5.0);
+        let gone = vec![false; tree.leaves()];
+        for method in methods(is_nested) {
+            let of =
+                super::solve::Projection::new(&tree, &method, &base, Some(&residuals), Some(&past), &gone)
+                    .unwrap();
+            let mut draws = deviations.clone();
+            of.draws(&tree, &mut draws, 1);
+            assert!(gap(&tree, &draws) < 1e-12, "{}", method.name());
+        }
+    }
+}
+
+#[test]
+fn paths_know_who_errs_together() {
+    let tree = random(40, 4, true);
+    let base = incoherent(&tree, 1, 4);
+    let mut draw = noise(4);
+    let together: Vec<f64> = (0..40).map(|_| draw()).collect();
+    let apart = residuals(&tree, 40, 4);
+    let together =
+        Residuals { values: Array2::from_shape_fn((tree.nodes(), 40), |(_, moment)| together[moment]) };
+    let width = |residuals: &Residuals| {
+        let evidence = Evidence { residuals: Some(residuals), history: None };
+        let done = reconcile(&tree, forecasts(&tree, &base, 1.0), evidence, &by(Method::BottomUp)).unwrap();
+        let total = done.series.iter().find(|one| one.unique_id == "total").unwrap();
+        total.quantiles[[0, 2]] - total.quantiles[[0, 0]]
+    };
+    let (wide, narrow) = (width(&together), width(&apart));
+    assert!((wide - 80.0).abs() < 5.0, "40 leaves of width 2 that err as one: {wide}");
+    assert!(narrow > 8.0 && narrow < 18.0, "and apart, 2 √40: {narrow}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
