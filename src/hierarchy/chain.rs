@@ -10,8 +10,8 @@
 //! down:  λ_v = (r_v − M_v − V_v δ) / (V_v + w_v),   δ the sum of λ over v's ancestors;   b = y_b + w_b (Σ λ of all above)
 //! ```
 //!
-//! This is belief propagation, exact on trees, O(N) per column. Coherent forecasts have r = 0, hence λ = 0: their leaves are
-//! not touched, bit for bit. A variance of 0 divides nothing unless both V and w are 0; then nothing can move and λ = 0.
+//! This is belief propagation, exact on trees, O(N) per column. Where forecasts add up already, r = 0 and λ = 0: their
+//! leaves are not touched. A variance of 0 divides nothing unless both V and w are 0; then nothing can move and λ = 0.
 
 use super::tree::Level;
 use ndarray::{Array1, Array2, Axis, Zip, s};

@@ -1,6 +1,6 @@
 //! Coherent sample paths: what all nodes may do together at one step.
 //!
-//! 1. Every node has its own distribution, that of its calibrated quantiles ([`marginal`](super::marginal)).
+//! 1. Every node has its own distribution, that of its calibrated quantiles (`marginal.rs`).
 //! 2. Draw k takes all nodes at one past moment. The rank of a node's error among its errors then says where in its
 //!    distribution it is: who erred together, errs together. This is the empirical copula of the residuals.
 //! 3. Draws of all nodes are incoherent, as base forecasts are, and are reconciled by the map that reconciles the points.

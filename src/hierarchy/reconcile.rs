@@ -33,7 +33,7 @@ pub enum Quantiles {
     ///
     /// Without residuals of [`MOMENTS_MIN`](super::paths::MOMENTS_MIN) moments they are shifted instead.
     Paths {
-        /// About how many draws; memory is 8 bytes a draw and node.
+        /// About how many draws; memory is 10 bytes a draw and node, on any number of threads.
         draws: usize,
         /// Of the random order within ranks.
         seed: u64,

@@ -78,7 +78,8 @@ impl Hierarchy {
             chains: Vec::new(),
         };
         tree.add_level(Vec::new(), &[], id_columns.len(), leaves);
-        for (columns, places) in checked(levels, id_columns)? {
+        for places in checked(levels, id_columns)? {
+            let columns = places.iter().map(|&place| id_columns[place].clone()).collect();
             tree.add_level(columns, &places, id_columns.len(), leaves);
         }
         tree.ids.extend(leaves.iter().map(|&(id, _)| id.to_owned()));
@@ -240,11 +241,8 @@ impl Hierarchy {
     }
 }
 
-/// Levels with the places of their columns, without those that name the total or the leaves.
-fn checked(
-    levels: &[Vec<String>],
-    id_columns: &[String],
-) -> Result<Vec<(Vec<String>, Vec<usize>)>, HierarchyError> {
+/// Places of the columns of every level, without levels that name the total or the leaves.
+fn checked(levels: &[Vec<String>], id_columns: &[String]) -> Result<Vec<Vec<usize>>, HierarchyError> {
     let mut seen: Vec<Vec<usize>> = Vec::new();
     let mut kept = Vec::new();
     for columns in levels {
@@ -263,7 +261,7 @@ fn checked(
             return Err(HierarchyError::RepeatedLevel(name));
         }
         if !sorted.is_empty() && sorted.len() < id_columns.len() {
-            kept.push((columns.clone(), places));
+            kept.push(places);
         }
         seen.push(sorted);
     }
