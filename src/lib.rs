@@ -12,6 +12,7 @@ pub const CODE_SHA256: &str = env!("S4CAST_CODE_SHA256");
 
 pub mod series;
 pub mod calendar;
+pub mod hierarchy;
 pub mod engine;
 pub mod model;
 pub mod evaluation;

@@ -14,7 +14,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["schedule"]),
     ("sd_notify", &["cli"]),
     ("miette", &["cli", "config"]),
-    ("faer", &["model"]),
+    ("faer", &["hierarchy", "model"]),
     ("stlrs", &["model"]),
     ("pulp", &["engine"]),
     ("realfft", &["engine"]),
