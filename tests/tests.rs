@@ -29,3 +29,4 @@ mod resume;
 mod support;
 mod unseen;
 mod warm;
+mod warm_loop;

@@ -64,7 +64,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 82] = [
+pub(super) static ROWS: [Row; 83] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -147,4 +147,5 @@ pub(super) static ROWS: [Row; 82] = [
     row(Key::AnomalyShare, Table::Anomaly, "least_share", Shape::Number, "Least distance from the forecast as a share of it: 0.1 is a tenth").default("0"),
     row(Key::AnomalyRange, Table::Anomaly, "range", Shape::Numbers, "Values that may occur at all; others are anomalies, whatever was forecast").example("[0, 100]"),
     row(Key::Adaptive, Table::Job, "adaptive", Shape::Flag, "Whether intervals are corrected by what those of past runs missed").default("true"),
+    row(Key::WarmStart, Table::Job, "warm_start", Shape::Flag, "Whether training starts from the networks of the version that serves, for 30 % of the steps; every sixth starts afresh").default("true"),
 ];

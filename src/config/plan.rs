@@ -40,6 +40,7 @@ impl Check<'_> {
         let keep_versions = self.between(Key::KeepVersions, 1, 1_000_000).unwrap_or(KEEP_VERSIONS);
         let promotion = self.choice(Key::Promotion, &[Promotion::Gate, Promotion::Always, Promotion::Manual]);
         let is_adaptive = self.one(Key::Adaptive, flag).unwrap_or(true);
+        let is_warm = self.one(Key::WarmStart, flag).unwrap_or(true);
         let retrain = self.retrain();
         let anomaly = self.anomaly(model.as_ref().map_or(&[], |model| model.levels()));
         let segment = self.text(Key::Segment);
@@ -70,6 +71,7 @@ impl Check<'_> {
             keep_versions,
             promotion,
             is_adaptive,
+            is_warm,
             retrain,
             anomaly,
             segment,

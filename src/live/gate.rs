@@ -41,7 +41,7 @@ pub fn judge(
     let naive = Forecaster::fit(panel, &spec.of_kind(ModelKind::SeasonalNaive), &Control::watched(&|_| {}))?
         .forecaster;
     for (name, frequency, part) in by_frequency(panel) {
-        let steps = candidate.steps.get(&name).copied().unwrap_or(0);
+        let steps = candidate.steps(&name);
         let season = spec.season_length().unwrap_or_else(|| {
             season::detect(&part.series.iter().collect::<Vec<_>>(), &frequency.season_lengths())
         });

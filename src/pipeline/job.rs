@@ -51,6 +51,8 @@ pub struct JobSpec {
     pub promotion: Promotion,
     /// Whether intervals are corrected by what those of past runs missed.
     pub is_adaptive: bool,
+    /// Whether training starts from the networks of the version that serves.
+    pub is_warm: bool,
     /// What makes a training due beside its schedule; nothing if `None`.
     pub retrain: Option<RetrainSpec>,
     /// Which values that come are anomalies; nobody looks if `None`.

@@ -40,7 +40,10 @@ impl Registry {
                 last_job = Some(job.clone());
                 findings.extend(self.check_champion(&job));
             }
-            let outcome = version.manifest.and_then(|_| self.load(&job, number));
+            let outcome = version.manifest.and_then(|_| {
+                self.load(&job, number)?;
+                self.load_unseen(&job, number)
+            });
             if let Err(error) = outcome {
                 findings.push(Finding { job, version: Some(number), error });
             }

@@ -12,7 +12,7 @@ fn place() -> Place {
     let forecaster = fit(&panel(waves(3, 60)), &spec("ridge", 3, 1)).forecaster;
     let birth = birth("run-1");
     for job in ["load", "load", "load", "sales"] {
-        registry.add(job, &forecaster, &birth).unwrap();
+        registry.add(job, &forecaster, None, &birth).unwrap();
     }
     registry.promote("load", 1, 1_700_000_200_000_000, "first").unwrap();
     registry.promote("load", 2, 1_700_000_300_000_000, "better by 4 %").unwrap();

@@ -71,6 +71,7 @@ pub fn job(name: &str, forecast: ScheduleSpec) -> JobPlan {
         keep_versions: 3,
         promotion: Promotion::Gate,
         is_adaptive: true,
+        is_warm: true,
         retrain: None,
         anomaly: None,
         segment: None,
