@@ -28,7 +28,7 @@ pub struct Place {
     pub folder: tempfile::TempDir,
     pub job: JobSpec,
     pub registry: Registry,
-    sources: Sources,
+    pub sources: Sources,
 }
 
 impl Place {
@@ -53,6 +53,7 @@ impl Place {
             fallback: Fallback::SeasonalNaive,
             keep_versions: 9,
             promotion: Promotion::Gate,
+            shadow_runs: 7,
             is_adaptive: true,
             is_warm: true,
             retrain: None,

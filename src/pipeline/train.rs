@@ -5,7 +5,7 @@ use crate::model::forecaster::{Control, Forecaster, Unseen};
 use crate::model::report::FitReport;
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::{JobSpec, Promotion, SourceReport, StopWatch, report};
-use crate::registry::{Ancestor, Birth, Judgement, Manifest, RegistryError};
+use crate::registry::{Ancestor, Birth, Judgement, Manifest, Registry, RegistryError};
 use std::time::Instant;
 
 /// Trainings in a row that start from the networks of the one before; the next one starts afresh. Networks that only ever go
@@ -32,6 +32,8 @@ pub struct Trained {
 pub enum Fate {
     /// It does.
     Promoted,
+    /// It passed the gate and runs in shadow beside the champion: how, in a line.
+    Shadow(String),
     /// It was no better than what serves, or its data looks damaged: why, one line each.
     Rejected(Vec<String>),
     /// It may be better, but something else forbids it: a pin, a champion of later data, a person's say.
@@ -43,6 +45,7 @@ impl Fate {
     pub fn as_str(&self) -> &'static str {
         match self {
             Fate::Promoted => "promoted",
+            Fate::Shadow(_) => "shadow",
             Fate::Rejected(_) => "rejected",
             Fate::HeldBack(_) => "held_back",
         }
@@ -53,7 +56,7 @@ impl Fate {
         match self {
             Fate::Promoted => Vec::new(),
             Fate::Rejected(reasons) => reasons.clone(),
-            Fate::HeldBack(reason) => vec![reason.clone()],
+            Fate::Shadow(reason) | Fate::HeldBack(reason) => vec![reason.clone()],
         }
     }
 }
@@ -112,7 +115,7 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
     clock.lap("fit");
     let judgement = match job.promotion {
         Promotion::Always => Judgement::default(),
-        Promotion::Gate | Promotion::Manual => {
+        Promotion::Gate | Promotion::Manual | Promotion::Shadow => {
             let champion = champion.as_ref().map(|(forecaster, manifest)| (forecaster, manifest));
             gate::judge(panel, &fitted.unseen, champion, &job.model)?
         }
@@ -164,6 +167,24 @@ fn start(
     Some((unseen, ancestor))
 }
 
+/// Lets a version run in shadow beside the champion, in place of one of no later data.
+fn shadow(
+    job: &JobSpec,
+    registry: &Registry,
+    manifest: &Manifest,
+    champion: &Manifest,
+) -> Result<Fate, StageError> {
+    let running = registry.shadow(&job.name)?;
+    if let Some(later) = running.filter(|running| running.cutoff > manifest.cutoff) {
+        let reason = format!("version {} was trained on later data and runs in shadow on", later.version);
+        return Ok(Fate::HeldBack(reason));
+    }
+    let (version, champion) = (manifest.version, champion.version);
+    let replaced = registry.run_in_shadow(&job.name, version)?;
+    let place = replaced.map_or(String::new(), |replaced| format!(", in place of version {replaced}"));
+    Ok(Fate::Shadow(format!("version {version} runs in shadow beside version {champion}{place}")))
+}
+
 /// Lets a version serve, and removes versions beyond those to keep. One that knows less than the champion (a backfill), or that
 /// was judged to be no better, does not serve, nor does any while another is pinned.
 fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate, StageError> {
@@ -180,6 +201,7 @@ fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate
             "version {} serves until a person promotes another one (promotion = manual)",
             champion.version
         )),
+        Some(champion) if job.promotion == Promotion::Shadow => shadow(job, registry, manifest, &champion)?,
         _ => match registry.promote(&job.name, manifest.version, context.moment.created_at, "trained") {
             Ok(_) => Fate::Promoted,
             Err(error @ RegistryError::Pinned { .. }) => Fate::HeldBack(error.to_string()),

@@ -37,6 +37,8 @@ pub struct Version {
     pub is_champion: bool,
     /// Whether it is pinned.
     pub is_pinned: bool,
+    /// Whether it runs in shadow.
+    pub is_shadow: bool,
 }
 
 impl Registry {
@@ -220,6 +222,39 @@ impl Registry {
         Ok(())
     }
 
+    /// Lets a version forecast in shadow, beside the one that serves, in place of another one that may do so. Returns that.
+    ///
+    /// # Errors
+    /// If there is no such version, it is damaged, or it serves.
+    pub fn run_in_shadow(&self, job: &str, version: u32) -> Result<Option<u32>, RegistryError> {
+        let (before, _) = self.change(job, |champion| {
+            self.load(job, version)?;
+            match champion.current == Some(version) {
+                true => Err(RegistryError::Serves { job: job.into(), version }),
+                false => Ok(champion.shadow.replace(version)),
+            }
+        })?;
+        Ok(before.filter(|before| *before != version))
+    }
+
+    /// Ends the shadow of a job; returns which version it was.
+    ///
+    /// # Errors
+    /// If the job has no versions.
+    pub fn end_shadow(&self, job: &str) -> Result<Option<u32>, RegistryError> {
+        Ok(self.change(job, |champion| Ok(champion.shadow.take()))?.0)
+    }
+
+    /// The version that runs in shadow, if any does.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn shadow(&self, job: &str) -> Result<Option<Manifest>, RegistryError> {
+        folder::check_job(job)?;
+        let shadow = Champion::read(&self.folder(job))?.shadow;
+        shadow.map(|version| self.manifest(job, version)).transpose()
+    }
+
     /// All versions of a job, or of all jobs: ascending by job, then by number. What cannot be read at all is logged
     /// and left out.
     pub fn versions(&self, job: Option<&str>) -> Vec<Version> {
@@ -238,6 +273,7 @@ impl Registry {
                     manifest: self.manifest(&job, version),
                     is_champion: is(&|champion| champion.current == Some(version)),
                     is_pinned: is(&|champion| champion.pinned.contains(&version)),
+                    is_shadow: is(&|champion| champion.shadow == Some(version)),
                     job: job.clone(),
                     version,
                 });

@@ -70,6 +70,7 @@ pub fn job(name: &str, forecast: ScheduleSpec) -> JobPlan {
         fallback: Fallback::SeasonalNaive,
         keep_versions: 3,
         promotion: Promotion::Gate,
+        shadow_runs: 7,
         is_adaptive: true,
         is_warm: true,
         retrain: None,
