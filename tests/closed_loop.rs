@@ -20,19 +20,19 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-const HOUR: i64 = 3_600_000_000;
-const DAY: usize = 24;
+pub const HOUR: i64 = 3_600_000_000;
+pub const DAY: usize = 24;
 
 /// A job with its own folders.
-struct Place {
-    folder: tempfile::TempDir,
-    job: JobSpec,
-    registry: Registry,
-    sources: Sources,
+pub struct Place {
+    pub folder: tempfile::TempDir,
+    pub job: JobSpec,
+    pub registry: Registry,
+    pub sources: Sources,
 }
 
 impl Place {
-    fn new(change: impl FnOnce(&mut JobSpec)) -> Place {
+    pub fn new(change: impl FnOnce(&mut JobSpec)) -> Place {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let model = RawModelSpec { season_length: Some(24), ..RawModelSpec::new("ridge", DAY) };
@@ -53,7 +53,9 @@ impl Place {
             fallback: Fallback::SeasonalNaive,
             keep_versions: 9,
             promotion: Promotion::Gate,
+            shadow_runs: 7,
             is_adaptive: true,
+            is_warm: true,
             retrain: None,
             anomaly: None,
             segment: None,
@@ -65,7 +67,7 @@ impl Place {
     }
 
     /// Hourly values from the start of 1970, all of them in the file whatever the time.
-    fn write(&self, values: &[f64]) {
+    pub fn write(&self, values: &[f64]) {
         let row = |(hour, value): (usize, &f64)| {
             let stamp = jiff::Timestamp::from_microsecond(hour as i64 * HOUR).unwrap();
             format!("{stamp},a,{value}\n")
@@ -105,7 +107,7 @@ impl Place {
         self.with(&moment, work)
     }
 
-    fn with<T>(&self, moment: &Moment, work: impl FnOnce(&Context) -> T) -> T {
+    pub fn with<T>(&self, moment: &Moment, work: impl FnOnce(&Context) -> T) -> T {
         work(&Context {
             registry: &self.registry,
             sources: &self.sources,
@@ -117,27 +119,27 @@ impl Place {
         })
     }
 
-    fn train(&self, hour: usize) -> Trained {
+    pub fn train(&self, hour: usize) -> Trained {
         self.at(Stage::Train, hour, |context| train(&self.job, context)).unwrap()
     }
 
-    fn forecast(&self, hour: usize) -> Forecasted {
+    pub fn forecast(&self, hour: usize) -> Forecasted {
         self.at(Stage::Forecast, hour, |context| forecast(&self.job, context, false, false)).unwrap()
     }
 
-    fn score(&self, hour: usize) -> Scored {
+    pub fn score(&self, hour: usize) -> Scored {
         self.at(Stage::Score, hour, |context| score(&self.job, context)).unwrap()
     }
 
-    fn champion(&self) -> u32 {
+    pub fn champion(&self) -> u32 {
         self.registry.champion("load").unwrap().unwrap().version
     }
 
-    fn sink(&self) -> PathBuf {
+    pub fn sink(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
-    fn scores(&self) -> Vec<ScoreRow> {
+    pub fn scores(&self) -> Vec<ScoreRow> {
         publish::read_scores(&publish::scores_path(&self.sink(), "load").unwrap()).unwrap()
     }
 
@@ -147,7 +149,7 @@ impl Place {
 }
 
 /// Days of a load curve with noise.
-fn load(days: usize, seed: u64) -> Vec<f64> {
+pub fn load(days: usize, seed: u64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut noise = 0.0;
     (0..days * DAY)

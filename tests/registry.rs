@@ -27,7 +27,7 @@ impl Place {
 
     /// Adds a version trained in the run of that name.
     fn add(&self, run_id: &str) -> u32 {
-        self.registry.add("load", forecaster(), &birth(run_id)).unwrap().version
+        self.registry.add("load", forecaster(), None, &birth(run_id)).unwrap().version
     }
 
     fn job(&self) -> PathBuf {
@@ -63,6 +63,7 @@ pub fn birth(run_id: &str) -> Birth {
         series: 3,
         rows: 180,
         judgement: Judgement::default(),
+        warm_from: None,
     }
 }
 
@@ -76,7 +77,7 @@ fn flip(path: &Path) {
 #[test]
 fn a_version_comes_back_with_all_that_is_known_of_it() {
     let place = Place::new();
-    let added = place.registry.add("load", forecaster(), &birth("run-1")).unwrap();
+    let added = place.registry.add("load", forecaster(), None, &birth("run-1")).unwrap();
     let (loaded, manifest) = place.registry.load("load", 1).unwrap();
     assert_eq!(added, manifest);
     assert_eq!((manifest.version, manifest.job.as_str(), manifest.horizon), (1, "load", 3));
@@ -201,13 +202,13 @@ fn a_hostile_manifest_is_an_error_of_that_version_only() {
 fn names_that_lead_elsewhere_are_refused() {
     let place = Place::new();
     for job in ["", "..", "../x", "a/b", "Load", "a b", "ü", ".hidden", &"x".repeat(65)] {
-        let outcome = place.registry.add(job, forecaster(), &birth("run"));
+        let outcome = place.registry.add(job, forecaster(), None, &birth("run"));
         assert!(matches!(outcome, Err(RegistryError::JobName(_))), "{job}");
         assert!(matches!(place.registry.load(job, 1), Err(RegistryError::JobName(_))), "{job}");
         assert!(place.registry.versions(Some(job)).is_empty(), "{job}");
     }
     assert_eq!(std::fs::read_dir(place.folder.path()).unwrap().count(), 0);
-    assert!(place.registry.add(&"x".repeat(64), forecaster(), &birth("run")).is_ok());
+    assert!(place.registry.add(&"x".repeat(64), forecaster(), None, &birth("run")).is_ok());
 }
 
 #[test]
@@ -276,7 +277,7 @@ fn many_writers_get_numbers_of_their_own() {
             let (registry, birth) = (&place.registry, &birth);
             scope.spawn(move || {
                 for _ in 0..5 {
-                    let version = registry.add("load", forecaster(), birth).unwrap().version;
+                    let version = registry.add("load", forecaster(), None, birth).unwrap().version;
                     registry.promote("load", version, thread, "mine").unwrap();
                     assert!(registry.champion("load").unwrap().is_some());
                 }
@@ -300,7 +301,7 @@ fn a_folder_that_cannot_be_written_keeps_the_champion() {
     lock(0o555);
     // Whoever may do everything is not stopped by permissions.
     let is_root = std::fs::write(place.job().join("probe"), "").is_ok();
-    let outcome = place.registry.add("load", forecaster(), &birth("next"));
+    let outcome = place.registry.add("load", forecaster(), None, &birth("next"));
     lock(0o755);
     assert!(is_root || matches!(outcome, Err(RegistryError::Io { .. })), "{outcome:?}");
     assert_eq!(place.champion(), Some(1));

@@ -26,6 +26,8 @@ mod properties_sashimi;
 mod publish;
 mod registry;
 mod resume;
+mod shadow;
 mod support;
 mod unseen;
 mod warm;
+mod warm_loop;

@@ -41,7 +41,7 @@ fn cut(panel: &Panel, back: usize) -> Panel {
 /// MASE of the unseen forecaster's published points, one horizon after the other over the steps it has not seen; all
 /// series are of one length.
 fn mase_of_unseen(fitted: &Fitted, panel: &Panel, horizon: usize) -> f64 {
-    let steps = *fitted.unseen.steps.values().next().unwrap();
+    let steps = fitted.unseen.extents.values().next().unwrap().tail;
     assert!(steps >= horizon);
     let season = fitted.reports[0].season_length;
     let terms = Terms { horizon, season, point: fitted.forecaster.spec().point() };
@@ -85,7 +85,7 @@ fn bounds_are_scored_as_they_are_published() {
 fn no_value_of_the_tail_is_in_it() {
     for (kind, horizon, panel) in cases() {
         let fitted = fit(&panel, &spec(kind, horizon, 1));
-        let steps = *fitted.unseen.steps.values().next().unwrap();
+        let steps = fitted.unseen.extents.values().next().unwrap().tail;
         let mut other = panel.clone();
         for series in &mut other.series {
             let start = series.values.len() - steps;
@@ -110,7 +110,7 @@ fn every_frequency_has_its_own_steps_and_short_series_hold_nothing_back() {
     }
     let fitted = fit(&mixed, &spec("ridge", 7, 1));
     let steps: Vec<(&str, usize)> =
-        fitted.unseen.steps.iter().map(|(name, steps)| (name.as_str(), *steps)).collect();
+        fitted.unseen.extents.iter().map(|(name, extent)| (name.as_str(), extent.tail)).collect();
     assert_eq!(steps, [("1d", 7), ("2d", 0)]);
     assert_eq!(
         fitted.reports.iter().map(|report| report.holdout.is_some()).collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
 //! Fits that start from the networks of a champion.
 
 use crate::forecaster::{orbits, panel, spec};
-use s4cast::model::forecaster::{Control, Fitted, Forecaster, ModelError};
+use s4cast::model::forecaster::{Control, Extent, Fitted, Forecaster, ModelError, Unseen};
 use s4cast::model::report::Progress;
 use s4cast::model::spec::{ModelSpec, Point, RawModelSpec};
 use s4cast::series::Panel;
@@ -14,13 +14,13 @@ fn first(steps: usize) -> Panel {
     panel(orbits(4, steps))
 }
 
-fn fit(panel: &Panel, champion: Option<&Forecaster>) -> Fitted {
+fn fit(panel: &Panel, champion: Option<&Unseen>) -> Fitted {
     let control = Control { champion, ..Control::watched(&|_| {}) };
     Forecaster::fit(panel, &spec("s4d", 2, 1), &control).unwrap()
 }
 
-fn champion(kind: &str) -> Forecaster {
-    Forecaster::fit(&first(180), &spec(kind, 2, 1), &Control::watched(&|_| {})).unwrap().unseen.forecaster
+fn champion(kind: &str) -> Unseen {
+    Forecaster::fit(&first(180), &spec(kind, 2, 1), &Control::watched(&|_| {})).unwrap().unseen
 }
 
 #[test]
@@ -49,7 +49,8 @@ fn the_same_champion_gives_the_same_weights_whatever_the_threads() {
     };
     let one = run(1);
     assert!(one == run(1) && one == run(2));
-    let loaded = Forecaster::from_bytes(&champion.to_bytes()).unwrap();
+    let forecaster = Forecaster::from_bytes(&champion.forecaster.to_bytes()).unwrap();
+    let loaded = Unseen { forecaster, ..champion };
     assert!(fit(&first(200), Some(&loaded)).forecaster.to_bytes() == one.0, "a loaded champion is the same");
 }
 
@@ -58,7 +59,7 @@ fn networks_of_another_shape_or_purpose_are_left_aside() {
     let cold = fit(&first(200), None).forecaster.to_bytes();
     let of = |raw: RawModelSpec| {
         let spec = ModelSpec::try_from(raw).unwrap();
-        Forecaster::fit(&first(180), &spec, &Control::watched(&|_| {})).unwrap().forecaster
+        Forecaster::fit(&first(180), &spec, &Control::watched(&|_| {})).unwrap().unseen
     };
     let raw = || RawModelSpec::new("s4d", 2);
     let champions = [
@@ -71,17 +72,28 @@ fn networks_of_another_shape_or_purpose_are_left_aside() {
     ];
     for champion in &champions {
         let fitted = fit(&first(200), Some(champion));
-        assert_eq!(fitted.reports[0].notes, ["0 of 1 networks started from those of the champion"]);
+        assert_eq!((fitted.reports[0].warm, fitted.reports[0].notes.len()), (0, 1));
         assert!(fitted.forecaster.to_bytes() == cold);
     }
 }
 
+#[test]
+fn a_champion_that_has_seen_what_is_judged_by_is_left_aside() {
+    let cold = fit(&first(175), None).forecaster.to_bytes();
+    let late = champion("s4d");
+    let fitted = fit(&first(175), Some(&late));
+    let note = "networks started afresh: those of the champion have seen what they are judged by";
+    assert_eq!((fitted.reports[0].notes.as_slice(), fitted.reports[0].warm), (&[note.to_owned()][..], 0));
+    assert!(fitted.forecaster.to_bytes() == cold);
+    // One that was kept from less than this fit keeps back needs that many new values.
+    let extent = late.extents["1d"];
+    let early =
+        Unseen { extents: [("1d".into(), Extent { held: extent.held - 20, ..extent })].into(), ..late };
+    assert_eq!([190, 210].map(|steps| fit(&first(steps), Some(&early)).reports[0].warm), [0, 1]);
+}
+
 /// A fit that is stopped after so many steps, and the numbers of the steps that it did.
-fn stopped(
-    champion: &Forecaster,
-    folder: &Path,
-    stop_after: usize,
-) -> (Result<Fitted, ModelError>, Vec<usize>) {
+fn stopped(champion: &Unseen, folder: &Path, stop_after: usize) -> (Result<Fitted, ModelError>, Vec<usize>) {
     let (stop, steps) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let watch = |progress: Progress| {
         if progress.stage.starts_with("training") {
@@ -99,7 +111,7 @@ fn stopped(
 #[test]
 fn a_warm_fit_goes_on_from_its_checkpoint_with_the_same_champion_only() {
     let folder = tempfile::tempdir().unwrap();
-    let (own, other) = (champion("s4d"), fit(&first(180), None).forecaster);
+    let (own, other) = (champion("s4d"), fit(&first(180), Some(&champion("s4d"))).unseen);
     let (whole, all) = stopped(&own, folder.path(), usize::MAX);
     let whole = whole.unwrap().forecaster.to_bytes();
     assert_eq!(all.len(), 180, "90 steps to be judged, and 90 on everything");

@@ -25,10 +25,16 @@ pub(super) enum ModelsCommand {
     /// Take a pin away
     #[command(after_help = exit::help())]
     Unpin(Chosen),
+    /// Let a version forecast in shadow, beside the one that serves and apart from it
+    #[command(after_help = exit::help())]
+    Shadow(Chosen),
+    /// End the shadow of a job
+    #[command(after_help = exit::help())]
+    Unshadow(Place),
     /// Read every file and check its hash; exit code 65 if one is damaged
     #[command(after_help = exit::help())]
     Verify(Place),
-    /// Remove old versions; the champion, the one before it and pinned ones stay
+    /// Remove old versions; the champion, its shadow, the one before it and pinned ones stay
     #[command(after_help = exit::help())]
     Gc(Gc),
 }

@@ -143,8 +143,10 @@ fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
 /// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly.
 fn recover_sinks(spec: &DaemonSpec) {
     for plan in &spec.jobs {
-        if let Err(error) = publish::recover(&plan.job.sink, &plan.job.name) {
-            tracing::warn!(job = plan.job.name, %error, "the sink could not be put right");
+        for sink in [&plan.job.sink, &plan.job.sink.shadow()] {
+            if let Err(error) = publish::recover(sink, &plan.job.name) {
+                tracing::warn!(job = plan.job.name, %error, "the sink could not be put right");
+            }
         }
     }
 }

@@ -164,7 +164,9 @@ impl CliError {
                     Exit::Permission
                 }
                 RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
-                RegistryError::JobName(_) | RegistryError::Pinned { .. } => Exit::Usage,
+                RegistryError::JobName(_) | RegistryError::Pinned { .. } | RegistryError::Serves { .. } => {
+                    Exit::Usage
+                }
             },
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
             CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,

@@ -1,6 +1,7 @@
 //! The JSON documents of `--json`. Keys are stable: they are added to, never renamed.
 
 use crate::cli::clock::shown;
+use crate::cli::models::Standing;
 use crate::ingest::{Ingested, Layout};
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
@@ -154,6 +155,7 @@ pub(super) fn version(version: &Version) -> Value {
         "version": version.version,
         "serves": version.is_champion,
         "pinned": version.is_pinned,
+        "shadow": version.is_shadow,
         "broken": version.manifest.as_ref().err().map(ToString::to_string),
     });
     if let (Ok(manifest), Some(line)) = (&version.manifest, line.as_object_mut()) {
@@ -169,20 +171,16 @@ pub(super) fn version(version: &Version) -> Value {
 }
 
 /// All that is known of a version: its manifest with instants as text, whether it serves, and what served when.
-pub(super) fn model_version(
-    manifest: &Manifest,
-    history: &[Event],
-    is_champion: bool,
-    is_pinned: bool,
-) -> Value {
+pub(super) fn model_version(manifest: &Manifest, history: &[Event], standing: Standing) -> Value {
     let mut document = json!(manifest);
     for (key, instant) in
         [("slot", manifest.slot), ("created_at", manifest.created_at), ("cutoff", manifest.cutoff)]
     {
         document[key] = json!(shown(instant));
     }
-    document["serves"] = json!(is_champion);
-    document["pinned"] = json!(is_pinned);
+    document["serves"] = json!(standing.serves);
+    document["pinned"] = json!(standing.is_pinned);
+    document["shadow"] = json!(standing.is_shadow);
     let event = |event: &Event| {
         json!({
             "version": event.version,

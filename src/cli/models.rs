@@ -25,6 +25,8 @@ pub(super) fn run(command: &ModelsCommand, terminal: &Terminal) -> Result<Exit, 
         }
         ModelsCommand::Pin(chosen) => pin(chosen, terminal, true),
         ModelsCommand::Unpin(chosen) => pin(chosen, terminal, false),
+        ModelsCommand::Shadow(chosen) => shadow(chosen, terminal),
+        ModelsCommand::Unshadow(place) => unshadow(place, terminal),
         ModelsCommand::Verify(place) => verify(place, terminal),
         ModelsCommand::Gc(gc) => collect(gc, terminal),
     }
@@ -90,8 +92,12 @@ fn table(versions: &[Version]) -> String {
     for version in versions {
         let is_rejected =
             version.manifest.as_ref().is_ok_and(|manifest| !manifest.judgement.reasons.is_empty());
-        let marks =
-            [(version.is_champion, "serves"), (version.is_pinned, "pinned"), (is_rejected, "rejected")];
+        let marks = [
+            (version.is_champion, "serves"),
+            (version.is_shadow, "shadow"),
+            (version.is_pinned, "pinned"),
+            (is_rejected, "rejected"),
+        ];
         let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
         let rest = match &version.manifest {
             Ok(manifest) => {
@@ -143,20 +149,39 @@ fn describe(show: &Show, terminal: &Terminal) -> Result<Exit, CliError> {
     };
     let versions = registry.versions(Some(&job));
     let mut version = versions.into_iter().filter(|one| one.version == manifest.version);
-    let is_pinned = version.next().is_some_and(|version| version.is_pinned);
-    let is_champion = history.last().is_some_and(|event| event.version == manifest.version);
+    let standing = version.next().map(|version| Standing {
+        serves: version.is_champion,
+        is_pinned: version.is_pinned,
+        is_shadow: version.is_shadow,
+    });
+    let standing = standing.unwrap_or_default();
     terminal.result(
-        || json::model_version(&manifest, &history, is_champion, is_pinned),
-        || portrait(&manifest, &history, is_champion, is_pinned),
+        || json::model_version(&manifest, &history, standing),
+        || portrait(&manifest, &history, standing),
     )?;
     Ok(Exit::Ok)
 }
 
-fn portrait(manifest: &Manifest, history: &[Event], is_champion: bool, is_pinned: bool) -> String {
+/// What a version is at present.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// Whether it serves.
+    pub serves: bool,
+    /// Whether it is pinned.
+    pub is_pinned: bool,
+    /// Whether it runs in shadow.
+    pub is_shadow: bool,
+}
+
+fn portrait(manifest: &Manifest, history: &[Event], standing: Standing) -> String {
     let mut page = Page::default();
-    let serves = if is_champion { ", serves" } else { "" };
-    let pinned = if is_pinned { ", pinned" } else { "" };
-    page.line("Model", format!("version {} of job {}{serves}{pinned}", manifest.version, manifest.job));
+    let marks = [
+        (standing.serves, ", serves"),
+        (standing.is_shadow, ", in shadow"),
+        (standing.is_pinned, ", pinned"),
+    ];
+    let marks: String = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
+    page.line("Model", format!("version {} of job {}{marks}", manifest.version, manifest.job));
     let levels: Vec<String> = manifest.levels.iter().map(f64::to_string).collect();
     let (horizon, seed) = (count(manifest.horizon, "step"), manifest.seed);
     page.line("", format!("{}, {horizon} ahead, levels {}, seed {seed}", manifest.kind, levels.join(", ")));
@@ -167,6 +192,9 @@ fn portrait(manifest: &Manifest, history: &[Event], is_champion: bool, is_pinned
         format!("{} in {:.1} s, run {}", seconds(manifest.created_at), manifest.seconds, manifest.run_id),
     );
     page.line("", format!("on {series}, {rows}, up to {cutoff}"));
+    if let Some(from) = &manifest.warm_from {
+        page.line("", format!("from the networks of version {}", from.version));
+    }
     for fit in &manifest.fits {
         page.line("Scored", words(fit));
         fit.notes.iter().for_each(|note| page.line("", note));
@@ -229,6 +257,30 @@ fn pin(chosen: &Chosen, terminal: &Terminal, is_pinned: bool) -> Result<Exit, Cl
     };
     terminal
         .result(|| json!({ "job": job, "version": version, "pinned": is_pinned, "serves": serves }), page)?;
+    Ok(Exit::Ok)
+}
+
+fn shadow(chosen: &Chosen, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (registry, job, version) = (registry(&chosen.place), job(&chosen.place)?, chosen.version);
+    let previous = registry.run_in_shadow(&job, version)?;
+    let place = previous.map_or(String::new(), |previous| format!(", in place of version {previous}"));
+    terminal.result(
+        || json!({ "job": job, "shadow": version, "previous": previous }),
+        || format!("version {version} of job {job} runs in shadow from the next forecast on{place}\n"),
+    )?;
+    Ok(Exit::Ok)
+}
+
+fn unshadow(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (registry, job) = (registry(place), job(place)?);
+    let previous = registry.end_shadow(&job)?;
+    terminal.result(
+        || json!({ "job": job, "shadow": null, "previous": previous }),
+        || match previous {
+            Some(version) => format!("version {version} of job {job} no longer runs in shadow\n"),
+            None => format!("no version of job {job} runs in shadow\n"),
+        },
+    )?;
     Ok(Exit::Ok)
 }
 

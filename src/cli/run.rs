@@ -113,6 +113,7 @@ fn work(
     let registry = Registry::at(state.join("models"));
     registry.sweep()?;
     publish::recover(&plan.job.sink, job)?;
+    publish::recover(&plan.job.sink.shadow(), job)?;
     let mut ledger = Ledger::open(state, Durability::Full)?;
     let known = ledger.files(&plan.job.source_name)?;
     let new = NewSlot {

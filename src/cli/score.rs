@@ -8,8 +8,9 @@ use crate::cli::{Exit, clock, launch};
 use crate::ingest::{self, SourceSpec};
 use crate::live::review::{self, Score};
 use crate::model::report::Progress;
-use crate::pipeline::review_runs;
+use crate::pipeline::{Duel, duel, review_runs};
 use crate::publish::ScoreRow;
+use crate::registry::Registry;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -20,13 +21,14 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let job = find(&config, &args.job)?.job.clone();
     launch::limit_threads(config.threads);
     let now = clock::now();
-    let reviewed = {
+    let (reviewed, duel) = {
         let meter = terminal.meter();
         meter.show(Progress { stage: "reading", done: 0, total: 0 });
         let source = SourceSpec { as_of: Some(now), ..job.source.clone() };
         let ingested = ingest::read(&source)?;
         meter.show(Progress { stage: "scoring", done: 0, total: 0 });
-        review_runs(&job, &ingested.panel, now)?
+        let registry = Registry::at(config.spec.state.join("models"));
+        (review_runs(&job, &ingested.panel, now)?, duel(&job, &registry, &ingested.panel, now)?)
     };
     let whole: Vec<&ScoreRow> = review::whole_runs(&reviewed.table).collect();
     let all = review::summary(whole.iter().copied());
@@ -42,6 +44,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
             "segments": parts.segments.iter().map(|(segment, score)| {
                 with(json!({ "segment": segment }), score)
             }).collect::<Vec<_>>(),
+            "shadow": duel.as_ref().map(side_by_side),
             "shortfalls": reviewed.shortfalls,
             "anomalies": reviewed.anomalies.as_ref().map(|_| reviewed.found),
         })
@@ -57,6 +60,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         for (segment, score) in &parts.segments {
             text += &row(segment, score);
         }
+        text += &duel.as_ref().map_or(String::new(), beside);
         for shortfall in &reviewed.shortfalls {
             let _ = writeln!(text, "{shortfall}");
         }
@@ -67,6 +71,27 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     };
     terminal.result(document, page)?;
     Ok(Exit::Ok)
+}
+
+/// The version in shadow and the champion on the same rows.
+fn side_by_side(duel: &Duel) -> Value {
+    json!({
+        "model_version": duel.version,
+        "champion_version": duel.champion,
+        "runs": duel.runs,
+        "score": duel.scores.as_ref().map(|(own, _)| figures(own)),
+        "champion_score": duel.scores.as_ref().map(|(_, served)| figures(served)),
+    })
+}
+
+/// The same in words.
+fn beside(duel: &Duel) -> String {
+    let Some((own, served)) = &duel.scores else {
+        return format!("version {} runs in shadow; none of its runs has come true yet\n", duel.version);
+    };
+    let runs = format!("version {} in shadow, {} runs that both have:\n", duel.version, duel.runs);
+    let name = |version: u32, what: &str| format!("version {version}, {what}");
+    runs + &row(&name(duel.version, "shadow"), own) + &row(&name(duel.champion, "serves"), served)
 }
 
 /// The scores of all runs by band and by segment.

@@ -143,6 +143,7 @@ fn every_choice_can_be_made() {
             };
             let one = format!("{} = \"{word}\"", key.name());
             let one = match key.table() {
+                Table::Job if *word == "shadow" => format!("score = {{ every = \"1h\" }}\n{one}"),
                 Table::Anomaly => format!("score = {{ every = \"1h\" }}\nanomaly = {{ {one} }}"),
                 _ => one,
             };
@@ -173,6 +174,9 @@ fn what_a_job_does_about_what_came_is_checked_in_one_go() {
     for words in ["0.5 is not above 1", "no interval of 90 %", "-1 is below 0", "a range has two ends"] {
         assert!(problems.contains(words), "{words}: {problems}");
     }
+    let job = plan(&with("score = { every = \"1h\" }\npromotion = \"shadow\"\nshadow_runs = 3")).job;
+    assert_eq!((job.promotion, job.shadow_runs), (Promotion::Shadow, 3));
+    assert!(messages(&with("promotion = \"shadow\"")).join("").contains("without score"));
     let idle = "anomaly = { level = 95 }";
     assert!(messages(&with(idle)).join("").contains("anomaly without score does nothing"));
     let empty = "score = { every = \"1h\" }\nretrain = { cool_down = \"1h\" }";

@@ -58,13 +58,13 @@ const MISSED: Shape = Shape::Choice(&["skip", "once", "all"]);
 const OVERLAP: Shape = Shape::Choice(&["forbid", "queue", "replace"]);
 const FORMATS: Shape = Shape::Choice(&["parquet", "csv"]);
 const COLUMNS: Shape = Shape::Choice(&["v1", "nixtla"]);
-const PROMOTIONS: Shape = Shape::Choice(&["gate", "always", "manual"]);
+const PROMOTIONS: Shape = Shape::Choice(&["gate", "always", "manual", "shadow"]);
 const DIRECTIONS: Shape = Shape::Choice(&["both", "above", "below"]);
 const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 82] = [
+pub(super) static ROWS: [Row; 84] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -132,7 +132,7 @@ pub(super) static ROWS: [Row; 82] = [
     row(Key::OnNewData, Table::Job, "on_new_data", Shape::Flag, "Whether new or changed files start a forecast between slots").default("false"),
     row(Key::KeepVersions, Table::Job, "keep_versions", Shape::Integer, "Model versions to keep beside the one that serves and the pinned ones").default("10"),
     row(Key::JobMaxBadSeries, Table::Job, "max_bad_series", Shape::IntegerOrText, "Bad series that are left out before a slot fails; wins over the source's").example("\"5%\""),
-    row(Key::Promotion, Table::Job, "promotion", PROMOTIONS, "New versions that may serve: no worse on unseen values than what serves, all, or those that a person promotes").default("\"gate\""),
+    row(Key::Promotion, Table::Job, "promotion", PROMOTIONS, "New versions that may serve: no worse on unseen values than what serves, all, those that a person promotes, or no worse in shadow as well").default("\"gate\""),
     row(Key::Segment, Table::Job, "segment", Shape::Text, "Id column by whose values forecasts are scored, too").example("\"region\""),
     row(Key::Retrain, Table::Job, "retrain", Shape::Inline(Table::Retrain), "What makes a training due beside its schedule; looked at by score").example("{ age = \"30d\", error_drift = 1.5 }"),
     row(Key::Anomaly, Table::Job, "anomaly", Shape::Inline(Table::Anomaly), "Which values that come are anomalies; looked for by score").example("{ level = 95 }"),
@@ -147,4 +147,6 @@ pub(super) static ROWS: [Row; 82] = [
     row(Key::AnomalyShare, Table::Anomaly, "least_share", Shape::Number, "Least distance from the forecast as a share of it: 0.1 is a tenth").default("0"),
     row(Key::AnomalyRange, Table::Anomaly, "range", Shape::Numbers, "Values that may occur at all; others are anomalies, whatever was forecast").example("[0, 100]"),
     row(Key::Adaptive, Table::Job, "adaptive", Shape::Flag, "Whether intervals are corrected by what those of past runs missed").default("true"),
+    row(Key::WarmStart, Table::Job, "warm_start", Shape::Flag, "Whether training starts from the networks of the version that serves, for 30 % of the steps; every sixth starts afresh").default("true"),
+    row(Key::ShadowRuns, Table::Job, "shadow_runs", Shape::Integer, "Forecasts of a version in shadow that have to come true before it serves or goes; fewer than from one training to the next").default("7"),
 ];

@@ -169,6 +169,10 @@ pub enum Key {
     AnomalyRange,
     /// Whether intervals follow their live coverage.
     Adaptive,
+    /// Whether training starts from the networks of the version that serves.
+    WarmStart,
+    /// Runs in shadow before a decision.
+    ShadowRuns,
 }
 
 /// The two kinds of config file.
@@ -426,7 +430,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::Adaptive as usize + 1);
+        assert_eq!(ROWS.len(), Key::ShadowRuns as usize + 1);
     }
 
     #[test]

@@ -20,6 +20,10 @@ const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Versions to keep where nothing is written.
 const KEEP_VERSIONS: usize = 10;
 
+/// Runs in shadow where nothing is written, and at most: no more are compared.
+const SHADOW_RUNS: usize = 7;
+const SHADOW_RUNS_MAX: usize = 250;
+
 impl Check<'_> {
     pub(super) fn sink(&mut self, name: &str) -> Option<SinkSpec> {
         self.demand(Key::SinkPath, "");
@@ -38,8 +42,13 @@ impl Check<'_> {
         let limit = self.one(Key::JobMaxBadSeries, |text| Ok(text.parse()?));
         let fallback = self.choice(Key::Fallback, &[Fallback::SeasonalNaive, Fallback::None]);
         let keep_versions = self.between(Key::KeepVersions, 1, 1_000_000).unwrap_or(KEEP_VERSIONS);
-        let promotion = self.choice(Key::Promotion, &[Promotion::Gate, Promotion::Always, Promotion::Manual]);
+        let promotion = self.choice(
+            Key::Promotion,
+            &[Promotion::Gate, Promotion::Always, Promotion::Manual, Promotion::Shadow],
+        );
         let is_adaptive = self.one(Key::Adaptive, flag).unwrap_or(true);
+        let is_warm = self.one(Key::WarmStart, flag).unwrap_or(true);
+        let shadow_runs = self.between(Key::ShadowRuns, 1, SHADOW_RUNS_MAX).unwrap_or(SHADOW_RUNS);
         let retrain = self.retrain();
         let anomaly = self.anomaly(model.as_ref().map_or(&[], |model| model.levels()));
         let segment = self.text(Key::Segment);
@@ -57,6 +66,12 @@ impl Check<'_> {
                 self.problem_at(self.settings.place(key), Wrong::new(message, &help));
             }
         }
+        if promotion == Promotion::Shadow && !self.settings.has(Key::Score) {
+            let message =
+                "promotion = \"shadow\" without score would never let a second version serve".into();
+            let help = format!("write for example score = {}", Key::Score.row().example);
+            self.problem_at(self.settings.place(Key::Promotion), Wrong::new(message, &help));
+        }
         let (mut source, model, sink, forecast) = (source?, model?, sink?, forecast?);
         source.max_bad_series = limit.unwrap_or(source.max_bad_series);
         let job = JobSpec {
@@ -69,7 +84,9 @@ impl Check<'_> {
             fallback,
             keep_versions,
             promotion,
+            shadow_runs,
             is_adaptive,
+            is_warm,
             retrain,
             anomaly,
             segment,

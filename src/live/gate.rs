@@ -2,7 +2,6 @@
 //! seen.
 
 use crate::evaluation::compare::Verdict;
-use crate::evaluation::score::Scores;
 use crate::evaluation::trial::{Trial, TrialSpec};
 use crate::live::damage;
 use crate::model::forecaster::{Control, Forecaster, ModelError, Unseen};
@@ -41,7 +40,7 @@ pub fn judge(
     let naive = Forecaster::fit(panel, &spec.of_kind(ModelKind::SeasonalNaive), &Control::watched(&|_| {}))?
         .forecaster;
     for (name, frequency, part) in by_frequency(panel) {
-        let steps = candidate.steps.get(&name).copied().unwrap_or(0);
+        let steps = candidate.steps(&name);
         let season = spec.season_length().unwrap_or_else(|| {
             season::detect(&part.series.iter().collect::<Vec<_>>(), &frequency.season_lengths())
         });
@@ -87,7 +86,8 @@ fn weigh(judgement: &mut Judgement, trial: &Trial, champion: Option<&Manifest>, 
                 figure(mase(0))
             ));
         }
-        judgement.reasons.extend(uncovered(&trial.scores[0], &trial.scores[1], &frequency));
+        let [candidate, champion] = [0, 1].map(|place| trial.scores[place].coverage.as_slice());
+        judgement.reasons.extend(uncovered(candidate, champion, &format!("values of step {frequency}")));
     }
     judgement.trials.push(TrialFigures {
         frequency,
@@ -100,13 +100,13 @@ fn weigh(judgement: &mut Judgement, trial: &Trial, champion: Option<&Manifest>, 
 }
 
 /// Intervals of the candidate that hold far less than they promise, and less than those of the champion.
-fn uncovered(candidate: &Scores, champion: &Scores, frequency: &str) -> Vec<String> {
-    let both = candidate.coverage.iter().zip(&champion.coverage);
+pub(super) fn uncovered(candidate: &[(f64, f64)], champion: &[(f64, f64)], values: &str) -> Vec<String> {
+    let both = candidate.iter().zip(champion);
     let far =
         both.filter(|((level, share), (_, before))| 100.0 * share < level - COVERAGE_SLACK && share < before);
     let reason = |((level, share), (_, before)): (&(f64, f64), &(f64, f64))| {
         format!(
-            "the {level} % interval of the candidate holds {:.0} % of the last values of step {frequency}, that of the champion {:.0} %",
+            "the {level} % interval of the candidate holds {:.0} % of the last {values}, that of the champion {:.0} %",
             100.0 * share,
             100.0 * before
         )

@@ -87,6 +87,11 @@ impl<'a> Truth<'a> {
         rows.iter().filter(is_known).filter_map(met).collect()
     }
 
+    /// Whether the time of every row of a run has come.
+    pub fn has_come(&self, run: &RunColumns) -> bool {
+        run.ds.iter().max().is_none_or(|last| self.latest >= *last)
+    }
+
     /// Whether nothing that arrives later is likely to change what is known of a run: its last time lies as far back as
     /// the run reaches.
     pub fn is_final(&self, run: &RunColumns) -> bool {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::model::forecaster::Forecaster;
+use crate::model::forecaster::Unseen;
 use crate::model::learn::{Learnt, Run};
 use crate::model::select::Choice;
 use crate::model::snapshot::Snapshot;
@@ -137,8 +137,8 @@ impl Journal {
 }
 
 /// SHA-256 of all that decides the result: code, settings, every series with its frequency and values, and the forecaster
-/// whose networks training starts from.
-pub(super) fn key(panel: &Panel, spec: &ModelSpec, champion: Option<&Forecaster>) -> String {
+/// whose networks training starts from, with what it had seen.
+pub(super) fn key(panel: &Panel, spec: &ModelSpec, champion: Option<&Unseen>) -> String {
     let mut hash = Sha256::new();
     hash.update(crate::CODE_SHA256);
     hash.update(format!("{spec:?}"));
@@ -148,7 +148,8 @@ pub(super) fn key(panel: &Panel, spec: &ModelSpec, champion: Option<&Forecaster>
         hash.update(bits);
     }
     if let Some(champion) = champion {
-        hash.update(champion.weights_sha256());
+        hash.update(champion.forecaster.weights_sha256());
+        hash.update(format!("{:?}", champion.extents));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -121,6 +121,16 @@ impl Encoding {
         self.columns.is_empty()
     }
 
+    /// Whether another has the same columns, of whatever scale: a network that was made for one can go on with the other.
+    pub fn reads_like(&self, other: &Encoding) -> bool {
+        let is_alike = |(a, b): (&Column, &Column)| {
+            let form =
+                matches!((&a.form, &b.form), (Form::Real { .. }, Form::Real { .. })) || a.form == b.form;
+            a.covariate == b.covariate && a.known == b.known && form
+        };
+        self.width() == other.width() && self.columns.iter().zip(&other.columns).all(is_alike)
+    }
+
     /// Whether it can be used: files may say anything.
     pub fn is_valid(&self) -> bool {
         let is_usable = |column: &Column| match &column.form {

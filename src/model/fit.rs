@@ -8,7 +8,7 @@ use ndarray::{Array2, Axis};
 
 use crate::engine::network::Network;
 use crate::model::conformal::{self, Evidence, Sides};
-use crate::model::control::{Conditions, Stopped};
+use crate::model::control::{Conditions, Extent, Stopped};
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
 use crate::model::features::{Encoding, Features, NETWORK_MAX};
@@ -44,8 +44,8 @@ pub struct Outcome {
     pub served: Group,
     /// The same as it was judged, before it saw the tail; where nothing is learnt, as served.
     pub unseen: Group,
-    /// Last steps of each series that `unseen` has not seen.
-    pub unseen_steps: usize,
+    /// What `unseen` has seen.
+    pub extent: Extent,
     /// How it came about.
     pub report: FitReport,
 }
@@ -181,7 +181,8 @@ impl<'a> Fit<'a> {
 
         let mut notes: Vec<String> =
             explored.iter().flat_map(|learnt| learnt.notes.iter().cloned()).collect();
-        notes.extend(self.warm_note(&early, &explored));
+        let warm = if explored.is_empty() { 0 } else { self.champions(&early).iter().flatten().count() };
+        notes.extend(self.warm_note(warm, &explored));
         notes.extend(refit_notes);
         notes.extend(self.unsupported(interval_scores));
         // A network may have been thrown away for its best step was the first, or for it diverged.
@@ -193,6 +194,7 @@ impl<'a> Fit<'a> {
             parameters: served.parameters(),
             steps: if has_network { explored.iter().map(|learnt| learnt.steps).sum() } else { 0 },
             steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum(),
+            warm,
             gate: if has_network { mix.share() } else { 0.0 },
             validation_error: Some(error).filter(|error| error.is_finite()),
             interval_scores,
@@ -203,7 +205,8 @@ impl<'a> Fit<'a> {
             holdout,
             ..self.report(self.model_id(&served))
         };
-        Ok(Outcome { served: self.ensemble(served), unseen, unseen_steps: self.tail, report })
+        let extent = self.extent(self.tail, self.held);
+        Ok(Outcome { served: self.ensemble(served), unseen, extent, report })
     }
 
     /// Forecasts of unseen values before the tail, which intervals are corrected by.
@@ -420,18 +423,32 @@ impl<'a> Fit<'a> {
     fn champions<'b>(&'b self, stage: &'b Stage) -> Vec<Option<&'b Network<f32>>> {
         let (spec, levels) = (self.spec, self.spec.quantile_levels());
         let trains_ridge = self.plan.recipe.skip_learning_rate > 0.0;
+        let champion = self.champion().filter(|champion| champion.encoding.reads_like(&self.encoding));
         let common = Common { space: stage.base.space, terms: self.terms(), levels, trains_ridge };
         let shape =
             |network: &NetworkPlan| network.network(&self.shape, levels.len(), spec.parts(), spec.kind());
         let wanted = stage.stems.iter().zip(self.plan.networks.iter().map(shape));
-        warm::networks(self.conditions.champion, &common, wanted)
+        warm::networks(champion, &common, wanted)
     }
 
-    /// How many networks were not fresh, where that was asked for.
-    fn warm_note(&self, stage: &Stage, explored: &[Learnt]) -> Option<String> {
+    /// The champion's group, if it has not seen what networks are judged by here.
+    fn champion(&self) -> Option<&Group> {
+        let champion = self.conditions.champion?;
+        champion.extent.is_blind_to(self.series, self.tail, self.held).then_some(champion.group)
+    }
+
+    /// How many networks were not fresh, or why none, where that was asked for.
+    fn warm_note(&self, warm: usize, explored: &[Learnt]) -> Option<String> {
         self.conditions.champion.filter(|_| !explored.is_empty())?;
-        let warm = self.champions(stage).iter().flatten().count();
-        Some(format!("{warm} of {} networks started from those of the champion", explored.len()))
+        Some(match self.champion() {
+            Some(_) => format!("{warm} of {} networks started from those of the champion", explored.len()),
+            None => "networks started afresh: those of the champion have seen what they are judged by".into(),
+        })
+    }
+
+    fn extent(&self, tail: usize, held: usize) -> Extent {
+        let cutoff = self.series.iter().filter_map(|series| series.cutoff()).max().unwrap_or(i64::MIN);
+        Extent { cutoff, tail, held }
     }
 
     fn names(&self) -> Vec<&str> {
@@ -457,10 +474,11 @@ impl<'a> Fit<'a> {
     fn unlearnt(&self, served: Served, report: FitReport) -> Outcome {
         let (season, origins) = (self.shape.season, self.plan.tail_origins.max(1));
         let served = self.group(served, report.model_id);
-        let holdout =
-            holdout::score(self.spec, &served, self.series, self.conditions.covariates, origins, season + 1);
-        let (unseen, unseen_steps) = (served.clone(), origins * self.shape.horizon);
-        Outcome { served, unseen, unseen_steps, report: FitReport { holdout, ..report } }
+        let covariates = self.conditions.covariates;
+        let holdout = holdout::score(self.spec, &served, self.series, covariates, origins, season + 1);
+        let (unseen, steps) = (served.clone(), origins * self.shape.horizon);
+        let report = FitReport { holdout, ..report };
+        Outcome { served, unseen, extent: self.extent(steps, steps), report }
     }
 
     fn ensemble(&self, ensemble: Ensemble) -> Group {
@@ -499,6 +517,7 @@ impl<'a> Fit<'a> {
             parameters: 0,
             steps: 0,
             steps_tried: 0,
+            warm: 0,
             gate: 0.0,
             validation_error: None,
             interval_scores: 0,

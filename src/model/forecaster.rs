@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::model::artifact;
 use crate::model::checkpoint::{self, Journal};
 use crate::model::components::{self, Components};
-use crate::model::control::{Conditions, Stopped};
+use crate::model::control::{Conditions, Predecessor, Stopped};
 use crate::model::fit;
 use crate::model::group::{Group, Served};
 use crate::model::known::Known;
@@ -22,7 +22,7 @@ use crate::model::stored;
 use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
 
 pub use crate::model::artifact::LoadError;
-pub use crate::model::control::Control;
+pub use crate::model::control::{Control, Extent};
 
 /// Why no forecaster could be trained.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +69,21 @@ pub struct Unseen {
     /// Its intervals are those that had not seen the tail either. What learns nothing before it forecasts (seasonal naive,
     /// `ets`, `mstl`) is as it serves.
     pub forecaster: Forecaster,
-    /// Last steps of every series that it has not seen, by frequency as people write it (`1h`); 0 where series are too
-    /// short to hold a tail back.
-    pub steps: BTreeMap<String, usize>,
+    /// What it has seen of the series, by frequency as people write it (`1h`).
+    pub extents: BTreeMap<String, Extent>,
+}
+
+impl Unseen {
+    /// Last steps of every series of a frequency that it has not seen; 0 where they are too short to hold a tail back.
+    pub fn steps(&self, frequency: &str) -> usize {
+        self.extents.get(frequency).map_or(0, |extent| extent.tail)
+    }
+
+    /// Its group of a frequency, and how far that had looked.
+    fn group(&self, frequency: Frequency) -> Option<Predecessor<'_>> {
+        let (group, extent) = (self.forecaster.group(frequency)?, *self.extents.get(&frequency.to_string())?);
+        Some(Predecessor { group, extent })
+    }
 }
 
 impl Forecaster {
@@ -93,7 +105,7 @@ impl Forecaster {
         let used = journal.borrow().used();
         let deadline = control.deadline.map(|end| end.checked_sub(used).unwrap_or_else(Instant::now));
         let (mut groups, mut unseen, mut reports) = (Vec::new(), Vec::new(), Vec::new());
-        let mut steps = BTreeMap::new();
+        let mut extents = BTreeMap::new();
         let count = by_frequency.len() as u32;
         for (index, (frequency, series)) in by_frequency.into_iter().enumerate() {
             // The groups yet to come share what is left of the budget.
@@ -109,13 +121,13 @@ impl Forecaster {
             let outcome = fit::fit(&series, frequency, spec, &conditions)?;
             groups.push(outcome.served);
             unseen.push(outcome.unseen);
-            steps.insert(frequency.to_string(), outcome.unseen_steps);
+            extents.insert(frequency.to_string(), outcome.extent);
             reports.push(outcome.report);
         }
         journal.into_inner().close();
         let known = Known::of(&panel.series);
         let of = |groups: Vec<Group>| Forecaster { spec: spec.clone(), groups, known: known.clone() };
-        let unseen = Unseen { forecaster: of(unseen), steps };
+        let unseen = Unseen { forecaster: of(unseen), extents };
         Ok(Fitted { forecaster: of(groups), unseen, reports })
     }
 
@@ -127,6 +139,15 @@ impl Forecaster {
     pub fn from_bytes(bytes: &[u8]) -> Result<Forecaster, LoadError> {
         let (spec, groups, known) = stored::read(bytes)?;
         Ok(Forecaster { spec, groups, known })
+    }
+
+    /// Whether a network is part of it.
+    pub fn has_network(&self) -> bool {
+        let mut ensembles = self.groups.iter().filter_map(|group| match &group.served {
+            Served::Ensemble(ensemble) => Some(ensemble),
+            Served::SeasonalNaive { .. } | Served::Local { .. } => None,
+        });
+        ensembles.any(|ensemble| ensemble.has_network())
     }
 
     /// The settings it was trained with.

@@ -54,6 +54,8 @@ pub struct FitReport {
     pub steps: usize,
     /// Optimizer steps spent on networks, whether or not they serve; 0 where none was tried.
     pub steps_tried: usize,
+    /// Networks that started from those of a champion.
+    pub warm: usize,
     /// Mean error on the validation origins relative to seasonal naive's, before intervals and refit; `None` where
     /// nothing was validated.
     pub validation_error: Option<f64>,

@@ -6,10 +6,11 @@ use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
 use crate::pipeline::actuals::Actuals;
 use crate::pipeline::correct::Corrections;
 use crate::pipeline::memory::{self, Continued, Key, Page};
+use crate::pipeline::shadow::{self, Shadowed};
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::train::{SourceRead, Trained, train};
-use crate::pipeline::{Fallback, JobSpec, SourceReport, StopWatch, report};
-use crate::publish::{self, Provenance, PublishedRun, RunKey};
+use crate::pipeline::{Fallback, JobSpec, Moment, SourceReport, StopWatch, report};
+use crate::publish::{self, Provenance, PublishedRun, RunKey, SinkSpec};
 use crate::registry::{Manifest, RegistryError};
 use crate::series::{Forecasts, Panel, Status};
 
@@ -29,6 +30,8 @@ pub struct Forecasted {
     pub is_corrected: bool,
     /// Number of series of each status that occurs.
     pub statuses: Vec<(Status, usize)>,
+    /// What the version in shadow did, if there is one.
+    pub shadow: Option<Shadowed>,
     /// The training before it, where the job has no schedule for one.
     pub trained: Option<Trained>,
     /// Its nominal instant, microseconds UTC.
@@ -68,6 +71,7 @@ pub fn forecast(
             is_remembered: false,
             is_corrected: false,
             statuses: Vec::new(),
+            shadow: shadow::forecast(job, context),
             trained: None,
             issued_at: moment.issued_at,
             latest: None,
@@ -79,18 +83,19 @@ pub fn forecast(
     let mut clock = StopWatch::start();
     let serving = serving(job, context)?;
     let stamps = ingest::stamp(&job.source, context.known)?;
-    let made = match remembered(job, context, &serving, &stamps, &mut clock)? {
-        Some(made) => made,
-        None => whole(job, context, &serving, stamps.clone(), &mut clock)?,
-    };
-    let Made { forecasts, source, id_columns, bytes_read, is_remembered, shortfall, correction } = made;
-    let is_corrected = correction.is_some();
-    let provenance = provenance(job, context, &source, serving.manifest(), correction);
-    let run = publish::publish_run(&job.sink, &key, &forecasts, &id_columns, &provenance)?;
+    let made = make(job, context, &serving, &stamps, &mut clock)?;
+    let run = publish_made(job, &job.sink, moment, &serving, &made)?;
     // The run is out; that older ones could not be removed does not take it back.
     let pruned = publish::prune(&job.sink, &job.name, moment.created_at);
     clock.lap("publish");
+    let shadow = shadow::forecast(job, context);
+    let pruned = pruned.and(publish::prune(&job.sink.shadow(), &job.name, moment.created_at));
+    if shadow.is_some() {
+        clock.lap("shadow");
+    }
 
+    let Made { forecasts, source, bytes_read, is_remembered, shortfall, correction, .. } = made;
+    let is_corrected = correction.is_some();
     let statuses = report::count_statuses(&forecasts);
     let mut shortfalls = report::shortfalls(&source, &statuses);
     shortfalls.extend(shortfall);
@@ -108,6 +113,7 @@ pub fn forecast(
         is_remembered,
         is_corrected,
         statuses,
+        shadow,
         trained,
         issued_at: moment.issued_at,
         latest,
@@ -117,10 +123,10 @@ pub fn forecast(
 }
 
 /// What forecasts a job.
-struct Serving {
-    model: Option<(Forecaster, Manifest)>,
+pub(super) struct Serving {
+    pub(super) model: Option<(Forecaster, Manifest)>,
     /// Why there is no model.
-    missing: String,
+    pub(super) missing: String,
 }
 
 impl Serving {
@@ -159,8 +165,35 @@ fn serving(job: &JobSpec, context: &Context) -> Result<Serving, StageError> {
     }
 }
 
+/// Forecasts from what is remembered and new, or from everything.
+pub(super) fn make(
+    job: &JobSpec,
+    context: &Context,
+    serving: &Serving,
+    stamps: &Stamps,
+    clock: &mut StopWatch,
+) -> Result<Made, StageError> {
+    match remembered(job, context, serving, stamps, clock)? {
+        Some(made) => Ok(made),
+        None => whole(job, context, serving, stamps.clone(), clock),
+    }
+}
+
+/// Publishes them as the run of a slot.
+pub(super) fn publish_made(
+    job: &JobSpec,
+    sink: &SinkSpec,
+    moment: &Moment,
+    serving: &Serving,
+    made: &Made,
+) -> Result<PublishedRun, StageError> {
+    let key = RunKey { job: job.name.clone(), run_id: moment.run_id.clone(), issued_at: moment.issued_at };
+    let provenance = provenance(job, moment, &made.source, serving.manifest(), made.correction.clone());
+    Ok(publish::publish_run(sink, &key, &made.forecasts, &made.id_columns, &provenance)?)
+}
+
 /// Forecasts on their way to a run.
-struct Made {
+pub(super) struct Made {
     forecasts: Forecasts,
     source: SourceReport,
     id_columns: Vec<String>,
@@ -301,7 +334,7 @@ fn seasonal_naive(spec: &ModelSpec) -> ModelSpec {
 
 fn provenance(
     job: &JobSpec,
-    context: &Context,
+    moment: &Moment,
     source: &SourceReport,
     manifest: Option<&Manifest>,
     correction: Option<String>,
@@ -320,9 +353,9 @@ fn provenance(
         ("model_version", &version.to_string()),
     ];
     Provenance {
-        run_id: context.moment.run_id.clone(),
-        issued_at: context.moment.issued_at,
-        created_at: context.moment.created_at,
+        run_id: moment.run_id.clone(),
+        issued_at: moment.issued_at,
+        created_at: moment.created_at,
         model_version: version,
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),

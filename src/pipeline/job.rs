@@ -26,6 +26,8 @@ pub enum Promotion {
     Always,
     /// None by itself once one serves: a person promotes it.
     Manual,
+    /// One that passes the gate and then, in shadow beside the champion, does no worse on what comes.
+    Shadow,
 }
 
 /// A named job: what its stages read, fit and write.
@@ -49,8 +51,12 @@ pub struct JobSpec {
     pub keep_versions: usize,
     /// Which new versions may serve.
     pub promotion: Promotion,
+    /// Runs of a version in shadow that have to come true before it is decided on; at least one.
+    pub shadow_runs: usize,
     /// Whether intervals are corrected by what those of past runs missed.
     pub is_adaptive: bool,
+    /// Whether training starts from the networks of the version that serves.
+    pub is_warm: bool,
     /// What makes a training due beside its schedule; nothing if `None`.
     pub retrain: Option<RetrainSpec>,
     /// Which values that come are anomalies; nobody looks if `None`.

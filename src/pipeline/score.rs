@@ -5,6 +5,7 @@ use crate::live::anomaly::{self, Look};
 use crate::live::drift::{self, Reason, Situation};
 use crate::live::review::{self, RunName, Score};
 use crate::live::truth::Truth;
+use crate::pipeline::shadow::{self, Duel};
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::{JobSpec, SourceRead, SourceReport, StopWatch};
 use crate::publish::{self, AnomalyRow, Commit, PublishError, ScoreRow};
@@ -26,6 +27,8 @@ pub struct Scored {
     pub anomalies: usize,
     /// Why a training is due, strongest reason first.
     pub retrain: Vec<(Reason, String)>,
+    /// The version in shadow beside the champion, if there is one.
+    pub shadow: Option<Duel>,
     /// Why the result is less than what was asked for, one line each.
     pub shortfalls: Vec<String>,
     /// What was found.
@@ -45,7 +48,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     clock.lap("read");
 
     let panel = &reading.ingested.panel;
-    let reviewed = review_runs(job, panel, moment.issued_at)?;
+    let mut reviewed = review_runs(job, panel, moment.issued_at)?;
     clock.lap("compare");
 
     let scores = publish::scores_path(&job.sink.path, &job.name)?;
@@ -58,6 +61,13 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let report = SourceReport::of(&reading.ingested);
     let retrain = retrain(job, context, panel, &reviewed.table)?;
     clock.lap("publish");
+    let shadow = shadow::score(job, context, panel).unwrap_or_else(|error| {
+        reviewed.shortfalls.push(format!("the version in shadow was not compared: {error}"));
+        None
+    });
+    if shadow.is_some() {
+        clock.lap("shadow");
+    }
 
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };
     let newest: Vec<&ScoreRow> = review::whole_runs(&reviewed.table).rev().take(RUNS_MAX).collect();
@@ -67,6 +77,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
         compared: reviewed.compared,
         anomalies: reviewed.found,
         retrain,
+        shadow,
         shortfalls: reviewed.shortfalls,
         source,
         seconds: clock.laps,
@@ -134,7 +145,7 @@ pub fn review_runs(job: &JobSpec, panel: &Panel, before: i64) -> Result<Reviewed
     Ok(Reviewed { table: review::merge(table, new), anomalies, compared, found, shortfalls })
 }
 
-fn name(commit: &Commit) -> RunName {
+pub(super) fn name(commit: &Commit) -> RunName {
     let version = commit.metadata.get("model_version").and_then(|version| version.parse().ok());
     RunName {
         run_id: commit.run_id.clone(),

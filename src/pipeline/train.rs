@@ -1,12 +1,17 @@
 //! The training stage: read, fit, keep the version, let it serve.
 
 use crate::live::gate;
-use crate::model::forecaster::{Control, Forecaster};
+use crate::model::forecaster::{Control, Forecaster, Unseen};
 use crate::model::report::FitReport;
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::{JobSpec, Promotion, SourceReport, StopWatch, report};
-use crate::registry::{Birth, Judgement, Manifest, RegistryError};
+use crate::registry::{Ancestor, Birth, Judgement, Manifest, Registry, RegistryError};
 use std::time::Instant;
+
+/// Trainings in a row that start from the networks of the one before; the next one starts afresh. Networks that only ever go
+/// on from where they were stay in the basin that the first of them fell into. One fresh training in six costs
+/// (1 + 5 x 0.3) / 6 = 42 % of what six would, where none at all costs 30 %, and the gate lets it serve if it is no worse.
+const WARM_GENERATIONS: u32 = 5;
 
 /// What a training did.
 pub struct Trained {
@@ -27,6 +32,8 @@ pub struct Trained {
 pub enum Fate {
     /// It does.
     Promoted,
+    /// It passed the gate and runs in shadow beside the champion: how, in a line.
+    Shadow(String),
     /// It was no better than what serves, or its data looks damaged: why, one line each.
     Rejected(Vec<String>),
     /// It may be better, but something else forbids it: a pin, a champion of later data, a person's say.
@@ -38,6 +45,7 @@ impl Fate {
     pub fn as_str(&self) -> &'static str {
         match self {
             Fate::Promoted => "promoted",
+            Fate::Shadow(_) => "shadow",
             Fate::Rejected(_) => "rejected",
             Fate::HeldBack(_) => "held_back",
         }
@@ -48,7 +56,7 @@ impl Fate {
         match self {
             Fate::Promoted => Vec::new(),
             Fate::Rejected(reasons) => reasons.clone(),
-            Fate::HeldBack(reason) => vec![reason.clone()],
+            Fate::Shadow(reason) | Fate::HeldBack(reason) => vec![reason.clone()],
         }
     }
 }
@@ -94,8 +102,11 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
         loaded.inspect_err(|error| tracing::warn!(%error, "the champion cannot be compared with")).ok()
     });
     let checkpoints = context.state.join("checkpoints").join(&job.name);
+    let cutoff = panel.series.iter().filter_map(|series| series.cutoff()).max().unwrap_or(moment.issued_at);
+    let start = start(job, context, champion.as_ref().map(|(_, manifest)| manifest), cutoff);
     let control = Control {
         deadline,
+        champion: start.as_ref().map(|(unseen, _)| unseen),
         stop: context.stop,
         checkpoints: Some(&checkpoints),
         ..Control::watched(context.watch)
@@ -104,7 +115,7 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
     clock.lap("fit");
     let judgement = match job.promotion {
         Promotion::Always => Judgement::default(),
-        Promotion::Gate | Promotion::Manual => {
+        Promotion::Gate | Promotion::Manual | Promotion::Shadow => {
             let champion = champion.as_ref().map(|(forecaster, manifest)| (forecaster, manifest));
             gate::judge(panel, &fitted.unseen, champion, &job.model)?
         }
@@ -118,18 +129,60 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
         config_sha256: job.config_sha256.clone(),
         config: serde_json::json!({ "source": job.source_name, "model": job.model_name }),
         data_fingerprint: report.fingerprint.clone(),
-        cutoff: panel.series.iter().filter_map(|series| series.cutoff()).max().unwrap_or(moment.issued_at),
+        cutoff,
         reports: fitted.reports.clone(),
         seconds: clock.laps.iter().map(|(_, seconds)| seconds).sum(),
         series: report.series,
         rows: report.rows,
         judgement,
+        warm_from: start
+            .map(|(_, ancestor)| ancestor)
+            .filter(|_| fitted.reports.iter().any(|fit| fit.warm > 0)),
     };
-    let manifest = registry.add(&job.name, &fitted.forecaster, &birth)?;
+    let manifest = registry.add(&job.name, &fitted.forecaster, Some(&fitted.unseen), &birth)?;
     let fate = promote(job, context, &manifest)?;
     clock.lap("register");
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };
     Ok(Trained { manifest, fate, source: Some(source), fits: fitted.reports, seconds: clock.laps })
+}
+
+/// What training starts from: the champion as it was before it was trained on everything. Nothing if that has no network,
+/// knows more than the data (a backfill), or ends a long enough line. A slot that is worked again starts from what its
+/// champion had started from, so that it gives the same weights.
+fn start(
+    job: &JobSpec,
+    context: &Context,
+    champion: Option<&Manifest>,
+    cutoff: i64,
+) -> Option<(Unseen, Ancestor)> {
+    let champion = champion.filter(|champion| job.is_warm && champion.cutoff <= cutoff)?;
+    let generation = |manifest: &Manifest| manifest.warm_from.map_or(1, |from| from.generation + 1);
+    let ancestor = match champion.slot == context.moment.issued_at {
+        true => champion.warm_from?,
+        false => Ancestor { version: champion.version, generation: generation(champion) },
+    };
+    let loaded = context.registry.load_unseen(&job.name, ancestor.version);
+    let loaded = loaded.inspect_err(|error| tracing::warn!(%error, "training starts with fresh networks"));
+    let unseen = loaded.ok().flatten().filter(|_| ancestor.generation <= WARM_GENERATIONS)?;
+    Some((unseen, ancestor))
+}
+
+/// Lets a version run in shadow beside the champion, in place of one of no later data.
+fn shadow(
+    job: &JobSpec,
+    registry: &Registry,
+    manifest: &Manifest,
+    champion: &Manifest,
+) -> Result<Fate, StageError> {
+    let running = registry.shadow(&job.name)?;
+    if let Some(later) = running.filter(|running| running.cutoff > manifest.cutoff) {
+        let reason = format!("version {} was trained on later data and runs in shadow on", later.version);
+        return Ok(Fate::HeldBack(reason));
+    }
+    let (version, champion) = (manifest.version, champion.version);
+    let replaced = registry.run_in_shadow(&job.name, version)?;
+    let place = replaced.map_or(String::new(), |replaced| format!(", in place of version {replaced}"));
+    Ok(Fate::Shadow(format!("version {version} runs in shadow beside version {champion}{place}")))
 }
 
 /// Lets a version serve, and removes versions beyond those to keep. One that knows less than the champion (a backfill), or that
@@ -148,6 +201,7 @@ fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate
             "version {} serves until a person promotes another one (promotion = manual)",
             champion.version
         )),
+        Some(champion) if job.promotion == Promotion::Shadow => shadow(job, registry, manifest, &champion)?,
         _ => match registry.promote(&job.name, manifest.version, context.moment.created_at, "trained") {
             Ok(_) => Fate::Promoted,
             Err(error @ RegistryError::Pinned { .. }) => Fate::HeldBack(error.to_string()),

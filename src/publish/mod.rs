@@ -12,6 +12,7 @@
 //! OUT/latest/job=J/part-0.parquet                              the newest run, whole, at any instant
 //! OUT/scores/job=J/part-0.parquet                              every run beside what came
 //! OUT/anomalies/job=J/part-0.parquet                           what came beside what was forecast
+//! OUT/shadow/...                                               the same of models that run beside those that serve
 //! ```
 
 mod anomalies;
@@ -60,7 +61,7 @@ pub use read::{Filter, read_run};
 pub use retention::{Recovered, prune, recover};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use scores::{ScoreRow, read_scores, scores_path, write_scores};
-pub use sink::{Format, Naming, SinkSpec};
+pub use sink::{Format, Naming, SinkSpec, shadow_root};
 pub use store::probe;
 pub use training::{TrainingRow, write_training};
 pub use windows::{Window, WindowFile};

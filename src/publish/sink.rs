@@ -1,7 +1,7 @@
 //! Where the runs of a job go, fully checked.
 
 use jiff::SignedDuration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// File format of the part files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,4 +71,16 @@ pub struct SinkSpec {
     pub retention: Option<SignedDuration>,
     /// How long a run that is to be removed stays readable after it was superseded.
     pub grace: SignedDuration,
+}
+
+impl SinkSpec {
+    /// Where the runs of models in shadow go: the same below `shadow/`, and nothing of it is in this sink's own `latest/`.
+    pub fn shadow(&self) -> SinkSpec {
+        SinkSpec { path: shadow_root(&self.path), ..self.clone() }
+    }
+}
+
+/// The root of the runs of models in shadow, below that of a sink.
+pub fn shadow_root(sink: &Path) -> PathBuf {
+    sink.join("shadow")
 }

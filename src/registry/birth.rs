@@ -1,7 +1,9 @@
 //! How a model came about: what the caller of the registry knows, and its form in the manifest.
 
+use crate::model::forecaster::Extent;
 use crate::model::report::{FitReport, HoldoutScore};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How a model came about.
 #[derive(Clone, Debug)]
@@ -30,6 +32,30 @@ pub struct Birth {
     pub rows: usize,
     /// How it did beside the model that served.
     pub judgement: Judgement,
+    /// The version whose networks its own started from, if any did.
+    pub warm_from: Option<Ancestor>,
+}
+
+/// The version that another one was trained from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ancestor {
+    /// Its number.
+    pub version: u32,
+    /// Trainings since the last one that began with fresh networks, this one included.
+    pub generation: u32,
+}
+
+/// A forecaster before it saw the end of its data, as the manifest knows it: see [`crate::model::forecaster::Unseen`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnseenFile {
+    /// SHA-256 of its weights file.
+    pub sha256: String,
+    /// Size of that file.
+    pub bytes: u64,
+    /// What it has seen of the series, by frequency.
+    pub extents: BTreeMap<String, Extent>,
 }
 
 /// How a candidate did beside the champion and seasonal naive, on values that it had not seen.

@@ -56,15 +56,22 @@ pub(super) struct Champion {
     pub pinned: BTreeSet<u32>,
     /// Changes of the serving version, oldest first.
     pub history: Vec<Event>,
+    /// The version that forecasts beside the one that serves; not in the files of early programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<u32>,
 }
 
 impl Champion {
+    fn none() -> Champion {
+        Champion { format: FORMAT, current: None, pinned: BTreeSet::new(), history: Vec::new(), shadow: None }
+    }
+
     /// That of a job's folder; none serves where there is no file yet.
     pub fn read(job: &Path) -> Result<Champion, RegistryError> {
         let path = job.join(FILE);
         match folder::read(&path, BYTES_MAX) {
             Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(Champion { format: FORMAT, current: None, pinned: BTreeSet::new(), history: Vec::new() })
+                Ok(Champion::none())
             }
             bytes => {
                 let champion: Champion = folder::parse(&path, &bytes?, FORMAT)?;
@@ -84,9 +91,10 @@ impl Champion {
         Ok(())
     }
 
-    /// Lets a version serve.
+    /// Lets a version serve, which ends its time in shadow.
     pub fn serve(&mut self, event: Event) {
         self.current = Some(event.version);
+        self.shadow = self.shadow.filter(|shadow| *shadow != event.version);
         self.history.push(event);
         let excess = self.history.len().saturating_sub(HISTORY_MAX);
         self.history.drain(..excess);
@@ -119,8 +127,7 @@ mod tests {
     use super::*;
 
     fn champion(changes: &[(u32, bool)]) -> Champion {
-        let mut champion =
-            Champion { format: FORMAT, current: None, pinned: BTreeSet::new(), history: Vec::new() };
+        let mut champion = Champion::none();
         for &(version, is_rollback) in changes {
             champion.serve(Event { version, at: 0, is_rollback, reason: String::new() });
         }
@@ -145,6 +152,19 @@ mod tests {
         assert_eq!(champion.forbids(2), None);
         champion.pinned.extend([1, 3]);
         assert_eq!((champion.forbids(2), champion.forbids(1)), (Some(3), None));
+    }
+
+    #[test]
+    fn whoever_serves_is_no_shadow_and_files_without_one_are_read() {
+        let mut champion = champion(&[(1, false)]);
+        let text = serde_json::to_string(&champion).unwrap();
+        assert!(!text.contains("shadow") && serde_json::from_str::<Champion>(&text).unwrap() == champion);
+        champion.shadow = Some(3);
+        let event = |version| Event { version, at: 0, is_rollback: false, reason: String::new() };
+        champion.serve(event(2));
+        assert_eq!(champion.shadow, Some(3));
+        champion.serve(event(3));
+        assert_eq!(champion.shadow, None);
     }
 
     #[test]

@@ -31,6 +31,14 @@ pub enum RegistryError {
     /// Nothing served before.
     #[error("no earlier version of job '{0}' served that is still there; promote one by its number")]
     NothingBefore(String),
+    /// What serves cannot run beside itself.
+    #[error("version {version} of job '{job}' serves; another one may run in shadow beside it")]
+    Serves {
+        /// Of the versions.
+        job: String,
+        /// As asked for.
+        version: u32,
+    },
     /// A pin is in the way.
     #[error("job '{job}' is pinned to version {pinned}, so version {version} cannot serve; unpin it first")]
     Pinned {

@@ -40,7 +40,10 @@ impl Registry {
                 last_job = Some(job.clone());
                 findings.extend(self.check_champion(&job));
             }
-            let outcome = version.manifest.and_then(|_| self.load(&job, number));
+            let outcome = version.manifest.and_then(|_| {
+                self.load(&job, number)?;
+                self.load_unseen(&job, number)
+            });
             if let Err(error) = outcome {
                 findings.push(Finding { job, version: Some(number), error });
             }
@@ -55,7 +58,8 @@ impl Registry {
             let folder = self.known(job)?;
             let named = Champion::read(&folder)?;
             let known = numbers(&folder)?;
-            let lost = named.current.iter().chain(&named.pinned).find(|version| !known.contains(version));
+            let all = named.current.iter().chain(&named.shadow).chain(&named.pinned);
+            let lost = { all }.find(|version| !known.contains(version));
             match lost {
                 Some(version) => {
                     let reason = format!("it names version {version}, which is not there");
@@ -67,8 +71,8 @@ impl Registry {
         check().err().map(finding)
     }
 
-    /// Removes the oldest versions of a job beyond the `keep` newest. The champion, the version that a rollback leads
-    /// to, and pinned ones stay and do not count; so does the newest, for numbers are never given twice.
+    /// Removes the oldest versions of a job beyond the `keep` newest. The champion, its shadow, the version that a rollback
+    /// leads to, and pinned ones stay and do not count; so does the newest, for numbers are never given twice.
     ///
     /// # Errors
     /// If the job has no versions, or the file that says what to keep cannot be read.
@@ -83,6 +87,7 @@ impl Registry {
         let previous = champion.earlier().into_iter().find(is_whole);
         let stays = |version: u32| {
             Some(version) == champion.current
+                || Some(version) == champion.shadow
                 || Some(version) == previous
                 || champion.pinned.contains(&version)
         };

@@ -1,7 +1,7 @@
 //! What is known of a version without loading it.
 
 use crate::model::forecaster::Forecaster;
-use crate::registry::birth::{Birth, Figures, Judgement};
+use crate::registry::birth::{Ancestor, Birth, Figures, Judgement, UnseenFile};
 use crate::registry::error::RegistryError;
 use crate::registry::folder;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub struct Manifest {
     /// How it did beside the model that served then; not in the manifests of early programs.
     #[serde(default)]
     pub judgement: Judgement,
+    /// The version whose networks its own started from; null where they were fresh, or there are none.
+    #[serde(default)]
+    pub warm_from: Option<Ancestor>,
     /// SHA-256 over the series trained on.
     pub data_fingerprint: String,
     /// SHA-256 of the settings that decide the forecasts.
@@ -69,6 +72,9 @@ pub struct Manifest {
     pub weights_sha256: String,
     /// Size of the weights file.
     pub weights_bytes: u64,
+    /// The same forecaster before it saw the end of its data, where it has networks that the next one may start from.
+    #[serde(default)]
+    pub unseen: Option<UnseenFile>,
 }
 
 impl Manifest {
@@ -78,6 +84,7 @@ impl Manifest {
         forecaster: &Forecaster,
         birth: &Birth,
         (weights_sha256, weights_bytes): (String, u64),
+        unseen: Option<UnseenFile>,
     ) -> Manifest {
         let spec = forecaster.spec();
         Manifest {
@@ -98,6 +105,7 @@ impl Manifest {
             seconds: birth.seconds,
             fits: birth.reports.iter().map(Figures::from).collect(),
             judgement: birth.judgement.clone(),
+            warm_from: birth.warm_from,
             data_fingerprint: birth.data_fingerprint.clone(),
             config_sha256: birth.config_sha256.clone(),
             config: birth.config.clone(),
@@ -105,6 +113,7 @@ impl Manifest {
             s4cast: env!("CARGO_PKG_VERSION").into(),
             weights_sha256,
             weights_bytes,
+            unseen,
         }
     }
 

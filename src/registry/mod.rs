@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! STATE/models/JOB/7/weights.safetensors    a forecaster, written once
-//!                    manifest.json          how it came about, and the hash of its weights
+//!                    unseen.safetensors     the same before it saw the end of its data, if it has networks
+//!                    manifest.json          how it came about, and the hashes of both
 //!             JOB/champion.json             which version serves, which are pinned, what served before
 //!             JOB/.lock                     held by whoever changes anything here; readers take no lock
 //! ```
@@ -18,7 +19,7 @@ mod keep;
 mod manifest;
 mod versions;
 
-pub use birth::{Birth, Figures, Judgement, Score, TrialFigures};
+pub use birth::{Ancestor, Birth, Figures, Judgement, Score, TrialFigures, UnseenFile};
 pub use champion::{Event, Promotion};
 pub use error::RegistryError;
 pub use keep::{Finding, Removed};

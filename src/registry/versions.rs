@@ -1,8 +1,8 @@
 //! Adding, finding, loading and promoting versions.
 
 use crate::model::artifact::sha256;
-use crate::model::forecaster::Forecaster;
-use crate::registry::birth::Birth;
+use crate::model::forecaster::{Forecaster, Unseen};
+use crate::registry::birth::{Birth, UnseenFile};
 use crate::registry::champion::{Champion, Event, Promotion};
 use crate::registry::error::RegistryError;
 use crate::registry::folder::{self, Lock};
@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Name of the weights in a version's folder.
 pub(super) const WEIGHTS: &str = "weights.safetensors";
+
+/// Name of the weights that the next training may start from.
+pub(super) const UNSEEN: &str = "unseen.safetensors";
 
 /// Largest weights file that is read.
 const WEIGHTS_MAX: u64 = 4 << 30;
@@ -34,6 +37,8 @@ pub struct Version {
     pub is_champion: bool,
     /// Whether it is pinned.
     pub is_pinned: bool,
+    /// Whether it runs in shadow.
+    pub is_shadow: bool,
 }
 
 impl Registry {
@@ -42,22 +47,39 @@ impl Registry {
         Registry { root }
     }
 
-    /// Adds a forecaster as the next version of a job. It does not serve yet.
+    /// Adds a forecaster as the next version of a job. It does not serve yet. Beside it is kept how it was before it saw the
+    /// end of its data, if that has networks: without, there is nothing to start from.
     ///
     /// # Errors
     /// If it cannot be written, or is not the same when it is read back; no version appears then.
-    pub fn add(&self, job: &str, forecaster: &Forecaster, birth: &Birth) -> Result<Manifest, RegistryError> {
+    pub fn add(
+        &self,
+        job: &str,
+        forecaster: &Forecaster,
+        unseen: Option<&Unseen>,
+        birth: &Birth,
+    ) -> Result<Manifest, RegistryError> {
         folder::check_job(job)?;
         let folder = self.folder(job);
         std::fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
         let _lock = Lock::of(&folder)?;
         let version = numbers(&folder)?.last().map_or(1, |last| last.saturating_add(1));
         let weights = forecaster.to_bytes();
-        let manifest =
-            Manifest::new((job, version), forecaster, birth, (sha256(&weights), weights.len() as u64));
-        let files = [(WEIGHTS, weights.as_slice()), (manifest::FILE, &manifest.to_bytes())];
+        let unseen = unseen.filter(|unseen| unseen.forecaster.has_network());
+        let unseen_weights = unseen.map(|unseen| unseen.forecaster.to_bytes());
+        let described = unseen.zip(unseen_weights.as_deref()).map(|(unseen, bytes)| UnseenFile {
+            sha256: sha256(bytes),
+            bytes: bytes.len() as u64,
+            extents: unseen.extents.clone(),
+        });
+        let hash = (sha256(&weights), weights.len() as u64);
+        let manifest = Manifest::new((job, version), forecaster, birth, hash, described);
+        let bytes = manifest.to_bytes();
+        let mut files = vec![(WEIGHTS, weights.as_slice()), (manifest::FILE, bytes.as_slice())];
+        files.extend(unseen_weights.as_deref().map(|bytes| (UNSEEN, bytes)));
         folder::create(&folder, &version.to_string(), &files, |partial| {
             let written = Manifest::read(partial, job, version)?;
+            unseen_of(partial, &written)?;
             weights_of(partial, &written).map(drop)
         })?;
         Ok(manifest)
@@ -113,6 +135,16 @@ impl Registry {
         let manifest = self.manifest(job, version)?;
         let forecaster = weights_of(&folder::version(&self.folder(job), version), &manifest)?;
         Ok((forecaster, manifest))
+    }
+
+    /// A version as it was before it saw the end of its data, for the next training to start from; `None` where it has no
+    /// network. The hash of its weights is checked.
+    ///
+    /// # Errors
+    /// If there is no such version, or what was kept is damaged.
+    pub fn load_unseen(&self, job: &str, version: u32) -> Result<Option<Unseen>, RegistryError> {
+        let manifest = self.manifest(job, version)?;
+        unseen_of(&folder::version(&self.folder(job), version), &manifest)
     }
 
     /// The newest version that a training run made: after a crash, whether that run was done.
@@ -190,6 +222,39 @@ impl Registry {
         Ok(())
     }
 
+    /// Lets a version forecast in shadow, beside the one that serves, in place of another one that may do so. Returns that.
+    ///
+    /// # Errors
+    /// If there is no such version, it is damaged, or it serves.
+    pub fn run_in_shadow(&self, job: &str, version: u32) -> Result<Option<u32>, RegistryError> {
+        let (before, _) = self.change(job, |champion| {
+            self.load(job, version)?;
+            match champion.current == Some(version) {
+                true => Err(RegistryError::Serves { job: job.into(), version }),
+                false => Ok(champion.shadow.replace(version)),
+            }
+        })?;
+        Ok(before.filter(|before| *before != version))
+    }
+
+    /// Ends the shadow of a job; returns which version it was.
+    ///
+    /// # Errors
+    /// If the job has no versions.
+    pub fn end_shadow(&self, job: &str) -> Result<Option<u32>, RegistryError> {
+        Ok(self.change(job, |champion| Ok(champion.shadow.take()))?.0)
+    }
+
+    /// The version that runs in shadow, if any does.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn shadow(&self, job: &str) -> Result<Option<Manifest>, RegistryError> {
+        folder::check_job(job)?;
+        let shadow = Champion::read(&self.folder(job))?.shadow;
+        shadow.map(|version| self.manifest(job, version)).transpose()
+    }
+
     /// All versions of a job, or of all jobs: ascending by job, then by number. What cannot be read at all is logged
     /// and left out.
     pub fn versions(&self, job: Option<&str>) -> Vec<Version> {
@@ -208,6 +273,7 @@ impl Registry {
                     manifest: self.manifest(&job, version),
                     is_champion: is(&|champion| champion.current == Some(version)),
                     is_pinned: is(&|champion| champion.pinned.contains(&version)),
+                    is_shadow: is(&|champion| champion.shadow == Some(version)),
                     job: job.clone(),
                     version,
                 });
@@ -300,12 +366,21 @@ pub(super) fn numbers(folder: &Path) -> Result<Vec<u32>, RegistryError> {
 
 /// The forecaster in a version's folder, if it is what the manifest says.
 pub(super) fn weights_of(folder: &Path, manifest: &Manifest) -> Result<Forecaster, RegistryError> {
-    let path = folder.join(WEIGHTS);
-    let broken = |reason: String| RegistryError::broken(&path, reason);
-    let bytes = folder::read_part(&path, manifest.weights_bytes.min(WEIGHTS_MAX))?;
+    read_weights(&folder.join(WEIGHTS), manifest.weights_bytes, &manifest.weights_sha256)
+}
+
+/// The forecaster before it saw the end of its data, if one is kept and it is what the manifest says.
+pub(super) fn unseen_of(folder: &Path, manifest: &Manifest) -> Result<Option<Unseen>, RegistryError> {
+    let Some(file) = &manifest.unseen else { return Ok(None) };
+    let forecaster = read_weights(&folder.join(UNSEEN), file.bytes, &file.sha256)?;
+    Ok(Some(Unseen { forecaster, extents: file.extents.clone() }))
+}
+
+fn read_weights(path: &Path, bytes: u64, wanted: &str) -> Result<Forecaster, RegistryError> {
+    let broken = |reason: String| RegistryError::broken(path, reason);
+    let bytes = folder::read_part(path, bytes.min(WEIGHTS_MAX))?;
     let found = sha256(&bytes);
-    if found != manifest.weights_sha256 {
-        let wanted = &manifest.weights_sha256;
+    if found != wanted {
         return Err(broken(format!("its SHA-256 is {found}, the manifest says {wanted}")));
     }
     Forecaster::from_bytes(&bytes).map_err(|error| broken(error.to_string()))

@@ -1,10 +1,11 @@
 //! The work of a slot: the stage of the pipeline, its result as an ending, its figures as metrics.
 
 use crate::ingest::{self, FileStamp};
+use crate::live::review::Score;
 use crate::model::report::{FitReport, Progress};
 use crate::pipeline::{
-    Context, Fate, Forecasted, JobSpec, Moment, Promotion, Scored, SourceRead, Sources, StageError, Trained,
-    forecast, score, train,
+    Context, Duel, Fate, Forecasted, JobSpec, Moment, Promotion, Scored, Shadowed, SourceRead, Sources,
+    StageError, Trained, forecast, score, train,
 };
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
@@ -147,6 +148,7 @@ impl Workshop {
             "corrected": done.is_corrected,
             "remembered": done.is_remembered,
             "statuses": statuses,
+            "shadow": done.shadow.as_ref().map(shadowed),
             "trained_version": done.trained.as_ref().map(|trained| trained.manifest.version),
             "source": done.source.as_ref().map(source),
             "seconds": seconds(&done.seconds),
@@ -182,9 +184,17 @@ impl Workshop {
             "coverage": coverage,
             "anomalies": scored.anomalies,
             "retrain": retrain,
+            "shadow": scored.shadow.as_ref().map(|duel| dueled(duel, job.shadow_runs)),
             "seconds": seconds(&scored.seconds),
         });
-        (ending(!scored.shortfalls.is_empty(), scored.shortfalls.clone(), detail), files)
+        let mut reasons = scored.shortfalls.clone();
+        if let Some((duel, fate)) = scored.shadow.as_ref().and_then(|duel| Some((duel, duel.fate.as_ref()?)))
+        {
+            self.metrics.promotion(fate.as_str());
+            reasons.push(format!("version {} ran in shadow: {}", duel.version, fate.as_str()));
+            reasons.extend(fate.reasons());
+        }
+        (ending(!scored.shortfalls.is_empty(), reasons, detail), files)
     }
 
     /// Counts what was read; returns the files for the ledger.
@@ -226,6 +236,33 @@ fn ending(is_short: bool, reasons: Vec<String>, detail: Value) -> Ending {
 
 fn log(progress: Progress) {
     tracing::debug!(step = progress.stage, done = progress.done, total = progress.total, "progress");
+}
+
+fn shadowed(shadow: &Shadowed) -> Value {
+    let run = shadow.run.as_ref();
+    json!({
+        "model_version": shadow.version,
+        "rows": run.ok().map(|run| run.rows),
+        "sha256": run.ok().map(|run| &run.sha256),
+        "error": run.err(),
+    })
+}
+
+fn dueled(duel: &Duel, wanted: usize) -> Value {
+    let figures = |score: &Score| {
+        let coverage: Map<String, Value> =
+            score.coverage.iter().map(|(level, share)| (level.to_string(), json!(share))).collect();
+        json!({ "rows": score.rows, "mase": score.mase, "pinball": score.pinball, "coverage": coverage })
+    };
+    json!({
+        "model_version": duel.version,
+        "champion_version": duel.champion,
+        "runs": duel.runs,
+        "runs_wanted": wanted,
+        "score": duel.scores.as_ref().map(|(own, _)| figures(own)),
+        "champion_score": duel.scores.as_ref().map(|(_, served)| figures(served)),
+        "promotion": duel.fate.as_ref().map(Fate::as_str),
+    })
 }
 
 fn seconds(laps: &[(&'static str, f64)]) -> Value {
@@ -271,6 +308,9 @@ fn fit(fit: &FitReport) -> Value {
         "model_id": fit.model_id,
         "season_length": fit.season_length,
         "steps": fit.steps,
+        "steps_tried": fit.steps_tried,
+        "warm_networks": fit.warm,
+        "validation_error": fit.validation_error,
         "mase": fit.holdout.as_ref().map(|score| score.mase),
         "mase_seasonal_naive": fit.holdout.as_ref().map(|score| score.mase_seasonal_naive),
         "notes": fit.notes,

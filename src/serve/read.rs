@@ -199,25 +199,32 @@ pub(super) async fn forecasts(
 }
 
 /// Which rows of a table beside the forecasts.
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TableQuery {
     limit: Option<usize>,
     offset: Option<u32>,
 }
 
-/// Scores of the runs of a job, the newest run first.
+/// Scores of the runs of a job, and of those of versions in shadow beside them, the newest run first.
 pub(super) async fn scores(
     State(app): State<App>,
     name: Result<Path<String>, PathRejection>,
     query: Result<Query<TableQuery>, QueryRejection>,
 ) -> Answer {
-    let read = |sink: &std::path::Path, job: &str| {
-        let mut rows = publish::read_scores(&publish::scores_path(sink, job)?)?;
-        rows.sort_by_key(|row| std::cmp::Reverse(row.issued_at));
-        Ok(rows.iter().map(wire::score).collect())
-    };
-    table(app, name?.0, query?.0, "scores", read).await
+    let (Path(name), Query(query)) = (name?, query?);
+    let Json(mut answer) = table(app.clone(), name.clone(), query, "scores", scores_in).await?;
+    let in_shadow = |sink: &std::path::Path, job: &str| scores_in(&publish::shadow_root(sink), job);
+    let Json(mut beside) = table(app, name, query, "shadow", in_shadow).await?;
+    answer["shadow"] = beside["shadow"].take();
+    Ok(Json(answer))
+}
+
+/// Scores below the root of a sink, the newest run first.
+fn scores_in(root: &std::path::Path, job: &str) -> Result<Vec<Value>, PublishError> {
+    let mut rows = publish::read_scores(&publish::scores_path(root, job)?)?;
+    rows.sort_by_key(|row| std::cmp::Reverse(row.issued_at));
+    Ok(rows.iter().map(wire::score).collect())
 }
 
 /// Anomalies of a job, the latest first.

@@ -69,6 +69,7 @@ pub(super) fn model(version: &Version) -> Value {
         "version": version.version,
         "champion": version.is_champion,
         "pinned": version.is_pinned,
+        "shadow": version.is_shadow,
         "manifest": manifest,
         "broken": version.manifest.as_ref().err().map(ToString::to_string),
     })

@@ -139,9 +139,11 @@ fn promoted(metrics: &Metrics, result: Result<Promotion, RegistryError>) -> Answ
             Err(Problem::not_found(error.to_string()))
         }
         Err(error @ RegistryError::JobName(_)) => Err(Problem::bad(error.to_string())),
-        Err(error @ (RegistryError::Pinned { .. } | RegistryError::NothingBefore(_))) => {
-            Err(Problem::new(StatusCode::CONFLICT, error.to_string()))
-        }
+        Err(
+            error @ (RegistryError::Pinned { .. }
+            | RegistryError::NothingBefore(_)
+            | RegistryError::Serves { .. }),
+        ) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
         Err(error) => Err(Problem::internal(error)),
     }
 }

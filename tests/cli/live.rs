@@ -36,7 +36,8 @@ fn json(folder: &Path, arguments: &[&str]) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn place() -> tempfile::TempDir {
+/// A folder with data of 20 days and a config.
+fn data() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut rows = String::from("ds,site,y\n");
     for hour in 0..20 * 24 {
@@ -49,6 +50,11 @@ fn place() -> tempfile::TempDir {
     }
     std::fs::write(folder.path().join("s.csv"), rows).unwrap();
     std::fs::write(folder.path().join("daemon.toml"), CONFIG).unwrap();
+    folder
+}
+
+fn place() -> tempfile::TempDir {
+    let folder = data();
     let run = |stage: &str, slot: &str| {
         json(folder.path(), &["run", "a", "-c", "daemon.toml", "--stage", stage, "--slot", slot, "--json"])
     };
@@ -103,4 +109,60 @@ fn a_forecast_is_explained_by_parts_that_add_up() {
     assert!(page.contains("version 1 of job a, status ok") && page.contains("PAST VALUE"), "{page}");
     let unknown = s4cast(folder.path(), &["explain", "souht", "--job", "a", "-c", "daemon.toml"]);
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean 'south'"));
+}
+
+#[test]
+fn under_the_daemon_a_candidate_serves_after_its_runs_in_shadow() {
+    let folder = data();
+    let configure = |kind: &str| {
+        let config = CONFIG.replace("ridge", kind).replace("0 2 * * *", "0 2 16 * *").replace("1h", "6h");
+        let config = format!("{config}promotion = \"shadow\"\nshadow_runs = 3\n");
+        std::fs::write(folder.path().join("daemon.toml"), config).unwrap();
+    };
+    let serve = |span: &str| {
+        let clock = format!("sim:{span}");
+        let output = s4cast(folder.path(), &["serve", "-c", "daemon.toml", "--clock", &clock]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let versions = || {
+        let models = json(folder.path(), &["models", "ls", "--json"])["models"].clone();
+        let name = |one: &serde_json::Value| match (one["serves"] == true, one["shadow"] == true) {
+            (true, _) => "serves",
+            (_, true) => "shadow",
+            _ => "",
+        };
+        models.as_array().unwrap().iter().map(name).collect::<Vec<_>>()
+    };
+    let versions_in = |root: &str| {
+        let runs = s4cast::publish::runs(&folder.path().join(root), "a").unwrap();
+        runs.iter().rev().map(|run| run.metadata["model_version"].clone()).collect::<Vec<_>>().concat()
+    };
+    configure("seasonal_naive");
+    serve("2024-01-15T00:00:00Z..2024-01-16T01:00:00Z");
+    assert_eq!(versions(), ["serves"]);
+    configure("ridge");
+    serve("2024-01-16T01:00:00Z..2024-01-16T13:00:00Z");
+    assert_eq!(versions(), ["serves", "shadow"]);
+    let score = ["score", "--job", "a", "-c", "daemon.toml"];
+    let beside = json(folder.path(), &[&score[..], &["--json"]].concat())["shadow"].clone();
+    assert_eq!(
+        (&beside["model_version"], &beside["champion_version"], &beside["runs"]),
+        (&2.into(), &1.into(), &2.into())
+    );
+    assert!(beside["score"]["pinball"].as_f64() < beside["champion_score"]["pinball"].as_f64(), "{beside}");
+    let page = String::from_utf8(s4cast(folder.path(), &score).stdout).unwrap();
+    assert!(page.contains("version 2, shadow") && page.contains("version 1, serves"), "{page}");
+    serve("2024-01-16T13:00:00Z..2024-01-18T01:00:00Z");
+    assert_eq!(versions(), ["", "serves"]);
+    let runs = json(folder.path(), &["runs", "ls", "-c", "daemon.toml", "--json"])["runs"].clone();
+    let decided =
+        runs.as_array().unwrap().iter().find(|run| run["detail"]["shadow"]["promotion"] == "promoted");
+    let decided = decided.unwrap();
+    assert_eq!((&decided["stage"], &decided["slot"]), (&"score".into(), &"2024-01-17T05:00:00Z".into()));
+    assert_eq!(decided["reasons"][0], "version 2 ran in shadow: promoted");
+    // Shadow runs of the 16th at 06, 12 and 18, of the 17th at 00; those of the job go on with version 2.
+    assert_eq!(versions_in("out/shadow"), "2222");
+    assert!(versions_in("out").ends_with("112222"), "{}", versions_in("out"));
+    let latest = s4cast::publish::latest(&folder.path().join("out"), "a").unwrap().unwrap();
+    assert_eq!(latest.metadata["model_version"], "2");
 }

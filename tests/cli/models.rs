@@ -12,7 +12,7 @@ fn place() -> Place {
     let forecaster = fit(&panel(waves(3, 60)), &spec("ridge", 3, 1)).forecaster;
     let birth = birth("run-1");
     for job in ["load", "load", "load", "sales"] {
-        registry.add(job, &forecaster, &birth).unwrap();
+        registry.add(job, &forecaster, None, &birth).unwrap();
     }
     registry.promote("load", 1, 1_700_000_200_000_000, "first").unwrap();
     registry.promote("load", 2, 1_700_000_300_000_000, "better by 4 %").unwrap();
@@ -62,6 +62,37 @@ fn promotion_rollback_and_pins() {
     assert!(refused.stderr.contains("pinned to version 1"), "{}", refused.stderr);
     place.run("models unpin 1 --job load").expect(0);
     place.run("models promote 3 --job load").expect(0);
+}
+
+#[test]
+fn a_version_is_put_in_shadow_and_taken_out() {
+    let place = place();
+    let begun = place.run("models shadow 3 --job load").expect(0).stdout;
+    assert_eq!(begun, "version 3 of job load runs in shadow from the next forecast on\n");
+    let moved = place.run("models shadow 1 --job load --json").expect(0).json();
+    assert_eq!((&moved["shadow"], &moved["previous"]), (&1.into(), &3.into()));
+    let text = place.run("models ls --job load").expect(0).stdout;
+    assert!(text.lines().any(|line| line.starts_with("load        1  shadow")), "{text}");
+    let models = place.run("models ls --job load --json").expect(0).json()["models"].clone();
+    assert_eq!([0, 1, 2].map(|at| models[at]["shadow"] == true), [true, false, false]);
+    let shown = place.run("models show 1 --job load").expect(0).stdout;
+    assert!(shown.contains("version 1 of job load, in shadow"), "{shown}");
+    let refused = place.run("models shadow 2 --job load").expect(2);
+    assert!(refused.stderr.contains("version 2 of job 'load' serves"), "{}", refused.stderr);
+    place.run("models shadow 9 --job load").expect(66);
+    assert_eq!(
+        place.run("models verify --job load").expect(0).stdout,
+        "3 versions checked, 0 problems found\n"
+    );
+    place.run("models promote 3 --job load").expect(0);
+    assert_eq!(
+        place.run("models gc --job load --keep 0 --json").expect(0).json()["removed"],
+        serde_json::json!([])
+    );
+    let ended = place.run("models unshadow --job load").expect(0).stdout;
+    assert_eq!(ended, "version 1 of job load no longer runs in shadow\n");
+    let ended = place.run("models unshadow --job load").expect(0).stdout;
+    assert_eq!(ended, "no version of job load runs in shadow\n");
 }
 
 #[test]
