@@ -252,22 +252,3 @@ mod tests {
         assert_eq!(within(&[30.0; 9]), quantiles, "without a range");
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn no_quantile_is_further_from_its_median_than_the_series_has_ranged() {
-        let sums = |values: &[f64]| Sums::of(values, Space::Log, 1);
-        let quantiles = array![[1.0, 30.0, 5.6e6], [25.0, 30.0, 36.0]];
-        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, &sums(values));
-        assert_eq!(
-            within(&[20.0, 30.0, f64::NAN, 25.0, 22.0]),
-            array![[20.0, 30.0, 40.0], [25.0, 30.0, 36.0]]
-        );
-        assert_eq!(within(&[20.0, 30.0, f64::NAN, 25.0]), quantiles, "too short to tell");
-        assert_eq!(within(&[30.0; 9]), quantiles, "without a range");
-    }
-}
