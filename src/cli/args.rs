@@ -140,6 +140,21 @@ pub(super) struct SourceArgs {
     /// Target column (default: found by its values)
     #[arg(long, env = "S4CAST_TARGET", value_name = "COLUMN")]
     pub target: Option<String>,
+    /// Columns that are known as far as the target, such as a temperature; repeat the flag or separate by commas
+    #[arg(long, env = "S4CAST_PAST_COVARIATES", value_name = "COLUMN", value_delimiter = ',')]
+    pub past_covariates: Vec<String>,
+    /// Columns that are known in advance, such as a price; rows without a target hold what is to come
+    #[arg(long, env = "S4CAST_FUTURE_COVARIATES", value_name = "COLUMN", value_delimiter = ',')]
+    pub future_covariates: Vec<String>,
+    /// Columns with one value per series, such as a region
+    #[arg(long, env = "S4CAST_STATIC_COVARIATES", value_name = "COLUMN", value_delimiter = ',')]
+    pub static_covariates: Vec<String>,
+    /// Those of these columns whose numbers are names; text is names anyway
+    #[arg(long, env = "S4CAST_CATEGORIES", value_name = "COLUMN", value_delimiter = ',')]
+    pub categories: Vec<String>,
+    /// Columns known in advance that lack values of the horizon: error, last, seasonal, or COLUMN=POLICY [default: error]
+    #[arg(long, env = "S4CAST_MISSING_COVARIATES", value_name = "POLICY", value_delimiter = ',')]
+    pub missing_covariates: Vec<String>,
     /// Frequency, for example 15m, 1h, 1d, 1w, B, MS, ME (default: inferred per series)
     #[arg(long, env = "S4CAST_FREQ", value_name = "STEP")]
     pub freq: Option<String>,
@@ -172,6 +187,11 @@ impl SourceArgs {
         settings.flag(Key::Inputs, self.inputs.clone());
         settings.flag(Key::Time, self.time.clone());
         settings.flag(Key::Target, self.target.clone());
+        settings.flag(Key::PastCovariates, self.past_covariates.clone());
+        settings.flag(Key::FutureCovariates, self.future_covariates.clone());
+        settings.flag(Key::StaticCovariates, self.static_covariates.clone());
+        settings.flag(Key::Categories, self.categories.clone());
+        settings.flag(Key::MissingCovariates, self.missing_covariates.clone());
         settings.flag(Key::Freq, self.freq.clone());
         settings.flag(Key::Tz, self.tz.clone());
         settings.flag(Key::Duplicates, self.duplicates.clone());

@@ -64,7 +64,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 82] = [
+pub(super) static ROWS: [Row; 87] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -81,6 +81,11 @@ pub(super) static ROWS: [Row; 82] = [
     row(Key::OnStale, Table::Source, "on_stale", SUSPECT, "What becomes of a stale series").default("\"warn\""),
     row(Key::FlatSteps, Table::Source, "flat_steps", Shape::Integer, "Equal values at its end from which on a series is flat; left out, none is").example("48"),
     row(Key::OnFlat, Table::Source, "on_flat", SUSPECT, "What becomes of a flat series").default("\"warn\""),
+    row(Key::PastCovariates, Table::Source, "past_covariates", Shape::Texts, "Columns that are known as far as the target: a temperature").flag("--past-covariates").example("[\"temperature\"]"),
+    row(Key::FutureCovariates, Table::Source, "future_covariates", Shape::Texts, "Columns that are known in advance, in rows without a target: a price, a holiday").flag("--future-covariates").example("[\"price\", \"holiday\"]"),
+    row(Key::StaticCovariates, Table::Source, "static_covariates", Shape::Texts, "Columns with one value per series: a region").flag("--static-covariates").example("[\"region\"]"),
+    row(Key::Categories, Table::Source, "categories", Shape::Texts, "Those of these columns whose numbers are names; text is names anyway").flag("--categories").example("[\"store_type\"]"),
+    row(Key::MissingCovariates, Table::Source, "missing_covariates", Shape::Texts, "Known columns that lack values of the horizon: error, last or seasonal, for all or as COLUMN=POLICY").flag("--missing-covariates").default("[\"error\"]"),
     row(Key::Kind, Table::Model, "kind", KINDS, "Forecaster").flag("--model").default("\"auto\""),
     row(Key::Horizon, Table::Model, "horizon", Shape::Integer, "Steps to forecast").flag("--horizon").example("24").required(),
     row(Key::Levels, Table::Model, "levels", Shape::Numbers, "Coverage of the intervals in percent; the first one is that of yhat_lower and yhat_upper").flag("--levels").default("[80, 95]"),

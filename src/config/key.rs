@@ -37,6 +37,16 @@ pub enum Key {
     FlatSteps,
     /// What becomes of a flat series.
     OnFlat,
+    /// Covariates that are known with the target.
+    PastCovariates,
+    /// Covariates that are known in advance.
+    FutureCovariates,
+    /// Covariates that never change.
+    StaticCovariates,
+    /// Covariates whose numbers are names.
+    Categories,
+    /// Policy for covariates that are not known far enough.
+    MissingCovariates,
     /// Name of the model.
     Kind,
     /// Steps to forecast.

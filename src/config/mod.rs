@@ -11,6 +11,7 @@
 
 mod backtest;
 mod check;
+mod covariates;
 mod daemon;
 mod describe;
 mod document;

@@ -19,6 +19,7 @@ impl Check<'_> {
             id: self.many(Key::Id, texts),
             time: self.text(Key::Time),
             target: self.text(Key::Target),
+            covariates: self.covariates(),
             frequency: self.one(Key::Freq, |text| Ok(text.parse()?)),
             duplicates: self.one(Key::Duplicates, policy).unwrap_or_default(),
             gaps: self.one(Key::Gaps, policy).unwrap_or_default(),

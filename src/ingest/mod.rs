@@ -9,14 +9,20 @@
 //! ```text
 //! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
-//!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ fingerprint
+//!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ companions (covariates on the grids)
+//!                 ─▶ fingerprint
 //! ```
+//!
+//! Covariates are read after the targets, a column at a time: the files are read again for each of them, by the same code and
+//! in the same order, so that a row has the same number and a series the same code every time.
 
 mod assemble;
 mod candidate;
 mod cells;
 mod columns;
+mod companions;
 mod complete;
+mod covariate_spec;
 mod decimal;
 mod draft;
 mod files;
@@ -43,6 +49,7 @@ mod timeline;
 mod value;
 mod wanted;
 
+pub use covariate_spec::{CovariateSpec, MissingAhead};
 pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use images::{Images, images};
 pub use sounds::{Sound, sound};
@@ -80,7 +87,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         )));
     }
     let file_rows = rows.file_rows;
-    let assembled = assemble::assemble(rows, &assignment.roles, spec)?;
+    let assembled = assemble::assemble(rows, &sources, &assignment, spec)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
         panel: assembled.panel,
@@ -147,7 +154,7 @@ fn open(files: Vec<files::SourceFile>, skipped: &mut Vec<String>) -> Result<Vec<
 }
 
 /// An instant as messages write it: ISO 8601 with the offset of the zone.
-fn text_of_instant(micros: i64, zone: &TimeZone) -> String {
+pub fn text_of_instant(micros: i64, zone: &TimeZone) -> String {
     match jiff::Timestamp::from_microsecond(micros) {
         Ok(instant) if zone.to_offset(instant) == jiff::tz::Offset::UTC => instant.to_string(),
         Ok(instant) => instant.display_with_offset(zone.to_offset(instant)).to_string(),

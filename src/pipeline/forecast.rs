@@ -4,6 +4,7 @@ use crate::ingest::{self, Stamps};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
 use crate::pipeline::actuals::Actuals;
+use crate::pipeline::ahead;
 use crate::pipeline::correct::Corrections;
 use crate::pipeline::memory::{self, Continued, Key, Page};
 use crate::pipeline::stage::{Context, StageError};
@@ -75,6 +76,9 @@ pub fn forecast(
             seconds: Vec::new(),
         });
     }
+    if fits_first {
+        check_ahead(job, context)?;
+    }
     let trained = fits_first.then(|| train(job, context)).transpose()?;
     let mut clock = StopWatch::start();
     let serving = serving(job, context)?;
@@ -114,6 +118,17 @@ pub fn forecast(
         shortfalls,
         seconds: clock.laps,
     })
+}
+
+/// Whether what should be known in advance is, before a training that would be for nothing.
+fn check_ahead(job: &JobSpec, context: &Context) -> Result<(), StageError> {
+    let (spec, model) = (&job.source.covariates, &job.model);
+    if spec.has_known_ahead() {
+        let as_of = context.moment.issued_at;
+        let reading = context.sources.read(&job.source_name, &job.source, as_of, context.known)?;
+        ahead::complete(&reading.ingested.panel, spec, model.horizon(), model.season_length())?;
+    }
+    Ok(())
 }
 
 /// What forecasts a job.
@@ -223,8 +238,16 @@ fn whole(
             .map_err(|source| StageError::State { path: folder.clone(), source })?;
         publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
     }
+    let horizon = serving.model.as_ref().map_or(&job.model, |(forecaster, _)| forecaster.spec()).horizon();
+    let (covariates, season_length) = (&job.source.covariates, job.model.season_length());
+    let ahead = ahead::complete(&ingested.panel, covariates, horizon, season_length)?;
+    let mut source = SourceReport::of(ingested);
+    source.notes.extend(ahead.notes);
+    if let Some((forecaster, _)) = &serving.model {
+        source.warn(ahead::new_names(forecaster, &ahead.panel));
+    }
     clock.lap("read");
-    let mut forecasts = predict(job, context, serving, &ingested.panel)?;
+    let mut forecasts = predict(job, context, serving, &ahead.panel)?;
     clock.lap("predict");
     let corrections = correct(job, &Actuals::whole(&ingested.panel), as_of, &mut forecasts)?;
     let corrections = corrections.unwrap_or_default();
@@ -243,7 +266,7 @@ fn whole(
     }
     Ok(Made {
         forecasts,
-        source: SourceReport::of(ingested),
+        source,
         id_columns: ingested.panel.id_columns.clone(),
         bytes_read: reading.bytes_read,
         is_remembered: false,
