@@ -4,6 +4,7 @@ mod backtest;
 mod broken;
 mod compare;
 mod config;
+mod covariates;
 mod daemon_config;
 mod forecast;
 mod live;
