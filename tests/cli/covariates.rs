@@ -33,7 +33,7 @@ fn date(day: u32) -> jiff::civil::Date {
 }
 
 /// Two shops with promotions that are known in advance, and an event that is `named` on the first day ahead.
-fn shops(event: &str) -> String {
+pub fn shops(event: &str) -> String {
     let mut text = String::from("shop,ds,y,promo,event\n");
     for shop in 0..2 {
         for day in 0..HISTORY + AHEAD {
