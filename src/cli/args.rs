@@ -173,7 +173,7 @@ pub(super) struct SourceArgs {
     /// How many bad series end the job: a share as 5% or a number [default: 25%]
     #[arg(long, env = "S4CAST_MAX_BAD_SERIES", allow_negative_numbers = true, value_name = "LIMIT")]
     pub max_bad_series: Option<String>,
-    /// Pretend that it is this time: later rows are not read
+    /// Pretend that it is this time: of later rows only what is known in advance is read
     #[arg(long, env = "S4CAST_AS_OF", value_name = "TIME")]
     pub as_of: Option<String>,
     /// Worker threads [default: one per core]

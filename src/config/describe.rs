@@ -75,7 +75,7 @@ pub(super) static ROWS: [Row; 87] = [
     row(Key::Gaps, Table::Source, "gaps", GAPS, "Holes in the time grid").flag("--gaps").default("\"mask\""),
     row(Key::Order, Table::Source, "order", ORDER, "Rows out of order").flag("--order").default("\"sort\""),
     row(Key::MaxBadSeries, Table::Source, "max_bad_series", Shape::IntegerOrText, "Bad series that are left out before the job fails: a share or a number").flag("--max-bad-series").default("\"25%\""),
-    row(Key::AsOf, Table::Source, "as_of", Shape::Instant, "Pretends that it is this time, for one-shot jobs: later rows are not read").flag("--as-of").example("2024-01-31T00:00:00Z"),
+    row(Key::AsOf, Table::Source, "as_of", Shape::Instant, "Pretends that it is this time, for one-shot jobs: of later rows only what is known in advance is read").flag("--as-of").example("2024-01-31T00:00:00Z"),
     row(Key::LatencyOffset, Table::Source, "latency_offset", Shape::Duration, "How long after its end a period is complete; left out, every row counts").example("\"30m\""),
     row(Key::StaleAfter, Table::Source, "stale_after", Shape::Duration, "Age of its last value from which on a series is stale; left out, none is").example("\"2d\""),
     row(Key::OnStale, Table::Source, "on_stale", SUSPECT, "What becomes of a stale series").default("\"warn\""),

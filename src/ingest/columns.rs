@@ -19,6 +19,14 @@ pub(super) struct Assignment {
     pub(super) notes: Vec<String>,
 }
 
+impl Assignment {
+    /// The same with a covariate in the place of the target.
+    pub(super) fn with_covariate(&self, column: &Companion) -> Assignment {
+        let roles = Roles { targets: vec![column.name.clone()], ..self.roles.clone() };
+        Assignment { roles, layout: Layout::Long, covariates: Vec::new(), notes: Vec::new() }
+    }
+}
+
 /// A column that comes with the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Companion {

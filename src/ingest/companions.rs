@@ -9,7 +9,7 @@ use super::problems::{Kind, Reason};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
 use super::source::Source;
-use super::spec::{Duplicates, IngestError, Layout, Roles};
+use super::spec::{Duplicates, IngestError};
 use super::text_of_instant;
 use crate::series::covariate::{Covariate, Known, Row, Values};
 use crate::series::{Series, Verdict};
@@ -52,9 +52,7 @@ impl Companions<'_> {
         placed: &mut [Placed],
         context: &draft::Context<'_>,
     ) -> Result<Option<Vec<Arc<str>>>, IngestError> {
-        let roles = Roles { targets: vec![column.name.clone()], ..self.assignment.roles.clone() };
-        let assignment =
-            Assignment { roles, layout: Layout::Long, covariates: Vec::new(), notes: Vec::new() };
+        let assignment = self.assignment.with_covariate(column);
         let names = column.is_category.then(Names::default);
         let mut rows = Rows::read_as(self.sources, &assignment, names)?;
         let decoded = rows.timeline.decide().map_err(|problem| {
@@ -95,12 +93,14 @@ fn leave_out(placed: &mut Placed, reasons: Vec<Reason>) {
     placed.reasons = reasons;
 }
 
-/// The reason with its column, where it does not name it.
+/// The reason with its column, where it does not name it. Names are taken for numbers where a sample of the column is empty.
 fn of_column(name: &str, reason: Reason) -> Reason {
-    match reason.kind {
-        Kind::Cell => reason,
-        kind => Reason { kind, text: format!("column {name}: {}", reason.text) },
-    }
+    let Reason { kind, text } = reason;
+    let text = match kind {
+        Kind::Cell => format!("{text}; if the cells of {name} are names, list it under categories"),
+        _ => format!("column {name}: {text}"),
+    };
+    Reason { kind, text }
 }
 
 /// The values of a draft on the grid of its series.

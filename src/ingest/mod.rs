@@ -126,6 +126,9 @@ pub fn look(spec: &SourceSpec) -> Result<Look, IngestError> {
     let assignment = columns::assign(&sources, spec)?;
     for source in &sources {
         wanted::Wanted::new(source, &assignment)?;
+        for column in &assignment.covariates {
+            wanted::Wanted::new(source, &assignment.with_covariate(column))?;
+        }
     }
     let files = sources.into_iter().map(|source| source.file.name).collect();
     Ok(Look { files, roles: assignment.roles })
