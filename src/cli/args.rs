@@ -140,6 +140,42 @@ pub(super) struct SourceArgs {
     /// Target column (default: found by its values)
     #[arg(long, env = "S4CAST_TARGET", value_name = "COLUMN")]
     pub target: Option<String>,
+    /// Columns that are known as far as the target, such as a temperature; repeat the flag or separate by commas
+    #[arg(long, env = "S4CAST_PAST_COVARIATES", value_name = "COLUMN", value_delimiter = ',')]
+    pub past_covariates: Vec<String>,
+    /// Columns that are known in advance, such as a price; rows without a target hold what is to come
+    #[arg(long, env = "S4CAST_FUTURE_COVARIATES", value_name = "COLUMN", value_delimiter = ',')]
+    pub future_covariates: Vec<String>,
+    /// Columns with one value per series, such as a region
+    #[arg(long, env = "S4CAST_STATIC_COVARIATES", value_name = "COLUMN", value_delimiter = ',')]
+    pub static_covariates: Vec<String>,
+    /// Those of these columns whose numbers are names; text is names anyway
+    #[arg(long, env = "S4CAST_CATEGORIES", value_name = "COLUMN", value_delimiter = ',')]
+    pub categories: Vec<String>,
+    /// Columns known in advance that lack values of the horizon: error, last, seasonal, or COLUMN=POLICY [default: error]
+    #[arg(long, env = "S4CAST_MISSING_COVARIATES", value_name = "POLICY", value_delimiter = ',')]
+    pub missing_covariates: Vec<String>,
+    /// Sums that are forecast with the series: total, and levels, each some id columns joined by /
+    #[arg(long, env = "S4CAST_HIERARCHY", value_name = "LEVEL", value_delimiter = ',')]
+    pub hierarchy: Vec<String>,
+    /// How forecasts of a hierarchy are made to add up: bottom_up, wls_var, mint_shrink, … [default: wls_var]
+    #[arg(long, env = "S4CAST_RECONCILE", value_name = "METHOD")]
+    pub reconcile: Option<String>,
+    /// Cycles of the calendar: auto, minute, hour, weekday, monthday, month, week, year
+    #[arg(long, env = "S4CAST_CALENDAR", value_name = "CYCLE", value_delimiter = ',')]
+    pub calendar: Vec<String>,
+    /// Public holidays by country, such as DE; US=names has a column for each of them
+    #[arg(long, env = "S4CAST_HOLIDAYS", value_name = "COUNTRY", value_delimiter = ',')]
+    pub holidays: Vec<String>,
+    /// Files of events: iCal, or CSV with columns ds and event
+    #[arg(long, env = "S4CAST_EVENTS", value_name = "FILE", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// Days before a holiday or event that have columns of their own [default: 0]
+    #[arg(long, env = "S4CAST_DAYS_BEFORE", value_name = "DAYS")]
+    pub days_before: Option<String>,
+    /// Days after it [default: 0]
+    #[arg(long, env = "S4CAST_DAYS_AFTER", value_name = "DAYS")]
+    pub days_after: Option<String>,
     /// Frequency, for example 15m, 1h, 1d, 1w, B, MS, ME (default: inferred per series)
     #[arg(long, env = "S4CAST_FREQ", value_name = "STEP")]
     pub freq: Option<String>,
@@ -158,7 +194,7 @@ pub(super) struct SourceArgs {
     /// How many bad series end the job: a share as 5% or a number [default: 25%]
     #[arg(long, env = "S4CAST_MAX_BAD_SERIES", allow_negative_numbers = true, value_name = "LIMIT")]
     pub max_bad_series: Option<String>,
-    /// Pretend that it is this time: later rows are not read
+    /// Pretend that it is this time: of later rows only what is known in advance is read
     #[arg(long, env = "S4CAST_AS_OF", value_name = "TIME")]
     pub as_of: Option<String>,
     /// Worker threads [default: one per core]
@@ -172,6 +208,18 @@ impl SourceArgs {
         settings.flag(Key::Inputs, self.inputs.clone());
         settings.flag(Key::Time, self.time.clone());
         settings.flag(Key::Target, self.target.clone());
+        settings.flag(Key::PastCovariates, self.past_covariates.clone());
+        settings.flag(Key::FutureCovariates, self.future_covariates.clone());
+        settings.flag(Key::StaticCovariates, self.static_covariates.clone());
+        settings.flag(Key::Categories, self.categories.clone());
+        settings.flag(Key::MissingCovariates, self.missing_covariates.clone());
+        settings.flag(Key::Hierarchy, self.hierarchy.clone());
+        settings.flag(Key::Reconcile, self.reconcile.clone());
+        settings.flag(Key::Calendar, self.calendar.clone());
+        settings.flag(Key::Holidays, self.holidays.clone());
+        settings.flag(Key::Events, self.events.clone());
+        settings.flag(Key::DaysBefore, self.days_before.clone());
+        settings.flag(Key::DaysAfter, self.days_after.clone());
         settings.flag(Key::Freq, self.freq.clone());
         settings.flag(Key::Tz, self.tz.clone());
         settings.flag(Key::Duplicates, self.duplicates.clone());

@@ -5,10 +5,10 @@ use crate::cli::models::Standing;
 use crate::ingest::{Ingested, Layout};
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{JobReport, SourceReport};
+use crate::pipeline::{CovariateReport, JobReport, SourceReport};
 use crate::publish::SCHEMA_VERSION;
 use crate::registry::{Event, Manifest, Version};
-use crate::series::{Quality, Verdict};
+use crate::series::{Known, Quality, Verdict};
 use serde_json::{Map, Value, json};
 
 /// What a job did.
@@ -59,9 +59,25 @@ pub(super) fn source(source: &SourceReport) -> Value {
             Layout::Wide => "wide",
         },
         "roles": { "id": source.roles.id, "time": source.roles.time, "targets": source.roles.targets },
+        "covariates": source.covariates.iter().map(covariate).collect::<Vec<_>>(),
         "first_ds": source.span.map(|(first, _)| shown(first)),
         "last_ds": source.span.map(|(_, last)| shown(last)),
         "fingerprint": source.fingerprint,
+    })
+}
+
+fn covariate(covariate: &CovariateReport) -> Value {
+    json!({
+        "column": covariate.name,
+        "known": match covariate.known {
+            Known::Past => "past",
+            Known::Future => "future",
+            Known::Static => "static",
+        },
+        "values": if covariate.names.is_some() { "category" } else { "number" },
+        "names": covariate.names,
+        "missing": covariate.missing,
+        "steps_ahead": (covariate.known == Known::Future).then_some([covariate.ahead.0, covariate.ahead.1]),
     })
 }
 

@@ -5,7 +5,8 @@ use crate::cli::error::plain;
 use crate::ingest::Layout;
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelKind;
-use crate::pipeline::{JobReport, SourceReport};
+use crate::pipeline::{CovariateReport, JobReport, SourceReport};
+use crate::series::Known;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -34,6 +35,10 @@ pub(super) fn source(page: &mut Page, source: &SourceReport) {
         format!("{}, {}, {series} usable series{span}", count(files, "file"), count(rows, "row")),
     );
     page.line("", columns(source));
+    for one in source.covariates.iter().take(SHOWN) {
+        page.line("", format!("covariate {}", covariate(one)));
+    }
+    page.rest("", source.covariates.len(), "covariates");
     for (id, reasons) in source.quarantined.iter().take(SHOWN) {
         page.line("Left out", format!("series {id}: {}", reasons.join("; ")));
     }
@@ -59,6 +64,22 @@ fn columns(source: &SourceReport) -> String {
         (Layout::Long, targets) => format!("target {}", targets.join(", ")),
     };
     format!("time {}{id}, {targets}", roles.time)
+}
+
+/// What a covariate is, and how much of it there is.
+fn covariate(covariate: &CovariateReport) -> String {
+    let known = match (covariate.known, covariate.ahead) {
+        (Known::Past, _) => "known as far as the target".into(),
+        (Known::Static, _) => "one value per series".into(),
+        (Known::Future, (least, most)) if least == most => format!("known {} ahead", count(most, "step")),
+        (Known::Future, (least, most)) => format!("known {least} to {most} steps ahead"),
+    };
+    let values = covariate.names.map_or("numbers".into(), |names| count(names, "name"));
+    let missing = match covariate.missing {
+        0 => String::new(),
+        missing => format!(", {missing} missing"),
+    };
+    format!("{}: {values}, {known}{missing}", covariate.name)
 }
 
 fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {

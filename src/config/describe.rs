@@ -64,7 +64,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 84] = [
+pub(super) static ROWS: [Row; 96] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -75,12 +75,24 @@ pub(super) static ROWS: [Row; 84] = [
     row(Key::Gaps, Table::Source, "gaps", GAPS, "Holes in the time grid").flag("--gaps").default("\"mask\""),
     row(Key::Order, Table::Source, "order", ORDER, "Rows out of order").flag("--order").default("\"sort\""),
     row(Key::MaxBadSeries, Table::Source, "max_bad_series", Shape::IntegerOrText, "Bad series that are left out before the job fails: a share or a number").flag("--max-bad-series").default("\"25%\""),
-    row(Key::AsOf, Table::Source, "as_of", Shape::Instant, "Pretends that it is this time, for one-shot jobs: later rows are not read").flag("--as-of").example("2024-01-31T00:00:00Z"),
+    row(Key::AsOf, Table::Source, "as_of", Shape::Instant, "Pretends that it is this time, for one-shot jobs: of later rows only what is known in advance is read").flag("--as-of").example("2024-01-31T00:00:00Z"),
     row(Key::LatencyOffset, Table::Source, "latency_offset", Shape::Duration, "How long after its end a period is complete; left out, every row counts").example("\"30m\""),
     row(Key::StaleAfter, Table::Source, "stale_after", Shape::Duration, "Age of its last value from which on a series is stale; left out, none is").example("\"2d\""),
     row(Key::OnStale, Table::Source, "on_stale", SUSPECT, "What becomes of a stale series").default("\"warn\""),
     row(Key::FlatSteps, Table::Source, "flat_steps", Shape::Integer, "Equal values at its end from which on a series is flat; left out, none is").example("48"),
     row(Key::OnFlat, Table::Source, "on_flat", SUSPECT, "What becomes of a flat series").default("\"warn\""),
+    row(Key::PastCovariates, Table::Source, "past_covariates", Shape::Texts, "Columns that are known as far as the target: a temperature").flag("--past-covariates").example("[\"temperature\"]"),
+    row(Key::FutureCovariates, Table::Source, "future_covariates", Shape::Texts, "Columns that are known in advance, in rows without a target: a price, a holiday").flag("--future-covariates").example("[\"price\", \"holiday\"]"),
+    row(Key::StaticCovariates, Table::Source, "static_covariates", Shape::Texts, "Columns with one value per series: a region").flag("--static-covariates").example("[\"region\"]"),
+    row(Key::Categories, Table::Source, "categories", Shape::Texts, "Those of these columns whose numbers are names; text is names anyway").flag("--categories").example("[\"store_type\"]"),
+    row(Key::MissingCovariates, Table::Source, "missing_covariates", Shape::Texts, "Known columns that lack values of the horizon: error, last or seasonal, for all or as COLUMN=POLICY").flag("--missing-covariates").default("[\"error\"]"),
+    row(Key::Hierarchy, Table::Source, "hierarchy", Shape::Texts, "Sums that are forecast with the series: total, and levels, each some id columns joined by /").flag("--hierarchy").example("[\"region\", \"region/store\"]"),
+    row(Key::Reconcile, Table::Source, "reconcile", Shape::Text, "How forecasts of a hierarchy are made to add up").flag("--reconcile").default("\"wls_var\""),
+    row(Key::Calendar, Table::Source, "calendar", Shape::Texts, "Cycles of the calendar as covariates: auto, minute, hour, weekday, monthday, month, week, year").flag("--calendar").example("[\"auto\"]"),
+    row(Key::Holidays, Table::Source, "holidays", Shape::Texts, "Public holidays as covariates, by country; US=names has one column for each holiday").flag("--holidays").example("[\"DE\"]"),
+    row(Key::Events, Table::Source, "events", Shape::Paths, "Files of events as covariates: iCal, or CSV with columns ds and event").flag("--events").example("[\"sales.ics\"]"),
+    row(Key::DaysBefore, Table::Source, "days_before", Shape::Integer, "Days before a holiday or event that have columns of their own").flag("--days-before").default("0"),
+    row(Key::DaysAfter, Table::Source, "days_after", Shape::Integer, "Days after it").flag("--days-after").default("0"),
     row(Key::Kind, Table::Model, "kind", KINDS, "Forecaster").flag("--model").default("\"auto\""),
     row(Key::Horizon, Table::Model, "horizon", Shape::Integer, "Steps to forecast").flag("--horizon").example("24").required(),
     row(Key::Levels, Table::Model, "levels", Shape::Numbers, "Coverage of the intervals in percent; the first one is that of yhat_lower and yhat_upper").flag("--levels").default("[80, 95]"),

@@ -37,6 +37,30 @@ pub enum Key {
     FlatSteps,
     /// What becomes of a flat series.
     OnFlat,
+    /// Covariates that are known with the target.
+    PastCovariates,
+    /// Covariates that are known in advance.
+    FutureCovariates,
+    /// Covariates that never change.
+    StaticCovariates,
+    /// Covariates whose numbers are names.
+    Categories,
+    /// Policy for covariates that are not known far enough.
+    MissingCovariates,
+    /// Levels of sums.
+    Hierarchy,
+    /// How forecasts of sums are reconciled.
+    Reconcile,
+    /// Cycles of the calendar.
+    Calendar,
+    /// Public holidays.
+    Holidays,
+    /// Files of events.
+    Events,
+    /// Days before holidays and events that have columns of their own.
+    DaysBefore,
+    /// Days after them.
+    DaysAfter,
     /// Name of the model.
     Kind,
     /// Steps to forecast.

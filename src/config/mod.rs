@@ -9,8 +9,10 @@
 //!                     └─▶ schema, render (JSON Schema; comments of `s4cast init`)
 //! ```
 
+mod almanac;
 mod backtest;
 mod check;
+mod covariates;
 mod daemon;
 mod describe;
 mod document;

@@ -48,6 +48,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
         unreachable!("a missing value is a problem");
     };
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
+    let source = source.reaching(model.horizon());
     let job = Job { source, model, output, save_model, quality, config_file, config_sha256 };
     Ok(Launch { job, threads })
 }

@@ -3,7 +3,8 @@
 use crate::config::Key;
 use crate::config::check::{Check, policy, whole};
 use crate::config::words::{self, Wrong};
-use crate::ingest::{Flat, SourceSpec, Stale, SuspectAction};
+use crate::hierarchy::Method;
+use crate::ingest::{Flat, SourceSpec, Stale, SumsSpec, SuspectAction};
 use jiff::tz::TimeZone;
 
 impl Check<'_> {
@@ -19,6 +20,9 @@ impl Check<'_> {
             id: self.many(Key::Id, texts),
             time: self.text(Key::Time),
             target: self.text(Key::Target),
+            covariates: self.covariates(),
+            almanac: self.almanac(),
+            sums: self.sums(),
             frequency: self.one(Key::Freq, |text| Ok(text.parse()?)),
             duplicates: self.one(Key::Duplicates, policy).unwrap_or_default(),
             gaps: self.one(Key::Gaps, policy).unwrap_or_default(),
@@ -30,6 +34,26 @@ impl Check<'_> {
             stale: self.stale(),
             flat: self.flat(),
             ..SourceSpec::new(self.many(Key::Inputs, texts))
+        }
+    }
+
+    /// Which sums are forecast; the total is always among them.
+    fn sums(&mut self) -> SumsSpec {
+        let level = |text: &str| match text.trim() {
+            "total" => Ok(Vec::new()),
+            text => Ok(text.split('/').map(|column| column.trim().to_owned()).collect()),
+        };
+        let levels: Vec<Vec<String>> = self.many(Key::Hierarchy, level);
+        let method = self.one(Key::Reconcile, |text| Ok(text.parse::<Method>()?));
+        if let Some(item) = self.settings.get(Key::Reconcile).first()
+            && levels.is_empty()
+        {
+            let help = "write for example hierarchy = [\"total\"]";
+            self.problem(Key::Reconcile, item, Wrong::new("reconcile without hierarchy".into(), help));
+        }
+        SumsSpec {
+            levels: (!levels.is_empty()).then_some(levels),
+            method: method.unwrap_or(SumsSpec::default().method),
         }
     }
 

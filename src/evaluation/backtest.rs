@@ -14,7 +14,7 @@ use crate::model::forecaster::{Control, Forecaster, ModelError};
 use crate::model::report::Progress;
 use crate::model::season;
 use crate::model::spec::{ModelKind, ModelSpec};
-use crate::series::{Frequency, Panel, Series, SeriesForecast};
+use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast};
 use ndarray::s;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -59,6 +59,9 @@ pub struct ModelResult {
     fitted: Option<Forecaster>,
 }
 
+/// What production does with forecasts of a panel before it publishes them; or why it would not.
+pub type Finish<'a> = &'a dyn Fn(Forecasts, &Panel, &ModelSpec) -> Result<Forecasts, String>;
+
 /// A backtest under way.
 pub struct Backtest<'a> {
     panel: &'a Panel,
@@ -70,6 +73,7 @@ pub struct Backtest<'a> {
     seasons: BTreeMap<String, usize>,
     /// In the order in which they run: seasonal naive first, for the others are held against it.
     models: Vec<ModelResult>,
+    finish: Finish<'a>,
 }
 
 impl<'a> Backtest<'a> {
@@ -98,7 +102,14 @@ impl<'a> Backtest<'a> {
             }
         };
         let models = kinds.into_iter().map(model).collect();
-        Ok(Backtest { panel, spec, windows, next: 0, seasons: BTreeMap::new(), models })
+        let finish: Finish<'a> = &|forecasts, _, _| Ok(forecasts);
+        Ok(Backtest { panel, spec, windows, next: 0, seasons: BTreeMap::new(), models, finish })
+    }
+
+    /// The same with forecasts finished as production does; those of seasonal naive, which all are held against, stay as they
+    /// are.
+    pub fn finished_by(self, finish: Finish<'a>) -> Backtest<'a> {
+        Backtest { finish, ..self }
     }
 
     /// Works the next window, the oldest first: one outcome per model and series that something comes after, ascending by
@@ -126,7 +137,10 @@ impl<'a> Backtest<'a> {
             watch(Progress { stage: "backtesting", done, total });
             let spec = self.spec.models.iter().find(|spec| spec.kind() == self.models[place].model);
             let Some(spec) = spec else { continue };
-            let Some(forecasts) = self.models[place].forecast(&known, spec, fits, number)? else { continue };
+            let Some(forecasts) = self.models[place].forecast(&known, spec, fits, number, self.finish)?
+            else {
+                continue;
+            };
             for (series, outcome) in self.outcomes(forecasts, place, number) {
                 if self.models[place].model == ModelKind::SeasonalNaive {
                     naive.insert(series, outcome.forecast.point.clone());
@@ -223,6 +237,7 @@ impl ModelResult {
         spec: &ModelSpec,
         fits: bool,
         window: usize,
+        finish: Finish<'_>,
     ) -> Result<Option<Vec<SeriesForecast>>, BacktestError> {
         if fits || self.fitted.is_none() {
             let start = Instant::now();
@@ -247,7 +262,17 @@ impl ModelResult {
         }
         let Some(fitted) = &self.fitted else { return Ok(None) };
         let start = Instant::now();
-        let forecasts = fitted.predict(known).series;
+        let mut forecasts = Ok(fitted.predict(known));
+        if self.model != ModelKind::SeasonalNaive {
+            forecasts = forecasts.and_then(|forecasts| finish(forecasts, known, spec));
+        }
+        let forecasts = match forecasts {
+            Ok(forecasts) => forecasts.series,
+            Err(error) => {
+                self.notes.push(format!("window {window}: {error}"));
+                return Ok(None);
+            }
+        };
         self.predict_seconds += start.elapsed().as_secs_f64();
         Ok(Some(forecasts))
     }

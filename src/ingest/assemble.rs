@@ -1,5 +1,7 @@
 //! Rows to series: groups by id, judges every series, and decides whether enough of them can be used.
 
+use super::columns::Assignment;
+use super::companions::Companions;
 use super::complete::Gate;
 use super::draft::{self, Draft};
 use super::fingerprint::fingerprint;
@@ -8,7 +10,8 @@ use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
-use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Roles, SourceSpec};
+use super::source::Source;
+use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, SourceSpec};
 use super::timeline::{Decoded, NO_TIME};
 use super::{suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
@@ -40,8 +43,14 @@ pub(super) struct LeftOut {
     pub(super) changes_at: i64,
 }
 
-/// Builds the panel of all rows, or says why too few series can be used.
-pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Result<Assembled, IngestError> {
+/// Builds the panel of all rows, or says why too few series can be used. The sources are read again for covariates.
+pub(super) fn assemble(
+    mut rows: Rows,
+    sources: &[Source],
+    assignment: &Assignment,
+    spec: &SourceSpec,
+) -> Result<Assembled, IngestError> {
+    let roles = &assignment.roles;
     let whole_column =
         |problem| refused(vec![format!("{}: column {}: {problem}", rows.first_file(), roles.time)]);
     let decoded = rows.timeline.decide().map_err(whole_column)?;
@@ -83,7 +92,9 @@ pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Resu
     let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
     let declared = spec.frequency.is_some();
     let rules = suspect::Rules::of(spec);
-    let grid_context = grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared, rules };
+    let goes_ahead = spec.covariates.has_known_ahead();
+    let grid_context =
+        grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared, rules, goes_ahead };
     let mut left_out = LeftOut::of(&drafts);
     if let Some(gate) = gate {
         let again = |code: u32, limit| Draft::new(code, raw[code as usize].clone(), limit, &context);
@@ -107,6 +118,9 @@ pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Resu
     let mut placed: Vec<Placed> =
         drafts.into_par_iter().map(|draft| with_keys(draft.code, draft, &grid_context)).collect();
     placed.par_sort_by(|a, b| a.quality.unique_id.cmp(&b.quality.unique_id));
+    let companions = Companions { sources, assignment, as_of: spec.as_of };
+    let (covariates, missing) = companions.attach(&mut placed, &context)?;
+    notes.extend(missing);
     limit(&placed, &rows, spec.max_bad_series)?;
     if let (Some(majority), Some(note)) = (majority, borrowed_note(&placed)) {
         notes.push(format!("{note} the frequency {majority} of the others"));
@@ -121,8 +135,8 @@ pub(super) fn assemble(mut rows: Rows, roles: &Roles, spec: &SourceSpec) -> Resu
     let (quality, series): (Vec<Quality>, Vec<Option<Series>>) =
         placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();
     let series: Vec<Series> = series.into_iter().flatten().collect();
-    let fingerprint = fingerprint(&series);
-    let panel = Panel { id_columns: roles.id.clone(), series, zone, marks, covariates: Vec::new() };
+    let fingerprint = fingerprint(&series, &covariates);
+    let panel = Panel { id_columns: roles.id.clone(), series, zone, marks, covariates };
     Ok(Assembled { panel, quality, notes, fingerprint, times_are: format!("{decoded:?}"), left_out })
 }
 

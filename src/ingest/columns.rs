@@ -5,6 +5,7 @@ use super::files::{data, usage};
 use super::source::{ColumnType, Source};
 use super::spec::{IngestError, Layout, Roles, SourceSpec};
 use super::time;
+use crate::series::Known;
 use polars::prelude::DataFrame;
 use std::collections::HashSet;
 
@@ -13,7 +14,26 @@ use std::collections::HashSet;
 pub(super) struct Assignment {
     pub(super) roles: Roles,
     pub(super) layout: Layout,
+    /// Columns that come with the target.
+    pub(super) covariates: Vec<Companion>,
     pub(super) notes: Vec<String>,
+}
+
+impl Assignment {
+    /// The same with a covariate in the place of the target.
+    pub(super) fn with_covariate(&self, column: &Companion) -> Assignment {
+        let roles = Roles { targets: vec![column.name.clone()], ..self.roles.clone() };
+        Assignment { roles, layout: Layout::Long, covariates: Vec::new(), notes: Vec::new() }
+    }
+}
+
+/// A column that comes with the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Companion {
+    pub(super) name: String,
+    pub(super) known: Known,
+    /// Whether its values are names.
+    pub(super) is_category: bool,
 }
 
 /// Finds the roles of the columns of the first file that has rows, the columns of its path included; the other files
@@ -62,6 +82,8 @@ fn unshared(first: &Source, sources: &[Source]) -> Option<String> {
 struct Search {
     file: String,
     columns: Vec<Candidate>,
+    /// How many of them stand in the file; the others are parts of its path.
+    in_file: usize,
     /// Whether any time stands twice in the sample, per column.
     repeats: Vec<bool>,
 }
@@ -83,13 +105,14 @@ impl Search {
             });
             repeats.push(series.is_some_and(has_repeats));
         }
+        let in_file = columns.len();
         for (name, _) in &source.file.hive {
             if !columns.iter().any(|column| column.name == *name) {
                 columns.push(Candidate::of_path(name));
                 repeats.push(true);
             }
         }
-        Search { file: source.file.name.clone(), columns, repeats }
+        Search { file: source.file.name.clone(), columns, in_file, repeats }
     }
 
     fn assign(&self, spec: &SourceSpec) -> Result<Assignment, IngestError> {
@@ -109,6 +132,9 @@ impl Search {
         let mut id = spec.id.iter().map(|name| flagged("--id", name)).collect::<Result<Vec<usize>, _>>()?;
         let time = spec.time.as_deref().map(|name| flagged("--time", name)).transpose()?;
         let target = spec.target.as_deref().map(|name| flagged("--target", name)).transpose()?;
+        let companions = &spec.covariates.columns;
+        let companions = companions.iter().map(|(name, known)| Ok((flagged(flag_of(*known), name)?, *known)));
+        let companions = companions.collect::<Result<Vec<(usize, Known)>, IngestError>>()?;
 
         let time = match time {
             Some(time) => time,
@@ -132,6 +158,7 @@ impl Search {
             None => self.targets(&taken, id.is_empty(), &mut notes)?,
         };
         taken.extend(&targets);
+        let covariates = self.companions(&companions, layout, spec)?;
         let name = |&at: &usize| self.columns[at].name.clone();
         let ignored: Vec<String> =
             (0..self.columns.len()).filter(|at| !taken.contains(at)).map(|at| name(&at)).collect();
@@ -145,7 +172,53 @@ impl Search {
             time: name(&time),
             targets: targets.iter().map(name).collect(),
         };
-        Ok(Assignment { roles, layout, notes })
+        Ok(Assignment { roles, layout, covariates, notes })
+    }
+
+    /// The columns that come with the target, with what their values are.
+    fn companions(
+        &self,
+        columns: &[(usize, Known)],
+        layout: Layout,
+        spec: &SourceSpec,
+    ) -> Result<Vec<Companion>, IngestError> {
+        if layout == Layout::Wide && !columns.is_empty() {
+            return Err(usage(format!(
+                "{}: covariates need one row per series and time, and this table has a column per series; name the one \
+                 target with --target, or write the table in long form",
+                self.file
+            )));
+        }
+        let mut categories = Vec::new();
+        for name in &spec.covariates.categories {
+            let at = self.flagged("--categories", name)?;
+            if !columns.iter().any(|(column, _)| *column == at) {
+                return Err(usage(format!(
+                    "{}: column '{name}' is among the categories and no covariate; name it under --past-covariates, \
+                     --future-covariates or --static-covariates too",
+                    self.file
+                )));
+            }
+            categories.push(at);
+        }
+        let companion = |&(at, known): &(usize, Known)| {
+            let column = &self.columns[at];
+            let (file, name) = (&self.file, column.name.clone());
+            if at >= self.in_file {
+                return Err(usage(format!(
+                    "{file}: '{name}' is a part of the path, and a covariate is a column of the file; write it as one"
+                )));
+            }
+            let is_named = categories.contains(&at);
+            if column.kind == Kind::Time && !is_named {
+                return Err(data(format!(
+                    "{file}: column '{name}' holds times, and a covariate is a number, a yes or no, or a name; with \
+                     --categories {name} every time is a name"
+                )));
+            }
+            Ok(Companion { name, known, is_category: is_named || column.kind == Kind::Text })
+        };
+        columns.iter().map(companion).collect()
     }
 
     /// The column that a flag names; letter case may differ where that is unambiguous.
@@ -299,6 +372,15 @@ impl Search {
         let words: Vec<String> =
             free.map(|column| format!("{} ({})", column.name, column.kind.words())).collect();
         if words.is_empty() { "no columns".to_owned() } else { shortened(&words) }
+    }
+}
+
+/// The flag that names a column of that kind.
+fn flag_of(known: Known) -> &'static str {
+    match known {
+        Known::Past => "--past-covariates",
+        Known::Future => "--future-covariates",
+        Known::Static => "--static-covariates",
     }
 }
 

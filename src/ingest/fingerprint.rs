@@ -1,7 +1,7 @@
 //! The identity of a panel: the same series give the same text, however the files were laid out, and a panel that goes on
 //! need not be read again for it.
 
-use crate::series::Series;
+use crate::series::{Covariate, Series};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -51,8 +51,6 @@ impl Chain {
         let (times, values) = buffer.split_at_mut(8 * self.times.len());
         let words = times.chunks_exact_mut(8).zip(&self.times);
         words.for_each(|(slot, time)| slot.copy_from_slice(&time.to_le_bytes()));
-        // There are many NaNs and two zeros, but one missing value and one nothing.
-        let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() };
         let words = values.chunks_exact_mut(8).zip(&self.values);
         words.for_each(|(slot, value)| slot.copy_from_slice(&bits(*value).to_le_bytes()));
         let mut hash = Sha256::new();
@@ -79,12 +77,40 @@ pub fn fingerprint_of(chains: &[Chain]) -> String {
     let digests: Vec<[u8; 32]> = chains.par_iter().map(Chain::digest).collect();
     let mut hash = Sha256::new();
     digests.iter().for_each(|digest| hash.update(digest));
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(hash)
 }
 
-/// The identity of series that ascend by id, as [`fingerprint_of`].
-pub(super) fn fingerprint(series: &[Series]) -> String {
-    fingerprint_of(&chains(series))
+/// The identity of series that ascend by id, as [`fingerprint_of`]; of that and of the covariates, where there are some.
+pub(super) fn fingerprint(series: &[Series], covariates: &[Covariate]) -> String {
+    let targets = fingerprint_of(&chains(series));
+    if covariates.is_empty() {
+        return targets;
+    }
+    let digests: Vec<[u8; 32]> = series.par_iter().map(covariates_of).collect();
+    let mut hash = Sha256::new();
+    hash.update(targets);
+    covariates.iter().for_each(|covariate| hash.update(format!("{covariate:?}")));
+    digests.iter().for_each(|digest| hash.update(digest));
+    hex(hash)
+}
+
+/// Hash of the covariates of a series.
+fn covariates_of(series: &Series) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for row in &series.covariates {
+        hash.update((row.values().len() as u64).to_le_bytes());
+        row.values().iter().for_each(|value| hash.update(bits(*value).to_le_bytes()));
+    }
+    hash.finalize().into()
+}
+
+/// There are many NaNs and two zeros, but one missing value and one nothing.
+fn bits(value: f64) -> u64 {
+    if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -105,17 +131,34 @@ mod tests {
 
     #[test]
     fn one_for_equal_series_and_another_for_a_moved_value() {
-        let base = fingerprint(&[series(vec![0.0, f64::NAN])]);
-        assert_eq!(base, fingerprint(&[series(vec![-0.0, -f64::NAN])]));
-        assert_ne!(base, fingerprint(&[series(vec![f64::NAN, 0.0])]));
-        assert_ne!(base, fingerprint(&[series(vec![0.0])]));
+        let base = fingerprint(&[series(vec![0.0, f64::NAN])], &[]);
+        assert_eq!(base, fingerprint(&[series(vec![-0.0, -f64::NAN])], &[]));
+        assert_ne!(base, fingerprint(&[series(vec![f64::NAN, 0.0])], &[]));
+        assert_ne!(base, fingerprint(&[series(vec![0.0])], &[]));
         assert_eq!(base.len(), 64);
+    }
+
+    #[test]
+    fn covariates_are_data() {
+        use crate::series::covariate::{Known, Row, Values};
+        let covariate =
+            |name: &str| Covariate { name: name.into(), known: Known::Future, values: Values::Real };
+        let of = |name: &str, values: &[f64]| {
+            let row = Row::new(Known::Future, values.to_vec());
+            let one = Series { covariates: vec![row], ..series(vec![1.0, 2.0]) };
+            fingerprint(&[one], &[covariate(name)])
+        };
+        let base = of("price", &[1.0, 2.0, f64::NAN]);
+        assert_eq!(base, of("price", &[1.0, 2.0, f64::NAN]));
+        let others = [of("price", &[1.0, 2.0]), of("price", &[1.0, 2.0, 3.0]), of("cost", &[1.0, 2.0])];
+        assert!(others.iter().all(|other| *other != base));
+        assert_ne!(base, fingerprint(&[series(vec![1.0, 2.0])], &[]));
     }
 
     #[test]
     fn a_series_that_goes_on_is_the_series_that_it_becomes() {
         let values: Vec<f64> = (0..300).map(|t| f64::from(t * 7 % 31)).collect();
-        let whole = fingerprint(&[series(values.clone())]);
+        let whole = fingerprint(&[series(values.clone())], &[]);
         for cut in [0, 1, 63, 64, 65, 128, 299, 300] {
             let mut chain = Chain::of(&series(values[..cut].to_vec()));
             let times: Vec<i64> = (cut as i64..300).collect();

@@ -18,7 +18,7 @@ const SURE_STAMPS: usize = 8;
 const SPARSE_MAX: i64 = 1000;
 
 /// Eleven years of hours: a mistyped year must not fill the memory.
-const STEPS_FREE: i64 = 100_000;
+pub(super) const STEPS_FREE: i64 = 100_000;
 
 /// What all series share while they are put on their grids.
 pub(super) struct Context<'a> {
@@ -29,10 +29,14 @@ pub(super) struct Context<'a> {
     pub(super) majority: Option<Frequency>,
     pub(super) declared: bool,
     pub(super) rules: Rules,
+    /// Whether rows after the last target are there for what is known in advance.
+    pub(super) goes_ahead: bool,
 }
 
 /// A series with its quality; `series` is missing where the verdict says why.
 pub(super) struct Placed {
+    /// Code of its id.
+    pub(super) code: u32,
     pub(super) quality: Quality,
     pub(super) series: Option<Series>,
     pub(super) reasons: Vec<Reason>,
@@ -85,7 +89,10 @@ pub(super) fn frequency(draft: &Draft, context: &Context<'_>) -> Option<Frequenc
 
 /// Judges a draft and puts it on its grid.
 pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
-    trim(&mut draft);
+    let after = trim(&mut draft);
+    if context.goes_ahead {
+        draft.missing -= after.min(draft.missing);
+    }
     let mut borrowed = false;
     let gridded = if draft.times.is_empty() {
         None
@@ -159,19 +166,21 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         values,
         covariates: Vec::new(),
     });
-    Placed { quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
+    Placed { code: draft.code, quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
 }
 
-/// A series begins and ends with an observed value.
-fn trim(draft: &mut Draft) {
+/// Lets a series begin and end with an observed value; gives the number of steps after the last one.
+fn trim(draft: &mut Draft) -> usize {
     let observed = |value: &f64| !value.is_nan();
     let end = draft.values.iter().rposition(observed).map_or(0, |last| last + 1);
     let start = draft.values.iter().position(observed).unwrap_or(end);
+    let after = draft.times.len() - end;
     draft.times.truncate(end);
     draft.times.drain(..start);
     draft.rows.cut(start, end);
     draft.values.truncate(end);
     draft.values.drain(..start);
+    after
 }
 
 /// The grid of a draft, and whether its frequency is that of the other series.

@@ -28,6 +28,23 @@ impl Interner {
     }
 }
 
+/// Names of a category as numbers, in order of appearance.
+#[derive(Debug, Default)]
+pub(super) struct Names(Interner);
+
+impl Names {
+    /// The number of the name in every row; `NaN` where the cell is empty.
+    pub(super) fn encode(&mut self, column: ColumnOf<'_>, rows: usize) -> Vec<f64> {
+        let codes = part_codes(&Part::Column(column), &mut self.0, rows);
+        codes.into_iter().map(|code| if code == NO_CODE { f64::NAN } else { f64::from(code) }).collect()
+    }
+
+    /// The names by their numbers.
+    pub(super) fn values(&self) -> &[Arc<str>] {
+        &self.0.values
+    }
+}
+
 /// All ids seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Keys {

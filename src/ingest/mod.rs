@@ -9,14 +9,21 @@
 //! ```text
 //! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
-//!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ fingerprint
+//!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ companions (covariates on the grids)
+//!                 ─▶ fingerprint ─▶ sums (of series) ─▶ almanac (columns of the calendar)
 //! ```
+//!
+//! Covariates are read after the targets, a column at a time: the files are read again for each of them, by the same code and
+//! in the same order, so that a row has the same number and a series the same code every time.
 
+mod almanac;
 mod assemble;
 mod candidate;
 mod cells;
 mod columns;
+mod companions;
 mod complete;
+mod covariate_spec;
 mod decimal;
 mod draft;
 mod files;
@@ -36,6 +43,7 @@ mod sounds;
 mod source;
 mod spec;
 mod stamp;
+mod sums;
 mod suspect;
 mod time;
 mod time_column;
@@ -43,6 +51,8 @@ mod timeline;
 mod value;
 mod wanted;
 
+pub use almanac::AlmanacSpec;
+pub use covariate_spec::{CovariateSpec, MissingAhead};
 pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use images::{Images, images};
 pub use sounds::{Sound, sound};
@@ -51,6 +61,8 @@ pub use spec::{
     Order, PolicyError, Roles, SourceSpec, Stale, SuspectAction,
 };
 pub use stamp::{Change, ChangeKind, FileStamp, Stamps, stamp};
+pub(crate) use sums::refused as hierarchy_refused;
+pub use sums::{SumsSpec, is_sum};
 
 use crate::series::Note;
 use crate::series::civil::{DAY, date_from_days};
@@ -80,7 +92,9 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         )));
     }
     let file_rows = rows.file_rows;
-    let assembled = assemble::assemble(rows, &assignment.roles, spec)?;
+    let mut assembled = assemble::assemble(rows, &sources, &assignment, spec)?;
+    assembled.panel = sums::add(assembled.panel, &spec.sums)?;
+    almanac::add(&mut assembled.panel, &spec.almanac)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
         panel: assembled.panel,
@@ -119,6 +133,9 @@ pub fn look(spec: &SourceSpec) -> Result<Look, IngestError> {
     let assignment = columns::assign(&sources, spec)?;
     for source in &sources {
         wanted::Wanted::new(source, &assignment)?;
+        for column in &assignment.covariates {
+            wanted::Wanted::new(source, &assignment.with_covariate(column))?;
+        }
     }
     let files = sources.into_iter().map(|source| source.file.name).collect();
     Ok(Look { files, roles: assignment.roles })
@@ -147,7 +164,7 @@ fn open(files: Vec<files::SourceFile>, skipped: &mut Vec<String>) -> Result<Vec<
 }
 
 /// An instant as messages write it: ISO 8601 with the offset of the zone.
-fn text_of_instant(micros: i64, zone: &TimeZone) -> String {
+pub fn text_of_instant(micros: i64, zone: &TimeZone) -> String {
     match jiff::Timestamp::from_microsecond(micros) {
         Ok(instant) if zone.to_offset(instant) == jiff::tz::Offset::UTC => instant.to_string(),
         Ok(instant) => instant.display_with_offset(zone.to_offset(instant)).to_string(),

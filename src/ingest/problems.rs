@@ -61,6 +61,7 @@ pub(super) enum Kind {
     Empty,
     Frequency,
     Gap,
+    Static,
     Suspect,
 }
 

@@ -2,7 +2,7 @@
 
 use super::columns::Assignment;
 use super::files::data;
-use super::keys::{Keys, NO_CODE, Part};
+use super::keys::{Keys, NO_CODE, Names, Part};
 use super::problems::{ALIKE, Capped};
 use super::raw_series::RawSeries;
 use super::source::{Chunk, ColumnOf, ColumnType, Source, Table};
@@ -57,6 +57,8 @@ pub(super) struct Rows {
     pub(super) file_rows: usize,
     /// Zone of the first zoned timestamp column.
     pub(super) zone_name: Option<String>,
+    /// Where the values are names: which ones.
+    pub(super) names: Option<Names>,
     pieces: Vec<Piece>,
     files: Vec<(String, &'static str)>,
     modified: Vec<SystemTime>,
@@ -65,9 +67,19 @@ pub(super) struct Rows {
 impl Rows {
     /// Reads all rows of the sources.
     pub(super) fn read(sources: &[Source], assignment: &Assignment) -> Result<Rows, IngestError> {
+        Rows::read_as(sources, assignment, None)
+    }
+
+    /// Reads all rows of the sources; with `names`, the values are names.
+    pub(super) fn read_as(
+        sources: &[Source],
+        assignment: &Assignment,
+        names: Option<Names>,
+    ) -> Result<Rows, IngestError> {
         let mut rows = Rows {
             keys: Keys::new(assignment.roles.id.len()),
             unplaced: [Capped::showing(ALIKE), Capped::showing(ALIKE)],
+            names,
             ..Rows::default()
         };
         for (file, source) in sources.iter().enumerate() {
@@ -212,6 +224,9 @@ impl Rows {
 
     /// The values of one column whose rows have these codes.
     fn read_values(&mut self, piece: &Piece, name: &str, column: ColumnOf<'_>, codes: &[u32]) -> Vec<f64> {
+        if let Some(names) = &mut self.names {
+            return names.encode(column, codes.len());
+        }
         let series = match column {
             ColumnOf::Text(column) => return self.read_texts(piece, name, column.iter(), codes),
             ColumnOf::Typed(series) => series,

@@ -1,5 +1,8 @@
 //! What to read and how strict to be; what came out; what went wrong.
 
+use super::almanac::AlmanacSpec;
+use super::covariate_spec::CovariateSpec;
+use super::sums::SumsSpec;
 use crate::series::{Frequency, Note, Panel, Quality};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,12 @@ pub struct SourceSpec {
     pub time: Option<String>,
     /// Target column; `None` infers it.
     pub target: Option<String>,
+    /// Columns that come with the target.
+    pub covariates: CovariateSpec,
+    /// What the models are told of the calendar.
+    pub almanac: AlmanacSpec,
+    /// Sums of the series that are forecast with them.
+    pub sums: SumsSpec,
     /// Frequency of every series; `None` infers it per series.
     pub frequency: Option<Frequency>,
     /// Zone of times that carry none, and of civil days; `None` reads UTC with a note.
@@ -27,7 +36,7 @@ pub struct SourceSpec {
     pub order: Order,
     /// How many bad series end the job.
     pub max_bad_series: BadSeriesLimit,
-    /// Rows after this instant (microseconds UTC) are not read.
+    /// Rows after this instant (microseconds UTC) are not read, but for the covariates that are known in advance.
     pub as_of: Option<i64>,
     /// How long after its end a period is complete; `None` takes every row for complete.
     ///
@@ -80,6 +89,9 @@ impl SourceSpec {
             id: Vec::new(),
             time: None,
             target: None,
+            covariates: CovariateSpec::default(),
+            almanac: AlmanacSpec::default(),
+            sums: SumsSpec::default(),
             frequency: None,
             zone: None,
             duplicates: Duplicates::default(),
@@ -98,6 +110,12 @@ impl SourceSpec {
         if self.needs_time() {
             self.as_of.get_or_insert(now);
         }
+        self
+    }
+
+    /// With a calendar that reaches that many steps past the end of every series.
+    pub fn reaching(mut self, horizon: usize) -> SourceSpec {
+        self.almanac.ahead = horizon;
         self
     }
 
@@ -319,7 +337,7 @@ pub struct Ingested {
     pub layout: Layout,
     /// Which column plays which part.
     pub roles: Roles,
-    /// SHA-256 over the usable series (ids, timestamps, values), lower-case hex.
+    /// SHA-256 over the usable series (ids, timestamps, values, covariates), lower-case hex.
     pub fingerprint: String,
 }
 

@@ -136,16 +136,21 @@ impl Journal {
     }
 }
 
-/// SHA-256 of all that decides the result: code, settings, every series with its frequency and values, and the forecaster
-/// whose networks training starts from, with what it had seen.
+/// SHA-256 of all that decides the result: code, settings, every series with its frequency, values and covariates,
+/// and the forecaster whose networks training starts from, with what it had seen.
 pub(super) fn key(panel: &Panel, spec: &ModelSpec, champion: Option<&Unseen>) -> String {
     let mut hash = Sha256::new();
     hash.update(crate::CODE_SHA256);
     hash.update(format!("{spec:?}"));
+    panel.covariates.iter().for_each(|covariate| hash.update(format!("{covariate:?}")));
     for series in &panel.series {
         hash.update(format!("{:?} {} {}", series.unique_id, series.frequency, series.values.len()));
         let bits: Vec<u8> = series.values.iter().flat_map(|value| value.to_bits().to_le_bytes()).collect();
         hash.update(bits);
+        for row in &series.covariates {
+            hash.update(format!(" {}", row.values().len()));
+            row.values().iter().for_each(|value| hash.update(value.to_bits().to_le_bytes()));
+        }
     }
     if let Some(champion) = champion {
         hash.update(champion.forecaster.weights_sha256());
@@ -220,6 +225,30 @@ mod tests {
             network: Some(network),
         });
         Run { steps: 40, schedule: 40, notes: vec!["a note".into()], is_cut: false, best: None, state }
+    }
+
+    #[test]
+    fn a_covariate_that_changes_is_another_fit() {
+        use crate::model::spec::RawModelSpec;
+        use crate::series::covariate::{Covariate, Known, Row, Values};
+        use crate::series::{Frequency, Series};
+        let panel = |price: f64| Panel {
+            id_columns: Vec::new(),
+            covariates: vec![Covariate { name: "price".into(), known: Known::Static, values: Values::Real }],
+            series: vec![Series {
+                unique_id: "a".into(),
+                keys: Vec::new(),
+                frequency: Frequency::BusinessDays,
+                times: vec![0],
+                values: vec![1.0],
+                covariates: vec![Row::new(Known::Static, vec![price])],
+            }],
+            zone: jiff::tz::TimeZone::UTC,
+            marks: Default::default(),
+        };
+        let spec = ModelSpec::try_from(RawModelSpec::new("ridge", 2)).expect("valid");
+        assert_eq!(key(&panel(1.0), &spec, None), key(&panel(1.0), &spec, None));
+        assert_ne!(key(&panel(1.0), &spec, None), key(&panel(2.0), &spec, None));
     }
 
     /// A kill leaves what was last written, so what is written in between has to be all that there is.

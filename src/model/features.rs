@@ -22,11 +22,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::series::Series;
 use crate::series::covariate::{Covariate, Known, Row, Values};
-use crate::series::{Panel, Series};
 
 /// Names of a category that get a column; rarer ones share none.
 const NAMES_MAX: usize = 24;
+
+/// Names of a category that are kept to tell new ones by; a category with more of them is an id.
+const SEEN_MAX: usize = 1000;
 
 /// Encoded columns that networks read; with more of them, tokens would be covariates in the main.
 pub const NETWORK_MAX: usize = 12;
@@ -39,10 +42,12 @@ const LEVEL_MIN: usize = 7;
 
 /// How covariates become columns; learnt from the series of a group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(deny_unknown_fields)]
 pub struct Encoding {
     /// One for every column (K).
     columns: Vec<Column>,
+    /// Names that each category had in the history, ascending; those of a category with very many are not kept.
+    names: BTreeMap<String, Vec<String>>,
 }
 
 /// One encoded column.
@@ -88,7 +93,8 @@ pub struct Features {
 }
 
 impl Encoding {
-    /// Of the covariates of a panel, from these series of it.
+    /// Of the covariates of a panel, from the history of these series of it: what is known of the time after it teaches
+    /// nothing.
     pub fn learn(covariates: &[Covariate], series: &[&Series]) -> Encoding {
         let of = |(place, covariate): (usize, &Covariate)| -> Vec<Column> {
             let known = match covariate.known {
@@ -108,7 +114,13 @@ impl Encoding {
                 }
             }
         };
-        Encoding { columns: covariates.iter().enumerate().flat_map(of).collect() }
+        let columns = covariates.iter().enumerate().flat_map(of).collect();
+        let names = covariates.iter().enumerate().filter_map(|(place, covariate)| {
+            let Values::Category(names) = &covariate.values else { return None };
+            let seen = occurring(series.iter().flat_map(|one| observed(one, place)), names);
+            (seen.len() <= SEEN_MAX).then(|| (covariate.name.clone(), seen))
+        });
+        Encoding { columns, names: names.collect() }
     }
 
     /// Encoded columns (K).
@@ -129,6 +141,11 @@ impl Encoding {
             a.covariate == b.covariate && a.known == b.known && form
         };
         self.width() == other.width() && self.columns.iter().zip(&other.columns).all(is_alike)
+    }
+
+    /// Whether it has learnt nothing at all.
+    pub fn is_blank(&self) -> bool {
+        self.is_empty() && self.names.is_empty()
     }
 
     /// Whether it can be used: files may say anything.
@@ -174,20 +191,16 @@ impl Encoding {
         series.iter().map(&mut of).collect()
     }
 
-    /// Names in these series that it knows no column for, by covariate; those that were rare when it was learnt too.
-    pub fn unknown_names(&self, panel: &Panel) -> BTreeMap<String, Vec<String>> {
+    /// Names of a panel that it has never seen, by covariate.
+    pub fn unknown_names(&self, covariates: &[Covariate]) -> BTreeMap<String, Vec<String>> {
         let of = |covariate: &Covariate| {
             let Values::Category(names) = &covariate.values else { return None };
-            let has_column = |name: &String| {
-                let is_it = |column: &Column| {
-                    column.covariate == covariate.name && column.form == Form::Is(name.clone())
-                };
-                self.columns.iter().any(is_it)
-            };
-            let unknown: Vec<String> = names.iter().filter(|name| !has_column(name)).cloned().collect();
+            let seen = self.names.get(&covariate.name)?;
+            let is_new = |name: &&String| seen.binary_search(name).is_err();
+            let unknown: Vec<String> = names.iter().filter(is_new).cloned().collect();
             (!unknown.is_empty()).then(|| (covariate.name.clone(), unknown))
         };
-        panel.covariates.iter().filter_map(of).collect()
+        covariates.iter().filter_map(of).collect()
     }
 }
 
@@ -222,10 +235,24 @@ impl Form {
     }
 }
 
-/// Values of a covariate that are there.
+/// Values of a covariate that are there, up to the last step of the series.
 fn observed(series: &Series, place: usize) -> impl Iterator<Item = f64> {
-    let values = series.covariates.get(place).map_or(&[][..], Row::values);
+    let values = series.covariates.get(place).map_or(&[][..], |row| match row.known {
+        Known::Static => row.values(),
+        Known::Past | Known::Future => &row.values()[..row.values().len().min(series.values.len())],
+    });
     values.iter().copied().filter(|value| value.is_finite())
+}
+
+/// The names that occur, ascending as they are.
+fn occurring(codes: impl Iterator<Item = f64>, names: &[String]) -> Vec<String> {
+    let mut occurs = vec![false; names.len()];
+    for code in codes {
+        if let Some(occurs) = occurs.get_mut(code as usize) {
+            *occurs = true;
+        }
+    }
+    names.iter().zip(occurs).filter(|(_, occurs)| *occurs).map(|(name, _)| name.clone()).collect()
 }
 
 /// Mean and deviation; `None` where nothing varies.
@@ -357,6 +384,20 @@ mod tests {
         let features = encoding.apply(&now, &[&series(row(&[0.0, 1.0]), 2)], 0, 1);
         let columns: Vec<&[f32]> = (0..3).map(|column| features[0].column(column)).collect();
         assert_eq!(columns, [[0.0, 0.0], [0.0, 0.0], [0.0, 1.0]]);
+    }
+
+    #[test]
+    fn new_names_are_told_from_those_without_a_column() {
+        let known = Known::Future;
+        let row = |codes: &[f64]| vec![Row::new(known, codes.to_vec())];
+        let covariates = [covariate("open", known, names(&["later", "no", "yes"]))];
+        // The last code is of a step after the series.
+        let encoding = Encoding::learn(&covariates, &[&series(row(&[1.0, 2.0, 1.0, 0.0]), 3)]);
+        assert_eq!(encoding.width(), 1, "of two names, one says all");
+        assert!(encoding.unknown_names(&[covariate("open", known, names(&["no", "yes"]))]).is_empty());
+        let unknown = encoding.unknown_names(&covariates);
+        assert_eq!(unknown["open"], ["later"]);
+        assert!(encoding.unknown_names(&[covariate("other", known, names(&["x"]))]).is_empty());
     }
 
     #[test]

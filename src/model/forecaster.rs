@@ -19,7 +19,7 @@ use crate::model::predict::{self, Made, Reading, Seen};
 use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
 use crate::model::stored;
-use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
+use crate::series::{Covariate, Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
 
 pub use crate::model::artifact::LoadError;
 pub use crate::model::control::{Control, Extent};
@@ -220,6 +220,20 @@ impl Forecaster {
             all.extend(self.published(frequency, outlooks?, zone));
         }
         Some(self.in_order(all))
+    }
+
+    /// Names of a panel's categories that no series it was trained on had, by covariate: to it they are none of the others.
+    pub fn unknown_names(&self, covariates: &[Covariate]) -> BTreeMap<String, Vec<String>> {
+        let mut groups = self.groups.iter().map(|group| group.encoding.unknown_names(covariates));
+        let mut unknown = groups.next().unwrap_or_default();
+        for known_less in groups {
+            unknown.retain(|covariate, names| {
+                let also = known_less.get(covariate);
+                names.retain(|name| also.is_some_and(|also| also.contains(name)));
+                !names.is_empty()
+            });
+        }
+        unknown
     }
 
     fn reading(&self, frequency: Frequency) -> Reading {

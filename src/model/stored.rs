@@ -87,7 +87,7 @@ struct StoredGroup {
     frequency: String,
     season_length: usize,
     /// Not in files of models without covariates.
-    #[serde(default, skip_serializing_if = "Encoding::is_empty")]
+    #[serde(default, skip_serializing_if = "Encoding::is_blank")]
     covariates: Encoding,
     model_id: String,
     served: StoredServed,

@@ -5,9 +5,10 @@ use crate::evaluation::spec::{Align, BacktestSpec};
 use crate::ingest::{self, SourceSpec};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
+use crate::pipeline::coherent::coherent;
 use crate::pipeline::{JobError, Moment, SourceReport, check_overwrites};
 use crate::publish::{self, BacktestFile, Published};
-use crate::series::Panel;
+use crate::series::{Forecasts, Panel};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -74,7 +75,10 @@ pub fn backtest(
     let panel = &ingested.panel;
     let segments = segments(panel, job.segment.as_deref())?;
 
-    let mut backtest = Backtest::new(panel, &job.spec)?;
+    let finish = |forecasts: Forecasts, known: &Panel, model: &ModelSpec| {
+        coherent(forecasts, known, &job.source.sums, model).map_err(|error| error.to_string())
+    };
+    let mut backtest = Backtest::new(panel, &job.spec)?.finished_by(&finish);
     let mut notes = notes(panel, &job.spec, &backtest);
     let levels = job.spec.models.first().map_or(&[] as &[f64], ModelSpec::quantile_levels);
     let metadata = metadata(job, &moment, &source);

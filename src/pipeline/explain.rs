@@ -5,9 +5,10 @@ use crate::live::review::interval;
 use crate::live::truth::Truth;
 use crate::model::components::Components;
 use crate::model::forecaster::Forecaster;
-use crate::pipeline::JobSpec;
+use crate::pipeline::{JobSpec, ahead};
 use crate::publish::{self, PublishError};
 use crate::series::{Status, Verdict};
+use std::borrow::Cow;
 
 /// The newest runs whose errors are told.
 const RUNS: usize = 20;
@@ -52,7 +53,10 @@ pub fn explain(
     ingested: &Ingested,
     unique_id: &str,
 ) -> Result<Option<Explanation>, PublishError> {
-    let panel = &ingested.panel;
+    let (spec, season_length) = (&job.source.covariates, job.model.season_length());
+    // Where values are missing that a forecast would be refused for, the last ones before are what there is to explain.
+    let ahead = ahead::complete(&ingested.panel, spec, forecaster.spec().horizon(), season_length);
+    let panel = &*ahead.map_or(Cow::Borrowed(&ingested.panel), |ahead| ahead.panel);
     let forecasts = forecaster.predict(panel).series;
     let Ok(place) = forecasts.binary_search_by(|one| one.unique_id.as_str().cmp(unique_id)) else {
         return Ok(None);

@@ -4,6 +4,8 @@ use crate::ingest::{self, Stamps};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
 use crate::pipeline::actuals::Actuals;
+use crate::pipeline::ahead;
+use crate::pipeline::coherent::coherent;
 use crate::pipeline::correct::Corrections;
 use crate::pipeline::memory::{self, Continued, Key, Page};
 use crate::pipeline::shadow::{self, Shadowed};
@@ -79,6 +81,9 @@ pub fn forecast(
             seconds: Vec::new(),
         });
     }
+    if fits_first {
+        check_ahead(job, context)?;
+    }
     let trained = fits_first.then(|| train(job, context)).transpose()?;
     let mut clock = StopWatch::start();
     let serving = serving(job, context)?;
@@ -120,6 +125,17 @@ pub fn forecast(
         shortfalls,
         seconds: clock.laps,
     })
+}
+
+/// Whether what should be known in advance is, before a training that would be for nothing.
+fn check_ahead(job: &JobSpec, context: &Context) -> Result<(), StageError> {
+    let (spec, model) = (&job.source.covariates, &job.model);
+    if spec.has_known_ahead() {
+        let as_of = context.moment.issued_at;
+        let reading = context.sources.read(&job.source_name, &job.source, as_of, context.known)?;
+        ahead::complete(&reading.ingested.panel, spec, model.horizon(), model.season_length())?;
+    }
+    Ok(())
 }
 
 /// What forecasts a job.
@@ -256,8 +272,16 @@ fn whole(
             .map_err(|source| StageError::State { path: folder.clone(), source })?;
         publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
     }
+    let horizon = serving.model.as_ref().map_or(&job.model, |(forecaster, _)| forecaster.spec()).horizon();
+    let (covariates, season_length) = (&job.source.covariates, job.model.season_length());
+    let ahead = ahead::complete(&ingested.panel, covariates, horizon, season_length)?;
+    let mut source = SourceReport::of(ingested);
+    source.notes.extend(ahead.notes);
+    if let Some((forecaster, _)) = &serving.model {
+        source.warn(ahead::new_names(forecaster, &ahead.panel));
+    }
     clock.lap("read");
-    let mut forecasts = predict(job, context, serving, &ingested.panel)?;
+    let mut forecasts = predict(job, context, serving, &ahead.panel)?;
     clock.lap("predict");
     let corrections = correct(job, &Actuals::whole(&ingested.panel), as_of, &mut forecasts)?;
     let corrections = corrections.unwrap_or_default();
@@ -276,7 +300,7 @@ fn whole(
     }
     Ok(Made {
         forecasts,
-        source: SourceReport::of(ingested),
+        source,
         id_columns: ingested.panel.id_columns.clone(),
         bytes_read: reading.bytes_read,
         is_remembered: false,
@@ -308,7 +332,8 @@ fn predict(
     panel: &Panel,
 ) -> Result<Forecasts, StageError> {
     if let Some((forecaster, _)) = &serving.model {
-        return Ok(forecaster.predict(panel));
+        let forecasts = forecaster.predict(panel);
+        return Ok(coherent(forecasts, panel, &job.source.sums, forecaster.spec())?);
     }
     if job.fallback == Fallback::None {
         return Err(StageError::NoModel(job.name.clone()));
@@ -317,7 +342,7 @@ fn predict(
     let stand_in = Forecaster::fit(panel, &seasonal_naive(&job.model), &control)?.forecaster;
     let mut forecasts = stand_in.predict(panel);
     forecasts.series.iter_mut().for_each(|one| one.status = Status::Fallback);
-    Ok(forecasts)
+    Ok(coherent(forecasts, panel, &job.source.sums, &job.model)?)
 }
 
 /// The same settings with seasonal naive for the model.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A settled file that changes, a new series, rows that do not follow, a row that cannot be used: then everything is read,
-//! and a new page begun. A page is taken only if the whole source, read at once, gives the same fingerprint as the page and
+//! and a new page begun. A source with covariates has no page: what is known in advance stands in any file. A page is taken only if the whole source, read at once, gives the same fingerprint as the page and
 //! the open files; from there on rows are only added that follow what is there.
 
 use crate::ingest::{self, Chain, FileStamp, Ingested, Layout, Roles, SourceSpec};
@@ -166,6 +166,7 @@ impl Page {
             notes: self.notes,
             layout: self.source.layout,
             roles: self.source.roles,
+            covariates: Vec::new(),
             span: self.memory.series.iter().map(|one| one.cutoff).max().map(|last| (self.first, last)),
             fingerprint: ingest::fingerprint_of(&self.chains),
         };
@@ -211,6 +212,9 @@ impl Page {
         let (settled, open) = stamps.split_at(stamps.len().checked_sub(OPEN).filter(|settled| *settled > 0)?);
         let frequency = whole.panel.series.first()?.frequency;
         let is_plain = spec.flat.is_none()
+            && spec.covariates.is_empty()
+            && spec.almanac.is_empty()
+            && spec.sums.levels.is_none()
             && spec.gaps == ingest::Gaps::Mask
             && is_sound(whole)
             && whole.panel.series.iter().all(|series| series.frequency == frequency);

@@ -1,7 +1,9 @@
 //! One forecast job, straight down: read, train, forecast, publish. The only place that knows the order.
 
 mod actuals;
+mod ahead;
 mod backtest;
+mod coherent;
 mod compare;
 mod correct;
 mod explain;
@@ -20,7 +22,7 @@ pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, comp
 pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec, Promotion};
-pub use report::{JobReport, SourceReport};
+pub use report::{CovariateReport, JobReport, SourceReport};
 pub use score::{Reviewed, Scored, review_runs, score};
 pub use shadow::{Duel, Shadowed, duel};
 pub use sources::{Reading, Sources};
@@ -114,10 +116,13 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     watch(Progress { stage: "reading", done: 0, total: 0 });
     let ingested = ingest::read(&job.source)?;
     check_overwrites(outputs(job), &ingested.files)?;
-    let source = SourceReport::of(&ingested);
+    let mut source = SourceReport::of(&ingested);
     if let Some(path) = &job.quality {
         publish::write_quality(path, &ingested.quality)?;
     }
+    let (covariates, horizon) = (&job.source.covariates, job.model.horizon());
+    let ahead = ahead::complete(&ingested.panel, covariates, horizon, job.model.season_length())?;
+    source.notes.extend(ahead.notes);
     clock.lap("read");
 
     let fitted =
@@ -129,7 +134,9 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     clock.lap("train");
 
     watch(Progress { stage: "forecasting", done: 0, total: 0 });
-    let forecasts = fitted.forecaster.predict(&ingested.panel);
+    source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
+    let forecasts = fitted.forecaster.predict(&ahead.panel);
+    let forecasts = coherent::coherent(forecasts, &ahead.panel, &job.source.sums, &job.model)?;
     clock.lap("forecast");
 
     watch(Progress { stage: "publishing", done: 0, total: 0 });

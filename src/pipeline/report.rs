@@ -5,7 +5,8 @@ use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::Moment;
 use crate::publish::Published;
-use crate::series::{Forecasts, Status, Verdict};
+use crate::series::covariate::{Covariate, Known, Values};
+use crate::series::{Forecasts, Panel, Status, Verdict};
 use std::path::PathBuf;
 
 /// What was found in the source.
@@ -27,13 +28,36 @@ pub struct SourceReport {
     pub layout: Layout,
     /// Which column plays which part.
     pub roles: Roles,
+    /// What comes with the target.
+    pub covariates: Vec<CovariateReport>,
     /// First and last timestamp of the usable series, microseconds UTC.
     pub span: Option<(i64, i64)>,
     /// SHA-256 over the usable series.
     pub fingerprint: String,
 }
 
+/// What was found of one covariate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CovariateReport {
+    /// Its column.
+    pub name: String,
+    /// When it is known.
+    pub known: Known,
+    /// Names of a category; `None` of numbers.
+    pub names: Option<usize>,
+    /// Values that are missing in the history.
+    pub missing: usize,
+    /// Least and largest number of steps that it is known after the last target.
+    pub ahead: (usize, usize),
+}
+
 impl SourceReport {
+    /// Adds what somebody should look at to the notes, and to the log.
+    pub(super) fn warn(&mut self, lines: Vec<String>) {
+        lines.iter().for_each(|line| tracing::warn!("{line}"));
+        self.notes.extend(lines);
+    }
+
     /// The report of what was read.
     pub fn of(ingested: &Ingested) -> SourceReport {
         let quarantined = ingested.quality.iter().filter_map(|quality| match &quality.verdict {
@@ -52,10 +76,33 @@ impl SourceReport {
             notes: ingested.notes.iter().map(|note| note.0.clone()).collect(),
             layout: ingested.layout,
             roles: ingested.roles.clone(),
+            covariates: covariates(&ingested.panel),
             span: first.zip(last),
             fingerprint: ingested.fingerprint.clone(),
         }
     }
+}
+
+/// What was found of the covariates.
+fn covariates(panel: &Panel) -> Vec<CovariateReport> {
+    let report = |(place, covariate): (usize, &Covariate)| {
+        let rows = panel.series.iter().filter_map(|series| Some((series, series.covariates.get(place)?)));
+        let (mut missing, mut ahead) = (0, None);
+        for (series, row) in rows {
+            let history = if covariate.known == Known::Static { 1 } else { series.values.len() };
+            missing += row.values().iter().take(history).filter(|value| value.is_nan()).count();
+            let steps = row.values().len().saturating_sub(history);
+            let (least, most) = ahead.unwrap_or((steps, steps));
+            ahead = Some((steps.min(least), steps.max(most)));
+        }
+        let names = match &covariate.values {
+            Values::Category(names) => Some(names.len()),
+            Values::Real => None,
+        };
+        let (name, known) = (covariate.name.clone(), covariate.known);
+        CovariateReport { name, known, names, missing, ahead: ahead.unwrap_or_default() }
+    };
+    panel.covariates.iter().enumerate().map(report).collect()
 }
 
 /// What a job did: everything that the summary, the JSON document and the exit code are made of.

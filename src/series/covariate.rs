@@ -87,6 +87,13 @@ impl Row {
         Row { known, values: values.clone(), range }
     }
 
+    /// Changes its values, which are its own from then on.
+    pub fn change(&mut self, change: impl FnOnce(&mut Vec<f64>)) {
+        let mut values = self.values().to_vec();
+        change(&mut values);
+        *self = Row::new(self.known, values);
+    }
+
     /// The values.
     pub fn values(&self) -> &[f64] {
         self.values.get(self.range.clone()).unwrap_or(&[])

@@ -56,8 +56,13 @@ fn rows(path: &Path) -> Vec<Row> {
 
 /// Every forecast of a backtest is the one that `forecast --as-of` its cutoff makes; returns how many there were.
 fn equals_production(place: &Place, input: &str, flags: &str, models: &str) -> usize {
+    equals_production_of(place, input, flags, models, "")
+}
+
+/// The same with flags that tell what the source has.
+fn equals_production_of(place: &Place, input: &str, flags: &str, models: &str, source: &str) -> usize {
     place
-        .run(&format!("backtest {input} {flags} --models {models} --refit always -o bt.parquet -q"))
+        .run(&format!("backtest {input} {source} {flags} --models {models} --refit always -o bt.parquet -q"))
         .expect(0);
     let outcomes = rows(&place.path("bt.parquet"));
     let cutoffs: BTreeSet<i64> = outcomes.iter().map(|row| row.cutoff).collect();
@@ -68,7 +73,7 @@ fn equals_production(place: &Place, input: &str, flags: &str, models: &str) -> u
             let as_of = jiff::Timestamp::from_microsecond(cutoff).unwrap();
             place
                 .run(&format!(
-                    "forecast {input} -H {horizon} --model {model} --as-of {as_of} -o f.parquet -q"
+                    "forecast {input} {source} -H {horizon} --model {model} --as-of {as_of} -o f.parquet -q"
                 ))
                 .expect(0);
             let known: BTreeMap<(String, i64), Vec<u64>> = rows(&place.path("f.parquet"))
@@ -310,4 +315,12 @@ fn its_output_is_no_input() {
     place.run("backtest data -H 7 --windows 1 --models naive -o data/bt.parquet -q").expect(0);
     let again = place.run("backtest data -H 7 --windows 1 --models naive --json").expect(0).json();
     assert_eq!(again["source"]["files"], serde_json::json!(["data/in.csv"]));
+}
+
+#[test]
+fn covariates_are_known_at_a_cutoff_as_they_were() {
+    let place = Place::new();
+    place.put("in.csv", super::covariates::shops("none"));
+    let source = "--id shop --target y --future-covariates promo --past-covariates event";
+    assert_eq!(equals_production_of(&place, "in.csv", "-H 7 -W 2", "ridge", source), 2 * 2 * 7);
 }

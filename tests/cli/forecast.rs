@@ -70,7 +70,7 @@ fn json_is_one_document_with_stable_keys() {
     );
     assert_eq!(
         keys(&document["source"]),
-        "files fingerprint first_ds last_ds layout notes quarantined roles rows series skipped_files"
+        "covariates files fingerprint first_ds last_ds layout notes quarantined roles rows series skipped_files"
     );
     assert_eq!(
         keys(&document["fits"][0]),

@@ -2,6 +2,7 @@
 
 mod broken;
 mod clocks;
+mod covariates;
 mod layouts;
 mod over_time;
 mod parquet;

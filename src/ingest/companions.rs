@@ -1,0 +1,247 @@
+//! Covariates beside the series: each column is read like a target and put on the grids that the targets have.
+
+use super::columns::{Assignment, Companion};
+use super::draft::{self, Draft};
+use super::files::data;
+use super::grid::{Placed, STEPS_FREE};
+use super::keys::Names;
+use super::problems::{Kind, Reason};
+use super::raw_series::RawSeries;
+use super::rows::Rows;
+use super::source::Source;
+use super::spec::{Duplicates, IngestError};
+use super::text_of_instant;
+use crate::series::covariate::{Covariate, Known, Row, Values};
+use crate::series::{Series, Verdict};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// What is read for the covariates.
+pub(super) struct Companions<'a> {
+    pub(super) sources: &'a [Source],
+    pub(super) assignment: &'a Assignment,
+    /// Rows after this instant are not read, but for what is known in advance.
+    pub(super) as_of: Option<i64>,
+}
+
+impl Companions<'_> {
+    /// Puts the covariates beside the series. One whose cells cannot be used is left out with the reason, like one whose
+    /// target cannot. Gives the covariates, and what is worth a note.
+    pub(super) fn attach(
+        &self,
+        placed: &mut [Placed],
+        context: &draft::Context<'_>,
+    ) -> Result<(Vec<Covariate>, Vec<String>), IngestError> {
+        let (mut covariates, mut notes) = (Vec::new(), Vec::new());
+        for column in &self.assignment.covariates {
+            let names = self.attach_column(column, placed, context)?;
+            let values = match names {
+                Some(names) => Values::Category(renumber(placed, &names)),
+                None => Values::Real,
+            };
+            notes.extend(note(column, placed));
+            covariates.push(Covariate { name: column.name.clone(), known: column.known, values });
+        }
+        Ok((covariates, notes))
+    }
+
+    /// Adds the row of one covariate to every usable series; gives the names, where the values are numbers of names.
+    fn attach_column(
+        &self,
+        column: &Companion,
+        placed: &mut [Placed],
+        context: &draft::Context<'_>,
+    ) -> Result<Option<Vec<Arc<str>>>, IngestError> {
+        let assignment = self.assignment.with_covariate(column);
+        let names = column.is_category.then(Names::default);
+        let mut rows = Rows::read_as(self.sources, &assignment, names)?;
+        let decoded = rows.timeline.decide().map_err(|problem| {
+            data(format!("{}: column {}: {problem}", rows.first_file(), assignment.roles.time))
+        })?;
+        let raw = std::mem::take(&mut rows.series);
+        let duplicates = match (context.duplicates, column.is_category) {
+            (Duplicates::Mean | Duplicates::Sum, true) => Duplicates::First,
+            // Targets of several rows add up; what they cost or how warm it was does not.
+            (Duplicates::Sum, false) => Duplicates::Mean,
+            (policy, _) => policy,
+        };
+        let limit = self.as_of.filter(|_| column.known != Known::Future);
+        let own = draft::Context { rows: &rows, decoded, duplicates, ..*context };
+        let attach = |placed: &mut Placed| {
+            let Some(series) = &mut placed.series else { return };
+            let raw: RawSeries = raw.get(placed.code as usize).cloned().unwrap_or_default();
+            let mut draft = Draft::new(placed.code, raw, limit, &own);
+            // A covariate without any value is missing throughout.
+            draft.reasons.retain(|reason| reason.kind != Kind::Empty);
+            match draft.reasons.is_empty().then(|| row(column, series, &draft, &own)) {
+                Some(Ok(row)) => series.covariates.push(row),
+                Some(Err(reason)) => leave_out(placed, vec![reason]),
+                None => {
+                    let reasons = draft.reasons.into_iter().map(|reason| of_column(&column.name, reason));
+                    leave_out(placed, reasons.collect());
+                }
+            }
+        };
+        placed.par_iter_mut().for_each(attach);
+        Ok(rows.names.map(|names| names.values().to_vec()))
+    }
+}
+
+fn leave_out(placed: &mut Placed, reasons: Vec<Reason>) {
+    placed.series = None;
+    placed.quality.verdict = Verdict::Quarantined(reasons.iter().map(|reason| reason.text.clone()).collect());
+    placed.reasons = reasons;
+}
+
+/// The reason with its column, where it does not name it. Names are taken for numbers where a sample of the column is empty.
+fn of_column(name: &str, reason: Reason) -> Reason {
+    let Reason { kind, text } = reason;
+    let text = match kind {
+        Kind::Cell => format!("{text}; if the cells of {name} are names, list it under categories"),
+        _ => format!("column {name}: {text}"),
+    };
+    Reason { kind, text }
+}
+
+/// The values of a draft on the grid of its series.
+fn row(
+    column: &Companion,
+    series: &Series,
+    draft: &Draft,
+    context: &draft::Context<'_>,
+) -> Result<Row, Reason> {
+    let known = column.known;
+    if known == Known::Static {
+        return Ok(Row::new(known, vec![constant(column, draft, context)?]));
+    }
+    let mut values = on_grid(&series.times, &draft.times, &draft.values);
+    if known == Known::Future {
+        let ahead = ahead(column, series, draft, context)?;
+        values.extend(ahead);
+    }
+    Ok(Row::new(known, values))
+}
+
+/// Values at the times of an ascending grid; `NaN` where no row stands on it.
+fn on_grid(grid: &[i64], times: &[i64], values: &[f64]) -> Vec<f64> {
+    let mut at = 0;
+    let value = |stamp: &i64| {
+        while times.get(at).is_some_and(|time| time < stamp) {
+            at += 1;
+        }
+        if times.get(at) == Some(stamp) { values[at] } else { f64::NAN }
+    };
+    grid.iter().map(value).collect()
+}
+
+/// Values of the steps after the last one of the series, up to the last that is known.
+fn ahead(
+    column: &Companion,
+    series: &Series,
+    draft: &Draft,
+    context: &draft::Context<'_>,
+) -> Result<Vec<f64>, Reason> {
+    let Some(cutoff) = series.cutoff() else { return Ok(Vec::new()) };
+    let from = draft.times.partition_point(|time| *time <= cutoff);
+    let known = draft.values[from..].iter().rposition(|value| !value.is_nan()).map_or(0, |last| last + 1);
+    let (times, values) = (&draft.times[from..from + known], &draft.values[from..from + known]);
+    let Some(&last) = times.last() else { return Ok(Vec::new()) };
+    let (name, frequency) = (&column.name, series.frequency);
+    let stray = |at: usize, what: &str| {
+        let place = context.rows.place(draft.rows.at(from + at));
+        let time = text_of_instant(times[at], context.zone);
+        Reason { kind: Kind::Frequency, text: format!("{place}: column {name}: {time} {what}") }
+    };
+    if frequency.steps_between(cutoff, last) > STEPS_FREE {
+        return Err(stray(times.len() - 1, "lies too far ahead of the last target; correct the time"));
+    }
+    let mut grid = frequency.grid(cutoff, last, context.zone);
+    grid.drain(..1.min(grid.len()));
+    let is_off = |at: &usize| !values[*at].is_nan() && grid.binary_search(&times[*at]).is_err();
+    if let Some(at) = (0..times.len()).find(is_off) {
+        let what = format!("does not stand on the grid of {frequency} that the targets stand on; correct it");
+        return Err(stray(at, &what));
+    }
+    Ok(on_grid(&grid, times, values))
+}
+
+/// The one value of a static covariate; `NaN` where no row has any.
+fn constant(column: &Companion, draft: &Draft, context: &draft::Context<'_>) -> Result<f64, Reason> {
+    let mut there = (0..draft.values.len()).filter(|at| !draft.values[*at].is_nan());
+    let Some(first) = there.next() else { return Ok(f64::NAN) };
+    let Some(other) = there.find(|at| draft.values[*at] != draft.values[first]) else {
+        return Ok(draft.values[first]);
+    };
+    let shown = |at: usize| match &context.rows.names {
+        Some(names) => format!("'{}'", names.values()[draft.values[at] as usize]),
+        None => draft.values[at].to_string(),
+    };
+    let (one, two) = (draft.rows.at(first), draft.rows.at(other));
+    let (place, after) = (context.rows.place(one), context.rows.place_after(one, two));
+    let text = format!(
+        "{place}: column {} is {} there and {} in {after}, and a static covariate never changes; correct it, or name it under \
+         past_covariates or future_covariates",
+        column.name,
+        shown(first),
+        shown(other)
+    );
+    Err(Reason { kind: Kind::Static, text })
+}
+
+/// Makes the newest rows of the usable series numbers of the names that occur in them, ascending, and gives those.
+fn renumber(placed: &mut [Placed], names: &[Arc<str>]) -> Vec<String> {
+    let mut occurs = vec![false; names.len()];
+    for code in rows(placed).flatten().filter(|code| !code.is_nan()) {
+        occurs[*code as usize] = true;
+    }
+    let mut order: Vec<usize> = (0..names.len()).filter(|at| occurs[*at]).collect();
+    order.sort_by(|one, other| names[*one].cmp(&names[*other]));
+    let mut number = vec![f64::NAN; names.len()];
+    order.iter().enumerate().for_each(|(place, at)| number[*at] = place as f64);
+    let series = placed.iter_mut().filter_map(|placed| placed.series.as_mut());
+    let rename = |code: &mut f64| *code = if code.is_nan() { *code } else { number[*code as usize] };
+    for row in series.filter_map(|series| series.covariates.last_mut()) {
+        row.change(|values| values.iter_mut().for_each(rename));
+    }
+    order.into_iter().map(|at| names[at].to_string()).collect()
+}
+
+/// The newest row of every usable series.
+fn rows(placed: &[Placed]) -> impl Iterator<Item = &[f64]> {
+    let series = placed.iter().filter_map(|placed| placed.series.as_ref());
+    series.filter_map(|series| series.covariates.last()).map(Row::values)
+}
+
+/// What to say of missing values.
+fn note(column: &Companion, placed: &[Placed]) -> Option<String> {
+    let name = &column.name;
+    let series = || placed.iter().filter_map(|placed| placed.series.as_ref());
+    let history = |series: &'_ Series| match column.known {
+        Known::Static => 1,
+        Known::Past | Known::Future => series.values.len(),
+    };
+    let all: usize = series().map(history).sum();
+    let missing = |series: &Series| {
+        let values = series.covariates.last().map_or(&[][..], Row::values);
+        values.iter().take(history(series)).filter(|value| value.is_nan()).count()
+    };
+    let missing: usize = series().map(missing).sum();
+    (missing > 0).then(|| match column.known {
+        Known::Static => format!("covariate '{name}' has no value for {missing} of {all} series"),
+        Known::Past | Known::Future => format!(
+            "covariate '{name}': {missing} of {all} values of the history are missing and count as the ones before them"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_go_to_their_steps() {
+        let values = on_grid(&[10, 20, 30, 40], &[5, 10, 30, 35], &[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!((values[0], values[2]), (2.0, 3.0));
+        assert!(values[1].is_nan() && values[3].is_nan());
+    }
+}

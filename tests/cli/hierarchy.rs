@@ -1,0 +1,86 @@
+//! Sums of series, forecast with them.
+
+use super::program::Place;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMicrosecondType};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs::File;
+use std::path::Path;
+
+/// Two regions with three shops each, 200 days.
+fn shops() -> String {
+    let mut text = String::from("region,shop,ds,y\n");
+    for shop in 0..6_u32 {
+        for day in 0..200_u32 {
+            let date = jiff::civil::date(2024, 1, 1).saturating_add(jiff::Span::new().days(i64::from(day)));
+            let week = [1.0, 1.1, 1.0, 0.9, 1.2, 1.6, 1.4][day as usize % 7];
+            let noise = f64::from((day * 31 + shop * 17) % 13) / 13.0 - 0.5;
+            let y = 10.0 * f64::from(shop + 1) * week + 4.0 * noise;
+            writeln!(text, "{},s{shop},{date},{y:.3}", ["north", "south"][shop as usize / 3]).unwrap();
+        }
+    }
+    text
+}
+
+/// Points by series and time.
+fn points(path: &Path) -> BTreeMap<(String, i64), f64> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let mut points = BTreeMap::new();
+    for batch in reader.build().unwrap().map(Result::unwrap) {
+        let ids = batch["unique_id"].as_string::<i32>();
+        let times = batch["ds"].as_primitive::<TimestampMicrosecondType>();
+        let values = batch["yhat"].as_primitive::<Float64Type>();
+        for row in 0..batch.num_rows() {
+            points.insert((ids.value(row).to_owned(), times.value(row)), values.value(row));
+        }
+    }
+    points
+}
+
+#[test]
+fn forecasts_of_regions_and_the_total_are_the_sums_of_those_of_shops() {
+    let place = Place::new();
+    place.put("in.csv", shops());
+    let common = "in.csv --id region,shop --target y -H 7 --model ridge --hierarchy region";
+    for method in ["wls_var", "bottom_up", "mint_shrink"] {
+        let name = format!("{method}.parquet");
+        let run = place.run(&format!("forecast {common} --reconcile {method} -o {name} --json")).expect(0);
+        assert_eq!(run.json()["source"]["series"], 9, "six shops, two regions, a total");
+        let points = points(&place.path(&name));
+        let times: BTreeSet<i64> = points.keys().map(|(_, time)| *time).collect();
+        assert_eq!((points.len(), times.len()), (9 * 7, 7));
+        for time in times {
+            let of = |id: String| points[&(id, time)];
+            let region = |name: &str, shops: std::ops::Range<u32>| {
+                let sum: f64 = shops.map(|shop| of(format!("{name}/s{shop}"))).sum();
+                assert!((of(name.into()) - sum).abs() < 1e-9 * sum, "{method}: {name} at {time}");
+                sum
+            };
+            let sum = region("north", 0..3) + region("south", 3..6);
+            assert!((of("total".into()) - sum).abs() < 1e-9 * sum, "{method}: the total at {time}");
+        }
+    }
+    let run = place.run(&format!("backtest {common} --models ridge -W 2 --json")).expect(0);
+    let ridge = run.json()["models"]["ridge"].clone();
+    assert!(ridge["mase"].as_f64().unwrap() < 1.0, "{ridge}");
+    assert_eq!(ridge["series"], 9, "{ridge}");
+}
+
+#[test]
+fn what_cannot_be_summed_is_refused() {
+    let place = Place::new();
+    place.put("in.csv", shops());
+    let refused = |flags: &str, words: &str| {
+        let run =
+            place.run(&format!("forecast in.csv --id region,shop --target y -H 7 {flags} -o out.parquet"));
+        let run = run.expect(2);
+        assert!(run.stderr.contains(words), "{flags}: {}", run.stderr);
+    };
+    refused("--hierarchy country", "names the column 'country', which is no id column");
+    refused("--hierarchy region --reconcile magic", "unknown method 'magic'");
+    refused("--reconcile ols", "reconcile without hierarchy");
+    refused("--hierarchy region,region", "written twice");
+    assert_eq!(place.names(), ["in.csv"]);
+}
