@@ -1,5 +1,9 @@
 //! Which column plays which part: flags first, then names, then types; what remains open is an error that says so.
 
+mod companion;
+
+pub(super) use companion::Companion;
+
 use super::candidate::{Candidate, ID_NAMES, Kind, TARGET_NAMES, TIME_NAMES, has_repeats};
 use super::files::{data, usage};
 use super::source::{ColumnType, Source};
@@ -17,23 +21,6 @@ pub(super) struct Assignment {
     /// Columns that come with the target.
     pub(super) covariates: Vec<Companion>,
     pub(super) notes: Vec<String>,
-}
-
-impl Assignment {
-    /// The same with a covariate in the place of the target.
-    pub(super) fn with_covariate(&self, column: &Companion) -> Assignment {
-        let roles = Roles { targets: vec![column.name.clone()], ..self.roles.clone() };
-        Assignment { roles, layout: Layout::Long, covariates: Vec::new(), notes: Vec::new() }
-    }
-}
-
-/// A column that comes with the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Companion {
-    pub(super) name: String,
-    pub(super) known: Known,
-    /// Whether its values are names.
-    pub(super) is_category: bool,
 }
 
 /// Finds the roles of the columns of the first file that has rows, the columns of its path included; the other files
@@ -133,7 +120,8 @@ impl Search {
         let time = spec.time.as_deref().map(|name| flagged("--time", name)).transpose()?;
         let target = spec.target.as_deref().map(|name| flagged("--target", name)).transpose()?;
         let companions = &spec.covariates.columns;
-        let companions = companions.iter().map(|(name, known)| Ok((flagged(flag_of(*known), name)?, *known)));
+        let companions =
+            companions.iter().map(|(name, known)| Ok((flagged(companion::flag_of(*known), name)?, *known)));
         let companions = companions.collect::<Result<Vec<(usize, Known)>, IngestError>>()?;
 
         let time = match time {
@@ -173,52 +161,6 @@ impl Search {
             targets: targets.iter().map(name).collect(),
         };
         Ok(Assignment { roles, layout, covariates, notes })
-    }
-
-    /// The columns that come with the target, with what their values are.
-    fn companions(
-        &self,
-        columns: &[(usize, Known)],
-        layout: Layout,
-        spec: &SourceSpec,
-    ) -> Result<Vec<Companion>, IngestError> {
-        if layout == Layout::Wide && !columns.is_empty() {
-            return Err(usage(format!(
-                "{}: covariates need one row per series and time, and this table has a column per series; name the one \
-                 target with --target, or write the table in long form",
-                self.file
-            )));
-        }
-        let mut categories = Vec::new();
-        for name in &spec.covariates.categories {
-            let at = self.flagged("--categories", name)?;
-            if !columns.iter().any(|(column, _)| *column == at) {
-                return Err(usage(format!(
-                    "{}: column '{name}' is among the categories and no covariate; name it under --past-covariates, \
-                     --future-covariates or --static-covariates too",
-                    self.file
-                )));
-            }
-            categories.push(at);
-        }
-        let companion = |&(at, known): &(usize, Known)| {
-            let column = &self.columns[at];
-            let (file, name) = (&self.file, column.name.clone());
-            if at >= self.in_file {
-                return Err(usage(format!(
-                    "{file}: '{name}' is a part of the path, and a covariate is a column of the file; write it as one"
-                )));
-            }
-            let is_named = categories.contains(&at);
-            if column.kind == Kind::Time && !is_named {
-                return Err(data(format!(
-                    "{file}: column '{name}' holds times, and a covariate is a number, a yes or no, or a name; with \
-                     --categories {name} every time is a name"
-                )));
-            }
-            Ok(Companion { name, known, is_category: is_named || column.kind == Kind::Text })
-        };
-        columns.iter().map(companion).collect()
     }
 
     /// The column that a flag names; letter case may differ where that is unambiguous.
@@ -372,15 +314,6 @@ impl Search {
         let words: Vec<String> =
             free.map(|column| format!("{} ({})", column.name, column.kind.words())).collect();
         if words.is_empty() { "no columns".to_owned() } else { shortened(&words) }
-    }
-}
-
-/// The flag that names a column of that kind.
-fn flag_of(known: Known) -> &'static str {
-    match known {
-        Known::Past => "--past-covariates",
-        Known::Future => "--future-covariates",
-        Known::Static => "--static-covariates",
     }
 }
 

@@ -222,6 +222,13 @@ fn a_job_forecasts_every_day_from_what_was_known_then() {
         run.stderr
     );
     assert_eq!(published(), before, "what is published stays");
+    // Where every forecast trains first, nothing is trained for nothing.
+    let train = "train = { cron = \"0 2 * * *\" }\n";
+    place.put("e.toml", DAEMON.replace(train, "").replace("\"state\"", "\"other\""));
+    let slot = slot(HISTORY - 1, 6);
+    let run = place.run(&format!("run a -c e.toml --stage forecast --slot {slot}")).expect(1);
+    assert!(run.stdout.contains("promo is missing"), "{}", run.stdout);
+    assert!(place.path("other").exists() && !place.path("other/models").exists());
 }
 
 /// Days of history of a shop that is nearly empty on some American holidays, and has sales.
