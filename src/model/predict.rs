@@ -148,13 +148,11 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
     seen.par_iter().zip(own).map(one).collect()
 }
 
-/// Horizons that a history has to hold before it says how far a series can go.
-const HORIZONS_MIN: usize = 2;
-
 /// How far a quantile may lie from the median: as far as the series has ever ranged. Rare levels are corrected by the misses
-/// of all series, on logarithms often: a series that wavers more than the others would be sent to the sky by them.
+/// of all series, on logarithms often: a series that wavers more than the others would be sent to the sky by them. A history
+/// shorter than the horizon does not tell.
 fn reach(sums: &Sums, horizon: usize) -> f64 {
-    let is_known = sums.observed() >= HORIZONS_MIN * horizon && sums.range() > 0.0;
+    let is_known = sums.observed() >= horizon.max(2) && sums.range() > 0.0;
     if is_known { sums.range() } else { f64::INFINITY }
 }
 
@@ -251,12 +249,12 @@ mod tests {
     fn no_quantile_is_further_from_its_median_than_the_series_has_ranged() {
         let sums = |values: &[f64]| Sums::of(values, Space::Log, 1);
         let quantiles = array![[1.0, 30.0, 5.6e6], [25.0, 30.0, 36.0]];
-        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, reach(&sums(values), 2));
+        let within = |values: &[f64]| within_reach(quantiles.clone(), 1, reach(&sums(values), 4));
         assert_eq!(
             within(&[20.0, 30.0, f64::NAN, 25.0, 22.0]),
             array![[20.0, 30.0, 40.0], [25.0, 30.0, 36.0]]
         );
-        assert_eq!(within(&[20.0, 30.0, f64::NAN, 25.0]), quantiles, "too short to tell");
+        assert_eq!(within(&[20.0, 30.0, f64::NAN, 25.0]), quantiles, "shorter than the horizon");
         assert_eq!(within(&[30.0; 9]), quantiles, "without a range");
     }
 }
