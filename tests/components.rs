@@ -4,7 +4,8 @@ use crate::forecaster::{fit, orbits, panel, spec, waves};
 use s4cast::model::components::Components;
 use s4cast::model::forecaster::Forecaster;
 use s4cast::model::spec::{Bounds, ModelSpec, RawModelSpec};
-use s4cast::series::{Panel, Status};
+use s4cast::series::covariate::{Covariate, Row, Values};
+use s4cast::series::{Known, Panel, Status};
 
 const KINDS: [&str; 9] = ["auto", "s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "ets", "mstl"];
 
@@ -25,8 +26,9 @@ fn checked(forecaster: &Forecaster, panel: &Panel) -> Vec<Components> {
         let parts = forecaster.components(panel, &forecast.unique_id).unwrap();
         assert_eq!((&parts.times, parts.sight.model_id), (&forecast.times, forecast.model_id.as_str()));
         for step in 0..parts.point.len() {
-            let Components { trend, seasonal, network, remainder, bounds, .. } = &parts;
-            let all = [trend, seasonal, network, remainder, bounds].map(|part| part[step]);
+            let Components { trend, seasonal, covariates, network, remainder, bounds, .. } = &parts;
+            let mut all = vec![trend[step], seasonal[step], network[step], remainder[step], bounds[step]];
+            all.extend(covariates.iter().map(|(_, part)| part[step]));
             let size = all.iter().fold(parts.point[step].abs(), |size: f64, part| size.max(part.abs()));
             assert!((all.iter().sum::<f64>() - parts.point[step]).abs() <= 1e-9 * size, "{all:?}");
             // A batch of one may round differently in single precision.
@@ -105,4 +107,47 @@ fn what_was_seen_is_said() {
     assert_eq!((sight.inputs, sight.start), (96, orbits.series[0].times[104]));
     assert!((sight.network_share - fitted.reports[0].gate).abs() < 1e-12 && sight.space.is_some());
     assert_eq!(sight.members.last(), Some(&("sashimi", 1)));
+}
+
+/// Whether there is a promotion at a step: at three of ten, as good as by chance.
+fn promotion(step: usize) -> bool {
+    let mixed = (step as u32 + 20).wrapping_mul(0x9e37_79b9);
+    let mixed = (mixed ^ mixed >> 16).wrapping_mul(0x85eb_ca6b);
+    (mixed ^ mixed >> 13) % 10 < 3
+}
+
+/// Waves of 20 and more, to which a promotion adds 15 and a measured column nothing.
+fn promoted() -> Panel {
+    let promotion = |step: usize| f64::from(u8::from(promotion(step)));
+    let all = waves(3, 150).into_iter().map(|values| {
+        let add = |(t, y): (usize, f64)| y + 10.0 + 15.0 * promotion(t);
+        values.into_iter().enumerate().map(add).collect()
+    });
+    let mut panel = panel(all.collect());
+    let covariate = |name: &str, known| Covariate { name: name.into(), known, values: Values::Real };
+    panel.covariates = vec![covariate("promotion", Known::Future), covariate("measured", Known::Past)];
+    for series in &mut panel.series {
+        let measured = (0..150).map(|t| ((t * 7) % 13) as f64).collect();
+        series.covariates =
+            vec![Row::new(Known::Future, (0..160).map(promotion).collect()), Row::new(Known::Past, measured)];
+    }
+    panel
+}
+
+#[test]
+fn what_each_covariate_adds_is_a_part() {
+    let panel = promoted();
+    for kind in ["ridge", "s4d"] {
+        let parts = checked(&fit(&panel, &spec(kind, 10, 1)).forecaster, &panel);
+        let names: Vec<&str> = parts[0].covariates.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["promotion", "measured"], "{kind}");
+        let of = |name: &str| &parts[0].covariates.iter().find(|(one, _)| one == name).unwrap().1;
+        let mean = |steps: Vec<usize>| {
+            steps.iter().map(|step| of("promotion")[*step]).sum::<f64>() / steps.len() as f64
+        };
+        let (with, without): (Vec<usize>, Vec<usize>) = (0..10).partition(|step| promotion(150 + step));
+        let difference = mean(with) - mean(without);
+        assert!((10.0..20.0).contains(&difference), "{kind}: a promotion adds {difference}");
+        assert!(of("measured").iter().all(|part| part.abs() < 3.0), "{kind}: {:?}", of("measured"));
+    }
 }

@@ -18,6 +18,9 @@ use std::fmt::Write;
 /// Past errors that are printed before the rest is left to `--json`.
 const ERRORS: usize = 5;
 
+/// Steps of what each covariate adds that are shown.
+const COVARIATE_STEPS: usize = 6;
+
 /// Explains a series of a job.
 pub(super) fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, CliError> {
     let config = launch::daemon(&args.config)?;
@@ -53,7 +56,7 @@ pub(super) fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, CliError>
 }
 
 fn document(args: &Explain, version: u32, explanation: &Explanation) -> Value {
-    let Components { times, point, trend, seasonal, network, remainder, bounds, sight } =
+    let Components { times, point, trend, seasonal, covariates, network, remainder, bounds, sight } =
         &explanation.components;
     let steps = (0..times.len()).map(|step| {
         json!({
@@ -61,6 +64,7 @@ fn document(args: &Explain, version: u32, explanation: &Explanation) -> Value {
             "yhat": point[step],
             "trend": trend[step],
             "seasonal": seasonal[step],
+            "covariates": covariates.iter().map(|(name, part)| (name.clone(), part[step].into())).collect::<serde_json::Map<String, Value>>(),
             "network": network[step],
             "remainder": remainder[step],
             "bounds": bounds[step],
@@ -99,7 +103,7 @@ fn document(args: &Explain, version: u32, explanation: &Explanation) -> Value {
 }
 
 fn page(args: &Explain, version: u32, explanation: &Explanation) -> String {
-    let Components { times, point, trend, seasonal, network, remainder, bounds, sight } =
+    let Components { times, point, trend, seasonal, covariates, network, remainder, bounds, sight } =
         &explanation.components;
     let mut text =
         format!("{} is forecast by version {version} of job {}, status ", args.unique_id, args.job);
@@ -110,20 +114,30 @@ fn page(args: &Explain, version: u32, explanation: &Explanation) -> String {
     text += &saw(sight);
     let _ = writeln!(
         text,
-        "\n{:<21}{:>11}  = {:>11}{:>11}{:>11}{:>11}{:>11}",
-        "STEP", "YHAT", "TREND", "SEASON", "NETWORK", "REST", "BOUNDS"
+        "\n{:<21}{:>11}  = {:>11}{:>11}{:>11}{:>11}{:>11}{:>11}",
+        "STEP", "YHAT", "TREND", "SEASON", "COVARIATES", "NETWORK", "REST", "BOUNDS"
     );
     for step in 0..times.len() {
         let _ = writeln!(
             text,
-            "{:<21}{:>11.4}  = {:>11.4}{:>11.4}{:>11.4}{:>11.4}{:>11.4}",
+            "{:<21}{:>11.4}  = {:>11.4}{:>11.4}{:>11.4}{:>11.4}{:>11.4}{:>11.4}",
             shown(times[step]),
             point[step],
             trend[step],
             seasonal[step],
+            covariates.iter().map(|(_, part)| part[step]).sum::<f64>(),
             network[step],
             remainder[step],
             bounds[step]
+        );
+    }
+    for (name, part) in covariates {
+        let parts: Vec<String> = part.iter().take(COVARIATE_STEPS).map(|part| format!("{part:.4}")).collect();
+        let _ = writeln!(
+            text,
+            "  of {name}: {}{}",
+            parts.join(", "),
+            if part.len() > parts.len() { ", …" } else { "" }
         );
     }
     if !explanation.errors.is_empty() {

@@ -1,23 +1,25 @@
 //! What a point forecast is made of: parts that add up to it, and what the model saw.
 //!
 //! ```text
-//! published = trend + seasonal + network + remainder + bounds
+//! published = trend + seasonal + covariates + network + remainder + bounds
 //! ```
 //!
 //! The split needs nothing of the model but its forecast, so that it is the same for all of them. With ŷ the forecast before
-//! bounds and b that of the ensemble without its networks, `network` is ŷ − b; b is decomposed after the last seasons of the
+//! bounds and b that of the ensemble without its networks, `network` is ŷ − b. What maps make of covariates is taken out of b
+//! one covariate after the other, the last one first, and each is given the difference; what is left is decomposed after the last seasons of the
 //! history by moving averages (classical additive decomposition, Hyndman and Athanasopoulos, Forecasting: Principles and
 //! Practice, 3.4); what that leaves is `remainder`, and `bounds` is what minimum, maximum and rounding changed.
 
 use crate::model::classical;
 use crate::model::ensemble::Ensemble;
+use crate::model::features::TERMS;
 use crate::model::group::{Group, Served};
 use crate::model::member::Member;
 use crate::model::past::{self, Past};
 use crate::model::predict::{self, Made};
 use crate::model::smoothing;
 use crate::model::spec::ModelSpec;
-use crate::model::work::Space;
+use crate::model::work::{Space, WorkSeries};
 use crate::series::{Covariate, Panel, Series};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub struct Components {
     pub trend: Vec<f64>,
     /// What repeats with the season, around zero; zero where there is no season or the history holds none.
     pub seasonal: Vec<f64>,
+    /// What maps made of each covariate that they read, by its name; what networks made of it is theirs.
+    pub covariates: Vec<(String, Vec<f64>)>,
     /// What networks added to the maps that they stand on; zero where none serves.
     pub network: Vec<f64>,
     /// What is left of the forecast without networks.
@@ -70,17 +74,24 @@ pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Pane
     let made = predict::forecasts(spec, group, &[series], &panel.marks, &panel.covariates).pop()?;
     // Where seasonal naive stands in, the group's model has no part in the forecast.
     let group = group.filter(|group| group.model_id == made.model_id);
-    let base = group
-        .and_then(|group| without_networks(group, series, &panel.covariates, spec.horizon()))
-        .unwrap_or_else(|| made.point.clone());
+    let bare = group.and_then(|group| Bare::of(group, series, &panel.covariates, spec.horizon()));
+    let base = bare.as_ref().and_then(|bare| bare.point(bare.names.len()));
+    let base = base.unwrap_or_else(|| made.point.clone());
     let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>();
-    let split = Split::of(&past::filled(&series.values, season), &base, season);
+    let (mut covariates, mut plain) = (Vec::new(), base.clone());
+    for (count, name) in bare.iter().flat_map(|bare| bare.names.iter().enumerate()).rev() {
+        let Some(without) = bare.as_ref().and_then(|bare| bare.point(count)) else { break };
+        covariates.insert(0, (name.clone(), difference(&plain, &without)));
+        plain = without;
+    }
+    let split = Split::of(&past::filled(&series.values, season), &plain, season);
     let sight = Sight::of(group, &made, series, season);
     let point = made.clone().bounded(spec.bounds()).point;
     Some(Components {
         times: series.frequency.after(cutoff, spec.horizon(), &panel.zone),
         trend: split.trend,
         seasonal: split.seasonal,
+        covariates,
         network: difference(&made.point, &base),
         remainder: split.remainder,
         bounds: difference(&point, &made.point),
@@ -89,27 +100,56 @@ pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Pane
     })
 }
 
-/// Point forecast (T) of an ensemble whose networks are left out of their members; `None` where there are none, or where
-/// the difference that they make is no number.
-fn without_networks(
-    group: &Group,
-    series: &Series,
-    covariates: &[Covariate],
-    horizon: usize,
-) -> Option<Vec<f64>> {
-    let Served::Ensemble(ensemble) = &group.served else { return None };
-    if !ensemble.has_network() {
-        return None;
+/// An ensemble without its networks, and a series as it sees it.
+struct Bare<'a> {
+    ensemble: Ensemble,
+    work: WorkSeries,
+    /// Covariates that its maps read, and the columns of all.
+    names: Vec<String>,
+    columns: Vec<&'a str>,
+}
+
+impl<'a> Bare<'a> {
+    /// `None` where there is nothing to leave out.
+    fn of(group: &'a Group, series: &Series, covariates: &[Covariate], horizon: usize) -> Option<Bare<'a>> {
+        let Served::Ensemble(ensemble) = &group.served else { return None };
+        let reads = ensemble.members.iter().any(|(member, _)| member.effects.ncols() > 0);
+        if !ensemble.has_network() && !reads {
+            return None;
+        }
+        let bare = |(member, weight): &(Member, f64)| (Member { network: None, ..member.clone() }, *weight);
+        let members = ensemble.members.iter().map(bare).collect();
+        let ensemble = Ensemble { members, ..(**ensemble).clone() };
+        let past = Past::of(&series.values, ensemble.space, group.season, ensemble.reach());
+        let features = group.encoding.apply(covariates, &[series], horizon, group.season).remove(0);
+        let features = Arc::new(features.after(series.values.len() - past.tail.len()));
+        let work = predict::in_work_space(&ensemble, &past, &features, group.season)?;
+        let columns: Vec<&str> = group.encoding.covariates().collect();
+        let mut names: Vec<String> = Vec::new();
+        for name in columns.iter().filter(|_| reads) {
+            if !names.iter().any(|known| known == name) {
+                names.push((*name).to_owned());
+            }
+        }
+        Some(Bare { ensemble, work, names, columns })
     }
-    let bare = |(member, weight): &(Member, f64)| (Member { network: None, ..member.clone() }, *weight);
-    let base = Ensemble { members: ensemble.members.iter().map(bare).collect(), ..(**ensemble).clone() };
-    let past = Past::of(&series.values, base.space, group.season, base.reach());
-    let features = group.encoding.apply(covariates, &[series], horizon, group.season).remove(0);
-    let features = Arc::new(features.after(series.values.len() - past.tail.len()));
-    let work = predict::in_work_space(&base, &past, &features, group.season)?;
-    let point = base.point(&[&work], &[work.steps()]).row(0).to_vec();
-    // Beyond that, differences may overflow.
-    point.iter().all(|y| y.abs() < f64::MAX / 4.0).then_some(point)
+
+    /// Point forecast (T) of maps that read the first `count` covariates alone; `None` where the difference that this makes
+    /// is no number.
+    fn point(&self, count: usize) -> Option<Vec<f64>> {
+        let mut ensemble = self.ensemble.clone();
+        for (member, _) in &mut ensemble.members {
+            for (index, mut column) in member.effects.columns_mut().into_iter().enumerate() {
+                let covariate = self.columns.get(index / TERMS);
+                if !self.names[..count].iter().any(|name| Some(&name.as_str()) == covariate) {
+                    column.fill(0.0);
+                }
+            }
+        }
+        let point = ensemble.point(&[&self.work], &[self.work.steps()]).row(0).to_vec();
+        // Beyond that, differences may overflow.
+        point.iter().all(|y| y.abs() < f64::MAX / 4.0).then_some(point)
+    }
 }
 
 impl Sight {

@@ -128,6 +128,11 @@ impl Encoding {
         self.columns.len()
     }
 
+    /// The covariate that each column is made of (K).
+    pub fn covariates(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.covariate.as_str())
+    }
+
     /// Whether there is nothing to encode.
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()
