@@ -1,8 +1,8 @@
 """A forecast slot that reads one new file beside one that reads everything, through the built program.
 
-    python benches/remember.py FOLDER [--binary target/release/s4cast] [--series 10000] [--days 365 730]
+    python benches/remember.py FOLDER [--binary target/release/s4cast] [--series 10000] [--days 365 730] [--kind ridge]
 
-Hourly series, a Parquet file a day. A ridge model is trained as of day 60; then, for every length of the history, one slot
+Hourly series, a Parquet file a day. The model is trained as of day 60; then, for every length of the history, one slot
 reads everything and the next ones only the newest files. Prints seconds by step of the slot, and whether a slot that
 remembers and one that reads everything publish the same file. Needs numpy, pyarrow.
 """
@@ -23,7 +23,7 @@ state = "state"
 [source.s]
 inputs = "data"
 [model.m]
-kind = "ridge"
+kind = "KIND"
 preset = "fast"
 horizon = 48
 [sink.o]
@@ -65,11 +65,12 @@ def main():
     parser.add_argument("--binary", default="target/release/s4cast")
     parser.add_argument("--series", type=int, default=10_000)
     parser.add_argument("--days", type=int, nargs="+", default=[365, 730])
+    parser.add_argument("--kind", default="ridge")
     options = parser.parse_args()
     options.binary = os.path.abspath(options.binary)
     os.makedirs(f"{options.folder}/data", exist_ok=True)
     with open(f"{options.folder}/daemon.toml", "w") as file:
-        file.write(CONFIG)
+        file.write(CONFIG.replace("KIND", options.kind))
     written = 0
 
     def write(until):
