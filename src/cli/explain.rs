@@ -125,7 +125,7 @@ fn page(args: &Explain, version: u32, explanation: &Explanation) -> String {
             point[step],
             trend[step],
             seasonal[step],
-            covariates.iter().map(|(_, part)| part[step]).sum::<f64>(),
+            covariates.iter().fold(0.0, |sum, (_, part)| sum + part[step]),
             network[step],
             remainder[step],
             bounds[step]

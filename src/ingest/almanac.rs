@@ -101,9 +101,9 @@ impl Shared {
     ) -> Result<Shared, IngestError> {
         let first = series.iter().filter_map(|one| one.times.first()).min().copied().unwrap_or(0);
         let last = series.iter().filter_map(|one| one.times.last()).max().copied().unwrap_or(0);
-        let steps = usize::try_from(frequency.steps_between(first, last)).unwrap_or(0);
-        let mut times = vec![first];
-        times.extend(frequency.after(first, steps + spec.ahead, zone));
+        let mut times = frequency.grid(first, last, zone);
+        let end = times.last().copied().unwrap_or(first);
+        times.extend(frequency.after(end, spec.ahead, zone));
         let mut features = spec.features.clone();
         if spec.is_auto {
             features.extend(Feature::auto(frequency, last.saturating_sub(first)));
@@ -228,6 +228,21 @@ mod tests {
         assert_eq!(a.place().0, b.place().0, "one calendar");
         assert_eq!(a.at(3), b.at(0));
         assert!((a.at(30) - a.at(23)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn months_have_their_calendar_as_far_as_forecasts_go() {
+        let quarters: Frequency = "QS".parse().expect("a step");
+        let mut series = daily("a", 0, 1);
+        series.frequency = quarters;
+        series.times = quarters.grid(0, 20 * 365 * DAY, &TimeZone::UTC);
+        series.values = vec![1.0; series.times.len()];
+        let steps = series.times.len();
+        let spec = AlmanacSpec { is_auto: true, ahead: 4, ..AlmanacSpec::default() };
+        let mut panel = panel(vec![series]);
+        add(&mut panel, &spec).expect("a calendar");
+        let rows = &panel.series[0].covariates;
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.values().len() == steps + 4));
     }
 
     #[test]
