@@ -3,7 +3,7 @@
 //! ```text
 //! spec ─▶ forecaster: fit, predict, save        one group per frequency
 //!           └─ fit: the story of one group      season ─▶ plan ─▶ select ─▶ learn ─▶ gate, mix ─▶ conformal ─▶ group
-//!                └─ work, windows: work space and (lookback, horizon) windows
+//!                └─ work, windows, features: work space, (lookback, horizon) windows, covariates as columns
 //!                └─ ridge, smoothing, greedy: the base; member, train, warm: the network on a map of it, its training loop,
 //!                   the network that it starts from
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
