@@ -9,14 +9,18 @@ use jiff::tz::TimeZone;
 
 impl Check<'_> {
     pub(super) fn source(&mut self) -> SourceSpec {
-        self.demand(
-            Key::Inputs,
-            "no input: name a CSV or Parquet file, a glob or a folder, or inputs under [source]",
-        );
+        if !self.settings.has(Key::Exec) {
+            self.demand(
+                Key::Inputs,
+                "no input: name a CSV or Parquet file, a glob or a folder, or inputs under [source]; or a command with \
+                 --exec",
+            );
+        }
         let texts = |text: &str| Ok(text.to_string());
         let zone = self.one(Key::Tz, words::zone);
         let civil = zone.clone().unwrap_or(TimeZone::UTC);
         SourceSpec {
+            exec: self.exec(),
             id: self.many(Key::Id, texts),
             time: self.text(Key::Time),
             target: self.text(Key::Target),

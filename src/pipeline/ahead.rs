@@ -2,8 +2,10 @@
 
 use crate::ingest::{self, CovariateSpec, IngestError, IngestErrorKind, MissingAhead};
 use crate::model::forecaster::Forecaster;
-use crate::series::covariate::{Covariate, Known};
+use crate::pipeline::guess;
+use crate::series::covariate::{Covariate, Known, Row};
 use crate::series::{Panel, Series};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -36,8 +38,13 @@ pub(super) fn complete<'a>(
     let mut missing = Missing::default();
     let mut filled: BTreeMap<&str, usize> = BTreeMap::new();
     let mut complete = Cow::Borrowed(panel);
+    let season_of = |series: &Series| {
+        let own = || series.frequency.season_lengths().first().copied().unwrap_or(1);
+        season_length.unwrap_or_else(own).max(1)
+    };
     for (place, covariate) in ahead {
         let policy = spec.missing_of(&covariate.name);
+        let mut forecast: Vec<(usize, usize)> = Vec::new();
         for &index in &needy {
             let series = &panel.series[index];
             let Some(row) = series.covariates.get(place) else { continue };
@@ -47,25 +54,38 @@ pub(super) fn complete<'a>(
                 _ if gaps.is_empty() => {}
                 MissingAhead::Error => missing.add(panel, series, covariate, horizon, &gaps),
                 MissingAhead::Last | MissingAhead::Seasonal => {
-                    let own = || series.frequency.season_lengths().first().copied().unwrap_or(1);
-                    let back = match policy {
-                        MissingAhead::Seasonal => season_length.unwrap_or_else(own).max(1),
-                        MissingAhead::Last | MissingAhead::Error => 1,
-                    };
+                    let back = if policy == MissingAhead::Last { 1 } else { season_of(series) };
                     let row = &mut complete.to_mut().series[index].covariates[place];
                     row.change(|values| fill(values, steps + horizon, steps, back));
                     *filled.entry(&covariate.name).or_default() += gaps.len();
                 }
+                MissingAhead::Forecast => {
+                    forecast.push((index, season_of(series)));
+                    *filled.entry(&covariate.name).or_default() += gaps.len();
+                }
             }
         }
+        let guessed = |&(index, season): &(usize, usize)| {
+            let series = &panel.series[index];
+            let (mut row, from) = (series.covariates[place].clone(), series.values.len());
+            row.change(|values| {
+                guess::fill(values, &covariate.values, (from, from + horizon), season);
+                // What could not be forecast is the one a season before.
+                fill(values, from + horizon, from, season);
+            });
+            (index, row)
+        };
+        let rows: Vec<(usize, Row)> = forecast.par_iter().map(guessed).collect();
+        rows.into_iter().for_each(|(index, row)| complete.to_mut().series[index].covariates[place] = row);
     }
     missing.none()?;
     let note = |(name, count): (&str, usize)| {
         let what = match spec.missing_of(name) {
-            MissingAhead::Seasonal => "the one a season before",
-            MissingAhead::Last | MissingAhead::Error => "the last one before",
+            MissingAhead::Seasonal => "count as the one a season before",
+            MissingAhead::Last | MissingAhead::Error => "count as the last one before",
+            MissingAhead::Forecast => "are forecast from its own past",
         };
-        format!("covariate '{name}': {count} missing values of the horizon count as {what}")
+        format!("covariate '{name}': {count} missing values of the horizon {what}")
     };
     Ok(Ahead { panel: complete, notes: filled.into_iter().map(note).collect() })
 }
@@ -145,7 +165,7 @@ impl Missing {
         let values = if self.count == 1 { "value" } else { "values" };
         let mut problems = vec![format!(
             "{} {values} of covariates that are to be known in advance are missing in the horizon; add them, or set \
-             missing_covariates = last or seasonal",
+             missing_covariates = last, seasonal or forecast",
             self.count
         )];
         let more = self.count - self.lines.len();
@@ -158,7 +178,7 @@ impl Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::covariate::{Row, Values};
+    use crate::series::covariate::Values;
     use crate::series::{Frequency, Status};
     use jiff::tz::TimeZone;
 
@@ -227,6 +247,12 @@ mod tests {
         );
         // Two steps before the first is a hole; the value before that counts.
         assert_eq!(of(MissingAhead::Seasonal).0, [1.0, 6.0, 1.0, 6.0]);
+        let (forecast, notes) = of(MissingAhead::Forecast);
+        assert!(forecast.iter().all(|price| price.is_finite()) && forecast[1] == 6.0, "{forecast:?}");
+        assert_eq!(
+            notes,
+            ["covariate 'price': 3 missing values of the horizon are forecast from its own past"]
+        );
         let whole = complete(&panel, &with(MissingAhead::Last), 0, None).expect("nothing to fill");
         assert!(matches!(whole.panel, Cow::Borrowed(_)) && whole.notes.is_empty());
     }
