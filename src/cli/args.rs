@@ -176,6 +176,9 @@ pub(super) struct SourceArgs {
     /// How forecasts of a hierarchy are made to add up: bottom_up, wls_var, mint_shrink, … [default: wls_var]
     #[arg(long, env = "S4CAST_RECONCILE", value_name = "METHOD")]
     pub reconcile: Option<String>,
+    /// What numbers of covariates are to sums: mean, sum, or COLUMN=mean|sum [default: mean]
+    #[arg(long, env = "S4CAST_HIERARCHY_COVARIATES", value_name = "WORD", value_delimiter = ',')]
+    pub hierarchy_covariates: Vec<String>,
     /// Cycles of the calendar: auto, minute, hour, weekday, monthday, month, week, year
     #[arg(long, env = "S4CAST_CALENDAR", value_name = "CYCLE", value_delimiter = ',')]
     pub calendar: Vec<String>,
@@ -236,6 +239,7 @@ impl SourceArgs {
         settings.flag(Key::MissingCovariates, self.missing_covariates.clone());
         settings.flag(Key::Hierarchy, self.hierarchy.clone());
         settings.flag(Key::Reconcile, self.reconcile.clone());
+        settings.flag(Key::HierarchyCovariates, self.hierarchy_covariates.clone());
         settings.flag(Key::Calendar, self.calendar.clone());
         settings.flag(Key::Holidays, self.holidays.clone());
         settings.flag(Key::Events, self.events.clone());

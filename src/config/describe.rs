@@ -64,7 +64,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 101] = [
+pub(super) static ROWS: [Row; 102] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -166,4 +166,5 @@ pub(super) static ROWS: [Row; 101] = [
     row(Key::Exec, Table::Source, "exec", Shape::Command, "Command, in place of inputs, that prints the data as CSV, Parquet or Arrow IPC; no shell reads it").flag("--exec").example("[\"duckdb\", \"-csv\", \"-c\", \"FROM sales\"]"),
     row(Key::ExecTimeout, Table::Source, "exec_timeout", Shape::Duration, "How long the command may take").flag("--exec-timeout").default("\"5m\""),
     row(Key::ExecMaxBytes, Table::Source, "exec_max_bytes", Shape::Integer, "How many bytes the command may print").default("4294967296"),
+    row(Key::HierarchyCovariates, Table::Source, "hierarchy_covariates", Shape::Pairs("="), "What numbers of the series are to their sums: mean or sum, for all or as COLUMN=WORD; of names most have it").flag("--hierarchy-covariates").default("[\"mean\"]"),
 ];

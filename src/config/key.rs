@@ -207,6 +207,8 @@ pub enum Key {
     ExecTimeout,
     /// How much the command may print.
     ExecMaxBytes,
+    /// What covariates are to sums.
+    HierarchyCovariates,
 }
 
 /// The two kinds of config file.
@@ -470,7 +472,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::ExecMaxBytes as usize + 1);
+        assert_eq!(ROWS.len(), Key::HierarchyCovariates as usize + 1);
     }
 
     #[test]

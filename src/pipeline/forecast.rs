@@ -144,7 +144,8 @@ fn check_ahead(job: &JobSpec, context: &Context, fetched: &Fetched) -> Result<()
     if spec.has_known_ahead() {
         let as_of = context.moment.issued_at;
         let reading = context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched)?;
-        ahead::complete(&reading.ingested.panel, spec, model.horizon(), model.season_length())?;
+        let known = (spec, &job.source.sums);
+        ahead::complete(&reading.ingested.panel, known, model.horizon(), model.season_length())?;
     }
     Ok(())
 }
@@ -295,8 +296,8 @@ fn whole(
         publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
     }
     let horizon = serving.model.as_ref().map_or(&job.model, |(forecaster, _)| forecaster.spec()).horizon();
-    let (covariates, season_length) = (&job.source.covariates, job.model.season_length());
-    let ahead = ahead::complete(&ingested.panel, covariates, horizon, season_length)?;
+    let (known, season_length) = ((&job.source.covariates, &job.source.sums), job.model.season_length());
+    let ahead = ahead::complete(&ingested.panel, known, horizon, season_length)?;
     let mut source = SourceReport::of(ingested);
     source.notes.extend(ahead.notes);
     if let Some((forecaster, _)) = &serving.model {
@@ -309,7 +310,7 @@ fn whole(
     let mut scenarios = scenario::Made::default();
     for one in &job.scenarios {
         let again = |panel: &Panel| predict(job, context, serving, panel);
-        match scenario::forecast(std::slice::from_ref(one), what_if, covariates, horizon, again) {
+        match scenario::forecast(std::slice::from_ref(one), what_if, known, horizon, again) {
             Ok(made) => scenarios.add(made),
             // What would be does not keep back what is planned.
             Err(StageError::Ingest(error)) => lacks.extend(error.problems().iter().cloned()),

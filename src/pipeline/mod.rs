@@ -127,7 +127,8 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         publish::write_quality(path, &ingested.quality)?;
     }
     let (covariates, horizon) = (&job.source.covariates, job.model.horizon());
-    let ahead = ahead::complete(&ingested.panel, covariates, horizon, job.model.season_length())?;
+    let known = (covariates, &job.source.sums);
+    let ahead = ahead::complete(&ingested.panel, known, horizon, job.model.season_length())?;
     source.notes.extend(ahead.notes);
     scenario::check(&job.scenarios, &ahead.panel, covariates, horizon)?;
     clock.lap("read");
@@ -148,7 +149,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     };
     let forecasts = predict(&ahead.panel)?;
     let what_if = (&*ahead.panel, &forecasts);
-    let scenarios = scenario::forecast(&job.scenarios, what_if, covariates, horizon, predict)?;
+    let scenarios = scenario::forecast(&job.scenarios, what_if, known, horizon, predict)?;
     source.warn(scenarios.notes);
     clock.lap("forecast");
 

@@ -6,7 +6,7 @@ mod spec;
 
 pub use spec::{Change, Effect, Scenario, ScenarioError};
 
-use crate::ingest::{CovariateSpec, IngestError, IngestErrorKind};
+use crate::ingest::{CovariateSpec, IngestError, IngestErrorKind, SumsSpec};
 use crate::series::covariate::{Covariate, Row, Values};
 use crate::series::{Forecasts, Panel, ScenarioForecasts};
 
@@ -60,7 +60,7 @@ pub(super) fn check(
 pub(super) fn forecast<E: From<IngestError>>(
     scenarios: &[Scenario],
     (panel, plain): (&Panel, &Forecasts),
-    spec: &CovariateSpec,
+    (spec, sums): (&CovariateSpec, &SumsSpec),
     horizon: usize,
     predict: impl Fn(&Panel) -> Result<Forecasts, E>,
 ) -> Result<Made, E> {
@@ -70,6 +70,8 @@ pub(super) fn forecast<E: From<IngestError>>(
         let rows = rows.map_err(|problems| IngestError::new(IngestErrorKind::Usage, problems))?;
         let mut other = panel.clone();
         rows.into_iter().for_each(|(series, place, row)| other.series[series].covariates[place] = row);
+        // Sums have what their series have.
+        sums.pool(&mut other, spec.columns.len())?;
         let forecasts = predict(&other)?;
         let is_same = points(&forecasts).eq(points(plain));
         if is_same {
