@@ -109,10 +109,10 @@ fn what_a_command_prints_is_forecast_as_a_file_would_be() {
 #[test]
 fn messages_name_the_output_as_they_would_a_file() {
     let place = Place::new();
-    place.put("in.csv", "ds,y\n2024-01-01,1\n2024-01-02,one\n");
-    let check = run(&place, "cat in.csv", "data check --time ds --target y").expect(65);
+    place.put("in.csv", format!("{}2024-01-05,3\n", weekly(30)));
+    let check = run(&place, "cat in.csv", "data check").expect(65);
     let text = format!("{}{}", check.stdout, check.stderr);
-    assert!(text.contains("exec: line 3"), "{text}");
+    assert!(text.contains("exec: line 6 and line 32"), "{text}");
     place.put("good.csv", weekly(60));
     let page = run(&place, "cat good.csv", "data check").expect(0).stdout;
     assert!(page.contains("printed by cat good.csv"), "{page}");
