@@ -38,8 +38,9 @@ fn main() {
     for run in 0..runs {
         let issued_at = 1_767_225_600_000_000 + run as i64 * 15 * MINUTE;
         let key = RunKey { job: "bench".into(), run_id: format!("{run:08}"), issued_at };
-        let published = publish::publish_run(&sink, &key, &forecasts(run, series), &[], &provenance(&key))
-            .expect("published");
+        let published =
+            publish::publish_run(&sink, &key, &forecasts(run, series), &[], &[], &provenance(&key))
+                .expect("published");
         rows += published.rows;
         bytes += published.bytes;
     }

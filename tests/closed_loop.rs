@@ -42,6 +42,7 @@ impl Place {
             source: SourceSpec::new(vec![at("in.csv").display().to_string()]),
             model_name: "day".into(),
             model: ModelSpec::try_from(model).unwrap(),
+            scenarios: Vec::new(),
             sink: SinkSpec {
                 name: "lake".into(),
                 path: at("out"),

@@ -9,9 +9,9 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use s4cast::publish::{
-    self, Commit, Filter, Format, Naming, Provenance, PublishError, PublishedRun, RunKey, SinkSpec,
+    self, Commit, Filter, Format, Naming, Provenance, PublishError, PublishedRun, RunKey, SinkSpec, Which,
 };
-use s4cast::series::{Forecasts, SeriesForecast, Status};
+use s4cast::series::{Forecasts, ScenarioForecasts, SeriesForecast, Status};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ impl Place {
 
     fn publish_at(&self, key: &RunKey, series: usize, created_at: i64) -> Result<PublishedRun, PublishError> {
         let provenance = provenance(key, created_at);
-        publish::publish_run(&self.sink, key, &forecasts(series), &["site".into()], &provenance)
+        publish::publish_run(&self.sink, key, &forecasts(series), &[], &["site".into()], &provenance)
     }
 
     fn latest(&self) -> Option<Commit> {
@@ -252,7 +252,7 @@ fn what_a_run_was_corrected_by_stays_beside_it_and_is_believed_only_if_it_is_tha
     let key = key("load", 1, DAY);
     let publish = |correction: Option<&str>| {
         let provenance = Provenance { correction: correction.map(Into::into), ..provenance(&key, 0) };
-        publish::publish_run(&place.sink, &key, &forecasts(2), &["site".into()], &provenance).unwrap();
+        publish::publish_run(&place.sink, &key, &forecasts(2), &[], &["site".into()], &provenance).unwrap();
         place.latest().unwrap()
     };
     let plain = publish(None);
@@ -302,6 +302,7 @@ fn csv_reads_back_as_parquet_does_and_a_change_of_format_leaves_no_second_file()
         unique_ids: vec!["s00007".into(), "s00031".into(), "gone".into()],
         offset: 1,
         limit: Some(2),
+        ..Filter::default()
     };
     let [all, some] =
         [&Filter::default(), &filter].map(|filter| publish::read_run(&parquet.path, filter).unwrap());
@@ -357,6 +358,58 @@ fn one_series_of_many_is_read_across_pages_and_row_groups() {
 }
 
 #[test]
+fn forecasts_of_scenarios_stand_beside_the_plain_ones_and_are_read_if_asked_for() {
+    let mut place = Place::new();
+    let key = key("load", 1, DAY);
+    let named = |name: &str, shift: f64| {
+        let mut forecasts = forecasts(40);
+        forecasts.series.iter_mut().for_each(|series| series.point.iter_mut().for_each(|y| *y += shift));
+        ScenarioForecasts { name: name.into(), forecasts }
+    };
+    let scenarios = [named("promo", 1.0), named("dear", 2.0)];
+    let ids = ["site".to_owned()];
+    for format in [Format::Parquet, Format::Csv] {
+        place.sink.format = format;
+        let provenance = provenance(&key, DAY + SECOND);
+        let publish = || {
+            publish::publish_run(&place.sink, &key, &forecasts(40), &scenarios, &ids, &provenance).unwrap()
+        };
+        let run = publish();
+        assert_eq!(run.rows, 3 * 80);
+        assert_eq!(publish().sha256, run.sha256, "again");
+        let points = |scenario: Which, unique_ids: &[&str]| -> Vec<f64> {
+            let unique_ids = unique_ids.iter().map(|id| (*id).to_owned()).collect();
+            let filter = Filter { unique_ids, scenario, ..Filter::default() };
+            let batches = publish::read_run(&run.path, &filter).unwrap();
+            batches
+                .iter()
+                .flat_map(|batch| batch["yhat"].as_primitive::<Float64Type>().values().to_vec())
+                .collect()
+        };
+        assert_eq!(points(Which::All, &[]).len(), 240);
+        assert_eq!(points(Which::Plain, &[]), [80.0; 80]);
+        assert_eq!(points(Which::Scenario("dear".into()), &[]), [82.0; 80]);
+        assert_eq!(points(Which::Scenario("promo".into()), &["s00007"]), [81.0; 2]);
+        assert_eq!(points(Which::Plain, &["s00007", "s00031"]), [80.0; 4]);
+        assert_eq!(points(Which::All, &["s00007"]), [80.0, 80.0, 82.0, 82.0, 81.0, 81.0]);
+        assert!(points(Which::Scenario("none".into()), &[]).is_empty());
+        // What is compared with what came, and learnt from, is the plain forecast.
+        let columns = publish::read_columns(&place.latest().unwrap(), &LEVELS).unwrap().unwrap();
+        assert_eq!((columns.ds.len(), columns.yhat), (80, vec![80.0; 80]));
+    }
+    // A run without scenarios has none to read.
+    let plain = place.publish(&self::key("load", 2, 2 * DAY), 3).unwrap();
+    let filter = |scenario| Filter { scenario, ..Filter::default() };
+    assert!(publish::read_run(&plain.path, &filter(Which::Scenario("promo".into()))).unwrap().is_empty());
+    // Nixtla's columns have no place for them.
+    place.sink.naming = Naming::Nixtla;
+    let provenance = provenance(&key, DAY);
+    let error =
+        publish::publish_run(&place.sink, &key, &forecasts(1), &scenarios, &ids, &provenance).unwrap_err();
+    assert!(error.to_string().contains("none for scenarios"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_published_changes_nothing() {
     let place = Place::new();
     let first = place.publish(&key("load", 1, DAY), 3).unwrap();
@@ -370,7 +423,7 @@ fn what_cannot_be_published_changes_nothing() {
     for run in [1, 2] {
         let key = key("load", run, run as i64 * DAY);
         let provenance = provenance(&key, 0);
-        let error = publish::publish_run(&place.sink, &key, &crossing, &[], &provenance).unwrap_err();
+        let error = publish::publish_run(&place.sink, &key, &crossing, &[], &[], &provenance).unwrap_err();
         assert!(matches!(error, PublishError::Verify { .. }) && !error.is_retryable(), "{error}");
     }
     assert_eq!(place.files(), before);

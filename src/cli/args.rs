@@ -134,6 +134,21 @@ pub(super) struct SourceArgs {
     /// Job file; flags win over it
     #[arg(short, long, env = "S4CAST_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Command, in place of INPUT, that prints CSV, Parquet or Arrow IPC; words as in a shell, but no shell runs
+    #[arg(
+        long,
+        env = "S4CAST_EXEC",
+        allow_hyphen_values = true,
+        conflicts_with = "inputs",
+        value_name = "COMMAND"
+    )]
+    pub exec: Option<String>,
+    /// How long the command may take [default: 5m]
+    #[arg(long, env = "S4CAST_EXEC_TIMEOUT", value_name = "TIME")]
+    pub exec_timeout: Option<String>,
+    /// How many bytes the command may print [default: 4 GiB]
+    #[arg(long, env = "S4CAST_EXEC_MAX_BYTES", value_name = "BYTES")]
+    pub exec_max_bytes: Option<String>,
     /// Time column (default: found by its values)
     #[arg(long, env = "S4CAST_TIME", value_name = "COLUMN")]
     pub time: Option<String>,
@@ -152,7 +167,7 @@ pub(super) struct SourceArgs {
     /// Those of these columns whose numbers are names; text is names anyway
     #[arg(long, env = "S4CAST_CATEGORIES", value_name = "COLUMN", value_delimiter = ',')]
     pub categories: Vec<String>,
-    /// Columns known in advance that lack values of the horizon: error, last, seasonal, or COLUMN=POLICY [default: error]
+    /// Columns known in advance that lack values of the horizon: error, last, seasonal, forecast, or COLUMN=POLICY [default: error]
     #[arg(long, env = "S4CAST_MISSING_COVARIATES", value_name = "POLICY", value_delimiter = ',')]
     pub missing_covariates: Vec<String>,
     /// Sums that are forecast with the series: total, and levels, each some id columns joined by /
@@ -161,6 +176,9 @@ pub(super) struct SourceArgs {
     /// How forecasts of a hierarchy are made to add up: bottom_up, wls_var, mint_shrink, … [default: wls_var]
     #[arg(long, env = "S4CAST_RECONCILE", value_name = "METHOD")]
     pub reconcile: Option<String>,
+    /// What numbers of covariates are to sums: mean, sum, or COLUMN=mean|sum [default: mean]
+    #[arg(long, env = "S4CAST_HIERARCHY_COVARIATES", value_name = "WORD", value_delimiter = ',')]
+    pub hierarchy_covariates: Vec<String>,
     /// Cycles of the calendar: auto, minute, hour, weekday, monthday, month, week, year
     #[arg(long, env = "S4CAST_CALENDAR", value_name = "CYCLE", value_delimiter = ',')]
     pub calendar: Vec<String>,
@@ -205,7 +223,13 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     /// Lays the flags over the settings.
     pub fn apply(&self, settings: &mut Settings) {
+        if self.inputs.iter().any(|input| !input.trim().is_empty()) {
+            settings.drop_exec();
+        }
         settings.flag(Key::Inputs, self.inputs.clone());
+        settings.instead(Key::Exec, self.exec.as_ref(), Key::Inputs);
+        settings.flag(Key::ExecTimeout, self.exec_timeout.clone());
+        settings.flag(Key::ExecMaxBytes, self.exec_max_bytes.clone());
         settings.flag(Key::Time, self.time.clone());
         settings.flag(Key::Target, self.target.clone());
         settings.flag(Key::PastCovariates, self.past_covariates.clone());
@@ -215,6 +239,7 @@ impl SourceArgs {
         settings.flag(Key::MissingCovariates, self.missing_covariates.clone());
         settings.flag(Key::Hierarchy, self.hierarchy.clone());
         settings.flag(Key::Reconcile, self.reconcile.clone());
+        settings.flag(Key::HierarchyCovariates, self.hierarchy_covariates.clone());
         settings.flag(Key::Calendar, self.calendar.clone());
         settings.flag(Key::Holidays, self.holidays.clone());
         settings.flag(Key::Events, self.events.clone());
@@ -240,6 +265,10 @@ pub(super) struct Forecast {
     pub id: Vec<String>,
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Also forecast what would be if columns known in advance were other over the horizon: price=+10%, =-3, =*1.2, =VALUE;
+    /// several with commas, a name in front: "promo: price=-10%, promo=1"; repeat the flag for more
+    #[arg(long = "scenario", env = "S4CAST_SCENARIO", value_name = "SCENARIO", help_heading = "Scenarios")]
+    pub scenarios: Vec<String>,
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -332,6 +361,7 @@ impl Forecast {
         self.source.apply(settings);
         settings.flag(Key::Id, self.id.clone());
         self.model.apply(settings);
+        settings.flag(Key::Scenarios, self.scenarios.clone());
         settings.flag(Key::Output, self.output.output.clone());
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());

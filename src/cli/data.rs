@@ -27,6 +27,7 @@ pub(super) fn check(args: &DataCheck, terminal: &Terminal) -> Result<Exit, CliEr
     settings.flag(Key::Quality, args.quality.clone());
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
+    launch::take_along(&launch.source);
     if let Some(path) = &launch.quality {
         publish::probe(path)?;
         pipeline::check_overwrites([path].into_iter(), launch.config_file.iter())?;
@@ -80,6 +81,7 @@ pub(super) fn show(args: &DataShow, terminal: &Terminal) -> Result<Exit, CliErro
     settings.flag(Key::Id, args.id.clone());
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
+    launch::take_along(&launch.source);
     let ingested = ingest::read(&launch.source.at(clock::now()))?;
     let series = find(&ingested, args.series.as_deref())?;
     terminal.result(|| document(series), || portrait(series, ingested.panel.series.len()))?;

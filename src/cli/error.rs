@@ -122,6 +122,7 @@ impl CliError {
                 IngestErrorKind::Io => Exit::Io,
                 IngestErrorKind::Permission => Exit::Permission,
                 IngestErrorKind::Usage => Exit::Usage,
+                IngestErrorKind::Stopped => Exit::TryLater,
             },
             CliError::Job(
                 JobError::Model(ModelError::EmptyPanel)

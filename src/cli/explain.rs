@@ -26,6 +26,7 @@ pub(super) fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, CliError>
     let config = launch::daemon(&args.config)?;
     let job = find(&config, &args.job)?.job.clone();
     launch::limit_threads(config.threads);
+    launch::take_along(&job.source);
     let registry = Registry::at(config.spec.state.join("models"));
     let champion = registry.champion(&job.name)?.ok_or_else(|| {
         CliError::Missing(format!(

@@ -13,6 +13,7 @@ pub(super) fn run(args: &Forecast, terminal: &Terminal) -> Result<Exit, CliError
     args.apply(&mut settings);
     let mut launch = config::job(&settings)?;
     launch::limit_threads(launch.threads);
+    launch::take_along(&launch.job.source);
     let moment = clock::moment(launch.job.source.as_of);
     launch.job.source = launch.job.source.at(moment.issued_at);
     tracing::info!(run_id = moment.run_id, output = %launch.job.output.display(), "job started");

@@ -5,7 +5,7 @@ use crate::cli::models::Standing;
 use crate::ingest::{Ingested, Layout};
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{CovariateReport, JobReport, SourceReport};
+use crate::pipeline::{CovariateReport, JobReport, ScenarioReport, SourceReport};
 use crate::publish::SCHEMA_VERSION;
 use crate::registry::{Event, Manifest, Version};
 use crate::series::{Known, Quality, Verdict};
@@ -25,6 +25,7 @@ pub(super) fn job(report: &JobReport) -> Value {
         "model": model(&report.model),
         "fits": report.fits.iter().map(fit).collect::<Vec<_>>(),
         "statuses": statuses,
+        "scenarios": report.scenarios.iter().map(scenario).collect::<Vec<_>>(),
         "output": {
             "path": report.published.path,
             "rows": report.published.rows,
@@ -40,6 +41,17 @@ pub(super) fn job(report: &JobReport) -> Value {
     })
 }
 
+/// What came of a scenario; means are those of the point forecasts over all series and steps.
+fn scenario(scenario: &ScenarioReport) -> Value {
+    json!({
+        "name": scenario.name,
+        "changes": scenario.changes,
+        "mean": scenario.mean,
+        "plain_mean": scenario.plain_mean,
+        "change_of_mean": scenario.change(),
+    })
+}
+
 /// What was found in a source.
 pub(super) fn source(source: &SourceReport) -> Value {
     let quarantined: Vec<Value> = source
@@ -49,6 +61,7 @@ pub(super) fn source(source: &SourceReport) -> Value {
         .collect();
     json!({
         "files": source.files,
+        "command": source.command,
         "skipped_files": source.skipped_files,
         "rows": source.rows,
         "series": source.series,

@@ -2,10 +2,14 @@
 
 use crate::cli::error::CliError;
 use crate::config::{self, Settings};
+use crate::ingest::{self, SourceSpec};
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Environment variable that sizes the thread pool of the file readers; it is read once, before it can be set here.
 const READER_THREADS: &str = "POLARS_MAX_THREADS";
@@ -56,6 +60,52 @@ fn restart(threads: &str) {
 #[cfg(not(unix))]
 fn restart(threads: &str) {
     let _ = (threads, Command::new(""));
+}
+
+/// From here on a signal that ends this program ends the command of a source first: it has a process group of its own, which
+/// Ctrl-C does not reach.
+#[cfg(unix)]
+pub(super) fn take_along(source: &SourceSpec) {
+    if source.exec.is_none() {
+        return;
+    }
+    let listening = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+        let streams = {
+            let _entered = runtime.enter();
+            let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+            let streams: io::Result<Vec<_>> =
+                kinds.into_iter().map(|kind| Ok((kind, signal(kind)?))).collect();
+            streams?
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            let number = runtime.block_on(first(streams));
+            ingest::end_commands();
+            std::process::exit(128 + number);
+        })
+    });
+    if let Err(error) = listening {
+        tracing::warn!(%error, "a command outlives this program if that is interrupted");
+    }
+}
+
+/// Elsewhere the command is a child like any other.
+#[cfg(not(unix))]
+pub(super) fn take_along(_: &SourceSpec) {}
+
+/// The number of the first signal that comes.
+#[cfg(unix)]
+async fn first(streams: Vec<(SignalKind, Signal)>) -> i32 {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    for (kind, mut stream) in streams {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            if stream.recv().await.is_some() {
+                // Only the first one is waited for.
+                let _ = sender.send(kind.as_raw_value()).await;
+            }
+        });
+    }
+    receiver.recv().await.unwrap_or(0)
 }
 
 /// Runs a command; a panic anywhere in it becomes an error that is printed once.

@@ -142,6 +142,7 @@ fn work(
         fits_first: stage == Stage::Forecast && plan.train.is_none(),
         stop: Arc::new(AtomicBool::new(false)),
     };
+    launch::take_along(&plan.job.source);
     let done = {
         let meter = terminal.meter();
         workshop.run_watched(&task, &known, &|progress| meter.show(progress))

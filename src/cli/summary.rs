@@ -5,7 +5,7 @@ use crate::cli::error::plain;
 use crate::ingest::Layout;
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelKind;
-use crate::pipeline::{CovariateReport, JobReport, SourceReport};
+use crate::pipeline::{CovariateReport, JobReport, ScenarioReport, SourceReport};
 use crate::series::Known;
 use std::fmt::Display;
 use std::path::Path;
@@ -21,6 +21,10 @@ pub(super) fn job(report: &JobReport) -> String {
         trained(&mut page, fit, report);
     }
     page.rest("Trained", report.fits.len(), "frequencies");
+    for scenario in report.scenarios.iter().take(SHOWN) {
+        page.line("What if", what_if(scenario));
+    }
+    page.rest("What if", report.scenarios.len(), "scenarios");
     wrote(&mut page, report);
     page.text
 }
@@ -34,6 +38,9 @@ pub(super) fn source(page: &mut Page, source: &SourceReport) {
         "Read",
         format!("{}, {}, {series} usable series{span}", count(files, "file"), count(rows, "row")),
     );
+    if let Some(command) = &source.command {
+        page.line("", format!("printed by {command}"));
+    }
     page.line("", columns(source));
     for one in source.covariates.iter().take(SHOWN) {
         page.line("", format!("covariate {}", covariate(one)));
@@ -51,6 +58,17 @@ pub(super) fn source(page: &mut Page, source: &SourceReport) {
         page.line("Assumed", note);
     }
     page.rest("Assumed", source.notes.len(), "notes");
+}
+
+/// What a scenario changed, and what came of it.
+fn what_if(scenario: &ScenarioReport) -> String {
+    let changes = scenario.changes.join(", ");
+    let (mean, plain) = (scenario.mean, scenario.plain_mean);
+    let change = match scenario.change() {
+        Some(change) => format!("{:+.1} %", change * 100.0),
+        None => format!("{plain:.4} becomes {mean:.4}"),
+    };
+    format!("{} ({changes}): mean of all forecasts {change}", scenario.name)
 }
 
 fn columns(source: &SourceReport) -> String {

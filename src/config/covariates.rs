@@ -56,7 +56,7 @@ fn list(known: Known) -> Key {
 }
 
 /// A text that is one of some columns; letter case may differ.
-fn named<'a>(
+pub(super) fn named<'a>(
     text: &str,
     columns: impl Iterator<Item = &'a (String, Known)> + Clone,
     what: &str,

@@ -64,8 +64,8 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 96] = [
-    row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
+pub(super) static ROWS: [Row; 102] = [
+    row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
     row(Key::Target, Table::Source, "target", Shape::Text, "Target column; left out, it is found by its values").flag("--target").example("\"y\""),
@@ -85,7 +85,7 @@ pub(super) static ROWS: [Row; 96] = [
     row(Key::FutureCovariates, Table::Source, "future_covariates", Shape::Texts, "Columns that are known in advance, in rows without a target: a price, a holiday").flag("--future-covariates").example("[\"price\", \"holiday\"]"),
     row(Key::StaticCovariates, Table::Source, "static_covariates", Shape::Texts, "Columns with one value per series: a region").flag("--static-covariates").example("[\"region\"]"),
     row(Key::Categories, Table::Source, "categories", Shape::Texts, "Those of these columns whose numbers are names; text is names anyway").flag("--categories").example("[\"store_type\"]"),
-    row(Key::MissingCovariates, Table::Source, "missing_covariates", Shape::Texts, "Known columns that lack values of the horizon: error, last or seasonal, for all or as COLUMN=POLICY").flag("--missing-covariates").default("[\"error\"]"),
+    row(Key::MissingCovariates, Table::Source, "missing_covariates", Shape::Pairs("="), "Known columns that lack values of the horizon: error, last, seasonal or forecast, for all or as COLUMN=POLICY").flag("--missing-covariates").default("[\"error\"]"),
     row(Key::Hierarchy, Table::Source, "hierarchy", Shape::Texts, "Sums that are forecast with the series: total, and levels, each some id columns joined by /").flag("--hierarchy").example("[\"region\", \"region/store\"]"),
     row(Key::Reconcile, Table::Source, "reconcile", Shape::Text, "How forecasts of a hierarchy are made to add up").flag("--reconcile").default("\"wls_var\""),
     row(Key::Calendar, Table::Source, "calendar", Shape::Texts, "Cycles of the calendar as covariates: auto, minute, hour, weekday, monthday, month, week, year").flag("--calendar").example("[\"auto\"]"),
@@ -161,4 +161,10 @@ pub(super) static ROWS: [Row; 96] = [
     row(Key::Adaptive, Table::Job, "adaptive", Shape::Flag, "Whether intervals are corrected by what those of past runs missed").default("true"),
     row(Key::WarmStart, Table::Job, "warm_start", Shape::Flag, "Whether training starts from the networks of the version that serves, for 30 % of the steps; every sixth starts afresh").default("true"),
     row(Key::ShadowRuns, Table::Job, "shadow_runs", Shape::Integer, "Forecasts of a version in shadow that have to come true before it serves or goes; fewer than from one training to the next").default("7"),
+    row(Key::Scenarios, Table::Output, "scenarios", Shape::Pairs(": "), "What is forecast beside the plan: other values of columns known in advance, over the horizon").flag("--scenario").example("[\"promo: price=-10%, promo=1\"]"),
+    row(Key::JobScenarios, Table::Job, "scenarios", Shape::Pairs(": "), "What every run forecasts beside the plan: other values of columns known in advance, over the horizon").example("{ promo = \"price=-10%, promo=1\" }"),
+    row(Key::Exec, Table::Source, "exec", Shape::Command, "Command, in place of inputs, that prints the data as CSV, Parquet or Arrow IPC; no shell reads it").flag("--exec").example("[\"duckdb\", \"-csv\", \"-c\", \"FROM sales\"]"),
+    row(Key::ExecTimeout, Table::Source, "exec_timeout", Shape::Duration, "How long the command may take").flag("--exec-timeout").default("\"5m\""),
+    row(Key::ExecMaxBytes, Table::Source, "exec_max_bytes", Shape::Integer, "How many bytes the command may print").default("4294967296"),
+    row(Key::HierarchyCovariates, Table::Source, "hierarchy_covariates", Shape::Pairs("="), "What numbers of the series are to their sums: mean or sum, for all or as COLUMN=WORD; of names most have it").flag("--hierarchy-covariates").default("[\"mean\"]"),
 ];

@@ -3,7 +3,7 @@
 use crate::config::document::Document;
 use crate::config::key::Table;
 use crate::config::{Key, Problem, Settings};
-use crate::ingest::{self, SourceSpec};
+use crate::ingest::{self, ExecSpec, SourceSpec};
 use crate::pipeline::Job;
 use crate::publish;
 use crate::schedule::spec::DaemonSpec;
@@ -77,6 +77,9 @@ impl Found {
 
     /// The files exist and have the columns; no row is read.
     fn inputs(&mut self, settings: &Settings, source: &SourceSpec, name: &str) {
+        if let Some(exec) = &source.exec {
+            return self.command(settings, exec, name);
+        }
         match ingest::look(source) {
             Ok(look) => {
                 let id = if look.roles.id.is_empty() {
@@ -99,6 +102,24 @@ impl Found {
                     let place = named(settings, line).or_else(|| settings.place(Key::Inputs));
                     self.problem(settings, place, line.clone(), None);
                 }
+            }
+        }
+    }
+
+    /// The program is there; it does not run.
+    fn command(&mut self, settings: &Settings, exec: &ExecSpec, name: &str) {
+        let program = exec.program();
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let is_there = match program.components().count() {
+            1 => std::env::split_paths(&paths).any(|folder| folder.join(&program).is_file()),
+            _ => program.is_file(),
+        };
+        match is_there {
+            true => self.facts.push(format!("{name}: the command {}, which was not run", exec.shown())),
+            false => {
+                let message = format!("there is no program '{}'", program.display());
+                let help = Some("install it, or write its whole path");
+                self.problem(settings, settings.place(Key::Exec), message, help);
             }
         }
     }

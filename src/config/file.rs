@@ -101,7 +101,8 @@ fn kind(root: &DeTable<'_>) -> FileKind {
 }
 
 fn one_shot(reader: &Reader<'_>, root: &DeTable<'_>) -> Settings {
-    let mut settings = Settings { file: Some(reader.file.clone()), ..Settings::default() };
+    let (file, folder) = (Some(reader.file.clone()), reader.folder.clone());
+    let mut settings = Settings { file, folder, ..Settings::default() };
     for (name, value) in root {
         let table = Table::of(name.get_ref(), FileKind::OneShot);
         match (name.get_ref().as_ref(), value.get_ref(), table) {

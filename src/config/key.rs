@@ -197,6 +197,18 @@ pub enum Key {
     WarmStart,
     /// Runs in shadow before a decision.
     ShadowRuns,
+    /// What is forecast beside the plan by a one-shot job.
+    Scenarios,
+    /// What is forecast beside the plan with every run of a job.
+    JobScenarios,
+    /// A command whose output is the data.
+    Exec,
+    /// How long the command may take.
+    ExecTimeout,
+    /// How much the command may print.
+    ExecMaxBytes,
+    /// What covariates are to sums.
+    HierarchyCovariates,
 }
 
 /// The two kinds of config file.
@@ -333,6 +345,10 @@ pub(super) enum Shape {
     Text,
     /// A string or a list of strings.
     Texts,
+    /// As [`Shape::Texts`], or a table whose keys and values are joined by that text.
+    Pairs(&'static str),
+    /// A list of strings: a program and its arguments.
+    Command,
     /// A string that is a path; relative ones start at the config file.
     Path,
     /// A path or a list of paths.
@@ -371,6 +387,8 @@ impl Shape {
         match self {
             Shape::Text | Shape::Path | Shape::Choice(_) | Shape::Name(_) => "a string",
             Shape::Texts | Shape::Paths => "a string or a list of strings",
+            Shape::Pairs(_) => "a string, a list of strings or a table of strings",
+            Shape::Command => "a list of strings: the program and its arguments",
             Shape::Duration | Shape::DurationOr(_) => "a string such as \"15m\"",
             Shape::Integer => "a whole number",
             Shape::Number => "a number",
@@ -436,9 +454,9 @@ impl Key {
     /// Whether the setting decides what is forecast; paths, threads, schedules and sinks do not.
     pub(super) fn decides_result(self) -> bool {
         match self.table() {
-            Table::Source => self != Key::Inputs,
+            Table::Source => !matches!(self, Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes),
             Table::Model => self != Key::Threads,
-            _ => self == Key::Fallback,
+            _ => matches!(self, Key::Fallback | Key::Scenarios | Key::JobScenarios),
         }
     }
 }
@@ -454,7 +472,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::ShadowRuns as usize + 1);
+        assert_eq!(ROWS.len(), Key::HierarchyCovariates as usize + 1);
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     let mut check = Check::new(settings);
     let source = check.source();
     let model = check.model();
+    let scenarios = check.scenarios(Key::Scenarios, Some(&source), model.as_ref());
     check.demand(Key::Output, "no output: give -o OUT.parquet, or path under [output]");
     let output = check.one(Key::Output, parquet);
     let save_model = check.text(Key::SaveModel).map(PathBuf::from);
@@ -49,7 +50,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     };
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
     let source = source.reaching(model.horizon());
-    let job = Job { source, model, output, save_model, quality, config_file, config_sha256 };
+    let job = Job { source, model, scenarios, output, save_model, quality, config_file, config_sha256 };
     Ok(Launch { job, threads })
 }
 

@@ -52,6 +52,7 @@ impl Check<'_> {
         let retrain = self.retrain();
         let anomaly = self.anomaly(model.as_ref().map_or(&[], |model| model.levels()));
         let segment = self.text(Key::Segment);
+        let scenarios = self.scenarios(Key::JobScenarios, source.as_ref(), model.as_ref());
         let on_new_data = self.one(Key::OnNewData, flag).unwrap_or(false);
         self.demand(Key::Forecast, "");
         let train = self.timing(Key::Train, &parts.schedules);
@@ -65,6 +66,19 @@ impl Check<'_> {
                 let help = format!("write for example {} = {}", needs.name(), needs.row().example);
                 self.problem_at(self.settings.place(key), Wrong::new(message, &help));
             }
+        }
+        if !scenarios.is_empty() && sink.as_ref().is_some_and(|sink| sink.naming == Naming::Nixtla) {
+            let message = "the sink has columns = \"nixtla\", which have none for scenarios".into();
+            let wrong = Wrong::new(message, "leave the scenarios out, or let the sink have columns = \"v1\"");
+            self.problem_at(self.settings.place(Key::JobScenarios), wrong);
+        }
+        if on_new_data && source.as_ref().is_some_and(|source| source.exec.is_some()) {
+            let message = "on_new_data looks at files, and the source is a command".into();
+            let wrong = Wrong::new(
+                message,
+                "leave it out, and let forecast run as often as there may be something new",
+            );
+            self.problem_at(self.settings.place(Key::OnNewData), wrong);
         }
         if promotion == Promotion::Shadow && !self.settings.has(Key::Score) {
             let message =
@@ -81,6 +95,7 @@ impl Check<'_> {
             source,
             model_name: self.written(Key::JobModel),
             model,
+            scenarios,
             sink,
             fallback,
             keep_versions,
@@ -114,6 +129,9 @@ impl Check<'_> {
         deciding.values.extend(self.settings.values.clone());
         if let Some(limit) = deciding.values.remove(&Key::JobMaxBadSeries) {
             deciding.values.insert(Key::MaxBadSeries, limit);
+        }
+        if let Some(scenarios) = deciding.values.remove(&Key::JobScenarios) {
+            deciding.values.insert(Key::Scenarios, scenarios);
         }
         deciding
     }

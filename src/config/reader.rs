@@ -7,6 +7,7 @@ use crate::config::problem::ConfigText;
 use crate::config::settings::Item;
 use crate::config::words::Wrong;
 use crate::config::{Key, Problem, Settings, nearest};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -30,7 +31,8 @@ impl Reader<'_> {
 
     /// The settings of a table, or of an inline one.
     pub(super) fn table(&self, table: Table, header: Header, keys: &DeTable<'_>) -> Settings {
-        let mut settings = Settings { file: Some(self.file.clone()), header, ..Settings::default() };
+        let folder = self.folder.clone();
+        let mut settings = Settings { file: Some(self.file.clone()), folder, header, ..Settings::default() };
         for (name, value) in keys {
             let is_inline = settings.header.as_ref().is_some_and(|(name, _)| name.starts_with("job."));
             let known = table.all_keys(self.kind).find(|key| key.name() == name.get_ref());
@@ -56,8 +58,12 @@ impl Reader<'_> {
             settings.inline.insert(key, inline);
             return;
         }
-        let many = matches!(shape, Shape::Texts | Shape::Paths | Shape::Numbers);
+        let many =
+            matches!(shape, Shape::Texts | Shape::Paths | Shape::Numbers | Shape::Pairs(_) | Shape::Command);
         let items = match value.get_ref() {
+            DeValue::Table(pairs) if matches!(shape, Shape::Pairs(_)) => {
+                pairs.iter().map(|(name, value)| self.pair(key, name, value)).collect()
+            }
             DeValue::Array(values) if many => values.iter().map(|one| self.item(key, one)).collect(),
             _ => vec![self.item(key, value)],
         };
@@ -69,6 +75,21 @@ impl Reader<'_> {
             }
         }
         settings.values.insert(key, read);
+    }
+
+    /// A key and its value in a table, as one text.
+    fn pair(
+        &self,
+        key: Key,
+        name: &Spanned<Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Item, Problem> {
+        let joint = if let Shape::Pairs(joint) = key.shape() { joint } else { "" };
+        let item = self.item(key, value)?;
+        // A name that holds what the text means something by stands in quotes.
+        let is_odd = joint == ": " && name.get_ref().contains([':', '=', ',', '"']);
+        let name = if is_odd { format!("\"{}\"", name.get_ref()) } else { name.get_ref().to_string() };
+        Ok(Item { text: format!("{name}{joint}{}", item.text), span: item.span })
     }
 
     fn item(&self, key: Key, value: &Spanned<DeValue<'_>>) -> Result<Item, Problem> {

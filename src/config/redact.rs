@@ -1,9 +1,58 @@
 //! Secrets that were written into a config file never reach a message.
 
+use crate::ingest::secrets;
+
+/// The text with whatever is a secret masked, as long as before: messages show the lines around a problem.
+pub(super) fn redacted(text: &str) -> String {
+    commands(&tokens(text))
+}
+
+/// The text with the secrets in the values of `exec` masked: those of URLs and names, and the word after `--password`.
+fn commands(text: &str) -> String {
+    let mut spans = Vec::new();
+    for (at, key) in text.match_indices("exec") {
+        let after = &text[at + key.len()..];
+        let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
+        let Some(list) = value.strip_prefix('=') else { continue };
+        let start = text.len() - list.len();
+        let words = strings(list);
+        let end = words.last().map_or(0, |(_, end)| *end);
+        let shifted = |(from, to): (usize, usize)| (start + from, start + to);
+        spans.extend(secrets::spans(&list[..end]).into_iter().map(shifted));
+        let announced = words.windows(2).filter(|pair| secrets::announces(&list[pair[0].0..pair[0].1]));
+        spans.extend(announced.map(|pair| shifted(pair[1])));
+    }
+    let is_secret = |at: usize| spans.iter().any(|(start, end)| (*start..*end).contains(&at));
+    let one = |(at, c): (usize, char)| if is_secret(at) { mask(c).to_owned() } else { c.to_string() };
+    text.char_indices().map(one).collect()
+}
+
+/// Places of the contents of the strings of a list, up to its end.
+fn strings(list: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut open: Option<(char, usize)> = None;
+    let mut is_escaped = false;
+    for (at, c) in list.char_indices() {
+        match open {
+            Some(('"', _)) if is_escaped => is_escaped = false,
+            Some(('"', _)) if c == '\\' => is_escaped = true,
+            Some((quote, start)) if c == quote => {
+                found.push((start, at));
+                open = None;
+            }
+            Some(_) => {}
+            None if matches!(c, '"' | '\'') => open = Some((c, at + 1)),
+            None if c == ']' => break,
+            None => {}
+        }
+    }
+    found
+}
+
 /// The text with whatever is written for `token` masked, as long as before: messages show the lines around a problem.
 ///
 /// Where the token stands in the environment or a file, its place is no secret and stays.
-pub(super) fn redacted(text: &str) -> String {
+fn tokens(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("token") {
@@ -52,6 +101,27 @@ fn mask(c: char) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_of_commands_are_masked() {
+        let cases = [
+            (
+                "exec = [\"a\", \"--password\", \"s3\"]\nx = \"s3\"",
+                "exec = [\"a\", \"--password\", \"**\"]\nx = \"s3\"",
+            ),
+            (
+                "exec = [\n 'psql',\n 'host=h password=s3 x',\n]",
+                "exec = [\n 'psql',\n 'host=h password=** x',\n]",
+            ),
+            ("exec=[\"pg://u:\u{e9}@h/]\", \"--token=t\"]", "exec=[\"pg://u:**@h/]\", \"--token=*\"]"),
+            ("exec = [\"a\"]\nb = \"password=c\"", "exec = [\"a\"]\nb = \"password=c\""),
+            ("exec_timeout = \"1m\" # exec", "exec_timeout = \"1m\" # exec"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(redacted(text), want);
+            assert_eq!(redacted(text).len(), text.len());
+        }
+    }
 
     #[test]
     fn literals_are_masked_and_places_stay() {

@@ -76,6 +76,9 @@ fn table(table: Table, kind: FileKind) -> Value {
         .collect();
     let mut schema = object(table.doc(), table.keys(kind));
     schema["required"] = required.into();
+    if table == Table::Source && kind == FileKind::Daemon {
+        schema["oneOf"] = json!([{ "required": ["inputs"] }, { "required": ["exec"] }]);
+    }
     if table == Table::Schedule {
         schema["oneOf"] = json!([{ "required": ["cron"] }, { "required": ["every"] }]);
         schema["dependentSchemas"] = tz_without_every();
@@ -129,6 +132,14 @@ fn shape(shape: Shape) -> Value {
     match shape {
         Shape::Text | Shape::Path | Shape::Name(_) => text(),
         Shape::Texts | Shape::Paths => json!({ "anyOf": [text(), { "type": "array", "items": text() }] }),
+        Shape::Pairs(_) => json!({
+            "anyOf": [
+                text(),
+                { "type": "array", "items": text() },
+                { "type": "object", "additionalProperties": text() },
+            ],
+        }),
+        Shape::Command => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
         Shape::Choice(words) => json!({ "anyOf": [{ "enum": words }, variable()] }),
         Shape::Duration => duration(),
         Shape::DurationOr(word) => json!({ "anyOf": [{ "const": word }, duration()] }),

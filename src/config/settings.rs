@@ -24,6 +24,8 @@ pub struct Settings {
     /// Header of the table in a daemon file, as in `source.load`, and where it stands.
     pub(super) header: Option<(String, Range<usize>)>,
     pub(super) file: Option<ConfigText>,
+    /// Folder of the config file: where commands run. Empty is where the program was started.
+    pub(super) folder: PathBuf,
     /// The config file itself.
     pub(super) path: Option<PathBuf>,
     /// Whether a part of the file could not be understood, so that what seems to be missing may stand there.
@@ -43,6 +45,21 @@ impl Settings {
             texts.filter(|text| !text.is_empty()).map(|text| Item { text, span: None }).collect();
         if !items.is_empty() {
             self.values.insert(key, items);
+        }
+    }
+
+    /// Sets a value by flag as it is, blanks and all; what stands in its way is dropped.
+    pub fn instead(&mut self, key: Key, text: Option<&String>, dropped: Key) {
+        if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
+            self.values.insert(key, vec![Item { text: text.clone(), span: None }]);
+            self.values.remove(&dropped);
+        }
+    }
+
+    /// Drops the command that a file names in place of inputs, and its limits.
+    pub fn drop_exec(&mut self) {
+        for key in [Key::Exec, Key::ExecTimeout, Key::ExecMaxBytes] {
+            self.values.remove(&key);
         }
     }
 

@@ -2,27 +2,33 @@
 
 use crate::config::Key;
 use crate::config::check::{Check, policy, whole};
+use crate::config::covariates::named;
 use crate::config::words::{self, Wrong};
-use crate::hierarchy::Method;
-use crate::ingest::{Flat, SourceSpec, Stale, SumsSpec, SuspectAction};
+use crate::hierarchy::{Method, Pooling};
+use crate::ingest::{CovariateSpec, Flat, SourceSpec, Stale, SumsSpec, SuspectAction};
 use jiff::tz::TimeZone;
 
 impl Check<'_> {
     pub(super) fn source(&mut self) -> SourceSpec {
-        self.demand(
-            Key::Inputs,
-            "no input: name a CSV or Parquet file, a glob or a folder, or inputs under [source]",
-        );
+        if !self.settings.has(Key::Exec) {
+            self.demand(
+                Key::Inputs,
+                "no input: name a CSV or Parquet file, a glob or a folder, or inputs under [source]; or a command with \
+                 --exec",
+            );
+        }
         let texts = |text: &str| Ok(text.to_string());
         let zone = self.one(Key::Tz, words::zone);
         let civil = zone.clone().unwrap_or(TimeZone::UTC);
+        let covariates = self.covariates();
         SourceSpec {
+            exec: self.exec(),
             id: self.many(Key::Id, texts),
             time: self.text(Key::Time),
             target: self.text(Key::Target),
-            covariates: self.covariates(),
+            sums: self.sums(&covariates),
+            covariates,
             almanac: self.almanac(),
-            sums: self.sums(),
             frequency: self.one(Key::Freq, |text| Ok(text.parse()?)),
             duplicates: self.one(Key::Duplicates, policy).unwrap_or_default(),
             gaps: self.one(Key::Gaps, policy).unwrap_or_default(),
@@ -38,7 +44,7 @@ impl Check<'_> {
     }
 
     /// Which sums are forecast; the total is always among them.
-    fn sums(&mut self) -> SumsSpec {
+    fn sums(&mut self, covariates: &CovariateSpec) -> SumsSpec {
         let level = |text: &str| match text.trim() {
             "total" => Ok(Vec::new()),
             text => Ok(text.split('/').map(|column| column.trim().to_owned()).collect()),
@@ -51,9 +57,28 @@ impl Check<'_> {
             let help = "write for example hierarchy = [\"total\"]";
             self.problem(Key::Reconcile, item, Wrong::new("reconcile without hierarchy".into(), help));
         }
+        let poolings = self.many(Key::HierarchyCovariates, |text| match text.rsplit_once('=') {
+            None => Ok((None, policy::<Pooling>(text)?)),
+            Some((column, word)) => {
+                let help = "name it in one of the three lists of covariates too";
+                let column = named(column.trim(), covariates.columns.iter(), "no covariate", help)?;
+                Ok((Some(column), policy(word)?))
+            }
+        });
+        if let Some(item) = self.settings.get(Key::HierarchyCovariates).first()
+            && levels.is_empty()
+        {
+            let help = "write for example hierarchy = [\"total\"]";
+            let wrong = Wrong::new("hierarchy_covariates without hierarchy".into(), help);
+            self.problem(Key::HierarchyCovariates, item, wrong);
+        }
+        let pooling = poolings.iter().find(|(column, _)| column.is_none()).map(|(_, pooling)| *pooling);
+        let pooling_of = poolings.into_iter().filter_map(|(column, pooling)| Some((column?, pooling)));
         SumsSpec {
             levels: (!levels.is_empty()).then_some(levels),
             method: method.unwrap_or(SumsSpec::default().method),
+            pooling: pooling.unwrap_or_default(),
+            pooling_of: pooling_of.collect(),
         }
     }
 

@@ -30,6 +30,7 @@
 
 mod align;
 mod chain;
+mod companions;
 mod history;
 mod marginal;
 mod method;
@@ -42,6 +43,7 @@ mod solve;
 mod system;
 mod tree;
 
+pub use companions::Pooling;
 pub use method::{Method, Proportions, Weights};
 pub use reconcile::{Evidence, Quantiles, Reconciliation, reconcile};
 pub use residuals::Residuals;

@@ -9,7 +9,7 @@ use super::problems::{Kind, Reason};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
 use super::source::Source;
-use super::spec::{Duplicates, IngestError};
+use super::spec::{Duplicates, IngestError, Layout};
 use super::text_of_instant;
 use crate::series::covariate::{Covariate, Known, Row, Values};
 use crate::series::{Series, Verdict};
@@ -67,10 +67,13 @@ impl Companions<'_> {
         };
         let limit = self.as_of.filter(|_| column.known != Known::Future);
         let own = draft::Context { rows: &rows, decoded, duplicates, ..*context };
+        // A row of a wide table is of all series.
+        let is_wide = self.assignment.layout == Layout::Wide;
         let attach = |placed: &mut Placed| {
             let Some(series) = &mut placed.series else { return };
-            let raw: RawSeries = raw.get(placed.code as usize).cloned().unwrap_or_default();
-            let mut draft = Draft::new(placed.code, raw, limit, &own);
+            let code = if is_wide { 0 } else { placed.code };
+            let raw: RawSeries = raw.get(code as usize).cloned().unwrap_or_default();
+            let mut draft = Draft::new(code, raw, limit, &own);
             // A covariate without any value is missing throughout.
             draft.reasons.retain(|reason| reason.kind != Kind::Empty);
             match draft.reasons.is_empty().then(|| row(column, series, &draft, &own)) {

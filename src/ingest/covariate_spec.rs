@@ -26,6 +26,9 @@ pub enum MissingAhead {
     Last,
     /// Take the value one season before.
     Seasonal,
+    /// Forecast it: numbers by exponential smoothing, names and numbers of which there are two by the one that was most
+    /// often there at that step of the season.
+    Forecast,
 }
 
 impl CovariateSpec {
@@ -55,10 +58,11 @@ impl std::str::FromStr for MissingAhead {
             "error" => Ok(MissingAhead::Error),
             "last" => Ok(MissingAhead::Last),
             "seasonal" => Ok(MissingAhead::Seasonal),
+            "forecast" => Ok(MissingAhead::Forecast),
             _ => Err(PolicyError {
                 policy: "missing covariates",
                 word: word.into(),
-                choices: vec!["error", "last", "seasonal"],
+                choices: vec!["error", "last", "seasonal", "forecast"],
             }),
         }
     }
@@ -86,7 +90,7 @@ mod tests {
         let error = "zero".parse::<MissingAhead>().expect_err("no policy").to_string();
         assert_eq!(
             error,
-            "unknown policy for missing covariates 'zero'; choose one of error, last, seasonal"
+            "unknown policy for missing covariates 'zero'; choose one of error, last, seasonal, forecast"
         );
     }
 }

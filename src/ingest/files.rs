@@ -278,7 +278,7 @@ fn has_magic(path: &Path) -> bool {
 }
 
 /// Whether the file begins and ends as Parquet does, with room for the footer that it declares.
-fn has_footer(path: &Path) -> io::Result<bool> {
+pub(super) fn has_footer(path: &Path) -> io::Result<bool> {
     footer(&mut File::open(path)?).map(|footer| footer.is_some())
 }
 

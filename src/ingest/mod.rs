@@ -7,6 +7,7 @@
 //! [`stamp()`] tells without reading rows which files are new or changed since an earlier look.
 //!
 //! ```text
+//! exec (a command's output) ─┐
 //! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
 //!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ companions (covariates on the grids)
@@ -26,6 +27,8 @@ mod complete;
 mod covariate_spec;
 mod decimal;
 mod draft;
+mod exec;
+mod fetch;
 mod files;
 mod fingerprint;
 mod footer;
@@ -39,6 +42,7 @@ mod raw_series;
 mod record;
 mod rows;
 mod scan;
+pub mod secrets;
 mod sounds;
 mod source;
 mod spec;
@@ -53,6 +57,8 @@ mod wanted;
 
 pub use almanac::AlmanacSpec;
 pub use covariate_spec::{CovariateSpec, MissingAhead};
+pub use exec::{ExecSpec, end_commands};
+pub use fetch::{Fetched, fetch};
 pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use images::{Images, images};
 pub use sounds::{Sound, sound};
@@ -69,17 +75,25 @@ use crate::series::civil::{DAY, date_from_days};
 use jiff::tz::TimeZone;
 use rows::Rows;
 use source::Source;
+use std::sync::atomic::AtomicBool;
 
-/// Reads the sources into a panel, with the quality of every series.
+/// Reads the sources into a panel, with the quality of every series. A source that is a command runs it.
 ///
 /// # Errors
 /// Every problem of the input that stops the job, all at once.
 pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
+    match &spec.exec {
+        Some(_) => fetch(spec, &[], &AtomicBool::new(false))?.read(spec),
+        None => read_found(spec, files::find(&spec.inputs)?),
+    }
+}
+
+/// Reads the files that were found.
+fn read_found(spec: &SourceSpec, found: files::Found) -> Result<Ingested, IngestError> {
     if spec.needs_time() && spec.as_of.is_none() {
         let problem = "latency_offset and stale series need to know the time; set as_of";
         return Err(files::usage(problem.to_owned()));
     }
-    let found = files::find(&spec.inputs)?;
     let mut skipped_files = found.skipped;
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
@@ -103,6 +117,7 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
         skipped_files,
         bytes: sources.iter().map(|source| source.file.metadata.len()).sum(),
         files: sources.into_iter().map(|source| source.file.name).collect(),
+        command: spec.exec.as_ref().map(ExecSpec::shown),
         rows: file_rows,
         rows_after_as_of: assembled.left_out.after_as_of,
         rows_incomplete: assembled.left_out.incomplete,
@@ -123,7 +138,7 @@ pub struct Look {
     pub roles: Roles,
 }
 
-/// Finds the files of a source and the parts of their columns; no row is read but a sample.
+/// Finds the files of a source and the parts of their columns; no row is read but a sample, and no command is run.
 ///
 /// # Errors
 /// If no file can be read, or if the columns are not there.

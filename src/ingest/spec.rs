@@ -2,6 +2,7 @@
 
 use super::almanac::AlmanacSpec;
 use super::covariate_spec::CovariateSpec;
+use super::exec::ExecSpec;
 use super::sums::SumsSpec;
 use crate::series::{Frequency, Note, Panel, Quality};
 use jiff::tz::TimeZone;
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct SourceSpec {
     /// Paths, globs or directories.
     pub inputs: Vec<String>,
+    /// A command whose output is the data, in place of inputs.
+    pub exec: Option<ExecSpec>,
     /// Id columns; empty infers them.
     pub id: Vec<String>,
     /// Time column; `None` infers it.
@@ -86,6 +89,7 @@ impl SourceSpec {
     pub fn new(inputs: Vec<String>) -> SourceSpec {
         SourceSpec {
             inputs,
+            exec: None,
             id: Vec::new(),
             time: None,
             target: None,
@@ -320,6 +324,8 @@ pub struct Ingested {
     pub skipped_files: Vec<String>,
     /// Files read.
     pub files: Vec<String>,
+    /// The command whose output was read, secrets masked.
+    pub command: Option<String>,
     /// Rows read.
     pub rows: usize,
     /// Size of the files read, bytes.
@@ -354,6 +360,8 @@ pub enum IngestErrorKind {
     Permission,
     /// A flag asks for something that the input does not have (2).
     Usage,
+    /// Reading was stopped because the program ends (75).
+    Stopped,
 }
 
 /// Why nothing can be forecast from this input: every problem, one line each.

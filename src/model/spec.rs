@@ -76,6 +76,11 @@ impl ModelKind {
         matches!(self, ModelKind::Ets | ModelKind::Mstl)
     }
 
+    /// Whether its forecasts may depend on covariates.
+    pub fn reads_covariates(self) -> bool {
+        !self.is_local() && !matches!(self, ModelKind::SeasonalNaive | ModelKind::Naive)
+    }
+
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<ModelKind> {
         ModelKind::ALL.into_iter().find(|kind| kind.as_str() == name)

@@ -1,9 +1,11 @@
 //! What has to be known of the horizon before anything is trained or forecast: covariates that are known in advance.
 
-use crate::ingest::{self, CovariateSpec, IngestError, IngestErrorKind, MissingAhead};
+use crate::ingest::{self, CovariateSpec, IngestError, IngestErrorKind, MissingAhead, SumsSpec};
 use crate::model::forecaster::Forecaster;
-use crate::series::covariate::{Covariate, Known};
+use crate::pipeline::guess;
+use crate::series::covariate::{Covariate, Known, Row};
 use crate::series::{Panel, Series};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -21,23 +23,30 @@ pub(super) struct Ahead<'a> {
 }
 
 /// The panel with every covariate that is known in advance known for the whole horizon, as the policies of the source
-/// have it. Series that are forecast with status `stale`, or by seasonal naive because they look wrong, need none.
+/// have it. Series that are forecast with status `stale`, or by seasonal naive because they look wrong, need none; sums have
+/// what their series have.
 ///
 /// # Errors
 /// Which values are missing, by series, time and column, where the policy is that none may be.
 pub(super) fn complete<'a>(
     panel: &'a Panel,
-    spec: &CovariateSpec,
+    (spec, sums): (&CovariateSpec, &SumsSpec),
     horizon: usize,
     season_length: Option<usize>,
 ) -> Result<Ahead<'a>, IngestError> {
-    let needy = needy(panel, horizon);
+    let is_leaf = |index: &usize| sums.levels.is_none() || !ingest::is_sum(&panel.series[*index]);
+    let needy: Vec<usize> = needy(panel, horizon).into_iter().filter(is_leaf).collect();
     let ahead = panel.covariates.iter().enumerate().filter(|(_, one)| one.known == Known::Future);
     let mut missing = Missing::default();
     let mut filled: BTreeMap<&str, usize> = BTreeMap::new();
     let mut complete = Cow::Borrowed(panel);
+    let season_of = |series: &Series| {
+        let own = || series.frequency.season_lengths().first().copied().unwrap_or(1);
+        season_length.unwrap_or_else(own).max(1)
+    };
     for (place, covariate) in ahead {
         let policy = spec.missing_of(&covariate.name);
+        let mut forecast: Vec<(usize, usize)> = Vec::new();
         for &index in &needy {
             let series = &panel.series[index];
             let Some(row) = series.covariates.get(place) else { continue };
@@ -47,25 +56,41 @@ pub(super) fn complete<'a>(
                 _ if gaps.is_empty() => {}
                 MissingAhead::Error => missing.add(panel, series, covariate, horizon, &gaps),
                 MissingAhead::Last | MissingAhead::Seasonal => {
-                    let own = || series.frequency.season_lengths().first().copied().unwrap_or(1);
-                    let back = match policy {
-                        MissingAhead::Seasonal => season_length.unwrap_or_else(own).max(1),
-                        MissingAhead::Last | MissingAhead::Error => 1,
-                    };
+                    let back = if policy == MissingAhead::Last { 1 } else { season_of(series) };
                     let row = &mut complete.to_mut().series[index].covariates[place];
                     row.change(|values| fill(values, steps + horizon, steps, back));
                     *filled.entry(&covariate.name).or_default() += gaps.len();
                 }
+                MissingAhead::Forecast => {
+                    forecast.push((index, season_of(series)));
+                    *filled.entry(&covariate.name).or_default() += gaps.len();
+                }
             }
         }
+        let guessed = |&(index, season): &(usize, usize)| {
+            let series = &panel.series[index];
+            let (mut row, from) = (series.covariates[place].clone(), series.values.len());
+            row.change(|values| {
+                guess::fill(values, &covariate.values, (from, from + horizon), season);
+                // What could not be forecast is the one a season before.
+                fill(values, from + horizon, from, season);
+            });
+            (index, row)
+        };
+        let rows: Vec<(usize, Row)> = forecast.par_iter().map(guessed).collect();
+        rows.into_iter().for_each(|(index, row)| complete.to_mut().series[index].covariates[place] = row);
     }
     missing.none()?;
+    if let Cow::Owned(panel) = &mut complete {
+        sums.pool(panel, spec.columns.len())?;
+    }
     let note = |(name, count): (&str, usize)| {
         let what = match spec.missing_of(name) {
-            MissingAhead::Seasonal => "the one a season before",
-            MissingAhead::Last | MissingAhead::Error => "the last one before",
+            MissingAhead::Seasonal => "count as the one a season before",
+            MissingAhead::Last | MissingAhead::Error => "count as the last one before",
+            MissingAhead::Forecast => "are forecast from its own past",
         };
-        format!("covariate '{name}': {count} missing values of the horizon count as {what}")
+        format!("covariate '{name}': {count} missing values of the horizon {what}")
     };
     Ok(Ahead { panel: complete, notes: filled.into_iter().map(note).collect() })
 }
@@ -145,7 +170,7 @@ impl Missing {
         let values = if self.count == 1 { "value" } else { "values" };
         let mut problems = vec![format!(
             "{} {values} of covariates that are to be known in advance are missing in the horizon; add them, or set \
-             missing_covariates = last or seasonal",
+             missing_covariates = last, seasonal or forecast",
             self.count
         )];
         let more = self.count - self.lines.len();
@@ -158,7 +183,7 @@ impl Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::series::covariate::{Row, Values};
+    use crate::series::covariate::Values;
     use crate::series::{Frequency, Status};
     use jiff::tz::TimeZone;
 
@@ -194,7 +219,9 @@ mod tests {
     fn every_missing_value_is_named_and_many_are_counted() {
         let short = [1.0, 2.0, 3.0, 4.0, f64::NAN, 6.0];
         let panel = panel(vec![series("a", 0, 3, &short), series("b", 0, 3, &short[..5])]);
-        let of = |horizon| complete(&panel, &with(MissingAhead::Error), horizon, None).err();
+        let of = |horizon| {
+            complete(&panel, (&with(MissingAhead::Error), &SumsSpec::default()), horizon, None).err()
+        };
         assert!(of(1).is_none(), "the first step is known");
         let error = of(3).expect("missing");
         assert_eq!(error.kind(), IngestErrorKind::Data);
@@ -216,7 +243,7 @@ mod tests {
     fn missing_values_are_filled_as_the_policy_says() {
         let panel = panel(vec![series("a", 0, 4, &[1.0, 2.0, f64::NAN, 4.0, f64::NAN, 6.0])]);
         let of = |policy| {
-            let ahead = complete(&panel, &with(policy), 4, Some(2)).expect("filled");
+            let ahead = complete(&panel, (&with(policy), &SumsSpec::default()), 4, Some(2)).expect("filled");
             (ahead.panel.series[0].covariates[0].values()[4..].to_vec(), ahead.notes)
         };
         let (last, notes) = of(MissingAhead::Last);
@@ -227,17 +254,29 @@ mod tests {
         );
         // Two steps before the first is a hole; the value before that counts.
         assert_eq!(of(MissingAhead::Seasonal).0, [1.0, 6.0, 1.0, 6.0]);
-        let whole = complete(&panel, &with(MissingAhead::Last), 0, None).expect("nothing to fill");
+        let (forecast, notes) = of(MissingAhead::Forecast);
+        assert!(forecast.iter().all(|price| price.is_finite()) && forecast[1] == 6.0, "{forecast:?}");
+        assert_eq!(
+            notes,
+            ["covariate 'price': 3 missing values of the horizon are forecast from its own past"]
+        );
+        let whole = complete(&panel, (&with(MissingAhead::Last), &SumsSpec::default()), 0, None)
+            .expect("nothing to fill");
         assert!(matches!(whole.panel, Cow::Borrowed(_)) && whole.notes.is_empty());
     }
 
     #[test]
     fn series_that_no_model_forecasts_need_nothing() {
         let mut panel = panel(vec![series("old", 0, 3, &[1.0; 3]), series("young", 5, 3, &[1.0; 5])]);
-        assert!(complete(&panel, &with(MissingAhead::Error), 2, None).is_ok(), "its forecast is stale");
-        let error = complete(&panel, &with(MissingAhead::Error), 6, None).err().expect("both are alive");
+        assert!(
+            complete(&panel, (&with(MissingAhead::Error), &SumsSpec::default()), 2, None).is_ok(),
+            "its forecast is stale"
+        );
+        let error = complete(&panel, (&with(MissingAhead::Error), &SumsSpec::default()), 6, None)
+            .err()
+            .expect("both are alive");
         assert!(error.problems()[0].starts_with("10 values"), "{error}");
         panel.marks.insert("young".into(), Status::Fallback);
-        assert!(complete(&panel, &with(MissingAhead::Error), 4, None).is_ok());
+        assert!(complete(&panel, (&with(MissingAhead::Error), &SumsSpec::default()), 4, None).is_ok());
     }
 }

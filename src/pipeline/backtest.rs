@@ -157,5 +157,6 @@ fn metadata(job: &BacktestJob, moment: &Moment, source: &SourceReport) -> Vec<(S
         ("gap", spec.gap.to_string()),
         ("refit", spec.refit.to_string()),
     ];
-    pairs.map(|(key, value)| (key.into(), value)).into()
+    let command = source.command.clone().map(|command| ("source_command".into(), command));
+    pairs.map(|(key, value)| (key.into(), value)).into_iter().chain(command).collect()
 }

@@ -53,7 +53,7 @@ pub fn explain(
     ingested: &Ingested,
     unique_id: &str,
 ) -> Result<Option<Explanation>, PublishError> {
-    let (spec, season_length) = (&job.source.covariates, job.model.season_length());
+    let (spec, season_length) = ((&job.source.covariates, &job.source.sums), job.model.season_length());
     // Where values are missing that a forecast would be refused for, the last ones before are what there is to explain.
     let ahead = ahead::complete(&ingested.panel, spec, forecaster.spec().horizon(), season_length);
     let panel = &*ahead.map_or(Cow::Borrowed(&ingested.panel), |ahead| ahead.panel);

@@ -1,6 +1,6 @@
 //! The forecast stage: read, predict with the champion, publish a run.
 
-use crate::ingest::{self, Stamps};
+use crate::ingest::{self, Fetched};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::spec::{ModelKind, ModelSpec, RawModelSpec};
 use crate::pipeline::actuals::Actuals;
@@ -8,13 +8,14 @@ use crate::pipeline::ahead;
 use crate::pipeline::coherent::coherent;
 use crate::pipeline::correct::Corrections;
 use crate::pipeline::memory::{self, Continued, Key, Page};
+use crate::pipeline::scenario;
 use crate::pipeline::shadow::{self, Shadowed};
 use crate::pipeline::stage::{Context, StageError};
-use crate::pipeline::train::{SourceRead, Trained, train};
-use crate::pipeline::{Fallback, JobSpec, Moment, SourceReport, StopWatch, report};
+use crate::pipeline::train::{SourceRead, Trained, train_on};
+use crate::pipeline::{Fallback, JobSpec, Moment, ScenarioReport, SourceReport, StopWatch, report};
 use crate::publish::{self, Provenance, PublishedRun, RunKey, SinkSpec};
 use crate::registry::{Manifest, RegistryError};
-use crate::series::{Forecasts, Panel, Status};
+use crate::series::{Forecasts, Panel, ScenarioForecasts, Status};
 
 /// What a forecast did.
 pub struct Forecasted {
@@ -30,6 +31,8 @@ pub struct Forecasted {
     pub is_remembered: bool,
     /// Whether its quantiles were corrected by what past runs missed.
     pub is_corrected: bool,
+    /// What came of each scenario that could be forecast.
+    pub scenarios: Vec<ScenarioReport>,
     /// Number of series of each status that occurs.
     pub statuses: Vec<(Status, usize)>,
     /// What the version in shadow did, if there is one.
@@ -72,8 +75,9 @@ pub fn forecast(
             source: None,
             is_remembered: false,
             is_corrected: false,
+            scenarios: Vec::new(),
             statuses: Vec::new(),
-            shadow: shadow::forecast(job, context),
+            shadow: shadow::forecast(job, context, None),
             trained: None,
             issued_at: moment.issued_at,
             latest: None,
@@ -81,35 +85,41 @@ pub fn forecast(
             seconds: Vec::new(),
         });
     }
-    if fits_first {
-        check_ahead(job, context)?;
+    let fetch = || ingest::fetch(&job.source, context.known, context.stop);
+    let early = fits_first.then(fetch).transpose()?;
+    if let Some(fetched) = &early {
+        check_ahead(job, context, fetched)?;
     }
-    let trained = fits_first.then(|| train(job, context)).transpose()?;
+    let trained = early.as_ref().map(|fetched| train_on(job, context, Some(fetched))).transpose()?;
     let mut clock = StopWatch::start();
     let serving = serving(job, context)?;
-    let stamps = ingest::stamp(&job.source, context.known)?;
-    let made = make(job, context, &serving, &stamps, &mut clock)?;
+    // A command runs once a slot; files may have come meanwhile.
+    let fetched = match early {
+        Some(early) if job.source.exec.is_some() => early,
+        _ => fetch()?,
+    };
+    let made = make(job, context, &serving, &fetched, &mut clock)?;
     let run = publish_made(job, &job.sink, moment, &serving, &made)?;
     // The run is out; that older ones could not be removed does not take it back.
     let pruned = publish::prune(&job.sink, &job.name, moment.created_at);
     clock.lap("publish");
-    let shadow = shadow::forecast(job, context);
+    let shadow = shadow::forecast(job, context, Some(&fetched));
     let pruned = pruned.and(publish::prune(&job.sink.shadow(), &job.name, moment.created_at));
     if shadow.is_some() {
         clock.lap("shadow");
     }
 
-    let Made { forecasts, source, bytes_read, is_remembered, shortfall, correction, .. } = made;
+    let Made { forecasts, reports, source, bytes_read, is_remembered, lacks, correction, .. } = made;
     let is_corrected = correction.is_some();
     let statuses = report::count_statuses(&forecasts);
     let mut shortfalls = report::shortfalls(&source, &statuses);
-    shortfalls.extend(shortfall);
+    shortfalls.extend(lacks);
     shortfalls.extend(pruned.err().map(|error| format!("old runs stay: {error}")));
     if let Some(trained) = &trained {
         shortfalls.extend(report::training_shortfalls(&trained.fits));
     }
     let latest = source.span.map(|(_, last)| last);
-    let source = SourceRead { report: source, bytes_read, stamps };
+    let source = SourceRead { report: source, bytes_read, stamps: fetched.stamps };
     Ok(Forecasted {
         run,
         was_there: false,
@@ -117,6 +127,7 @@ pub fn forecast(
         source: Some(source),
         is_remembered,
         is_corrected,
+        scenarios: reports,
         statuses,
         shadow,
         trained,
@@ -128,12 +139,13 @@ pub fn forecast(
 }
 
 /// Whether what should be known in advance is, before a training that would be for nothing.
-fn check_ahead(job: &JobSpec, context: &Context) -> Result<(), StageError> {
+fn check_ahead(job: &JobSpec, context: &Context, fetched: &Fetched) -> Result<(), StageError> {
     let (spec, model) = (&job.source.covariates, &job.model);
     if spec.has_known_ahead() {
         let as_of = context.moment.issued_at;
-        let reading = context.sources.read(&job.source_name, &job.source, as_of, context.known)?;
-        ahead::complete(&reading.ingested.panel, spec, model.horizon(), model.season_length())?;
+        let reading = context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched)?;
+        let known = (spec, &job.source.sums);
+        ahead::complete(&reading.ingested.panel, known, model.horizon(), model.season_length())?;
     }
     Ok(())
 }
@@ -186,12 +198,12 @@ pub(super) fn make(
     job: &JobSpec,
     context: &Context,
     serving: &Serving,
-    stamps: &Stamps,
+    fetched: &Fetched,
     clock: &mut StopWatch,
 ) -> Result<Made, StageError> {
-    match remembered(job, context, serving, stamps, clock)? {
+    match remembered(job, context, serving, fetched, clock)? {
         Some(made) => Ok(made),
-        None => whole(job, context, serving, stamps.clone(), clock),
+        None => whole(job, context, serving, fetched, clock),
     }
 }
 
@@ -204,18 +216,24 @@ pub(super) fn publish_made(
     made: &Made,
 ) -> Result<PublishedRun, StageError> {
     let key = RunKey { job: job.name.clone(), run_id: moment.run_id.clone(), issued_at: moment.issued_at };
-    let provenance = provenance(job, moment, &made.source, serving.manifest(), made.correction.clone());
-    Ok(publish::publish_run(sink, &key, &made.forecasts, &made.id_columns, &provenance)?)
+    let mut provenance = provenance(job, moment, &made.source, serving.manifest(), made.correction.clone());
+    let in_words = scenario::in_words(&made.scenarios, &job.scenarios);
+    provenance.metadata.extend(in_words.map(|words| ("scenarios".into(), words)));
+    let (forecasts, scenarios) = (&made.forecasts, &made.scenarios);
+    Ok(publish::publish_run(sink, &key, forecasts, scenarios, &made.id_columns, &provenance)?)
 }
 
 /// Forecasts on their way to a run.
 pub(super) struct Made {
     forecasts: Forecasts,
+    scenarios: Vec<ScenarioForecasts>,
+    reports: Vec<ScenarioReport>,
     source: SourceReport,
     id_columns: Vec<String>,
     bytes_read: u64,
     is_remembered: bool,
-    shortfall: Option<String>,
+    /// What is not as it was asked for, one line each.
+    lacks: Vec<String>,
     correction: Option<String>,
 }
 
@@ -225,18 +243,21 @@ fn remembered(
     job: &JobSpec,
     context: &Context,
     serving: &Serving,
-    stamps: &Stamps,
+    fetched: &Fetched,
     clock: &mut StopWatch,
 ) -> Result<Option<Made>, StageError> {
     let as_of = context.moment.issued_at;
     let Some((forecaster, manifest)) = &serving.model else { return Ok(None) };
-    if context.sources.is_at_hand(&job.source_name, &job.source, as_of, &stamps.files) {
+    if context.sources.is_at_hand(&job.source_name, &job.source, as_of, &fetched.stamps.files) {
         return Ok(None);
     }
     let path = memory::path(context.state, &job.name);
-    let Some(page) = Page::read(&path) else { return Ok(None) };
+    // Scenarios need covariates, of which nothing is remembered.
+    let Some(page) = Page::read(&path).filter(|_| job.scenarios.is_empty()) else { return Ok(None) };
     let key = Key::new(&job.source, &manifest.weights_sha256);
-    let Some(continued) = page.go_on(&job.source, &key, as_of, &stamps.files, &path) else { return Ok(None) };
+    let Some(continued) = page.go_on(&job.source, &key, as_of, &fetched.stamps.files, &path) else {
+        return Ok(None);
+    };
     let Continued { memory, report, zone, bytes_read } = continued;
     clock.lap("read");
     let Some(mut forecasts) = forecaster.predict_remembered(&memory, &zone) else { return Ok(None) };
@@ -246,11 +267,13 @@ fn remembered(
     clock.lap("correct");
     Ok(Some(Made {
         forecasts,
+        scenarios: Vec::new(),
+        reports: Vec::new(),
         source: report,
         id_columns: memory.id_columns,
         bytes_read,
         is_remembered: true,
-        shortfall: serving.shortfall(job),
+        lacks: serving.shortfall(job).into_iter().collect(),
         correction: corrections.to_text(),
     }))
 }
@@ -260,11 +283,11 @@ fn whole(
     job: &JobSpec,
     context: &Context,
     serving: &Serving,
-    stamps: Stamps,
+    fetched: &Fetched,
     clock: &mut StopWatch,
 ) -> Result<Made, StageError> {
     let as_of = context.moment.issued_at;
-    let reading = context.sources.read_stamped(&job.source_name, &job.source, as_of, stamps)?;
+    let reading = context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched)?;
     let ingested = &reading.ingested;
     if reading.bytes_read > 0 {
         let folder = context.state.join("quality");
@@ -273,8 +296,8 @@ fn whole(
         publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
     }
     let horizon = serving.model.as_ref().map_or(&job.model, |(forecaster, _)| forecaster.spec()).horizon();
-    let (covariates, season_length) = (&job.source.covariates, job.model.season_length());
-    let ahead = ahead::complete(&ingested.panel, covariates, horizon, season_length)?;
+    let (known, season_length) = ((&job.source.covariates, &job.source.sums), job.model.season_length());
+    let ahead = ahead::complete(&ingested.panel, known, horizon, season_length)?;
     let mut source = SourceReport::of(ingested);
     source.notes.extend(ahead.notes);
     if let Some((forecaster, _)) = &serving.model {
@@ -282,9 +305,27 @@ fn whole(
     }
     clock.lap("read");
     let mut forecasts = predict(job, context, serving, &ahead.panel)?;
+    let what_if = (&*ahead.panel, &forecasts);
+    let mut lacks: Vec<String> = serving.shortfall(job).into_iter().collect();
+    let mut scenarios = scenario::Made::default();
+    for one in &job.scenarios {
+        let again = |panel: &Panel| predict(job, context, serving, panel);
+        match scenario::forecast(std::slice::from_ref(one), what_if, known, horizon, again) {
+            Ok(made) => scenarios.add(made),
+            // What would be does not keep back what is planned.
+            Err(StageError::Ingest(error)) => lacks.extend(error.problems().iter().cloned()),
+            Err(error) => return Err(error),
+        }
+    }
+    source.warn(std::mem::take(&mut scenarios.notes));
     clock.lap("predict");
     let corrections = correct(job, &Actuals::whole(&ingested.panel), as_of, &mut forecasts)?;
     let corrections = corrections.unwrap_or_default();
+    if job.is_adaptive {
+        let actuals = Actuals::whole(&ingested.panel);
+        let forecasts = scenarios.forecasts.iter_mut().map(|one| &mut one.forecasts);
+        forecasts.for_each(|forecasts| corrections.apply(forecasts, &actuals, &job.model));
+    }
     clock.lap("correct");
     if reading.bytes_read > 0
         && let Some((forecaster, manifest)) = &serving.model
@@ -300,11 +341,13 @@ fn whole(
     }
     Ok(Made {
         forecasts,
+        scenarios: scenarios.forecasts,
+        reports: scenarios.reports,
         source,
         id_columns: ingested.panel.id_columns.clone(),
         bytes_read: reading.bytes_read,
         is_remembered: false,
-        shortfall: serving.shortfall(job),
+        lacks,
         correction: corrections.to_text(),
     })
 }
@@ -377,6 +420,7 @@ fn provenance(
         ("model", job.model.kind().as_str()),
         ("model_version", &version.to_string()),
     ];
+    let command = source.command.clone().map(|command| ("source_command".into(), command));
     Provenance {
         run_id: moment.run_id.clone(),
         issued_at: moment.issued_at,
@@ -385,6 +429,10 @@ fn provenance(
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
         correction,
-        metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
+        metadata: metadata
+            .map(|(key, value)| (key.into(), value.into()))
+            .into_iter()
+            .chain(command)
+            .collect(),
     }
 }

@@ -4,6 +4,7 @@ use crate::ingest::SourceSpec;
 use crate::live::anomaly::AnomalySpec;
 use crate::live::drift::RetrainSpec;
 use crate::model::spec::ModelSpec;
+use crate::pipeline::Scenario;
 use crate::publish::SinkSpec;
 
 /// What stands in where no trained model serves.
@@ -43,6 +44,8 @@ pub struct JobSpec {
     pub model_name: String,
     /// What to train.
     pub model: ModelSpec,
+    /// What is forecast beside the plan, with every run.
+    pub scenarios: Vec<Scenario>,
     /// Where the runs go.
     pub sink: SinkSpec,
     /// What stands in for a model.

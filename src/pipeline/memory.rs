@@ -159,6 +159,7 @@ impl Page {
         }
         let report = SourceReport {
             files: stamps.iter().map(|file| file.path.clone()).collect(),
+            command: None,
             skipped_files: Vec::new(),
             rows: self.rows,
             series: self.memory.series.len(),

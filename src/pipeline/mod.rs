@@ -8,9 +8,11 @@ mod compare;
 mod correct;
 mod explain;
 mod forecast;
+mod guess;
 mod job;
 mod memory;
 mod report;
+mod scenario;
 mod score;
 mod shadow;
 mod sources;
@@ -23,6 +25,7 @@ pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec, Promotion};
 pub use report::{CovariateReport, JobReport, SourceReport};
+pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
 pub use score::{Reviewed, Scored, review_runs, score};
 pub use shadow::{Duel, Shadowed, duel};
 pub use sources::{Reading, Sources};
@@ -35,6 +38,7 @@ use crate::model::forecaster::{Control, Forecaster, ModelError};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::publish::{self, Provenance, PublishError};
+use crate::series::Panel;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -45,6 +49,8 @@ pub struct Job {
     pub source: SourceSpec,
     /// What to train.
     pub model: ModelSpec,
+    /// What is forecast beside the plan.
+    pub scenarios: Vec<Scenario>,
     /// Where the forecasts go.
     pub output: PathBuf,
     /// Where the trained weights go, if anywhere.
@@ -121,8 +127,10 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         publish::write_quality(path, &ingested.quality)?;
     }
     let (covariates, horizon) = (&job.source.covariates, job.model.horizon());
-    let ahead = ahead::complete(&ingested.panel, covariates, horizon, job.model.season_length())?;
+    let known = (covariates, &job.source.sums);
+    let ahead = ahead::complete(&ingested.panel, known, horizon, job.model.season_length())?;
     source.notes.extend(ahead.notes);
+    scenario::check(&job.scenarios, &ahead.panel, covariates, horizon)?;
     clock.lap("read");
 
     let fitted =
@@ -135,14 +143,23 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
 
     watch(Progress { stage: "forecasting", done: 0, total: 0 });
     source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
-    let forecasts = fitted.forecaster.predict(&ahead.panel);
-    let forecasts = coherent::coherent(forecasts, &ahead.panel, &job.source.sums, &job.model)?;
+    let predict = |panel: &Panel| {
+        let forecasts = fitted.forecaster.predict(panel);
+        coherent::coherent(forecasts, panel, &job.source.sums, &job.model)
+    };
+    let forecasts = predict(&ahead.panel)?;
+    let what_if = (&*ahead.panel, &forecasts);
+    let scenarios = scenario::forecast(&job.scenarios, what_if, known, horizon, predict)?;
+    source.warn(scenarios.notes);
     clock.lap("forecast");
 
     watch(Progress { stage: "publishing", done: 0, total: 0 });
-    let provenance = provenance(job, &moment, &source, &weights_sha256);
+    let mut provenance = provenance(job, &moment, &source, &weights_sha256);
+    let in_words = scenario::in_words(&scenarios.forecasts, &job.scenarios);
+    provenance.metadata.extend(in_words.map(|words| ("scenarios".into(), words)));
+    let ids = &ingested.panel.id_columns;
     let published =
-        publish::write_forecasts(&job.output, &forecasts, &ingested.panel.id_columns, &provenance)?;
+        publish::write_forecasts(&job.output, &forecasts, &scenarios.forecasts, ids, &provenance)?;
     clock.lap("publish");
 
     Ok(JobReport {
@@ -151,6 +168,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         model: job.model.clone(),
         fits: fitted.reports,
         statuses: report::count_statuses(&forecasts),
+        scenarios: scenarios.reports,
         published,
         quality: job.quality.clone(),
         saved_model: job.save_model.clone(),
@@ -212,6 +230,7 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         ("seed", &job.model.seed().to_string()),
         ("model", job.model.kind().as_str()),
     ];
+    let command = source.command.clone().map(|command| ("source_command".into(), command));
     Provenance {
         run_id: moment.run_id.clone(),
         issued_at: moment.issued_at,
@@ -220,7 +239,11 @@ fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256:
         primary_level: job.model.levels()[0],
         levels: job.model.levels().to_vec(),
         correction: None,
-        metadata: metadata.map(|(key, value)| (key.into(), value.into())).into(),
+        metadata: metadata
+            .map(|(key, value)| (key.into(), value.into()))
+            .into_iter()
+            .chain(command)
+            .collect(),
     }
 }
 
@@ -251,6 +274,7 @@ mod tests {
         Job {
             source: SourceSpec::new(vec![folder.join("in.csv").display().to_string()]),
             model: ModelSpec::try_from(raw).expect("valid"),
+            scenarios: Vec::new(),
             output: folder.join("out.parquet"),
             save_model: None,
             quality: None,

@@ -3,7 +3,7 @@
 use crate::ingest::{Ingested, Layout, Roles};
 use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
-use crate::pipeline::Moment;
+use crate::pipeline::{Moment, ScenarioReport};
 use crate::publish::Published;
 use crate::series::covariate::{Covariate, Known, Values};
 use crate::series::{Forecasts, Panel, Status, Verdict};
@@ -14,6 +14,8 @@ use std::path::PathBuf;
 pub struct SourceReport {
     /// Files read.
     pub files: Vec<String>,
+    /// The command whose output was read, secrets masked.
+    pub command: Option<String>,
     /// Files left out, with the reason.
     pub skipped_files: Vec<String>,
     /// Rows read.
@@ -69,6 +71,7 @@ impl SourceReport {
         let last = series.iter().filter_map(|one| one.times.last().copied()).max();
         SourceReport {
             files: ingested.files.clone(),
+            command: ingested.command.clone(),
             skipped_files: ingested.skipped_files.clone(),
             rows: ingested.rows,
             series: series.len(),
@@ -118,6 +121,8 @@ pub struct JobReport {
     pub fits: Vec<FitReport>,
     /// Number of forecast series of each status that occurs.
     pub statuses: Vec<(Status, usize)>,
+    /// What came of each scenario.
+    pub scenarios: Vec<ScenarioReport>,
     /// The forecasts.
     pub published: Published,
     /// The quality report.

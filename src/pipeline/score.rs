@@ -44,7 +44,8 @@ pub struct Scored {
 pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let moment = context.moment;
     let mut clock = StopWatch::start();
-    let reading = context.sources.read(&job.source_name, &job.source, moment.issued_at, context.known)?;
+    let (name, as_of) = (&job.source_name, moment.issued_at);
+    let reading = context.sources.read(name, &job.source, as_of, context.known, context.stop)?;
     clock.lap("read");
 
     let panel = &reading.ingested.panel;

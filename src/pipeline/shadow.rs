@@ -1,6 +1,6 @@
 //! A version in shadow: it forecasts what the champion forecasts, apart, and serves once it has done no worse.
 
-use crate::ingest;
+use crate::ingest::{self, Fetched};
 use crate::live::review::{self, Score};
 use crate::live::shadow::{against, common};
 use crate::live::truth::Truth;
@@ -27,12 +27,12 @@ pub struct Shadowed {
 
 /// Forecasts with the version in shadow, if there is one, from the data of the slot and with the corrections of the job: what
 /// would have been published if it served. Whatever goes wrong is reported and logged, and nothing more.
-pub(super) fn forecast(job: &JobSpec, context: &Context) -> Option<Shadowed> {
+pub(super) fn forecast(job: &JobSpec, context: &Context, fetched: Option<&Fetched>) -> Option<Shadowed> {
     let manifest = context.registry.shadow(&job.name);
     let manifest =
         manifest.inspect_err(|error| tracing::warn!(%error, "no version runs in shadow")).ok()??;
     let version = manifest.version;
-    let run = guarded(|| attempt(job, context, manifest).map_err(|error| error.to_string()));
+    let run = guarded(|| attempt(job, context, fetched, manifest).map_err(|error| error.to_string()));
     if let Err(error) = &run {
         tracing::warn!(job = job.name, version, error, "the version in shadow gave no forecast");
     }
@@ -44,14 +44,26 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("s4cast has a bug: it panicked".into()))
 }
 
-fn attempt(job: &JobSpec, context: &Context, manifest: Manifest) -> Result<PublishedRun, StageError> {
+fn attempt(
+    job: &JobSpec,
+    context: &Context,
+    fetched: Option<&Fetched>,
+    manifest: Manifest,
+) -> Result<PublishedRun, StageError> {
     let model = context.registry.load(&job.name, manifest.version)?;
     let serving = Serving { model: Some(model), missing: String::new() };
     // What it remembers is not what the champion remembers.
     let state = context.state.join("shadow");
     let apart = Context { state: &state, ..*context };
-    let stamps = ingest::stamp(&job.source, context.known)?;
-    let made = make(job, &apart, &serving, &stamps, &mut StopWatch::start())?;
+    let own;
+    let fetched = match fetched {
+        Some(fetched) => fetched,
+        None => {
+            own = ingest::fetch(&job.source, context.known, context.stop)?;
+            &own
+        }
+    };
+    let made = make(job, &apart, &serving, fetched, &mut StopWatch::start())?;
     publish_made(job, &job.sink.shadow(), context.moment, &serving, &made)
 }
 

@@ -1,7 +1,8 @@
 //! Sources that are read again and again: what has not changed is not read twice.
 
-use crate::ingest::{self, FileStamp, IngestError, Ingested, SourceSpec, Stamps};
+use crate::ingest::{self, Fetched, FileStamp, IngestError, Ingested, SourceSpec, Stamps};
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the stages of the jobs have read last, by source.
@@ -30,7 +31,9 @@ pub struct Reading {
 }
 
 impl Sources {
-    /// Reads a source as it was known at `as_of` (microseconds UTC); `known` are its files as they were seen before.
+    /// Reads a source as it was known at `as_of` (microseconds UTC); `known` are its files as they were seen before. A
+    /// source that is a command runs it, until `stop` becomes true; if it prints what it printed before, that is not read
+    /// again.
     ///
     /// # Errors
     /// See [`IngestError`].
@@ -40,27 +43,29 @@ impl Sources {
         spec: &SourceSpec,
         as_of: i64,
         known: &[FileStamp],
+        stop: &AtomicBool,
     ) -> Result<Reading, IngestError> {
-        self.read_stamped(name, spec, as_of, ingest::stamp(spec, known)?)
+        self.read_fetched(name, spec, as_of, &ingest::fetch(spec, known, stop)?)
     }
 
-    /// As [`Sources::read`], where the files have been looked at.
+    /// As [`Sources::read`], where the files have been looked at or the command has run.
     ///
     /// # Errors
     /// See [`IngestError`].
-    pub fn read_stamped(
+    pub fn read_fetched(
         &self,
         name: &str,
         spec: &SourceSpec,
         as_of: i64,
-        stamps: Stamps,
+        fetched: &Fetched,
     ) -> Result<Reading, IngestError> {
+        let stamps = fetched.stamps.clone();
         let settings = settings(spec);
         let spec = SourceSpec { as_of: Some(as_of), ..spec.clone() };
         if let Some(ingested) = self.kept(name, &settings, as_of, &stamps.files) {
             return Ok(Reading { ingested, stamps, bytes_read: 0 });
         }
-        let ingested = Arc::new(ingest::read(&spec)?);
+        let ingested = Arc::new(fetched.read(&spec)?);
         let kept = Kept { settings, as_of, files: stamps.files.clone(), ingested: ingested.clone() };
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), kept);
         let bytes_read = ingested.bytes;
@@ -95,7 +100,7 @@ mod tests {
     const HOUR: i64 = 3_600_000_000;
 
     fn read(sources: &Sources, spec: &SourceSpec, as_of: i64) -> (u64, usize) {
-        let reading = sources.read("s", spec, as_of, &[]).expect("readable");
+        let reading = sources.read("s", spec, as_of, &[], &AtomicBool::new(false)).expect("readable");
         (reading.bytes_read, reading.ingested.panel.series[0].values.len())
     }
 

@@ -71,6 +71,9 @@ impl StageError {
 
     /// Whether the work stopped because it was told to.
     pub fn is_stop(&self) -> bool {
-        matches!(self, StageError::Model(ModelError::Stopped))
+        match self {
+            StageError::Ingest(error) => error.kind() == IngestErrorKind::Stopped,
+            error => matches!(error, StageError::Model(ModelError::Stopped)),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The training stage: read, fit, keep the version, let it serve.
 
+use crate::ingest::Fetched;
 use crate::live::gate;
 use crate::model::forecaster::{Control, Forecaster, Unseen};
 use crate::model::report::FitReport;
@@ -84,6 +85,15 @@ impl Trained {
 /// # Errors
 /// See [`StageError`].
 pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
+    train_on(job, context, None)
+}
+
+/// As [`train`], on data that has been fetched for the slot.
+pub(super) fn train_on(
+    job: &JobSpec,
+    context: &Context,
+    fetched: Option<&Fetched>,
+) -> Result<Trained, StageError> {
     let (registry, moment) = (context.registry, context.moment);
     let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
     if let Some(manifest) = registry.find_slot(&job.name, &moment.run_id)? {
@@ -91,7 +101,11 @@ pub fn train(job: &JobSpec, context: &Context) -> Result<Trained, StageError> {
         return Ok(Trained { manifest, fate, source: None, fits: Vec::new(), seconds: Vec::new() });
     }
     let mut clock = StopWatch::start();
-    let reading = context.sources.read(&job.source_name, &job.source, moment.issued_at, context.known)?;
+    let (name, as_of) = (&job.source_name, moment.issued_at);
+    let reading = match fetched {
+        Some(fetched) => context.sources.read_fetched(name, &job.source, as_of, fetched)?,
+        None => context.sources.read(name, &job.source, as_of, context.known, context.stop)?,
+    };
     let panel = &reading.ingested.panel;
     let report = SourceReport::of(&reading.ingested);
     clock.lap("read");

@@ -1,6 +1,6 @@
 //! A published run as plain columns, for whoever compares it with what came true.
 
-use crate::publish::{Commit, Filter, Naming, PublishError, names, read_run};
+use crate::publish::{Commit, Filter, Naming, PublishError, Which, names, read_run};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
@@ -22,7 +22,7 @@ pub struct RunColumns {
     pub quantiles: Vec<(f64, Vec<f64>)>,
 }
 
-/// Reads a run with those of some quantile levels that it has; `None` if its columns have other names than schema v1.
+/// Reads the plain forecasts of a run, those of scenarios left out, with those of some quantile levels that it has; `None` if its columns have other names than schema v1.
 ///
 /// # Errors
 /// [`PublishError::Read`] if the part file is gone or damaged.
@@ -32,7 +32,7 @@ pub fn read_columns(commit: &Commit, levels: &[f64]) -> Result<Option<RunColumns
     }
     let path = commit.path();
     let mut columns = RunColumns::default();
-    for batch in read_run(&path, &Filter::default())? {
+    for batch in read_run(&path, &Filter { scenario: Which::Plain, ..Filter::default() })? {
         add(&mut columns, &batch, levels).ok_or_else(|| PublishError::Read {
             path: path.clone(),
             reason: "a column of schema v1 is missing or has another type".into(),

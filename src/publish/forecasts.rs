@@ -3,22 +3,23 @@
 use crate::publish::store::{self, Failure};
 use crate::publish::table::Table;
 use crate::publish::{Naming, Provenance, PublishError, Published, verify};
-use crate::series::Forecasts;
+use crate::series::{Forecasts, ScenarioForecasts};
 use parquet::arrow::ArrowWriter;
 use std::io::Write;
 use std::path::Path;
 
-/// Writes forecasts in schema v1, atomically.
+/// Writes forecasts in schema v1, atomically: the plain ones, and those of scenarios beside them.
 ///
 /// # Errors
 /// See [`PublishError`].
 pub fn write_forecasts(
     path: &Path,
     forecasts: &Forecasts,
+    scenarios: &[ScenarioForecasts],
     id_columns: &[String],
     provenance: &Provenance,
 ) -> Result<Published, PublishError> {
-    let table = Table::new(forecasts, id_columns, provenance, Naming::V1)
+    let table = Table::new(forecasts, scenarios, id_columns, provenance, Naming::V1)
         .map_err(|reason| PublishError::Verify { path: path.into(), reason })?;
     let bytes = store::publish(
         path,
@@ -78,7 +79,7 @@ mod tests {
 
     fn write(path: &Path, series: Vec<SeriesForecast>) -> Result<Published, PublishError> {
         let forecasts = Forecasts { quantile_levels: LEVELS.to_vec(), series };
-        write_forecasts(path, &forecasts, &["Site".into(), "Meter".into()], &provenance())
+        write_forecasts(path, &forecasts, &[], &["Site".into(), "Meter".into()], &provenance())
     }
 
     #[test]
@@ -120,6 +121,44 @@ mod tests {
         assert_eq!(steps, [1, 2, 1, 2, 3]);
         let lower = batch.column(6).as_any().downcast_ref::<Float64Array>().expect("numbers").value(0);
         assert_eq!(lower, 1.0);
+    }
+
+    #[test]
+    fn scenarios_stand_behind_the_plain_forecast_of_their_series() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("out.parquet");
+        let of = |series| Forecasts { quantile_levels: LEVELS.to_vec(), series };
+        let both = || of(vec![series("b/2", 2), series("a/1", 2)]);
+        let named = |name: &str| ScenarioForecasts { name: name.into(), forecasts: both() };
+        let ids = ["Site".into(), "Meter".into()];
+        let scenarios = [named("promo"), named("dear")];
+        let published = write_forecasts(&path, &both(), &scenarios, &ids, &provenance()).expect("published");
+        assert_eq!(published.rows, 12);
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new(File::open(&path).expect("open")).expect("reader");
+        let sorted = reader.metadata().row_group(0).sorting_columns().expect("sorted").clone();
+        let sorted: Vec<(i32, bool)> =
+            sorted.iter().map(|column| (column.column_idx, column.nulls_first)).collect();
+        assert_eq!(sorted, [(0, false), (20, true), (3, false)]);
+        let batch = reader.build().expect("reader").next().expect("rows").expect("batch");
+        let text = |place: usize| {
+            let column = batch.column(place).as_any().downcast_ref::<StringArray>().expect("text").clone();
+            column.iter().map(|value| value.map(String::from)).collect::<Vec<_>>()
+        };
+        let (ids_found, names) = (text(0), text(20));
+        let found: Vec<(&str, Option<&str>)> = ids_found
+            .iter()
+            .zip(&names)
+            .step_by(2)
+            .map(|(id, name)| (id.as_deref().expect("id"), name.as_deref()))
+            .collect();
+        let scenarios = [None, Some("dear"), Some("promo")];
+        let expected: Vec<_> =
+            ["a/1", "b/2"].into_iter().flat_map(|id| scenarios.map(|name| (id, name))).collect();
+        assert_eq!(found, expected);
+        // A scenario that is there twice has two rows for one time.
+        let twice = [named("promo"), named("promo")];
+        assert!(write_forecasts(&path, &both(), &twice, &ids, &provenance()).is_err());
     }
 
     #[test]

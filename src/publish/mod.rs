@@ -57,7 +57,7 @@ pub use names::{id_names, quantile_name};
 pub use outcomes::{OutcomeColumns, read_outcomes};
 pub use paths::{SeriesPaths, write_paths};
 pub use quality::write_quality;
-pub use read::{Filter, read_run};
+pub use read::{Filter, Which, read_run};
 pub use retention::{Recovered, prune, recover};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use scores::{ScoreRow, read_scores, scores_path, write_scores};

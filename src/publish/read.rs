@@ -7,9 +7,10 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+    ArrowPredicate, ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
+    RowSelection,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,10 +22,35 @@ use std::path::Path;
 pub struct Filter {
     /// Series; all of them where it is empty.
     pub unique_ids: Vec<String>,
+    /// Which forecasts of them.
+    pub scenario: Which,
     /// Rows of those series to pass over.
     pub offset: usize,
     /// Most rows to read after that; `None` reads all.
     pub limit: Option<usize>,
+}
+
+/// Which forecasts of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// The plain ones and those of scenarios.
+    #[default]
+    All,
+    /// The plain ones.
+    Plain,
+    /// Those of one scenario.
+    Scenario(String),
+}
+
+impl Which {
+    /// Whether a row with that scenario is meant.
+    fn holds(&self, scenario: Option<&str>) -> bool {
+        match self {
+            Which::All => true,
+            Which::Plain => scenario.is_none(),
+            Which::Scenario(wanted) => scenario == Some(wanted),
+        }
+    }
 }
 
 /// Reads rows of a part file, in its order.
@@ -49,6 +75,18 @@ fn read_parquet(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<V
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let mut builder =
         ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| text(&e))?;
+    let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+    match verify::place(builder.schema(), "scenario") {
+        // Without the column there are plain forecasts alone.
+        Err(_) if matches!(filter.scenario, Which::Scenario(_)) => return Ok(Vec::new()),
+        Ok(column) if filter.scenario != Which::All && !is_plain(builder.metadata(), column) => {
+            let mask = ProjectionMask::leaves(builder.parquet_schema(), [column]);
+            let wanted = filter.scenario.clone();
+            filters.push(Box::new(ArrowPredicateFn::new(mask, move |batch| of_scenario(&batch, &wanted))));
+        }
+        Ok(_) if matches!(filter.scenario, Which::Scenario(_)) => return Ok(Vec::new()),
+        _ => {}
+    }
     if !ids.is_empty() {
         let column = verify::place(builder.schema(), "unique_id")?;
         let metadata = builder.metadata().clone();
@@ -57,9 +95,11 @@ fn read_parquet(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<V
         let mask = ProjectionMask::leaves(builder.parquet_schema(), [column]);
         let wanted = ids.clone();
         let holds = ArrowPredicateFn::new(mask, move |batch| one_of(&batch, &wanted));
-        builder = builder
-            .with_row_selection(RowSelection::from_consecutive_ranges(ranges, rows))
-            .with_row_filter(RowFilter::new(vec![Box::new(holds)]));
+        filters.insert(0, Box::new(holds));
+        builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges, rows));
+    }
+    if !filters.is_empty() {
+        builder = builder.with_row_filter(RowFilter::new(filters));
     }
     builder = builder.with_offset(filter.offset);
     if let Some(limit) = filter.limit {
@@ -73,6 +113,22 @@ fn one_of(batch: &RecordBatch, ids: &BTreeSet<String>) -> Result<BooleanArray, A
     let column = batch.column(0).as_string_opt::<i32>();
     let column = column.ok_or_else(|| ArrowError::SchemaError("unique_id is no text".into()))?;
     Ok(column.iter().map(|id| Some(id.is_some_and(|id| ids.contains(id)))).collect())
+}
+
+/// Which rows are of the scenario.
+fn of_scenario(batch: &RecordBatch, wanted: &Which) -> Result<BooleanArray, ArrowError> {
+    let column = batch.column(0).as_string_opt::<i32>();
+    let column = column.ok_or_else(|| ArrowError::SchemaError("scenario is no text".into()))?;
+    Ok(column.iter().map(|name| Some(wanted.holds(name))).collect())
+}
+
+/// Whether the statistics say that no row is of a scenario.
+fn is_plain(metadata: &ParquetMetaData, column: usize) -> bool {
+    let empty = |group: &RowGroupMetaData| {
+        let nulls = group.column(column).statistics().and_then(|statistics| statistics.null_count_opt());
+        nulls.is_some_and(|nulls| i64::try_from(nulls).is_ok_and(|nulls| nulls == group.num_rows()))
+    };
+    metadata.row_groups().iter().all(empty)
 }
 
 /// Ranges of rows, ascending, outside of which none of the series can be: whole pages, by their least and largest id.
@@ -109,6 +165,10 @@ fn may_hold(least: Option<&[u8]>, largest: Option<&[u8]>, ids: &BTreeSet<String>
 fn read_csv(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<Vec<RecordBatch>, String> {
     let rows = Rows::new(file)?;
     let column = verify::place(&rows.schema, "unique_id")?;
+    let scenario = verify::place(&rows.schema, "scenario").ok();
+    if scenario.is_none() && matches!(filter.scenario, Which::Scenario(_)) {
+        return Ok(Vec::new());
+    }
     let (mut skip, mut left) = (filter.offset, filter.limit.unwrap_or(usize::MAX));
     let mut batches = Vec::new();
     for batch in rows {
@@ -116,6 +176,12 @@ fn read_csv(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<Vec<R
         if !ids.is_empty() {
             let key = batch.project(&[column]).map_err(|error| error.to_string())?;
             let wanted = one_of(&key, ids).map_err(|error| error.to_string())?;
+            batch = arrow_select::filter::filter_record_batch(&batch, &wanted)
+                .map_err(|error| error.to_string())?;
+        }
+        if let Some(column) = scenario.filter(|_| filter.scenario != Which::All) {
+            let key = batch.project(&[column]).map_err(|error| error.to_string())?;
+            let wanted = of_scenario(&key, &filter.scenario).map_err(|error| error.to_string())?;
             batch = arrow_select::filter::filter_record_batch(&batch, &wanted)
                 .map_err(|error| error.to_string())?;
         }

@@ -10,7 +10,7 @@ use crate::publish::table::Table;
 use crate::publish::{
     Format, Provenance, PublishError, SCHEMA_VERSION, SinkSpec, correction, csv, forecasts, latest, verify,
 };
-use crate::series::Forecasts;
+use crate::series::{Forecasts, ScenarioForecasts};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -41,6 +41,7 @@ pub fn publish_run(
     sink: &SinkSpec,
     key: &RunKey,
     forecasts: &Forecasts,
+    scenarios: &[ScenarioForecasts],
     id_columns: &[String],
     provenance: &Provenance,
 ) -> Result<PublishedRun, PublishError> {
@@ -49,7 +50,7 @@ pub fn publish_run(
     store::create_folder(&folders.history)?;
     let _lock = folders.lock();
     settle(&folder)?;
-    let run = Run { sink, key, folder: &folder, forecasts, id_columns };
+    let run = Run { sink, key, folder: &folder, forecasts, scenarios, id_columns };
     let provenance = run.provenance(provenance);
     let commit = match run.unchanged(&provenance)? {
         Some(commit) => commit,
@@ -106,6 +107,7 @@ struct Run<'a> {
     key: &'a RunKey,
     folder: &'a Path,
     forecasts: &'a Forecasts,
+    scenarios: &'a [ScenarioForecasts],
     id_columns: &'a [String],
 }
 
@@ -126,7 +128,7 @@ impl Run<'_> {
     }
 
     fn table<'a>(&'a self, provenance: &'a Provenance) -> Result<Table<'a>, PublishError> {
-        Table::new(self.forecasts, self.id_columns, provenance, self.sink.naming)
+        Table::new(self.forecasts, self.scenarios, self.id_columns, provenance, self.sink.naming)
             .map_err(|reason| PublishError::Verify { path: self.part(), reason })
     }
 

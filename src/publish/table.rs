@@ -1,10 +1,8 @@
 //! The columns of a file of forecasts, and their rows in bounded chunks.
 
 use crate::publish::{Naming, Provenance, SCHEMA_VERSION, names};
-use crate::series::{Forecasts, SeriesForecast};
-use arrow_array::{
-    ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
-};
+use crate::series::{Forecasts, ScenarioForecasts, SeriesForecast};
+use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -54,16 +52,24 @@ pub(super) struct Table<'a> {
     contents: Vec<Content>,
     /// Names of the columns that must not decrease from one to the next.
     pub(super) quantiles: Vec<String>,
-    /// Series, ascending by id.
-    series: Vec<&'a SeriesForecast>,
+    /// Series, ascending by id; of one series the plain forecast stands before those of scenarios, ascending by name.
+    series: Vec<One<'a>>,
     /// Rows of all series.
     pub(super) rows: usize,
 }
 
+/// The forecast of one series, plain or of a scenario.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    scenario: Option<&'a str>,
+    series: &'a SeriesForecast,
+}
+
 impl<'a> Table<'a> {
-    /// The table of some forecasts; the reason where an interval asked for was not forecast.
+    /// The table of some forecasts; the reason where an interval asked for was not forecast, or a scenario has no column.
     pub(super) fn new(
         forecasts: &'a Forecasts,
+        scenarios: &'a [ScenarioForecasts],
         id_columns: &[String],
         provenance: &'a Provenance,
         naming: Naming,
@@ -75,25 +81,39 @@ impl<'a> Table<'a> {
         let field =
             |(name, content): &(String, Content)| Field::new(name, kind(*content), is_optional(*content));
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
-        let mut series: Vec<&SeriesForecast> = forecasts.series.iter().collect();
-        series.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
-        let rows = series.iter().map(|one| one.times.len()).sum();
+        if naming == Naming::Nixtla && !scenarios.is_empty() {
+            return Err("the columns of Nixtla's libraries have none for scenarios".into());
+        }
+        let plain = forecasts.series.iter().map(|series| One { scenario: None, series });
+        let others = scenarios.iter().flat_map(|scenario| {
+            let series = scenario.forecasts.series.iter();
+            series.map(|series| One { scenario: Some(&scenario.name), series })
+        });
+        let mut series: Vec<One<'_>> = plain.chain(others).collect();
+        series.sort_by_key(|one| (one.series.unique_id.as_str(), one.scenario));
+        let rows = series.iter().map(|one| one.series.times.len()).sum();
         let contents = columns.into_iter().map(|(_, content)| content).collect();
         Ok(Table { provenance, schema, contents, quantiles, series, rows })
     }
 
     /// How the file is written as Parquet.
     pub(super) fn properties(&self) -> Result<WriterProperties, ParquetError> {
-        let is_sorted_by = |content: &Content| matches!(content, Content::UniqueId | Content::Ds);
-        let sorted = (0..).zip(&self.contents).filter(|(_, content)| is_sorted_by(content));
+        let has_scenarios = self.series.iter().any(|one| one.scenario.is_some());
+        let place = |wanted: &str| self.schema.index_of(wanted).ok().and_then(|at| i32::try_from(at).ok());
+        let names = ["unique_id", "scenario", "ds"];
+        let sorted = names.into_iter().filter(|name| has_scenarios || *name != "scenario").filter_map(place);
+        let scenario = place("scenario");
         let metadata = self.metadata().into_iter();
         let pairs = metadata.map(|(key, value)| KeyValue::new(format!("s4cast.{key}"), value));
-        let ascending = |column| SortingColumn { column_idx: column, descending: false, nulls_first: false };
+        let ascending = |column| {
+            let nulls_first = Some(column) == scenario;
+            SortingColumn { column_idx: column, descending: false, nulls_first }
+        };
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_sorting_columns(Some(sorted.map(|(column, _)| ascending(column)).collect()))
+            .set_sorting_columns(Some(sorted.map(ascending).collect()))
             .set_key_value_metadata(Some(pairs.collect()));
         // Forecasts hardly ever repeat, so a dictionary of them would be built in vain.
         for field in self.schema.fields().iter().filter(|field| *field.data_type() == DataType::Float64) {
@@ -125,7 +145,7 @@ impl<'a> Table<'a> {
     pub(super) fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
         let mut rows = 0;
         let chunks = self.series.chunk_by(move |before, _| {
-            rows += before.times.len();
+            rows += before.series.times.len();
             let whole = rows < CHUNK_ROWS;
             rows = if whole { rows } else { 0 };
             whole
@@ -137,7 +157,8 @@ impl<'a> Table<'a> {
     }
 
     /// One column of some series.
-    fn column(&self, content: Content, series: &[&SeriesForecast]) -> ArrayRef {
+    fn column(&self, content: Content, all: &[One<'_>]) -> ArrayRef {
+        let series: Vec<&SeriesForecast> = all.iter().map(|one| one.series).collect();
         let rows = series.iter().map(|one| one.times.len()).sum();
         let text = |value: &dyn Fn(&SeriesForecast) -> String| -> ArrayRef {
             let values = series.iter().flat_map(|one| repeat_n(value(one), one.times.len()));
@@ -170,7 +191,10 @@ impl<'a> Table<'a> {
             Content::ModelId => text(&|one| one.model_id.clone()),
             Content::ModelVersion => Arc::new(Int32Array::from_value(self.provenance.model_version, rows)),
             Content::Status => text(&|one| one.status.as_str().into()),
-            Content::Scenario => new_null_array(&DataType::Utf8, rows),
+            Content::Scenario => {
+                let names = all.iter().flat_map(|one| repeat_n(one.scenario, one.series.times.len()));
+                Arc::new(StringArray::from_iter(names))
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
-use arrow_array::{Float64Array, RecordBatch};
+use arrow_array::{Array, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::File;
@@ -43,8 +43,8 @@ pub(super) fn place(schema: &Schema, name: &str) -> Result<usize, String> {
     schema.index_of(name).map_err(|_| format!("column {name} is missing"))
 }
 
-/// Id and time of a row: strictly ascending over the file.
-type Place = (String, i64);
+/// Id, scenario and time of a row: strictly ascending over the file, the plain forecast of a series before its scenarios.
+type Place = (String, Option<String>, i64);
 
 /// Checks the rows of one batch; `last` is the place of the row before it. Returns the place of its last row.
 fn check(batch: &RecordBatch, quantiles: &[String], last: Option<Place>) -> Result<Option<Place>, String> {
@@ -52,13 +52,21 @@ fn check(batch: &RecordBatch, quantiles: &[String], last: Option<Place>) -> Resu
     let column = |name: &str| place(batch.schema_ref(), name).map(|place| batch.column(place));
     let ids = column("unique_id")?.as_string::<i32>();
     let times = column("ds")?.as_primitive::<TimestampMicrosecondType>();
+    // Nixtla's columns have no scenarios.
+    let scenarios = column("scenario").ok().map(|column| column.as_string::<i32>());
     let mut last = last;
     for row in 0..batch.num_rows() {
+        let scenario = scenarios.filter(|names| !names.is_null(row)).map(|names| names.value(row));
         let (id, time) = (ids.value(row), times.value(row));
-        if last.as_ref().is_some_and(|(before, earlier)| (before.as_str(), *earlier) >= (id, time)) {
-            return Err(format!("{id}: rows are not in strictly ascending order of unique_id and ds"));
+        let is_out_of_order = |(before, other, earlier): &Place| {
+            (before.as_str(), other.as_deref(), *earlier) >= (id, scenario, time)
+        };
+        if last.as_ref().is_some_and(is_out_of_order) {
+            return Err(format!(
+                "{id}: rows are not in strictly ascending order of unique_id, scenario and ds"
+            ));
         }
-        last = Some((id.into(), time));
+        last = Some((id.into(), scenario.map(String::from), time));
     }
     Ok(last)
 }

@@ -4,8 +4,8 @@ use crate::ingest::{self, FileStamp};
 use crate::live::review::Score;
 use crate::model::report::{FitReport, Progress};
 use crate::pipeline::{
-    Context, Duel, Fate, Forecasted, JobSpec, Moment, Promotion, Scored, Shadowed, SourceRead, Sources,
-    StageError, Trained, forecast, score, train,
+    Context, Duel, Fate, Forecasted, JobSpec, Moment, Promotion, ScenarioReport, Scored, Shadowed,
+    SourceRead, Sources, StageError, Trained, forecast, score, train,
 };
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
@@ -147,6 +147,7 @@ impl Workshop {
             "sha256": done.run.sha256,
             "corrected": done.is_corrected,
             "remembered": done.is_remembered,
+            "scenarios": done.scenarios.iter().map(scenario).collect::<Vec<_>>(),
             "statuses": statuses,
             "shadow": done.shadow.as_ref().map(shadowed),
             "trained_version": done.trained.as_ref().map(|trained| trained.manifest.version),
@@ -238,6 +239,10 @@ fn log(progress: Progress) {
     tracing::debug!(step = progress.stage, done = progress.done, total = progress.total, "progress");
 }
 
+fn scenario(scenario: &ScenarioReport) -> Value {
+    json!({ "name": scenario.name, "changes": scenario.changes, "change_of_mean": scenario.change() })
+}
+
 fn shadowed(shadow: &Shadowed) -> Value {
     let run = shadow.run.as_ref();
     json!({
@@ -289,6 +294,7 @@ fn source(source: &SourceRead) -> Value {
         .collect();
     json!({
         "files": report.files.len(),
+        "command": report.command,
         "rows": report.rows,
         "series": report.series,
         "bytes_read": source.bytes_read,

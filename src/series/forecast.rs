@@ -53,6 +53,15 @@ pub struct SeriesForecast {
     pub model_id: String,
 }
 
+/// What would be forecast if covariates were other than planned.
+#[derive(Clone, Debug)]
+pub struct ScenarioForecasts {
+    /// Name of the scenario, as published in the `scenario` column; never empty.
+    pub name: String,
+    /// Forecasts of the same series, steps and quantile levels as without it.
+    pub forecasts: Forecasts,
+}
+
 /// A row of quantiles (Q), none of them further than `reach` from the median, which is at that index.
 pub fn within(reach: f64, median: usize, row: &mut [f64]) {
     let middle = row[median];

@@ -13,7 +13,7 @@ pub mod quality;
 pub mod spelling;
 
 pub use covariate::{Covariate, Known};
-pub use forecast::{Forecasts, SeriesForecast, Status};
+pub use forecast::{Forecasts, ScenarioForecasts, SeriesForecast, Status};
 pub use frequency::Frequency;
 pub use quality::{Note, Quality, Verdict};
 

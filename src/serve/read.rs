@@ -1,6 +1,6 @@
 //! What can be looked at: nothing here changes anything.
 
-use crate::publish::{self, Filter, PublishError};
+use crate::publish::{self, Filter, PublishError, Which};
 use crate::schedule::ledger::{LedgerReader, SlotQuery};
 use crate::schedule::outcome::Outcome;
 use crate::schedule::spec::Stage;
@@ -165,11 +165,13 @@ pub(super) async fn model(
 #[serde(deny_unknown_fields)]
 pub(super) struct ForecastsQuery {
     unique_id: Option<String>,
+    /// Name of a scenario; `*` for all rows.
+    scenario: Option<String>,
     limit: Option<usize>,
     offset: Option<u32>,
 }
 
-/// Rows of the newest run of a job, as JSON or as an Arrow stream.
+/// Rows of the newest run of a job, as JSON or as an Arrow stream: the plain forecasts, unless a scenario is asked for.
 pub(super) async fn forecasts(
     State(app): State<App>,
     name: Result<Path<String>, PathRejection>,
@@ -180,6 +182,11 @@ pub(super) async fn forecasts(
     let sink = sink(&app, &name)?;
     let filter = Filter {
         unique_ids: query.unique_id.into_iter().collect(),
+        scenario: match query.scenario {
+            None => Which::Plain,
+            Some(all) if all == "*" => Which::All,
+            Some(name) => Which::Scenario(name),
+        },
         offset: query.offset.unwrap_or(0) as usize,
         limit: Some(limit(query.limit)?),
     };

@@ -122,11 +122,19 @@ fn every_cell_that_is_missing_ahead_is_named_and_nothing_is_published() {
     // Six steps ahead, only two of them are missing.
     let shorter = place.run(&common.replace("-H 7", "-H 6")).expect(65);
     assert_eq!(shorter.stderr.matches("promo is missing").count(), 2);
-    for policy in ["last", "promo=seasonal"] {
+    let policies = [("last", "count as"), ("promo=seasonal", "count as"), ("forecast", "are forecast from")];
+    for (policy, words) in policies {
         let run = place.run(&format!("{common} --missing-covariates {policy} --json")).expect(0);
         let notes = run.json()["source"]["notes"].to_string();
-        assert!(notes.contains("3 missing values of the horizon count as"), "{notes}");
+        assert!(notes.contains(&format!("3 missing values of the horizon {words}")), "{notes}");
     }
+    // The same by column in a file.
+    let file = "[source]\ninputs = \"in.csv\"\nid = \"shop\"\ntarget = \"y\"\nfuture_covariates = \"promo\"\n\
+                missing_covariates = { promo = \"forecast\" }\n[model]\nkind = \"ridge\"\nhorizon = 7\n\
+                [output]\npath = \"by_file.parquet\"\n";
+    place.put("job.toml", file);
+    place.run("forecast -c job.toml").expect(0);
+    assert_eq!(points(&place.path("by_file.parquet")), points(&place.path("out.parquet")));
 }
 
 #[test]

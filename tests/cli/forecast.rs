@@ -65,12 +65,12 @@ fn json_is_one_document_with_stable_keys() {
         |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(
         keys(&document),
-        "config_sha256 created_at degraded fits issued_at model output quality run_id saved_model seconds source \
-         statuses weights_sha256"
+        "config_sha256 created_at degraded fits issued_at model output quality run_id saved_model scenarios seconds \
+         source statuses weights_sha256"
     );
     assert_eq!(
         keys(&document["source"]),
-        "covariates files fingerprint first_ds last_ds layout notes quarantined roles rows series skipped_files"
+        "command covariates files fingerprint first_ds last_ds layout notes quarantined roles rows series skipped_files"
     );
     assert_eq!(
         keys(&document["fits"][0]),

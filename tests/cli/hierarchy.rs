@@ -82,5 +82,71 @@ fn what_cannot_be_summed_is_refused() {
     refused("--hierarchy region --reconcile magic", "unknown method 'magic'");
     refused("--reconcile ols", "reconcile without hierarchy");
     refused("--hierarchy region,region", "written twice");
+    refused("--hierarchy-covariates sum", "hierarchy_covariates without hierarchy");
+    refused(
+        "--hierarchy region --hierarchy-covariates middle",
+        "unknown policy for covariates of sums 'middle'",
+    );
+    refused("--hierarchy region --hierarchy-covariates price=sum", "column 'price' is no covariate");
     assert_eq!(place.names(), ["in.csv"]);
+}
+
+/// The shops with a price, which moves what they sell, a fortnight ahead.
+fn priced() -> String {
+    let mut text = String::from("region,shop,ds,y,price\n");
+    for shop in 0..6_u32 {
+        for day in 0..214_u32 {
+            let date = jiff::civil::date(2024, 1, 1).saturating_add(jiff::Span::new().days(i64::from(day)));
+            let price = f64::from((day * 7 + day / 5 + shop) % 5) / 5.0 + 1.0;
+            let noise = f64::from((day * 31 + shop * 17) % 13) / 13.0 - 0.5;
+            let y = 10.0 * f64::from(shop + 1) * (4.0 - price) + noise;
+            let y = if day < 200 { format!("{y:.3}") } else { String::new() };
+            writeln!(text, "{},s{shop},{date},{y},{price}", ["north", "south"][shop as usize / 3]).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn sums_have_the_covariates_of_their_series_and_scenarios_add_up() {
+    let place = Place::new();
+    place.put("in.csv", priced());
+    let common = "in.csv --id region,shop --target y -H 7 --model ridge --hierarchy region";
+    let mase = |flags: &str| {
+        let run = place.run(&format!("backtest {common} {flags} --models ridge -W 2 --json")).expect(0);
+        run.json()["models"]["ridge"]["mase"].as_f64().unwrap()
+    };
+    let (with, without) = (mase("--future-covariates price"), mase(""));
+    assert!(with < 0.5 * without, "MASE with prices {with}, without {without}");
+
+    let flags = "--future-covariates price --hierarchy-covariates price=sum --scenario price=+1";
+    let run = place.run(&format!("forecast {common} {flags} -o out.parquet --json")).expect(0);
+    assert_eq!(run.json()["source"]["covariates"][0]["steps_ahead"], serde_json::json!([14, 14]));
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(File::open(place.path("out.parquet")).unwrap()).unwrap();
+    let mut sums: BTreeMap<(bool, i64), (f64, f64)> = BTreeMap::new();
+    for batch in reader.build().unwrap().map(Result::unwrap) {
+        let (ids, names) = (batch["unique_id"].as_string::<i32>(), batch["scenario"].as_string::<i32>());
+        let times = batch["ds"].as_primitive::<TimestampMicrosecondType>();
+        let values = batch["yhat"].as_primitive::<Float64Type>();
+        for (row, (id, name)) in ids.iter().zip(names.iter()).enumerate() {
+            let both = sums.entry((name.is_some(), times.value(row))).or_default();
+            match id.unwrap() {
+                "total" => both.0 += values.value(row),
+                id if id.contains('/') => both.1 += values.value(row),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(sums.len(), 14);
+    for (at, (total, shops)) in &sums {
+        assert!((total - shops).abs() < 1e-9 * total.abs(), "{at:?}: {total} and {shops}");
+    }
+    // Every shop sells ten times its number less where the price is one higher: 210 in all.
+    let mean = |is_scenario: bool| {
+        let days = sums.iter().filter(|((scenario, _), _)| *scenario == is_scenario);
+        days.map(|(_, (total, _))| total).sum::<f64>() / 7.0
+    };
+    let fall = mean(false) - mean(true);
+    assert!((fall - 210.0).abs() < 30.0, "the total falls by {fall}");
 }

@@ -154,6 +154,13 @@ fn a_daemon_answers_is_alone_and_ends_well() {
         assert_eq!(daemon.get(&format!("/api/v1/{table}/nobody")).0, 404);
         assert_eq!(daemon.get(&format!("/api/v1/{table}/a?limit=0")).0, 400);
     }
+    let rows_of = |query: &str| {
+        let (status, answer) = daemon.get(&format!("/api/v1/forecasts/a?limit=10&{query}"));
+        assert_eq!(status, 200, "{answer}");
+        answer.matches("\"yhat\":").count()
+    };
+    // The job has no scenarios: the plain forecast is all there is.
+    assert_eq!(["", "scenario=*", "scenario=promo"].map(rows_of), [3, 3, 0]);
     let (_, rows) = daemon.get("/api/v1/forecasts/a?limit=2");
     assert_eq!(rows.matches("\"yhat\":").count(), 2, "{rows}");
     let arrow = "Accept: application/vnd.apache.arrow.stream, */*;q=0.1\r\n";

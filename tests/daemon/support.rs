@@ -66,6 +66,7 @@ pub fn job(name: &str, forecast: ScheduleSpec) -> JobPlan {
         source: SourceSpec::new(vec!["in.csv".into()]),
         model_name: "model".into(),
         model: ModelSpec::try_from(model).unwrap(),
+        scenarios: Vec::new(),
         sink,
         fallback: Fallback::SeasonalNaive,
         keep_versions: 3,

@@ -295,3 +295,24 @@ fn a_covariate_keeps_its_column_from_being_taken_for_something_else() {
     assert_eq!(read.panel.covariates[0].name, "temp");
     assert_eq!(row(&read.panel.series[0], 0), [5.0, 6.0, 7.0]);
 }
+
+#[test]
+fn a_covariate_of_a_wide_file_is_that_of_all_its_series() {
+    const WIDE: &str = "ds,north,south,price,event\n2024-01-01,1,,5,none\n2024-01-02,2,7,6,fair\n2024-01-03,3,8,7,none\n\
+                        2024-01-04,4,9,8,none\n2024-01-05,,,9,fair\n";
+    let columns = |spec: &mut s4cast::ingest::SourceSpec| {
+        let columns = [("price", Known::Future), ("event", Known::Future)];
+        spec.covariates.columns = columns.map(|(name, known)| (name.to_owned(), known)).into();
+    };
+    let read = read_csv(WIDE, columns).unwrap();
+    let [north, south] = &read.panel.series[..] else { panic!("two series") };
+    assert_eq!((north.unique_id.as_str(), south.unique_id.as_str()), ("north", "south"));
+    assert_eq!(row(north, 0), [5.0, 6.0, 7.0, 8.0, 9.0]);
+    assert_eq!(row(south, 0), [6.0, 7.0, 8.0, 9.0], "from where it begins");
+    assert_eq!(
+        (names(&read, 1), row(south, 1)),
+        (&["fair".to_owned(), "none".to_owned()][..], vec![0.0, 1.0, 1.0, 0.0])
+    );
+    let refused = read_csv(WIDE, |spec| spec.covariates.columns = vec![("event".into(), Known::Static)]);
+    assert_holds(&refused.unwrap_err().to_string(), &["column 'event' would have one value per series"]);
+}

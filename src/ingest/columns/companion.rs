@@ -31,11 +31,12 @@ impl Search {
         layout: Layout,
         spec: &SourceSpec,
     ) -> Result<Vec<Companion>, IngestError> {
-        if layout == Layout::Wide && !columns.is_empty() {
+        let is_static = |(_, known): &&(usize, Known)| *known == Known::Static;
+        if let Some((at, _)) = columns.iter().find(is_static).filter(|_| layout == Layout::Wide) {
             return Err(usage(format!(
-                "{}: covariates need one row per series and time, and this table has a column per series; name the one \
+                "{}: column '{}' would have one value per series, and this table has a column per series; name the one \
                  target with --target, or write the table in long form",
-                self.file
+                self.file, self.columns[*at].name
             )));
         }
         let mut categories = Vec::new();
