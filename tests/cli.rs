@@ -9,6 +9,7 @@ mod daemon_config;
 mod forecast;
 mod hierarchy;
 mod live;
+mod load;
 mod models;
 mod outputs;
 mod program;

@@ -5,7 +5,7 @@ use crate::cli::models::Standing;
 use crate::ingest::{Ingested, Layout};
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{CovariateReport, JobReport, SourceReport};
+use crate::pipeline::{CovariateReport, JobReport, LoadReport, SourceReport};
 use crate::publish::SCHEMA_VERSION;
 use crate::registry::{Event, Manifest, Version};
 use crate::series::{Known, Quality, Verdict};
@@ -24,6 +24,7 @@ pub(super) fn job(report: &JobReport) -> Value {
         "source": source(&report.source),
         "model": model(&report.model),
         "fits": report.fits.iter().map(fit).collect::<Vec<_>>(),
+        "loaded_model": report.loaded.as_ref().map(loaded),
         "statuses": statuses,
         "output": {
             "path": report.published.path,
@@ -37,6 +38,24 @@ pub(super) fn job(report: &JobReport) -> Value {
         "weights_sha256": report.weights_sha256,
         "config_sha256": report.config_sha256,
         "degraded": report.degradations(),
+    })
+}
+
+/// Where a model was loaded from, and what it forecasts at which rate.
+fn loaded(loaded: &LoadReport) -> Value {
+    let rates = loaded.matches.iter().map(|(found, rows)| {
+        json!({
+            "freq": found.data.to_string(),
+            "model_freq": found.model.to_string(),
+            "sampling_scale": found.rate.scale(),
+            "horizon": rows,
+        })
+    });
+    json!({
+        "path": loaded.path,
+        "job": loaded.version.as_ref().map(|(job, _)| job),
+        "version": loaded.version.as_ref().map(|(_, version)| version),
+        "rates": rates.collect::<Vec<_>>(),
     })
 }
 

@@ -64,7 +64,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 96] = [
+pub(super) static ROWS: [Row; 98] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]").required(),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -161,4 +161,6 @@ pub(super) static ROWS: [Row; 96] = [
     row(Key::Adaptive, Table::Job, "adaptive", Shape::Flag, "Whether intervals are corrected by what those of past runs missed").default("true"),
     row(Key::WarmStart, Table::Job, "warm_start", Shape::Flag, "Whether training starts from the networks of the version that serves, for 30 % of the steps; every sixth starts afresh").default("true"),
     row(Key::ShadowRuns, Table::Job, "shadow_runs", Shape::Integer, "Forecasts of a version in shadow that have to come true before it serves or goes; fewer than from one training to the next").default("7"),
+    row(Key::LoadModel, Table::Model, "load_model", Shape::Path, "A saved model in place of a training, as save_model wrote it, or the folder of a version; settings that are written have to be its own").flag("--load-model").example("\"model.safetensors\""),
+    row(Key::SamplingScale, Table::Model, "sampling_scale", Shape::NumberOrText, "Step of the data in steps of a loaded model, such as 0.25 or 1/4, or auto: that of the frequencies; left out, they are the same").flag("--sampling-scale").example("\"auto\""),
 ];
