@@ -339,7 +339,7 @@ mod tests {
         }
         let noise = |t: usize| {
             let x = (t as f64 * 12.9898).sin() * 43_758.547;
-            10.0 * if t % 4 == 0 { (t as f64 / 200.0).sin() } else { x - x.floor() - 0.5 }
+            10.0 * if t.is_multiple_of(4) { (t as f64 / 200.0).sin() } else { x - x.floor() - 0.5 }
         };
         assert_eq!(kinship(&(0..401).map(noise).collect::<Vec<_>>(), 4, 2), None);
         assert_eq!(kinship(&smooth[..30], 4, 1), None, "too short");

@@ -52,7 +52,7 @@ fn a_loaded_model_forecasts_what_the_run_that_saved_it_did() {
             for column in
                 columns.iter().filter(|name| !["issued_at", "created_at", "run_id"].contains(&name.as_str()))
             {
-                assert_eq!(a[column.as_str()], b[column.as_str()], "{flags}: {column}");
+                assert_eq!(&a[column.as_str()], &b[column.as_str()], "{flags}: {column}");
             }
             assert!(numbers(&a, "yhat").len() >= 6);
             assert_eq!(loaded["weights_sha256"], saved["weights_sha256"]);
