@@ -10,6 +10,7 @@ mod exec;
 mod forecast;
 mod hierarchy;
 mod live;
+mod load;
 mod models;
 mod outputs;
 mod program;

@@ -26,6 +26,7 @@ mod properties_sashimi;
 mod publish;
 mod registry;
 mod resume;
+mod sampling;
 mod scenarios;
 mod shadow;
 mod support;

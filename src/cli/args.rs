@@ -270,13 +270,27 @@ pub(super) struct Forecast {
     #[arg(long = "scenario", env = "S4CAST_SCENARIO", value_name = "SCENARIO", help_heading = "Scenarios")]
     pub scenarios: Vec<String>,
     #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
     pub output: OutputArgs,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
+pub(super) struct LoadArgs {
+    /// Forecast with a saved model, without training: a file of --save-model, or STATE/models/JOB/VERSION
+    #[arg(long, env = "S4CAST_LOAD_MODEL", value_name = "PATH")]
+    pub load_model: Option<String>,
+    /// Step of the data in steps of the loaded model, for example 0.25 for 15 minutes and 1 hour; auto takes it from the
+    /// frequencies (default: they are the same)
+    #[arg(long, env = "S4CAST_SAMPLING_SCALE", allow_negative_numbers = true, value_name = "SCALE")]
+    pub sampling_scale: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {
-    /// Steps to forecast
+    /// Steps to forecast [with --load-model: those that the model was trained for]
     #[arg(short = 'H', long, env = "S4CAST_HORIZON", allow_negative_numbers = true, value_name = "STEPS")]
     pub horizon: Option<String>,
     /// Coverage levels of the intervals in percent; the first is the one of yhat_lower and yhat_upper [default: 80,95]
@@ -362,6 +376,8 @@ impl Forecast {
         settings.flag(Key::Id, self.id.clone());
         self.model.apply(settings);
         settings.flag(Key::Scenarios, self.scenarios.clone());
+        settings.flag(Key::LoadModel, self.load.load_model.clone());
+        settings.flag(Key::SamplingScale, self.load.sampling_scale.clone());
         settings.flag(Key::Output, self.output.output.clone());
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());

@@ -156,19 +156,14 @@ impl CliError {
                     PublishError::Verify { .. } => Exit::Internal,
                 }
             }
-            CliError::Registry(error) => match error {
-                RegistryError::UnknownJob { .. }
-                | RegistryError::UnknownVersion { .. }
-                | RegistryError::NothingBefore(_) => Exit::NoInput,
-                RegistryError::Broken { .. } => Exit::Data,
-                RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-                    Exit::Permission
-                }
-                RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
-                RegistryError::JobName(_) | RegistryError::Pinned { .. } | RegistryError::Serves { .. } => {
-                    Exit::Usage
-                }
-            },
+            CliError::Registry(error) => of_registry(error),
+            CliError::Job(JobError::Load(RegistryError::Io { source, .. }))
+                if source.kind() == ErrorKind::NotFound =>
+            {
+                Exit::NoInput
+            }
+            CliError::Job(JobError::Load(error)) => of_registry(error),
+            CliError::Job(JobError::Unlike { .. }) => Exit::Data,
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
             CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,
             CliError::Lab(_) => Exit::Data,
@@ -194,8 +189,24 @@ impl CliError {
                 problems.all().iter().map(|one| one.message().to_string()).collect()
             }
             CliError::Job(JobError::Ingest(error)) => error.problems().to_vec(),
+            CliError::Job(JobError::Unlike { problems, .. }) => problems.clone(),
             CliError::Lab(LabError::Data(problems)) => problems.clone(),
             other => vec![other.to_string()],
+        }
+    }
+}
+
+/// The exit code of what is wrong with models on disk.
+fn of_registry(error: &RegistryError) -> Exit {
+    match error {
+        RegistryError::UnknownJob { .. }
+        | RegistryError::UnknownVersion { .. }
+        | RegistryError::NothingBefore(_) => Exit::NoInput,
+        RegistryError::Broken { .. } => Exit::Data,
+        RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
+        RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
+        RegistryError::JobName(_) | RegistryError::Pinned { .. } | RegistryError::Serves { .. } => {
+            Exit::Usage
         }
     }
 }
@@ -213,6 +224,10 @@ pub(super) fn rendered(error: &CliError) -> Vec<Box<dyn Diagnostic + Send + Sync
             .map(|one| Box::new(one) as Box<dyn Diagnostic + Send + Sync>)
             .collect(),
         CliError::Job(JobError::Ingest(error)) => message(shortened(error.problems()), None),
+        CliError::Job(JobError::Unlike { path, problems }) => {
+            let help = format!("{} is another model than is asked for, or for other data", path.display());
+            message(shortened(problems), Some(help))
+        }
         CliError::Lab(LabError::Data(problems)) => message(shortened(problems), None),
         CliError::Request { message: text, help } => message(text.clone(), help.clone()),
         CliError::Registry(error) => message(error.to_string(), known_models(error)),

@@ -5,7 +5,7 @@ use crate::cli::models::Standing;
 use crate::ingest::{Ingested, Layout};
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{CovariateReport, JobReport, ScenarioReport, SourceReport};
+use crate::pipeline::{CovariateReport, JobReport, LoadReport, ScenarioReport, SourceReport};
 use crate::publish::SCHEMA_VERSION;
 use crate::registry::{Event, Manifest, Version};
 use crate::series::{Known, Quality, Verdict};
@@ -24,6 +24,7 @@ pub(super) fn job(report: &JobReport) -> Value {
         "source": source(&report.source),
         "model": model(&report.model),
         "fits": report.fits.iter().map(fit).collect::<Vec<_>>(),
+        "loaded_model": report.loaded.as_ref().map(loaded),
         "statuses": statuses,
         "scenarios": report.scenarios.iter().map(scenario).collect::<Vec<_>>(),
         "output": {
@@ -49,6 +50,24 @@ fn scenario(scenario: &ScenarioReport) -> Value {
         "mean": scenario.mean,
         "plain_mean": scenario.plain_mean,
         "change_of_mean": scenario.change(),
+    })
+}
+
+/// Where a model was loaded from, and what it forecasts at which rate.
+fn loaded(loaded: &LoadReport) -> Value {
+    let rates = loaded.matches.iter().map(|(found, rows)| {
+        json!({
+            "freq": found.data.to_string(),
+            "model_freq": found.model.to_string(),
+            "sampling_scale": found.rate.scale(),
+            "horizon": rows,
+        })
+    });
+    json!({
+        "path": loaded.path,
+        "job": loaded.version.as_ref().map(|(job, _)| job),
+        "version": loaded.version.as_ref().map(|(_, version)| version),
+        "rates": rates.collect::<Vec<_>>(),
     })
 }
 

@@ -3,9 +3,10 @@
 use crate::cli::clock;
 use crate::cli::error::plain;
 use crate::ingest::Layout;
+use crate::model::rate::Rate;
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelKind;
-use crate::pipeline::{CovariateReport, JobReport, ScenarioReport, SourceReport};
+use crate::pipeline::{CovariateReport, JobReport, LoadReport, ScenarioReport, SourceReport};
 use crate::series::Known;
 use std::fmt::Display;
 use std::path::Path;
@@ -17,6 +18,9 @@ const SHOWN: usize = 3;
 pub(super) fn job(report: &JobReport) -> String {
     let mut page = Page::default();
     source(&mut page, &report.source);
+    if let Some(from) = &report.loaded {
+        loaded(&mut page, from, report);
+    }
     for fit in report.fits.iter().take(SHOWN) {
         trained(&mut page, fit, report);
     }
@@ -27,6 +31,21 @@ pub(super) fn job(report: &JobReport) -> String {
     page.rest("What if", report.scenarios.len(), "scenarios");
     wrote(&mut page, report);
     page.text
+}
+
+/// Where the model is from, and the steps that it is made to take.
+fn loaded(page: &mut Page, from: &LoadReport, report: &JobReport) {
+    let version = from
+        .version
+        .as_ref()
+        .map_or(String::new(), |(job, version)| format!(", version {version} of job {job}"));
+    let kind = report.model.kind().as_str();
+    page.line("Loaded", format!("{}{version}: {kind}, trained before", from.path.display()));
+    page.line("", format!("weights {}", report.weights_sha256));
+    for (found, rows) in from.matches.iter().filter(|(found, _)| found.rate != Rate::Same).take(SHOWN) {
+        let (data, model, rate) = (found.data, found.model, found.rate);
+        page.line("", format!("series of step {data} are {rate} of its step {model}: {rows} rows each"));
+    }
 }
 
 /// The part about the data, shared with `data check`.

@@ -64,7 +64,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 102] = [
+pub(super) static ROWS: [Row; 104] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -167,4 +167,6 @@ pub(super) static ROWS: [Row; 102] = [
     row(Key::ExecTimeout, Table::Source, "exec_timeout", Shape::Duration, "How long the command may take").flag("--exec-timeout").default("\"5m\""),
     row(Key::ExecMaxBytes, Table::Source, "exec_max_bytes", Shape::Integer, "How many bytes the command may print").default("4294967296"),
     row(Key::HierarchyCovariates, Table::Source, "hierarchy_covariates", Shape::Pairs("="), "What numbers of the series are to their sums: mean or sum, for all or as COLUMN=WORD; of names most have it").flag("--hierarchy-covariates").default("[\"mean\"]"),
+    row(Key::LoadModel, Table::Model, "load_model", Shape::Path, "A saved model in place of a training, as save_model wrote it, or the folder of a version; settings that are written have to be its own").flag("--load-model").example("\"model.safetensors\""),
+    row(Key::SamplingScale, Table::Model, "sampling_scale", Shape::NumberOrText, "Step of the data in steps of a loaded model, such as 0.25 or 1/4, or auto: that of the frequencies; left out, they are the same").flag("--sampling-scale").example("\"auto\""),
 ];

@@ -4,8 +4,9 @@ use crate::config::document::Document;
 use crate::config::key::Table;
 use crate::config::{Key, Problem, Settings};
 use crate::ingest::{self, ExecSpec, SourceSpec};
-use crate::pipeline::Job;
+use crate::pipeline::{Job, Making};
 use crate::publish;
+use crate::registry;
 use crate::schedule::spec::DaemonSpec;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -25,6 +26,11 @@ pub(super) struct Found {
 pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
     let mut found = Found::default();
     found.inputs(settings, &job.source, "the input");
+    if let Making::Load(load) = &job.making
+        && let Err(error) = registry::open(&load.path)
+    {
+        found.problem(settings, settings.place(Key::LoadModel), error.to_string(), None);
+    }
     let outputs = [
         (Key::Output, Some(&job.output)),
         (Key::SaveModel, job.save_model.as_ref()),

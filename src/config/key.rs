@@ -209,6 +209,10 @@ pub enum Key {
     ExecMaxBytes,
     /// What covariates are to sums.
     HierarchyCovariates,
+    /// A saved model in place of a training.
+    LoadModel,
+    /// How the step of the data may differ from the saved model's.
+    SamplingScale,
 }
 
 /// The two kinds of config file.
@@ -334,7 +338,8 @@ impl Table {
     /// Its keys in a file of that kind, as an inline table has them.
     pub(super) fn all_keys(self, kind: FileKind) -> impl Iterator<Item = Key> {
         let here = move |key: &Key| key.table() == self && self.is_in(kind);
-        Key::all().filter(here).filter(move |key| kind == FileKind::OneShot || *key != Key::Threads)
+        let is_one_shot = |key: &Key| matches!(key, Key::Threads | Key::LoadModel | Key::SamplingScale);
+        Key::all().filter(here).filter(move |key| kind == FileKind::OneShot || !is_one_shot(key))
     }
 }
 
@@ -367,6 +372,8 @@ pub(super) enum Shape {
     Numbers,
     /// A whole number or a string.
     IntegerOrText,
+    /// A number or a string.
+    NumberOrText,
     /// A date, a time or a string.
     Instant,
     /// True or false.
@@ -394,6 +401,7 @@ impl Shape {
             Shape::Number => "a number",
             Shape::Numbers => "a number or a list of numbers",
             Shape::IntegerOrText => "a whole number or a string",
+            Shape::NumberOrText => "a number or a string",
             Shape::Instant => "a date, a time or a string",
             Shape::Flag => "true or false",
             Shape::Timing => "a table such as { every = \"15m\" } or { schedule = \"NAME\" }",
@@ -455,7 +463,7 @@ impl Key {
     pub(super) fn decides_result(self) -> bool {
         match self.table() {
             Table::Source => !matches!(self, Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes),
-            Table::Model => self != Key::Threads,
+            Table::Model => !matches!(self, Key::Threads | Key::LoadModel),
             _ => matches!(self, Key::Fallback | Key::Scenarios | Key::JobScenarios),
         }
     }
@@ -472,7 +480,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::HierarchyCovariates as usize + 1);
+        assert_eq!(ROWS.len(), Key::SamplingScale as usize + 1);
     }
 
     #[test]

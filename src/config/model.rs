@@ -3,12 +3,56 @@
 use crate::config::check::{Check, flag, whole};
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem};
+use crate::model::rate::{Rate, Scale};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point, Preset, RawModelSpec};
+use crate::pipeline::{Asked, LoadSpec, Making};
+use std::path::PathBuf;
 
 impl Check<'_> {
-    /// Each setting is checked alone, in an otherwise valid spec, so that one problem does not hide the next.
+    /// What forecasts a one-shot job: a model to train, or a saved one.
+    pub(super) fn making(&mut self) -> Option<Making> {
+        let load = self.text(Key::LoadModel).map(PathBuf::from);
+        let scale = self.one(Key::SamplingScale, scale);
+        let Some(path) = load else {
+            if self.settings.has(Key::SamplingScale) {
+                let wrong = Wrong::new(
+                    "sampling_scale says how data stands to a loaded model, and none is loaded".into(),
+                    "give --load-model, or load_model under [model], or leave it out",
+                );
+                self.problem_at(self.settings.place(Key::SamplingScale), wrong);
+            }
+            return self.model().map(Making::Fit);
+        };
+        if self.settings.has(Key::SaveModel) {
+            let wrong = Wrong::new(
+                "save_model would save what load_model has loaded".into(),
+                "leave one of them out",
+            );
+            self.problem_at(self.settings.place(Key::SaveModel), wrong);
+        }
+        let spec = self.model_settings()?;
+        let has = |key| !self.settings.get(key).is_empty();
+        let is_bounded = [Key::Min, Key::Max, Key::Integer, Key::NonNegative].into_iter().any(has);
+        let asked = Asked {
+            kind: has(Key::Kind).then_some(spec.kind()),
+            horizon: has(Key::Horizon).then_some(spec.horizon()),
+            levels: has(Key::Levels).then(|| spec.levels().to_vec()),
+            season_length: spec.season_length(),
+            seed: has(Key::Seed).then_some(spec.seed()),
+            point: has(Key::Point).then_some(spec.point()),
+            bounds: is_bounded.then_some(spec.bounds()),
+        };
+        Some(Making::Load(LoadSpec { path, asked, scale }))
+    }
+
+    /// A model to train.
     pub(super) fn model(&mut self) -> Option<ModelSpec> {
         self.demand(Key::Horizon, "no horizon: give -H STEPS, or horizon under [model]");
+        self.model_settings()
+    }
+
+    /// Each setting is checked alone, in an otherwise valid spec, so that one problem does not hide the next.
+    fn model_settings(&mut self) -> Option<ModelSpec> {
         let mut raw = valid();
         let before = self.problems.len();
         if let Some(kind) = self.one(Key::Kind, kind) {
@@ -84,4 +128,20 @@ fn kind(text: &str) -> Result<String, Wrong> {
         Ok(spec) => Ok(spec.kind().as_str().into()),
         Err(wrong) => Err(Wrong::meant(wrong.message, text, ModelKind::ALL.map(ModelKind::as_str))),
     }
+}
+
+/// A scale: `auto`, a number or a fraction of whole numbers.
+fn scale(text: &str) -> Result<Scale, Wrong> {
+    if text == "auto" {
+        return Ok(Scale::Auto);
+    }
+    let rate = match text.split_once('/') {
+        Some((rows, steps)) => Rate::of_fraction((words::whole(rows)?, words::whole(steps)?)),
+        None => Rate::of_number(words::number(text)?),
+    };
+    rate.map(Scale::By).ok_or_else(|| {
+        let message =
+            format!("{text} is neither a whole number of steps of the model nor one part of a step");
+        Wrong::new(message, "write for example auto, 0.25, 1/3 or 2")
+    })
 }

@@ -3,7 +3,7 @@
 use crate::config::check::{Check, parquet};
 use crate::config::{Key, Problems, Settings};
 use crate::ingest::SourceSpec;
-use crate::pipeline::Job;
+use crate::pipeline::{Job, Making};
 use std::path::PathBuf;
 
 /// A job, and what is not part of it.
@@ -37,20 +37,19 @@ pub struct SourceLaunch {
 pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     let mut check = Check::new(settings);
     let source = check.source();
-    let model = check.model();
-    let scenarios = check.scenarios(Key::Scenarios, Some(&source), model.as_ref());
+    let making = check.making();
+    let scenarios = check.scenarios(Key::Scenarios, Some(&source), making.as_ref().and_then(Making::kind));
     check.demand(Key::Output, "no output: give -o OUT.parquet, or path under [output]");
     let output = check.one(Key::Output, parquet);
     let save_model = check.text(Key::SaveModel).map(PathBuf::from);
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
     Problems::none_of(check.problems)?;
-    let (Some(model), Some(output)) = (model, output) else {
+    let (Some(making), Some(output)) = (making, output) else {
         unreachable!("a missing value is a problem");
     };
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
-    let source = source.reaching(model.horizon());
-    let job = Job { source, model, scenarios, output, save_model, quality, config_file, config_sha256 };
+    let job = Job { source, making, scenarios, output, save_model, quality, config_file, config_sha256 };
     Ok(Launch { job, threads })
 }
 

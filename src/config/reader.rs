@@ -106,9 +106,11 @@ impl Reader<'_> {
             (DeValue::String(text), _) => text.to_string(),
             (
                 DeValue::Integer(number),
-                Shape::Integer | Shape::Number | Shape::Numbers | Shape::IntegerOrText,
+                Shape::Integer | Shape::Number | Shape::Numbers | Shape::IntegerOrText | Shape::NumberOrText,
             ) => integer(number),
-            (DeValue::Float(number), Shape::Number | Shape::Numbers) => number.as_str().into(),
+            (DeValue::Float(number), Shape::Number | Shape::Numbers | Shape::NumberOrText) => {
+                number.as_str().into()
+            }
             (DeValue::Datetime(instant), Shape::Instant) => instant.to_string(),
             (DeValue::Boolean(flag), Shape::Flag) => flag.to_string(),
             _ => return Err(self.wrong_shape(key, value)),

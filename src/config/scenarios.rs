@@ -4,7 +4,7 @@ use crate::config::Key;
 use crate::config::check::Check;
 use crate::config::words::Wrong;
 use crate::ingest::SourceSpec;
-use crate::model::spec::ModelSpec;
+use crate::model::spec::ModelKind;
 use crate::pipeline::Scenario;
 
 impl Check<'_> {
@@ -13,7 +13,7 @@ impl Check<'_> {
         &mut self,
         key: Key,
         source: Option<&SourceSpec>,
-        model: Option<&ModelSpec>,
+        kind: Option<ModelKind>,
     ) -> Vec<Scenario> {
         let mut scenarios: Vec<Scenario> = Vec::new();
         for item in self.settings.get(key) {
@@ -34,7 +34,7 @@ impl Check<'_> {
             }
             wrongs.into_iter().for_each(|wrong| self.problem(key, item, wrong));
         }
-        if let Some(kind) = model.map(ModelSpec::kind).filter(|kind| !kind.reads_covariates())
+        if let Some(kind) = kind.filter(|kind| !kind.reads_covariates())
             && let Some(item) = self.settings.get(key).first()
         {
             let message =

@@ -150,6 +150,7 @@ fn shape(shape: Shape) -> Value {
             json!({ "anyOf": [number, { "type": "array", "items": number, "minItems": 1 }] })
         }
         Shape::IntegerOrText => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, text()] }),
+        Shape::NumberOrText => json!({ "anyOf": [{ "type": "number" }, text()] }),
         // TOML dates become whatever the reader of the schema makes of them; most write them as text.
         Shape::Instant => json!({}),
         Shape::Flag => json!({ "anyOf": [{ "type": "boolean" }, variable()] }),

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::ingest::{BadSeriesLimit, Duplicates};
+use crate::model::rate::{Rate, Scale};
+use crate::pipeline::Making;
 use miette::Diagnostic;
 use std::path::{Path, PathBuf};
 
@@ -51,8 +53,9 @@ fn a_file_becomes_a_job() {
     assert_eq!(job.source.max_bad_series, BadSeriesLimit::Share(0.05));
     // Midnight in Berlin.
     assert_eq!(job.source.as_of, Some(1_704_063_600_000_000));
-    assert_eq!((job.model.horizon(), job.model.seed()), (24, 7));
-    assert_eq!(job.model.levels(), [80.0, 97.5]);
+    let Making::Fit(model) = &job.making else { panic!("nothing is loaded") };
+    assert_eq!((model.horizon(), model.seed()), (24, 7));
+    assert_eq!(model.levels(), [80.0, 97.5]);
     assert_eq!(job.output, Path::new("conf/out.parquet"));
     assert_eq!(threads, None);
 }
@@ -66,7 +69,7 @@ fn flags_win_over_the_file() {
     settings.flag(Key::Time, None::<String>);
     assert_ne!(settings.sha256(), before);
     let job = job(&settings).expect("valid").job;
-    assert_eq!(job.model.horizon(), 12);
+    assert!(matches!(&job.making, Making::Fit(model) if model.horizon() == 12));
     assert_eq!(job.source.inputs, ["c.csv"]);
 }
 
@@ -243,5 +246,36 @@ fn an_empty_flag_or_variable_sets_nothing_and_blanks_do_not_count() {
         job.source.zone.and_then(|zone| zone.iana_name().map(str::to_owned)).as_deref(),
         Some("Europe/Berlin")
     );
-    assert_eq!((job.model.horizon(), job.source.id), (12, vec!["a".to_owned(), "b".to_owned()]));
+    assert!(matches!(&job.making, Making::Fit(model) if model.horizon() == 12));
+    assert_eq!(job.source.id, ["a", "b"]);
+}
+
+#[test]
+fn a_loaded_model_is_held_against_what_is_written() {
+    let text =
+        GOOD.replace("horizon = 24\n", "load_model = \"m.safetensors\"\nsampling_scale = 0.25\nmin = 0\n");
+    let Making::Load(load) = job(&parse(&text)).expect("valid").job.making else { panic!("it is loaded") };
+    assert_eq!(
+        (load.path.as_path(), load.scale),
+        (Path::new("conf/m.safetensors"), Some(Scale::By(Rate::Finer(4))))
+    );
+    assert_eq!((load.asked.horizon, load.asked.kind, load.asked.seed), (None, None, Some(7)));
+    assert_eq!(load.asked.levels.as_deref(), Some(&[80.0, 97.5][..]));
+    assert_eq!(load.asked.bounds.and_then(|bounds| bounds.min), Some(0.0));
+
+    let wrong = text.replace("0.25", "0.4").replace("path =", "save_model = \"s\"\npath =");
+    let found: Vec<String> =
+        problems(&wrong).into_iter().map(|(message, _, help)| message + "; " + &help).collect();
+    assert_eq!(
+        found,
+        [
+            "0.4 is neither a whole number of steps of the model nor one part of a step; write for example auto, 0.25, 1/3 or 2",
+            "save_model would save what load_model has loaded; leave one of them out",
+        ]
+    );
+    let alone = GOOD.replace("seed =", "sampling_scale = \"auto\"\nseed =");
+    assert!(problems(&alone)[0].0.contains("none is loaded"));
+    let mut moved = parse(&text);
+    moved.flag(Key::LoadModel, Some("other"));
+    assert_eq!(moved.sha256(), parse(&text).sha256(), "the weights decide, not where they are");
 }

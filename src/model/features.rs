@@ -69,6 +69,16 @@ enum Time {
     Static,
 }
 
+impl From<Known> for Time {
+    fn from(known: Known) -> Time {
+        match known {
+            Known::Past => Time::Past,
+            Known::Future => Time::Future,
+            Known::Static => Time::Static,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Form {
@@ -97,11 +107,7 @@ impl Encoding {
     /// nothing.
     pub fn learn(covariates: &[Covariate], series: &[&Series]) -> Encoding {
         let of = |(place, covariate): (usize, &Covariate)| -> Vec<Column> {
-            let known = match covariate.known {
-                Known::Past => Time::Past,
-                Known::Future => Time::Future,
-                Known::Static => Time::Static,
-            };
+            let known = Time::from(covariate.known);
             let column = |form| Column { covariate: covariate.name.clone(), known, form };
             let seen = || series.iter().flat_map(|one| observed(one, place));
             match &covariate.values {
@@ -131,6 +137,48 @@ impl Encoding {
     /// The covariate that each column is made of (K).
     pub fn covariates(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.covariate.as_str())
+    }
+
+    /// Why the covariates of a panel are not those that this reads, one line for each column that is missing or another.
+    pub fn unmet(&self, covariates: &[Covariate]) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for column in &self.columns {
+            let name = &column.covariate;
+            let known = match column.known {
+                Time::Past => "a past covariate",
+                Time::Future => "a future covariate",
+                Time::Static => "a static covariate",
+            };
+            let line = match covariates.iter().find(|covariate| covariate.name == *name) {
+                None => format!("covariate '{name}' is missing, {known} that the model reads"),
+                Some(found) if Time::from(found.known) != column.known => {
+                    format!("covariate '{name}' is known at other times: it is {known} of the model")
+                }
+                Some(found)
+                    if matches!(found.values, Values::Real) != matches!(column.form, Form::Real { .. }) =>
+                {
+                    let (here, there) = match found.values {
+                        Values::Real => ("numbers", "names"),
+                        Values::Category(_) => ("names", "numbers"),
+                    };
+                    format!("covariate '{name}' holds {here}, and the model was trained on {there}")
+                }
+                Some(_) => continue,
+            };
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        lines
+    }
+
+    /// Names of a panel's covariates that it does not read: it was trained without them, or on a single value of them.
+    pub fn unread<'a>(&self, covariates: &'a [Covariate]) -> impl Iterator<Item = &'a str> {
+        let is_read = |covariate: &&Covariate| self.covariates().any(|name| name == covariate.name);
+        covariates
+            .iter()
+            .filter(move |covariate| !is_read(covariate))
+            .map(|covariate| covariate.name.as_str())
     }
 
     /// Whether there is nothing to encode.

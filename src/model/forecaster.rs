@@ -16,7 +16,9 @@ use crate::model::group::{Group, Served};
 use crate::model::known::Known;
 use crate::model::memory::{Memory, Remembered};
 use crate::model::predict::{self, Made, Reading, Seen};
+use crate::model::rate::Match;
 use crate::model::report::FitReport;
+use crate::model::sampling::Sampled;
 use crate::model::spec::ModelSpec;
 use crate::model::stored;
 use crate::series::{Covariate, Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
@@ -162,21 +164,29 @@ impl Forecaster {
     /// as looking wrong. One that it was not trained on is forecast by what it learnt of the others, with status
     /// `cold_start`.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
+        self.predict_at(panel, &[])
+    }
+
+    /// Forecasts every series of the panel as [`Forecaster::predict`] does, at the rates that [`Forecaster::matches`] found:
+    /// as many rows as the horizon lasts in the time of the model. A frequency without a match is forecast at its own.
+    pub fn predict_at(&self, panel: &Panel, matches: &[Match]) -> Forecasts {
+        let (spec, marks, covariates) = (&self.spec, &panel.marks, &panel.covariates[..]);
         let mut all = Vec::with_capacity(panel.series.len());
-        for (frequency, series) in by_frequency(panel) {
-            let made = predict::forecasts(
-                &self.spec,
-                self.group(frequency),
-                &series,
-                &panel.marks,
-                &panel.covariates,
-            );
+        for (data, series) in by_frequency(panel) {
+            let found = matches.iter().find(|found| found.data == data);
+            let group = self.group(found.map_or(data, |found| found.model));
+            let made = match group.zip(found) {
+                Some((group, Match { rate, .. })) => {
+                    Sampled { spec, group, data, rate: *rate, marks, covariates }.forecasts(&series)
+                }
+                None => predict::forecasts(spec, group, &series, marks, covariates),
+            };
             let outlooks = series.into_iter().zip(made).filter_map(|(one, made)| {
-                let is_marked = panel.marks.get(&one.unique_id) == Some(&Status::Stale);
+                let is_marked = marks.get(&one.unique_id) == Some(&Status::Stale);
                 let (unique_id, keys, cutoff) = (&one.unique_id, &one.keys, one.cutoff()?);
                 Some(Outlook { unique_id, keys, cutoff, is_marked, made })
             });
-            all.extend(self.published(frequency, outlooks.collect(), &panel.zone));
+            all.extend(self.published(data, group, outlooks.collect(), &panel.zone));
         }
         self.in_order(all)
     }
@@ -217,7 +227,7 @@ impl Forecaster {
                 Some(Outlook { unique_id, keys, cutoff, is_marked: false, made: made? })
             });
             let outlooks: Option<Vec<Outlook<'_>>> = outlooks.collect();
-            all.extend(self.published(frequency, outlooks?, zone));
+            all.extend(self.published(frequency, self.group(frequency), outlooks?, zone));
         }
         Some(self.in_order(all))
     }
@@ -251,7 +261,12 @@ impl Forecaster {
         components::of(&self.spec, self.group(series.frequency), series, panel)
     }
 
-    fn group(&self, frequency: Frequency) -> Option<&Group> {
+    /// What it consists of, in the order of the names of their frequencies.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    pub(super) fn group(&self, frequency: Frequency) -> Option<&Group> {
         self.groups.iter().find(|group| group.frequency == frequency)
     }
 
@@ -259,15 +274,16 @@ impl Forecaster {
     fn published(
         &self,
         frequency: Frequency,
+        group: Option<&Group>,
         series: Vec<Outlook<'_>>,
         zone: &TimeZone,
     ) -> Vec<SeriesForecast> {
         let end = series.iter().map(|one| one.cutoff).max();
         // What is fitted where it forecasts knows no series beforehand.
-        let is_learnt = matches!(self.group(frequency).map(|group| &group.served), Some(Served::Ensemble(_)));
+        let is_learnt = matches!(group.map(|group| &group.served), Some(Served::Ensemble(_)));
         let forecast = |one: Outlook<'_>| {
             let Made { point, quantiles, reach, status, model_id } = one.made.bounded(self.spec.bounds());
-            let times = frequency.after(one.cutoff, self.spec.horizon(), zone);
+            let times = frequency.after(one.cutoff, point.len(), zone);
             let is_stale = one.is_marked || times.last().copied() <= end;
             let is_new = is_learnt && self.known.is_new(one.unique_id);
             SeriesForecast {
@@ -318,7 +334,7 @@ struct Outlook<'a> {
 }
 
 /// Series of one frequency each, in a fixed order.
-fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
+pub(super) fn by_frequency(panel: &Panel) -> Vec<(Frequency, Vec<&Series>)> {
     let mut groups: BTreeMap<String, (Frequency, Vec<&Series>)> = BTreeMap::new();
     for series in &panel.series {
         let entry =

@@ -11,6 +11,7 @@
 //!                   was trained on
 //!                └─ predict, holdout, components: what a group publishes, its score on the
 //!                   tail, and the parts of it
+//!                └─ agree, rate, sampling: whether a saved model is one for some data; data of another step than its own
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
 //!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
@@ -43,6 +44,8 @@ pub mod gate;
 pub mod conformal;
 pub mod group;
 pub mod predict;
+pub mod rate;
+mod sampling;
 pub mod memory;
 pub mod holdout;
 pub mod components;
@@ -56,3 +59,4 @@ pub mod learn;
 pub mod mix;
 pub mod fit;
 pub mod forecaster;
+mod agree;

@@ -331,6 +331,26 @@ impl ModelSpec {
         ModelSpec { quantile_levels, ..self }
     }
 
+    /// The same with a declared season, which no file of a model holds.
+    pub fn with_season_length(self, season_length: Option<usize>) -> ModelSpec {
+        ModelSpec { season_length, ..self }
+    }
+
+    /// The same with other coverage levels, the first of them the primary one.
+    ///
+    /// # Panics
+    /// If the tails of one are not among the quantile levels.
+    pub fn with_levels(self, levels: Vec<f64>) -> ModelSpec {
+        let is_known = levels.iter().all(|level| self.has_level(*level));
+        assert!(!levels.is_empty() && is_known, "{levels:?} are levels of {:?}", self.quantile_levels);
+        ModelSpec { levels, ..self }
+    }
+
+    /// Whether its quantile levels hold both tails of a coverage level in percent.
+    pub fn has_level(&self, level: f64) -> bool {
+        tails(level).iter().all(|tail| self.quantile_levels.contains(tail))
+    }
+
     /// The same settings for another forecaster.
     pub fn of_kind(&self, kind: ModelKind) -> ModelSpec {
         ModelSpec { kind, ..self.clone() }

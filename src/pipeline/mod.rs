@@ -10,6 +10,7 @@ mod explain;
 mod forecast;
 mod guess;
 mod job;
+mod load;
 mod memory;
 mod report;
 mod scenario;
@@ -24,6 +25,7 @@ pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, comp
 pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec, Promotion};
+pub use load::{Asked, LoadReport, LoadSpec};
 pub use report::{CovariateReport, JobReport, SourceReport};
 pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
 pub use score::{Reviewed, Scored, review_runs, score};
@@ -33,12 +35,13 @@ pub use stage::{Context, StageError};
 pub use train::{Fate, SourceRead, Trained, train};
 
 use crate::evaluation::spec::BacktestError;
-use crate::ingest::{self, IngestError, SourceSpec};
+use crate::ingest::{self, IngestError, Ingested, SourceSpec};
 use crate::model::forecaster::{Control, Forecaster, ModelError};
-use crate::model::report::Progress;
-use crate::model::spec::ModelSpec;
+use crate::model::report::{FitReport, Progress};
+use crate::model::spec::{ModelKind, ModelSpec};
 use crate::publish::{self, Provenance, PublishError};
-use crate::series::Panel;
+use crate::registry::RegistryError;
+use crate::series::{Forecasts, Panel};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -47,8 +50,8 @@ use std::time::Instant;
 pub struct Job {
     /// What to read.
     pub source: SourceSpec,
-    /// What to train.
-    pub model: ModelSpec,
+    /// What forecasts.
+    pub making: Making,
     /// What is forecast beside the plan.
     pub scenarios: Vec<Scenario>,
     /// Where the forecasts go.
@@ -61,6 +64,25 @@ pub struct Job {
     pub config_file: Option<PathBuf>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
     pub config_sha256: String,
+}
+
+/// Where the forecaster of a job comes from.
+#[derive(Clone, Debug)]
+pub enum Making {
+    /// It is trained.
+    Fit(ModelSpec),
+    /// It was trained before.
+    Load(LoadSpec),
+}
+
+impl Making {
+    /// Which forecaster, where it is known before a model is loaded.
+    pub fn kind(&self) -> Option<ModelKind> {
+        match self {
+            Making::Fit(spec) => Some(spec.kind()),
+            Making::Load(load) => load.asked.kind,
+        }
+    }
 }
 
 /// When and as what a job runs; values, because only the command line reads the clock.
@@ -83,6 +105,17 @@ pub enum JobError {
     /// The model cannot be trained.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model cannot be loaded.
+    #[error("the model cannot be loaded: {0}")]
+    Load(#[source] RegistryError),
+    /// The model is another one than is asked for, or of other data.
+    #[error("{path} is another model than is asked for, or for other data: {}", .problems.join("; "))]
+    Unlike {
+        /// The model.
+        path: PathBuf,
+        /// Every difference.
+        problems: Vec<String>,
+    },
     /// The data cannot be backtested like that.
     #[error(transparent)]
     Backtest(#[from] BacktestError),
@@ -114,27 +147,67 @@ fn listed(columns: &[String]) -> String {
 /// # Errors
 /// See [`JobError`]; no forecast is published then.
 pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Result<JobReport, JobError> {
-    let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
     let mut clock = StopWatch::start();
     check_paths(job)?;
     check_overwrites(outputs(job), job.config_file.iter())?;
+    let made = match &job.making {
+        Making::Fit(spec) => fitted(job, spec, watch, &mut clock)?,
+        Making::Load(spec) => loaded(job, spec, watch, &mut clock)?,
+    };
 
-    watch(Progress { stage: "reading", done: 0, total: 0 });
-    let ingested = ingest::read(&job.source)?;
-    check_overwrites(outputs(job), &ingested.files)?;
-    let mut source = SourceReport::of(&ingested);
-    if let Some(path) = &job.quality {
-        publish::write_quality(path, &ingested.quality)?;
-    }
-    let (covariates, horizon) = (&job.source.covariates, job.model.horizon());
-    let known = (covariates, &job.source.sums);
-    let ahead = ahead::complete(&ingested.panel, known, horizon, job.model.season_length())?;
+    watch(Progress { stage: "publishing", done: 0, total: 0 });
+    let provenance = provenance(job, &moment, &made);
+    let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
+    let published = publish::write_forecasts(&job.output, plain, what_if, &made.id_columns, &provenance)?;
+    clock.lap("publish");
+
+    Ok(JobReport {
+        moment,
+        source: made.source,
+        model: made.model,
+        fits: made.fits,
+        loaded: made.loaded,
+        statuses: report::count_statuses(&made.forecasts),
+        scenarios: made.scenarios.reports,
+        published,
+        quality: job.quality.clone(),
+        saved_model: job.save_model.clone(),
+        seconds: clock.laps,
+        weights_sha256: made.weights_sha256,
+        config_sha256: job.config_sha256.clone(),
+    })
+}
+
+/// Forecasts, and where they are from.
+struct Made {
+    forecasts: Forecasts,
+    scenarios: scenario::Made,
+    id_columns: Vec<String>,
+    source: SourceReport,
+    model: ModelSpec,
+    fits: Vec<FitReport>,
+    loaded: Option<LoadReport>,
+    /// In the metadata, where data has another step than the model.
+    scales: Option<String>,
+    weights_sha256: String,
+}
+
+/// Forecasts of a model that is trained on the data.
+fn fitted(
+    job: &Job,
+    model: &ModelSpec,
+    watch: &(dyn Fn(Progress) + Sync),
+    clock: &mut StopWatch,
+) -> Result<Made, JobError> {
+    let deadline = model.budget().and_then(|budget| clock.since.checked_add(budget));
+    let (ingested, mut source) = read(job, &job.source.clone().reaching(model.horizon()), watch)?;
+    let (known, horizon) = ((&job.source.covariates, &job.source.sums), model.horizon());
+    let ahead = ahead::complete(&ingested.panel, known, horizon, model.season_length())?;
     source.notes.extend(ahead.notes);
-    scenario::check(&job.scenarios, &ahead.panel, covariates, horizon)?;
+    scenario::check(&job.scenarios, &ahead.panel, known.0, horizon)?;
     clock.lap("read");
 
-    let fitted =
-        Forecaster::fit(&ingested.panel, &job.model, &Control { deadline, ..Control::watched(watch) })?;
+    let fitted = Forecaster::fit(&ingested.panel, model, &Control { deadline, ..Control::watched(watch) })?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
     if let Some(path) = &job.save_model {
         publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
@@ -144,38 +217,97 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     watch(Progress { stage: "forecasting", done: 0, total: 0 });
     source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
     let predict = |panel: &Panel| {
-        let forecasts = fitted.forecaster.predict(panel);
-        coherent::coherent(forecasts, panel, &job.source.sums, &job.model)
+        coherent::coherent(fitted.forecaster.predict(panel), panel, &job.source.sums, model)
     };
-    let forecasts = predict(&ahead.panel)?;
-    let what_if = (&*ahead.panel, &forecasts);
-    let scenarios = scenario::forecast(&job.scenarios, what_if, known, horizon, predict)?;
-    source.warn(scenarios.notes);
+    let (forecasts, scenarios) = what_if(job, &ahead.panel, horizon, predict)?;
+    source.warn(scenarios.notes.clone());
     clock.lap("forecast");
-
-    watch(Progress { stage: "publishing", done: 0, total: 0 });
-    let mut provenance = provenance(job, &moment, &source, &weights_sha256);
-    let in_words = scenario::in_words(&scenarios.forecasts, &job.scenarios);
-    provenance.metadata.extend(in_words.map(|words| ("scenarios".into(), words)));
-    let ids = &ingested.panel.id_columns;
-    let published =
-        publish::write_forecasts(&job.output, &forecasts, &scenarios.forecasts, ids, &provenance)?;
-    clock.lap("publish");
-
-    Ok(JobReport {
-        moment,
+    Ok(Made {
+        forecasts,
+        scenarios,
+        id_columns: ingested.panel.id_columns.clone(),
         source,
-        model: job.model.clone(),
+        model: model.clone(),
         fits: fitted.reports,
-        statuses: report::count_statuses(&forecasts),
-        scenarios: scenarios.reports,
-        published,
-        quality: job.quality.clone(),
-        saved_model: job.save_model.clone(),
-        seconds: clock.laps,
+        loaded: None,
+        scales: None,
         weights_sha256,
-        config_sha256: job.config_sha256.clone(),
     })
+}
+
+/// Forecasts of a model that was trained before.
+fn loaded(
+    job: &Job,
+    load: &LoadSpec,
+    watch: &(dyn Fn(Progress) + Sync),
+    clock: &mut StopWatch,
+) -> Result<Made, JobError> {
+    let opened = load::open(load)?;
+    check_overwrites(outputs(job), [&opened.file])?;
+    clock.lap("load");
+    let horizon = opened.forecaster.spec().horizon();
+    let (mut ingested, mut source) = read(job, &job.source.clone().reaching(horizon), watch)?;
+    let fitting = load::fitting(load, &opened, &ingested)?;
+    if fitting.rows > horizon && !job.source.almanac.is_empty() {
+        // How many rows the calendar has to reach was known from the data alone.
+        (ingested, source) = read(job, &job.source.clone().reaching(fitting.rows), watch)?;
+    }
+    let known = (&job.source.covariates, &job.source.sums);
+    let ahead = ahead::complete(&ingested.panel, known, fitting.rows, load.asked.season_length)?;
+    source.notes.extend(ahead.notes);
+    scenario::check(&job.scenarios, &ahead.panel, known.0, fitting.rows)?;
+    source.warn(fitting.warnings.clone());
+    clock.lap("read");
+
+    watch(Progress { stage: "forecasting", done: 0, total: 0 });
+    source.warn(ahead::new_names(&opened.forecaster, &ahead.panel));
+    let predict = |panel: &Panel| {
+        let forecasts = opened.forecaster.predict_at(panel, &fitting.matches);
+        coherent::coherent(forecasts, panel, &job.source.sums, &fitting.spec)
+    };
+    let (forecasts, scenarios) = what_if(job, &ahead.panel, fitting.rows, predict)?;
+    source.warn(scenarios.notes.clone());
+    clock.lap("forecast");
+    Ok(Made {
+        forecasts,
+        scenarios,
+        id_columns: ingested.panel.id_columns.clone(),
+        source,
+        fits: Vec::new(),
+        loaded: Some(fitting.report(&load.path, &opened)),
+        scales: (!fitting.is_same()).then(|| fitting.scales()),
+        model: fitting.spec,
+        weights_sha256: opened.weights_sha256,
+    })
+}
+
+/// The plain forecasts of a panel, and those of the scenarios beside them.
+fn what_if(
+    job: &Job,
+    panel: &Panel,
+    rows: usize,
+    predict: impl Fn(&Panel) -> Result<Forecasts, JobError>,
+) -> Result<(Forecasts, scenario::Made), JobError> {
+    let plain = predict(panel)?;
+    let known = (&job.source.covariates, &job.source.sums);
+    let scenarios = scenario::forecast(&job.scenarios, (panel, &plain), known, rows, predict)?;
+    Ok((plain, scenarios))
+}
+
+/// Reads the source, and writes its quality where that is asked for.
+fn read(
+    job: &Job,
+    spec: &SourceSpec,
+    watch: &(dyn Fn(Progress) + Sync),
+) -> Result<(Ingested, SourceReport), JobError> {
+    watch(Progress { stage: "reading", done: 0, total: 0 });
+    let ingested = ingest::read(spec)?;
+    check_overwrites(outputs(job), &ingested.files)?;
+    let source = SourceReport::of(&ingested);
+    if let Some(path) = &job.quality {
+        publish::write_quality(path, &ingested.quality)?;
+    }
+    Ok((ingested, source))
 }
 
 /// Every path that the job writes.
@@ -221,29 +353,33 @@ fn place(path: &Path) -> PathBuf {
         .unwrap_or_else(|_: std::io::Error| path.into())
 }
 
-fn provenance(job: &Job, moment: &Moment, source: &SourceReport, weights_sha256: &str) -> Provenance {
+fn provenance(job: &Job, moment: &Moment, made: &Made) -> Provenance {
+    let seed = made.model.seed().to_string();
+    let version = made.loaded.as_ref().and_then(|loaded| loaded.version.as_ref());
     let metadata = [
         ("config_sha256", job.config_sha256.as_str()),
         ("code_sha256", crate::CODE_SHA256),
-        ("data_fingerprint", &source.fingerprint),
-        ("weights_sha256", weights_sha256),
-        ("seed", &job.model.seed().to_string()),
-        ("model", job.model.kind().as_str()),
+        ("data_fingerprint", &made.source.fingerprint),
+        ("weights_sha256", &made.weights_sha256),
+        ("seed", &seed),
+        ("model", made.model.kind().as_str()),
     ];
-    let command = source.command.clone().map(|command| ("source_command".into(), command));
+    let mut metadata: Vec<(String, String)> =
+        metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    metadata.extend(version.map(|(job, _)| ("job".into(), job.clone())));
+    metadata.extend(made.scales.clone().map(|scales| ("sampling_scale".into(), scales)));
+    metadata.extend(made.source.command.clone().map(|command| ("source_command".into(), command)));
+    let in_words = scenario::in_words(&made.scenarios.forecasts, &job.scenarios);
+    metadata.extend(in_words.map(|words| ("scenarios".into(), words)));
     Provenance {
         run_id: moment.run_id.clone(),
         issued_at: moment.issued_at,
         created_at: moment.created_at,
-        model_version: 1,
-        primary_level: job.model.levels()[0],
-        levels: job.model.levels().to_vec(),
+        model_version: version.map_or(1, |(_, version)| i32::try_from(*version).unwrap_or(i32::MAX)),
+        primary_level: made.model.levels()[0],
+        levels: made.model.levels().to_vec(),
         correction: None,
-        metadata: metadata
-            .map(|(key, value)| (key.into(), value.into()))
-            .into_iter()
-            .chain(command)
-            .collect(),
+        metadata,
     }
 }
 
@@ -273,7 +409,7 @@ mod tests {
         let raw = RawModelSpec { levels: vec![80.0], ..RawModelSpec::new("auto", 2) };
         Job {
             source: SourceSpec::new(vec![folder.join("in.csv").display().to_string()]),
-            model: ModelSpec::try_from(raw).expect("valid"),
+            making: Making::Fit(ModelSpec::try_from(raw).expect("valid")),
             scenarios: Vec::new(),
             output: folder.join("out.parquet"),
             save_model: None,

@@ -3,7 +3,7 @@
 use crate::ingest::{Ingested, Layout, Roles};
 use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{Moment, ScenarioReport};
+use crate::pipeline::{LoadReport, Moment, ScenarioReport};
 use crate::publish::Published;
 use crate::series::covariate::{Covariate, Known, Values};
 use crate::series::{Forecasts, Panel, Status, Verdict};
@@ -117,8 +117,10 @@ pub struct JobReport {
     pub source: SourceReport,
     /// Model settings.
     pub model: ModelSpec,
-    /// How each group of series was trained.
+    /// How each group of series was trained; empty where the model was loaded.
     pub fits: Vec<FitReport>,
+    /// Where it was loaded from.
+    pub loaded: Option<LoadReport>,
     /// Number of forecast series of each status that occurs.
     pub statuses: Vec<(Status, usize)>,
     /// What came of each scenario.

@@ -120,13 +120,19 @@ impl Manifest {
     /// The manifest in the folder of that version.
     pub(super) fn read(folder: &Path, job: &str, version: u32) -> Result<Manifest, RegistryError> {
         let path = folder.join(FILE);
-        let bytes = folder::read_part(&path, BYTES_MAX)?;
-        let manifest: Manifest = folder::parse(&path, &bytes, FORMAT)?;
+        let manifest = Manifest::in_folder(folder)?;
         if (manifest.job.as_str(), manifest.version) != (job, version) {
             let reason = format!("it is that of version {} of job '{}'", manifest.version, manifest.job);
             return Err(RegistryError::broken(&path, reason));
         }
         Ok(manifest)
+    }
+
+    /// The manifest in a folder, whatever version it is of.
+    pub(super) fn in_folder(folder: &Path) -> Result<Manifest, RegistryError> {
+        let path = folder.join(FILE);
+        let bytes = folder::read_part(&path, BYTES_MAX)?;
+        folder::parse(&path, &bytes, FORMAT)
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {

@@ -17,6 +17,7 @@ mod error;
 mod folder;
 mod keep;
 mod manifest;
+mod open;
 mod versions;
 
 pub use birth::{Ancestor, Birth, Figures, Judgement, Score, TrialFigures, UnseenFile};
@@ -24,4 +25,5 @@ pub use champion::{Event, Promotion};
 pub use error::RegistryError;
 pub use keep::{Finding, Removed};
 pub use manifest::Manifest;
+pub use open::{Opened, open};
 pub use versions::{Registry, Version};

@@ -16,7 +16,7 @@ pub(super) const WEIGHTS: &str = "weights.safetensors";
 pub(super) const UNSEEN: &str = "unseen.safetensors";
 
 /// Largest weights file that is read.
-const WEIGHTS_MAX: u64 = 4 << 30;
+pub(super) const WEIGHTS_MAX: u64 = 4 << 30;
 
 /// The models of all jobs; cheap to clone, and safe to use from several processes at once.
 #[derive(Clone, Debug)]

@@ -86,6 +86,24 @@ impl Frequency {
         last.saturating_sub(first) / step.max(1)
     }
 
+    /// How many steps of another frequency one step lasts, as a fraction in lowest terms; `None` where that is no fixed
+    /// number, as of days and months. A day counts as 24 hours.
+    pub fn in_steps_of(self, other: Frequency) -> Option<(u64, u64)> {
+        let micros = |frequency| match frequency {
+            Frequency::Fixed { micros } => Some(micros),
+            Frequency::Days { days } => days.checked_mul(DAY),
+            Frequency::BusinessDays | Frequency::Months { .. } => None,
+        };
+        let (own, others) = match (self, other) {
+            (Frequency::BusinessDays, Frequency::BusinessDays) => (1, 1),
+            (Frequency::Months { months, .. }, Frequency::Months { months: others, .. }) => (months, others),
+            _ => (micros(self)?, micros(other)?),
+        };
+        let (own, others) = (u64::try_from(own).ok()?, u64::try_from(others).ok()?);
+        let divisor = gcd(own, others);
+        (divisor > 0 && own > 0 && others > 0).then(|| (own / divisor, others / divisor))
+    }
+
     /// Candidate season lengths in steps, the most usual first; empty where no season is usual.
     pub fn season_lengths(self) -> Vec<usize> {
         let lengths = match self {
@@ -113,6 +131,11 @@ impl Frequency {
             Frequency::Months { months, .. } => months.saturating_mul(31 * DAY),
         }
     }
+}
+
+/// Greatest common divisor.
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn fixed_seasons(micros: i64) -> Vec<i64> {
@@ -271,6 +294,24 @@ pub(crate) mod tests {
         for (word, lengths) in seasons {
             assert_eq!(frequency(word).season_lengths(), lengths, "{word}");
         }
+    }
+
+    #[test]
+    fn steps_are_counted_in_those_of_others() {
+        let of = |one: &str, other: &str| frequency(one).in_steps_of(frequency(other));
+        assert_eq!(
+            (of("15m", "1h"), of("1h", "15m"), of("1h", "1h")),
+            (Some((1, 4)), Some((4, 1)), Some((1, 1)))
+        );
+        assert_eq!(
+            (of("6h", "1d"), of("1d", "1w"), of("10m", "15m")),
+            (Some((1, 4)), Some((1, 7)), Some((2, 3)))
+        );
+        assert_eq!(
+            (of("MS", "QE"), of("YE", "MS"), of("B", "B")),
+            (Some((1, 3)), Some((12, 1)), Some((1, 1)))
+        );
+        assert_eq!((of("1d", "MS"), of("B", "1w"), of("MS", "1h")), (None, None, None));
     }
 
     pub(crate) fn any_frequency() -> impl Strategy<Value = Frequency> {

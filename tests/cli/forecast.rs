@@ -9,12 +9,12 @@ use std::fs::File;
 use std::path::Path;
 
 /// The only row group of a small forecast.
-fn read(path: &Path) -> RecordBatch {
+pub fn read(path: &Path) -> RecordBatch {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     reader.build().unwrap().next().unwrap().unwrap()
 }
 
-fn numbers(batch: &RecordBatch, name: &str) -> Vec<f64> {
+pub fn numbers(batch: &RecordBatch, name: &str) -> Vec<f64> {
     batch[name].as_primitive::<Float64Type>().values().to_vec()
 }
 
@@ -65,8 +65,8 @@ fn json_is_one_document_with_stable_keys() {
         |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(
         keys(&document),
-        "config_sha256 created_at degraded fits issued_at model output quality run_id saved_model scenarios seconds \
-         source statuses weights_sha256"
+        "config_sha256 created_at degraded fits issued_at loaded_model model output quality run_id saved_model scenarios \
+         seconds source statuses weights_sha256"
     );
     assert_eq!(
         keys(&document["source"]),
