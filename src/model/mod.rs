@@ -12,7 +12,8 @@
 //!                └─ predict, holdout, components: what a group publishes, its score on the
 //!                   tail, and the parts of it
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
-//!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
+//!                └─ classical, intermittent, ets, simplex: models of one series each, fitted as they forecast
+//!                └─ counts: a zero-inflated negative binomial head over all series
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
 
@@ -31,6 +32,7 @@ pub mod smoothing;
 pub mod ridge;
 mod simplex;
 mod ets;
+pub mod intermittent;
 pub mod classical;
 pub mod member;
 pub mod train;
@@ -41,6 +43,7 @@ pub mod greedy;
 pub mod select;
 pub mod gate;
 pub mod conformal;
+pub mod counts;
 pub mod group;
 pub mod predict;
 pub mod memory;
