@@ -8,6 +8,7 @@ mod covariates;
 mod daemon_config;
 mod forecast;
 mod hierarchy;
+mod intermittent;
 mod live;
 mod models;
 mod outputs;

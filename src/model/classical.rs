@@ -48,15 +48,15 @@ pub fn forecast(
     horizon: usize,
     levels: &[f64],
 ) -> Option<Array2<f64>> {
-    if kind.is_intermittent() {
-        let forecast = intermittent::forecast(kind, &seen, horizon, levels)?;
-        return Some(forecast.quantiles);
-    }
     let season = seasons.first().copied().unwrap_or(1);
     seen.drain(..seen.len().saturating_sub(reach(kind)));
     let size = seen.iter().fold(0.0, |size: f64, y| size.max(y.abs()));
     if seen.len() < VALUES_MIN || !size.is_finite() {
         return None;
+    }
+    if kind.is_intermittent() {
+        let forecast = intermittent::forecast(kind, &seen, horizon, levels)?;
+        return Some(forecast.quantiles);
     }
     let first = seen[0];
     let normal = if seen.iter().all(|y| *y == first) {

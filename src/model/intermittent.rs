@@ -184,6 +184,11 @@ fn least_squares(values: &[f64], mut low: f64, mut high: f64) -> f64 {
             (high, right, at_right) = (right, left, at_left);
             left = high - ratio * (high - low);
             at_left = cost(left);
+        } else if at_left == at_right {
+            // Where the cost says nothing, the middle.
+            (low, high) = (left, right);
+            (left, right) = (high - ratio * (high - low), low + ratio * (high - low));
+            (at_left, at_right) = (cost(left), cost(right));
         } else {
             (low, left, at_left) = (left, right, at_right);
             right = low + ratio * (high - low);

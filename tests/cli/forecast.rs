@@ -9,12 +9,12 @@ use std::fs::File;
 use std::path::Path;
 
 /// The only row group of a small forecast.
-fn read(path: &Path) -> RecordBatch {
+pub fn read(path: &Path) -> RecordBatch {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     reader.build().unwrap().next().unwrap().unwrap()
 }
 
-fn numbers(batch: &RecordBatch, name: &str) -> Vec<f64> {
+pub fn numbers(batch: &RecordBatch, name: &str) -> Vec<f64> {
     batch[name].as_primitive::<Float64Type>().values().to_vec()
 }
 

@@ -105,8 +105,11 @@ impl Panel<'_> {
     /// in the list.
     fn origins(&self, held: usize) -> Vec<(usize, usize)> {
         let able: Vec<(usize, usize, usize)> = (0..self.values.len())
-            .filter(|&index| are_whole(self.values[index]))
             .filter_map(|index| {
+                let visible = self.values[index].len().checked_sub(held)?;
+                if !are_whole(&self.values[index][..visible]) {
+                    return None;
+                }
                 let last = self.values[index].len().checked_sub(held + self.horizon)?;
                 let span = last.checked_sub(rates::VALUES_MIN)?.min(SPAN.max(4 * rates::reach(self.season)));
                 (span > 0).then_some((index, last, span))

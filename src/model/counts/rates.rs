@@ -160,7 +160,7 @@ impl Level {
         let recent = seen(lengths[2]).count() as f64;
         let share = (zeros(lengths[3]) + 0.5) / (count + 1.0);
         let (zero, dispersion) = by_moments(longest, variance, share, count);
-        let last = seen(history.len()).last().unwrap_or(0.0);
+        let last = seen(history.len()).next_back().unwrap_or(0.0);
         let run = history.iter().rev().take_while(|y| y.is_nan() || **y == 0.0).count() as f64;
         Some(Level {
             means,

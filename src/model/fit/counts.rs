@@ -22,7 +22,8 @@ const MODEL_ID: &str = "counts";
 impl Fit<'_> {
     /// The count head for every series that it can forecast.
     pub(super) fn counts(&self) -> Result<Outcome, Stopped> {
-        if !self.series.iter().any(|series| counts::are_whole(&series.values)) {
+        let visible = |values: &[f64]| values.len().saturating_sub(self.held);
+        if !self.series.iter().any(|one| counts::are_whole(&one.values[..visible(&one.values)])) {
             let reason = "counts are whole numbers from 0 on, and every series has other values";
             return Ok(self.baseline(true, reason.to_owned()));
         }
@@ -109,9 +110,9 @@ impl Fit<'_> {
         let weights = match self.learn_counts(0)? {
             Some(weights) => weights,
             None => {
+                let held = self.held;
                 notes.push(format!(
-                    "the budget ended before the last {} steps of each series were learnt",
-                    self.held
+                    "the last {held} steps of each series were not learnt: no time, or no counts"
                 ));
                 with_tail.weights.clone()
             }
