@@ -182,7 +182,7 @@ mod tests {
         for y in [0.0, 1.0, 2.0, 7.0, 3.5, 40.0, 41.0, 300.0] {
             for logit in [-11.0, -3.0, 0.0, 2.5, 8.0] {
                 for (log_mean, log_dispersion) in
-                    [(-4.0, 0.5), (0.0, -7.0), (0.7, -1.0), (3.0, 2.0), (5.5, 6.0)]
+                    [(-4.0, 0.5), (0.0, -7.0), (0.7, -1.0), (3.0, 2.0), (5.5, 4.0)]
                 {
                     let at = [logit, log_mean, log_dispersion];
                     let (_, slopes) = counts_term(at, y);

@@ -10,7 +10,7 @@
 const SUMMED_MAX: f64 = 500.0;
 
 /// Least and largest dispersion α: below, the distribution is Poisson's to four digits, and above, all but a mass at zero.
-pub const DISPERSIONS: (f64, f64) = (1e-4, 1e3);
+pub const DISPERSIONS: (f64, f64) = (1e-4, 100.0);
 
 /// Counts with mean `mean` where they are not extra zeros, which they are with probability `zero`.
 #[derive(Clone, Copy, Debug, PartialEq)]
