@@ -19,7 +19,9 @@ fn two_frequencies() -> Panel {
 #[test]
 fn a_saved_forecaster_comes_back_to_the_last_bit() {
     let panel = two_frequencies();
-    for kind in ["s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "auto", "ets", "mstl"] {
+    for kind in
+        ["s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "auto", "ets", "mstl", "croston", "tsb"]
+    {
         let forecaster = fit(&panel, &spec(kind, 7, 3)).forecaster;
         let bytes = forecaster.to_bytes();
         let loaded = Forecaster::from_bytes(&bytes).unwrap();

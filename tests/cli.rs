@@ -9,6 +9,7 @@ mod daemon_config;
 mod exec;
 mod forecast;
 mod hierarchy;
+mod intermittent;
 mod live;
 mod load;
 mod models;

@@ -1,6 +1,7 @@
 //! Forecasts from what is remembered of a panel are those of the whole panel, to the last bit.
 
 use crate::forecaster::{fit, orbits, panel, spec, waves};
+use crate::intermittent::zero_inflated;
 use s4cast::model::memory::{Apart, Memory};
 use s4cast::model::spec::{ModelSpec, Point, RawModelSpec};
 use s4cast::series::{Forecasts, Panel, Series, Status};
@@ -56,6 +57,8 @@ fn going_on_from_a_memory_is_like_reading_everything_again() {
         (spec("ets", 7, 0), holey(5, 140)),
         (spec("mstl", 7, 0), holey(3, 140)),
         (spec("seasonal_naive", 7, 0), holey(5, 140)),
+        (spec("tsb", 7, 0), holey(5, 140)),
+        (spec("counts", 7, 0), panel(zero_inflated(3, 12, 420))),
     ];
     for (spec, panel) in cases {
         let steps = panel.series[0].values.len();

@@ -18,6 +18,7 @@ mod gradients;
 mod gradients_dplr;
 mod gradients_sashimi;
 mod ingest;
+mod intermittent;
 mod layering;
 mod memory;
 mod properties;

@@ -156,6 +156,9 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
 /// What the exam of the network decided, in words; nothing where no network was asked for.
 fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
     match kind {
+        ModelKind::Auto if fit.model_id == ModelKind::Counts.as_str() => {
+            Some("the series are counts, and their distribution forecast them better on unseen data")
+        }
         ModelKind::Auto if fit.steps_tried == 0 => {
             Some("there was no time to train a network, so the linear base forecasts alone")
         }
@@ -174,9 +177,7 @@ fn gate(fit: &FitReport, kind: ModelKind) -> Option<&'static str> {
         ModelKind::S4d => Some("the network corrects the linear base, as asked for with --model s4d"),
         ModelKind::S4 => Some("the network corrects the linear base, as asked for with --model s4"),
         ModelKind::Sashimi => Some("the network corrects the linear base, as asked for with --model sashimi"),
-        ModelKind::Ridge | ModelKind::SeasonalNaive | ModelKind::Naive | ModelKind::Ets | ModelKind::Mstl => {
-            None
-        }
+        _ => None,
     }
 }
 

@@ -69,6 +69,7 @@
 //! | [`sashimi`] | S4 at several rates (SaShiMi), an autoregressive model of codes on it, sampling |
 //! | [`embedding`], [`codes`] | a vector per code; values as codes, linear and mu-law |
 //! | [`loss`], [`cross_entropy`] | pinball, squared and Huber error; cross-entropy of a softmax |
+//! | [`likelihood`], [`negative_binomial`] | heads that give a distribution: counts with extra zeros, Gaussian |
 //! | [`optim`] | AdamW, clipping, schedule, averaged weights |
 
 pub mod activation;
@@ -82,7 +83,9 @@ pub mod dplr;
 pub mod embedding;
 pub mod hippo;
 pub mod linear;
+pub mod likelihood;
 pub mod loss;
+pub mod negative_binomial;
 pub mod network;
 pub mod norm;
 pub mod optim;

@@ -4,6 +4,7 @@ use ndarray::Array2;
 use stlrs::Mstl;
 
 use crate::model::ets;
+use crate::model::intermittent;
 use crate::model::spec::ModelKind;
 use crate::series::Frequency;
 
@@ -26,15 +27,19 @@ pub fn seasons(kind: ModelKind, season: usize, frequency: Frequency) -> Vec<usiz
 
 /// Last steps that a forecast depends on.
 pub fn reach(kind: ModelKind) -> usize {
-    if kind == ModelKind::Mstl { DECOMPOSED_MAX } else { SMOOTHED_MAX }
+    match kind {
+        ModelKind::Mstl => DECOMPOSED_MAX,
+        kind if kind.is_intermittent() => intermittent::REACH,
+        _ => SMOOTHED_MAX,
+    }
 }
 
-/// Quantile forecasts (T, Q) of [`ModelKind::Ets`] or [`ModelKind::Mstl`]; `None` where there is too little to fit, or
-/// no finite forecast.
+/// Quantile forecasts (T, Q) of a local model; `None` where there is too little to fit, or no finite forecast.
 ///
 /// `seen` is the visible history, or its last steps ([`reach`]), with holes filled from the past; `seasons` the
 /// season length and, for a decomposition, longer ones that count where two of their cycles are seen. The median is the
-/// point forecast, the quantiles are those of a normal distribution around it. Sources: Hyndman et al. (2008) for
+/// point forecast, the quantiles are those of a normal distribution around it, or of a demand
+/// ([`intermittent::forecast`]). Sources: Hyndman et al. (2008) for
 /// smoothing, Bandara, Hyndman and Bergmeir (2021, arXiv 2107.13462) for several seasons.
 pub fn forecast(
     kind: ModelKind,
@@ -48,6 +53,10 @@ pub fn forecast(
     let size = seen.iter().fold(0.0, |size: f64, y| size.max(y.abs()));
     if seen.len() < VALUES_MIN || !size.is_finite() {
         return None;
+    }
+    if kind.is_intermittent() {
+        let forecast = intermittent::forecast(kind, &seen, horizon, levels)?;
+        return Some(forecast.quantiles);
     }
     let first = seen[0];
     let normal = if seen.iter().all(|y| *y == first) {

@@ -11,6 +11,7 @@
 //! Practice, 3.4); what that leaves is `remainder`, and `bounds` is what minimum, maximum and rounding changed.
 
 use crate::model::classical;
+use crate::model::counts;
 use crate::model::ensemble::Ensemble;
 use crate::model::features::TERMS;
 use crate::model::group::{Group, Served};
@@ -159,6 +160,7 @@ impl Sight {
         let (reach, members) = match group.map(|group| &group.served) {
             Some(Served::Ensemble(ensemble)) => (ensemble.reach(), kinds(ensemble)),
             Some(Served::Local { kind }) => (classical::reach(*kind), vec![(made.model_id, 1)]),
+            Some(Served::Counts(_)) => (counts::rates::reach(season), vec![(made.model_id, 1)]),
             _ => (naive(), vec![(made.model_id, 1)]),
         };
         let ensemble = match group.map(|group| &group.served) {

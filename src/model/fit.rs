@@ -1,5 +1,7 @@
 //! Training of one group of series, all of one frequency: the story, straight down.
 
+mod counts;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -64,9 +66,12 @@ pub fn fit(
     match spec.kind() {
         ModelKind::Naive | ModelKind::SeasonalNaive => Ok(fit.baseline(false, None)),
         ModelKind::Ets | ModelKind::Mstl => Ok(fit.local()),
-        ModelKind::Auto | ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi | ModelKind::Ridge => {
-            fit.model()
+        ModelKind::Croston | ModelKind::CrostonSba | ModelKind::Tsb | ModelKind::Adida | ModelKind::Imapa => {
+            Ok(fit.local())
         }
+        ModelKind::Counts => fit.counts(),
+        ModelKind::Auto => fit.or_counts(fit.model()?),
+        ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi | ModelKind::Ridge => fit.model(),
     }
 }
 

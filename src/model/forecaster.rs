@@ -147,7 +147,7 @@ impl Forecaster {
     pub fn has_network(&self) -> bool {
         let mut ensembles = self.groups.iter().filter_map(|group| match &group.served {
             Served::Ensemble(ensemble) => Some(ensemble),
-            Served::SeasonalNaive { .. } | Served::Local { .. } => None,
+            Served::SeasonalNaive { .. } | Served::Local { .. } | Served::Counts(_) => None,
         });
         ensembles.any(|ensemble| ensemble.has_network())
     }
@@ -280,7 +280,8 @@ impl Forecaster {
     ) -> Vec<SeriesForecast> {
         let end = series.iter().map(|one| one.cutoff).max();
         // What is fitted where it forecasts knows no series beforehand.
-        let is_learnt = matches!(group.map(|group| &group.served), Some(Served::Ensemble(_)));
+        let served = group.map(|group| &group.served);
+        let is_learnt = matches!(served, Some(Served::Ensemble(_) | Served::Counts(_)));
         let forecast = |one: Outlook<'_>| {
             let Made { point, quantiles, reach, status, model_id } = one.made.bounded(self.spec.bounds());
             let times = frequency.after(one.cutoff, point.len(), zone);
@@ -314,8 +315,11 @@ impl Forecaster {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut weights = Vec::new();
         for group in &self.groups {
-            if let Served::Ensemble(ensemble) = &group.served {
-                ensemble.weights(&format!("{}.", group.frequency), &mut weights);
+            let prefix = format!("{}.", group.frequency);
+            match &group.served {
+                Served::Ensemble(ensemble) => ensemble.weights(&prefix, &mut weights),
+                Served::Counts(head) => weights.push(stored::count_weights(head, &prefix)),
+                Served::Local { .. } | Served::SeasonalNaive { .. } => {}
             }
         }
         artifact::to_bytes(&weights, &stored::describe(&self.spec, &self.groups, &self.known))

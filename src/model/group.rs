@@ -1,13 +1,29 @@
 //! One group of series, all of one frequency, once it is trained.
 
+use crate::model::counts::CountHead;
 use crate::model::ensemble::Ensemble;
 use crate::model::features::Encoding;
 use crate::model::spec::ModelKind;
 use crate::series::Frequency;
 
 /// Published names of all forecasters.
-pub const MODEL_IDS: [&str; 9] =
-    ["s4d", "s4", "sashimi", "ensemble", "ridge", "seasonal_naive", "naive", "ets", "mstl"];
+pub const MODEL_IDS: [&str; 15] = [
+    "s4d",
+    "s4",
+    "sashimi",
+    "ensemble",
+    "ridge",
+    "seasonal_naive",
+    "naive",
+    "ets",
+    "mstl",
+    "croston",
+    "croston_sba",
+    "tsb",
+    "adida",
+    "imapa",
+    "counts",
+];
 
 /// What forecasts the series of a group.
 #[derive(Clone)]
@@ -16,9 +32,11 @@ pub enum Served {
     Ensemble(Box<Ensemble>),
     /// A model of each series alone, fitted where it forecasts: nothing is learnt before.
     Local {
-        /// [`ModelKind::Ets`] or [`ModelKind::Mstl`].
+        /// One for which [`ModelKind::is_local`] holds.
         kind: ModelKind,
     },
+    /// A count head over all series.
+    Counts(Box<CountHead>),
     /// The value one season earlier; `is_fallback` where a model was asked for and could not be trained.
     SeasonalNaive {
         /// Whether it stands in for something else.

@@ -62,7 +62,7 @@ pub fn score(
 }
 
 /// What would be published for the examined series if they ended at their origins.
-fn published(
+pub fn published(
     spec: &ModelSpec,
     group: &Group,
     series: &[&Series],

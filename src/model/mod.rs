@@ -13,7 +13,8 @@
 //!                   tail, and the parts of it
 //!                └─ agree, rate, sampling: whether a saved model is one for some data; data of another step than its own
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
-//!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
+//!                └─ classical, intermittent, ets, simplex: models of one series each, fitted as they forecast
+//!                └─ counts: a zero-inflated negative binomial head over all series
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
 
@@ -32,6 +33,7 @@ pub mod smoothing;
 pub mod ridge;
 mod simplex;
 mod ets;
+pub mod intermittent;
 pub mod classical;
 pub mod member;
 pub mod train;
@@ -42,6 +44,7 @@ pub mod greedy;
 pub mod select;
 pub mod gate;
 pub mod conformal;
+pub mod counts;
 pub mod group;
 pub mod predict;
 pub mod rate;

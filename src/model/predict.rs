@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::baseline;
 use crate::model::classical;
+use crate::model::counts::{self, CountHead};
 use crate::model::ensemble::Ensemble;
 use crate::model::features::Features;
 use crate::model::group::{Group, Served};
+use crate::model::intermittent;
 use crate::model::past::{self, Past, Sums};
-use crate::model::spec::{Bounds, ModelKind, ModelSpec};
+use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point};
 use crate::model::work::{Space, WorkSeries};
 use crate::series::forecast::within;
 use crate::series::{Covariate, Series, Status};
@@ -91,6 +93,7 @@ impl Reading {
         let (space, reach) = match group.map(|group| &group.served) {
             Some(Served::Ensemble(ensemble)) => (ensemble.space, ensemble.reach()),
             Some(Served::Local { kind }) => (Space::Scaled, classical::reach(*kind)),
+            Some(Served::Counts(_)) => (Space::Scaled, counts::rates::reach(season)),
             Some(Served::SeasonalNaive { .. }) | None => {
                 (Space::Scaled, baseline::reach(season, spec.horizon()))
             }
@@ -187,6 +190,7 @@ fn own(spec: &ModelSpec, group: &Group, seen: &[Seen<'_>]) -> Option<Vec<Option<
             let seasons = classical::seasons(*kind, group.season, group.frequency);
             Some(local(spec, *kind, seen, &seasons))
         }
+        Served::Counts(head) => Some(counted(spec, head, seen, group.season)),
         Served::SeasonalNaive { .. } => None,
     }
 }
@@ -196,10 +200,31 @@ fn local(spec: &ModelSpec, kind: ModelKind, seen: &[Seen<'_>], seasons: &[usize]
     let (horizon, levels) = (spec.horizon(), spec.quantile_levels());
     let forecast = |seen: &Seen<'_>| {
         let filled = seen.past.filled(seasons[0]);
+        let is_mean = kind.is_intermittent() && spec.point() == Point::Mean;
+        let rate = is_mean.then(|| intermittent::demand(kind, &filled).rate);
         let quantiles = classical::forecast(kind, filled, seasons, horizon, levels)?;
         let missing = 1.0 - seen.past.sums.observed() as f64 / seen.past.sums.steps as f64;
         let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
-        Some((quantiles.column(spec.median()).to_vec(), quantiles, status))
+        let point = rate.map_or_else(|| quantiles.column(spec.median()).to_vec(), |rate| vec![rate; horizon]);
+        Some((point, quantiles, status))
+    };
+    seen.par_iter().map(forecast).collect()
+}
+
+/// Forecasts of every series by the count head, in order.
+fn counted(spec: &ModelSpec, head: &CountHead, seen: &[Seen<'_>], season: usize) -> Vec<Option<Own>> {
+    let forecast = |seen: &Seen<'_>| {
+        let tail = seen.past.tail;
+        let counts::Forecast { mean, quantiles } =
+            head.forecast(tail, &seen.features, season, spec.horizon())?;
+        let end = &tail[tail.len().saturating_sub(counts::rates::reach(season))..];
+        let missing = end.iter().filter(|y| y.is_nan()).count() as f64 / end.len() as f64;
+        let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
+        let point = match spec.point() {
+            Point::Mean => mean,
+            Point::Median => quantiles.column(spec.median()).to_vec(),
+        };
+        Some((point, quantiles, status))
     };
     seen.par_iter().map(forecast).collect()
 }

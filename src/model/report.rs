@@ -42,7 +42,7 @@ pub struct FitReport {
     pub series: usize,
     /// Season length in steps; 1 where none was found.
     pub season_length: usize,
-    /// Forecaster that serves: `s4d`, `ridge`, `seasonal_naive`, `naive`, `ets` or `mstl`.
+    /// Forecaster that serves: `s4d`, `ridge`, `seasonal_naive`, `naive`, or another of the published names.
     pub model_id: &'static str,
     /// Lookbacks of the ensemble members, in steps; empty for the naive forecasters.
     pub lookbacks: Vec<usize>,

@@ -25,11 +25,23 @@ pub enum ModelKind {
     Ets,
     /// Seasonal decomposition by LOESS, exponential smoothing of the rest, one model per series.
     Mstl,
+    /// Croston's method for intermittent demand, its weights by least squares, one model per series.
+    Croston,
+    /// The same with the correction of Syntetos and Boylan.
+    CrostonSba,
+    /// The method of Teunter, Syntetos and Babai: the probability of demand fades.
+    Tsb,
+    /// Demand summed over its mean interval, smoothed.
+    Adida,
+    /// Demand summed over several numbers of steps, smoothed, and averaged.
+    Imapa,
+    /// A zero-inflated negative binomial head over all series.
+    Counts,
 }
 
 impl ModelKind {
     /// All kinds, for help texts and suggestions.
-    pub const ALL: [ModelKind; 9] = [
+    pub const ALL: [ModelKind; 15] = [
         ModelKind::Auto,
         ModelKind::S4d,
         ModelKind::S4,
@@ -39,6 +51,12 @@ impl ModelKind {
         ModelKind::Naive,
         ModelKind::Ets,
         ModelKind::Mstl,
+        ModelKind::Croston,
+        ModelKind::CrostonSba,
+        ModelKind::Tsb,
+        ModelKind::Adida,
+        ModelKind::Imapa,
+        ModelKind::Counts,
     ];
 
     /// Name on the command line, in config files and in the `model_id` column.
@@ -53,6 +71,12 @@ impl ModelKind {
             ModelKind::Naive => "naive",
             ModelKind::Ets => "ets",
             ModelKind::Mstl => "mstl",
+            ModelKind::Croston => "croston",
+            ModelKind::CrostonSba => "croston_sba",
+            ModelKind::Tsb => "tsb",
+            ModelKind::Adida => "adida",
+            ModelKind::Imapa => "imapa",
+            ModelKind::Counts => "counts",
         }
     }
 
@@ -73,7 +97,15 @@ impl ModelKind {
 
     /// Whether it is a model of each series alone.
     pub fn is_local(self) -> bool {
-        matches!(self, ModelKind::Ets | ModelKind::Mstl)
+        matches!(self, ModelKind::Ets | ModelKind::Mstl) || self.is_intermittent()
+    }
+
+    /// Whether it is a model of each series alone for demand that is zero often.
+    pub fn is_intermittent(self) -> bool {
+        matches!(
+            self,
+            ModelKind::Croston | ModelKind::CrostonSba | ModelKind::Tsb | ModelKind::Adida | ModelKind::Imapa
+        )
     }
 
     /// Whether its forecasts may depend on covariates.
@@ -237,7 +269,8 @@ pub struct ModelSpec {
 pub enum SpecError {
     /// No such model.
     #[error(
-        "unknown model '{0}'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl"
+        "unknown model '{0}'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, \
+         croston, croston_sba, tsb, adida, imapa, counts"
     )]
     Kind(String),
     /// The horizon is zero or beyond reason.

@@ -7,9 +7,11 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::likelihood::Likelihood;
 use crate::engine::network::{Levels, Network, NetworkParams, NetworkSpec, Readout};
-use crate::model::artifact::{LoadError, Tensors};
+use crate::model::artifact::{LoadError, Tensors, Weights};
 use crate::model::conformal::Conformal;
+use crate::model::counts::{CountHead, rates};
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
 use crate::model::features::{Encoding, NETWORK_MAX, TERMS};
@@ -112,6 +114,11 @@ enum StoredServed {
     Local {
         kind: String,
     },
+    Counts {
+        columns: usize,
+        /// What quantiles are asked for at.
+        levels: Vec<f64>,
+    },
     SeasonalNaive {
         is_fallback: bool,
     },
@@ -213,6 +220,9 @@ impl StoredGroup {
                 StoredServed::SeasonalNaive { is_fallback: *is_fallback }
             }
             Served::Local { kind } => StoredServed::Local { kind: kind.as_str().into() },
+            Served::Counts(head) => {
+                StoredServed::Counts { columns: head.columns, levels: head.levels.clone() }
+            }
             Served::Ensemble(ensemble) => {
                 let weighted = |(member, weight): &(Member, f64)| Weighted {
                     weight: *weight,
@@ -262,7 +272,13 @@ impl StoredGroup {
             }
             StoredServed::Local { kind } => {
                 let known = ModelKind::from_name(kind).filter(|kind| kind.is_local());
-                Served::Local { kind: known.ok_or_else(|| wrong("local model", kind, "ets or mstl"))? }
+                Served::Local {
+                    kind: known.ok_or_else(|| wrong("local model", kind, "one of a single series"))?,
+                }
+            }
+            StoredServed::Counts { columns, levels } => {
+                let wanted = (self.covariates.width(), spec.quantile_levels().len());
+                Served::Counts(Box::new(read_counts(*columns, levels, wanted, &self.frequency, tensors)?))
             }
             StoredServed::Ensemble { space, width, smoothing, is_corrected, width_floor, members } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
@@ -299,6 +315,34 @@ impl StoredGroup {
         };
         Ok(Group { frequency, season, encoding: self.covariates.clone(), served, model_id })
     }
+}
+
+/// Weights of a count head, as [`read_counts`] takes them.
+pub(super) fn count_weights(head: &CountHead, prefix: &str) -> Weights {
+    let values = head.weights.iter().map(|weight| *weight as f32).collect();
+    Weights { name: format!("{prefix}counts"), shape: head.weights.shape().to_vec(), values }
+}
+
+fn read_counts(
+    columns: usize,
+    levels: &[f64],
+    (covariates, count): (usize, usize),
+    frequency: &str,
+    tensors: &mut Tensors,
+) -> Result<CountHead, LoadError> {
+    check("covariates of the count head", columns, format!("{covariates}"), columns == covariates)?;
+    let is_usable =
+        levels.len() == count && levels.is_sorted() && levels.iter().all(|l| (0.0..=1.0).contains(l));
+    check(
+        "levels of the count head",
+        format!("{levels:?}"),
+        format!("{count}, ascending in 0..=1"),
+        is_usable,
+    )?;
+    let shape = [rates::width(TERMS * columns), Likelihood::Counts.outputs()];
+    let values = tensors.take(&format!("{frequency}.counts"), &shape)?;
+    let weights = Array2::from_shape_vec((shape[0], shape[1]), values).expect("the shape was checked");
+    Ok(CountHead { weights: weights.mapv(f64::from), levels: levels.to_vec(), columns })
 }
 
 fn read_members(

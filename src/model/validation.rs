@@ -8,9 +8,12 @@ use rayon::prelude::*;
 use crate::model::baseline;
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::{Accuracy, Exam, Terms};
+use crate::model::group::Group;
+use crate::model::holdout;
 use crate::model::plan::Rolling;
+use crate::model::spec::ModelSpec;
 use crate::model::work::{Space, WorkSeries};
-use crate::series::Series;
+use crate::series::{Covariate, Series};
 
 /// Origins before the tail that is kept for the score, the latest first. A window is one origin of one series; windows
 /// are counted origin by origin.
@@ -111,6 +114,21 @@ impl Validation {
         let losses: Vec<(f64, f64)> = windows.into_par_iter().map(losses).collect();
         let (own, naive) = losses.iter().fold((0.0, 0.0), |sum, loss| (sum.0 + loss.0, sum.1 + loss.1));
         (naive > 0.0).then(|| own / naive)
+    }
+
+    /// Pinball loss of what a group forecasts at the origins, in units of the in-sample error of each series, bounds and
+    /// fallbacks included: mean over levels, steps and windows. `all` are the series as they are.
+    pub fn loss(&self, spec: &ModelSpec, group: &Group, all: &[&Series], covariates: &[Covariate]) -> f64 {
+        let levels = spec.quantile_levels();
+        let (mut sum, mut count) = (0.0, 0usize);
+        for exam in &self.folds {
+            let quantiles = holdout::published(spec, group, all, covariates, exam).quantiles;
+            for (row, quantiles) in quantiles.outer_iter().enumerate() {
+                sum += exam.loss(row, quantiles, levels);
+            }
+            count += exam.actual.iter().filter(|actual| !actual.is_nan()).count() * levels.len();
+        }
+        sum / count.max(1) as f64
     }
 
     /// Every fold and the windows that are its.
