@@ -259,7 +259,7 @@ pub(super) struct ModelArgs {
         value_delimiter = ','
     )]
     pub levels: Vec<String>,
-    /// Forecaster: auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl [default: auto]
+    /// Forecaster: auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, ensemble [default: auto]
     #[arg(long, env = "S4CAST_MODEL", value_name = "NAME")]
     pub model: Option<String>,
     /// Season length in steps (default: detected)

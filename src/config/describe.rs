@@ -50,8 +50,18 @@ const DUPLICATES: Shape = Shape::Choice(&["error", "first", "last", "mean", "sum
 const GAPS: Shape = Shape::Choice(&["mask", "error", "zero"]);
 const ORDER: Shape = Shape::Choice(&["sort", "error"]);
 const SUSPECT: Shape = Shape::Choice(&["warn", "quarantine", "fallback"]);
-const KINDS: Shape =
-    Shape::Choice(&["auto", "s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "ets", "mstl"]);
+const KINDS: Shape = Shape::Choice(&[
+    "auto",
+    "s4d",
+    "s4",
+    "sashimi",
+    "ridge",
+    "seasonal_naive",
+    "naive",
+    "ets",
+    "mstl",
+    "ensemble",
+]);
 const PRESETS: Shape = Shape::Choice(&["fast", "balanced", "best"]);
 const POINTS: Shape = Shape::Choice(&["median", "mean"]);
 const MISSED: Shape = Shape::Choice(&["skip", "once", "all"]);

@@ -13,6 +13,7 @@
 //!                   tail, and the parts of it
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
 //!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
+//!                └─ blending, pooling, blend: all of these against each other on every series, and their average
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
 
@@ -41,6 +42,8 @@ pub mod greedy;
 pub mod select;
 pub mod gate;
 pub mod conformal;
+pub mod pooling;
+pub mod blend;
 pub mod group;
 pub mod predict;
 pub mod memory;
@@ -54,5 +57,6 @@ pub mod intervals;
 mod warm;
 pub mod learn;
 pub mod mix;
+pub mod blending;
 pub mod fit;
 pub mod forecaster;

@@ -42,7 +42,7 @@ pub struct FitReport {
     pub series: usize,
     /// Season length in steps; 1 where none was found.
     pub season_length: usize,
-    /// Forecaster that serves: `s4d`, `ridge`, `seasonal_naive`, `naive`, `ets` or `mstl`.
+    /// Forecaster that serves: `s4d`, `ridge`, `seasonal_naive`, `naive`, `ets`, `mstl` or `ensemble`.
     pub model_id: &'static str,
     /// Lookbacks of the ensemble members, in steps; empty for the naive forecasters.
     pub lookbacks: Vec<usize>,
@@ -63,6 +63,8 @@ pub struct FitReport {
     pub interval_scores: usize,
     /// Share of the networks in the forecast, 0 where the gate let none through.
     pub gate: f64,
+    /// What serves, with its mean weight over series; the weights add up to 1, the heaviest first.
+    pub weights: Vec<(&'static str, f64)>,
     /// Series that fell back to seasonal naive.
     pub fallbacks: usize,
     /// What went wrong on the way and was dealt with, one line each.

@@ -25,11 +25,13 @@ pub enum ModelKind {
     Ets,
     /// Seasonal decomposition by LOESS, exponential smoothing of the rest, one model per series.
     Mstl,
+    /// What [`ModelKind::Auto`] serves and models of each series alone, averaged with weights of each series.
+    Ensemble,
 }
 
 impl ModelKind {
     /// All kinds, for help texts and suggestions.
-    pub const ALL: [ModelKind; 9] = [
+    pub const ALL: [ModelKind; 10] = [
         ModelKind::Auto,
         ModelKind::S4d,
         ModelKind::S4,
@@ -39,6 +41,7 @@ impl ModelKind {
         ModelKind::Naive,
         ModelKind::Ets,
         ModelKind::Mstl,
+        ModelKind::Ensemble,
     ];
 
     /// Name on the command line, in config files and in the `model_id` column.
@@ -53,6 +56,7 @@ impl ModelKind {
             ModelKind::Naive => "naive",
             ModelKind::Ets => "ets",
             ModelKind::Mstl => "mstl",
+            ModelKind::Ensemble => "ensemble",
         }
     }
 
@@ -69,6 +73,11 @@ impl ModelKind {
     /// Whether a network was asked for by name, which no gate keeps out.
     pub fn is_network(self) -> bool {
         matches!(self, ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi)
+    }
+
+    /// Whether it chooses by itself what serves: gates keep out what did not prove better.
+    pub fn is_gated(self) -> bool {
+        matches!(self, ModelKind::Auto | ModelKind::Ensemble)
     }
 
     /// Whether it is a model of each series alone.
@@ -232,7 +241,8 @@ pub struct ModelSpec {
 pub enum SpecError {
     /// No such model.
     #[error(
-        "unknown model '{0}'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl"
+        "unknown model '{0}'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, \
+         ensemble"
     )]
     Kind(String),
     /// The horizon is zero or beyond reason.

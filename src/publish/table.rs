@@ -44,6 +44,7 @@ enum Content {
     ModelVersion,
     Status,
     Scenario,
+    Weights,
 }
 
 /// The columns of one file.
@@ -171,6 +172,10 @@ impl<'a> Table<'a> {
             Content::ModelVersion => Arc::new(Int32Array::from_value(self.provenance.model_version, rows)),
             Content::Status => text(&|one| one.status.as_str().into()),
             Content::Scenario => new_null_array(&DataType::Utf8, rows),
+            Content::Weights => {
+                let texts = series.iter().flat_map(|one| repeat_n(one.weights_text(), one.times.len()));
+                Arc::new(StringArray::from_iter(texts))
+            }
         }
     }
 }
@@ -183,6 +188,9 @@ fn kind(content: Content) -> DataType {
         _ => DataType::Utf8,
     }
 }
+
+/// Columns of schema v1 that may be empty.
+pub(super) const OPTIONAL: [&str; 2] = ["scenario", "weights"];
 
 /// Type of the column of that name, in a file of schema v1 or of Nixtla's columns.
 pub(super) fn kind_of(name: &str, is_v1: bool) -> DataType {
@@ -197,7 +205,7 @@ pub(super) fn kind_of(name: &str, is_v1: bool) -> DataType {
 }
 
 fn is_optional(content: Content) -> bool {
-    matches!(content, Content::Scenario)
+    matches!(content, Content::Scenario | Content::Weights)
 }
 
 /// Columns in order, and the names of those that must not decrease from one to the next.
@@ -229,6 +237,7 @@ fn v1(levels: &[f64], id_columns: &[String], provenance: &Provenance) -> Result<
         ("model_version", Content::ModelVersion),
         ("status", Content::Status),
         ("scenario", Content::Scenario),
+        ("weights", Content::Weights),
     ]));
     Ok((columns, quantiles))
 }
