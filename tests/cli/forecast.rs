@@ -1,7 +1,7 @@
 //! What a run without any configuration gives.
 
 use super::program::{Place, dataset, weekly};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
