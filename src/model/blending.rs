@@ -4,10 +4,11 @@
 //! Outcome of auto ─▶ trials: every part at a few origins per series ─▶ pooling: weights ─▶ conformal ─▶ Outcome
 //! ```
 //!
-//! The base forecasts the trial origins as it was before it was trained on everything. Its networks were stopped by some of
-//! them, so it looks a little better there than it is; the models of each series alone are fitted at every origin and have
-//! seen nothing after it. The doubt is thus on their side. The tail takes no part until the score is taken; weights and
-//! intervals that serve have seen it.
+//! The base forecasts the trial origins as it was before it was trained on everything. It was chosen and its networks were
+//! stopped on them, so it looks better there than it is; the models of each series alone are fitted at every origin and have
+//! seen nothing after it. Only the tail is as new to the one as to the others: it decides as much as all other origins of a
+//! panel, once the score is taken. The score is thus of what would have been chosen without the tail, which may be the base
+//! alone; what serves has seen it.
 
 use std::collections::BTreeMap;
 
@@ -93,39 +94,34 @@ pub fn blend(task: &Task, outcome: Outcome) -> Result<Outcome, Stopped> {
         return Ok(kept(outcome, "the budget ended before models of each series alone were weighed"));
     };
     let before_tail = |trial: &&Trial| trial.window.fold < origins;
-    let judged = pooling::learn(&by_series(task, trials.iter().filter(before_tail)));
-    let Some(judged) = judged else {
+    let levels = task.spec.quantile_levels();
+    let outcome = match pooling::learn(&by_series(task, trials.iter().filter(before_tail))) {
+        None => outcome,
+        Some(judged) => {
+            let unseen = plain.weighted(task, &judged);
+            let evidence = task.evidence(&unseen, trials.iter().filter(before_tail));
+            let unseen = task.group(unseen.calibrated(&evidence, levels).0);
+            let covariates = task.conditions.covariates;
+            let (count, history) = (task.tail_origins.max(1), task.history);
+            let holdout = holdout::score(task.spec, &unseen, task.series, covariates, count, history);
+            Outcome { unseen, report: FitReport { holdout, ..outcome.report }, ..outcome }
+        }
+    };
+    let Some(pooled) = pooling::learn(&by_series(task, trials.iter())) else {
         return Ok(kept(outcome, "averages with models of each series alone did not improve on the base"));
     };
-    let unseen = plain.weighted(task, &judged);
-    let evidence = task.evidence(&unseen, trials.iter().filter(before_tail));
-    let unseen = unseen.calibrated(&evidence, task.spec.quantile_levels()).0;
-
-    let pooled = pooling::learn(&by_series(task, trials.iter()));
-    let served =
-        Blend { base: outcome.served.clone(), ..plain }.weighted(task, pooled.as_ref().unwrap_or(&judged));
+    let served = Blend { base: outcome.served.clone(), ..plain }.weighted(task, &pooled);
     let evidence = task.evidence(&served, trials.iter().filter(before_tail));
     let evidence = evidence.with_tail(task.evidence(&served, trials.iter().filter(|one| !before_tail(one))));
-    let (served, interval_scores) = served.calibrated(&evidence, task.spec.quantile_levels());
+    let (served, interval_scores) = served.calibrated(&evidence, levels);
     task.conditions.go_on()?;
 
     let weights = served.mean_weights(task.series.iter().map(|series| series.unique_id.as_str()));
-    let (unseen, served) = (task.group(unseen), task.group(served));
-    let covariates = task.conditions.covariates;
-    let (count, history) = (task.tail_origins.max(1), task.history);
-    let holdout = holdout::score(task.spec, &unseen, task.series, covariates, count, history);
+    let served = task.group(served);
     let mut notes = outcome.report.notes.clone();
-    notes.push(note(&judged, origins, series.len(), task.series.len()));
-    let report = FitReport {
-        model_id: served.model_id,
-        weights,
-        interval_scores,
-        validation_error: outcome.report.validation_error.map(|error| error * judged.error),
-        holdout,
-        notes,
-        ..outcome.report
-    };
-    Ok(Outcome { served, unseen, report, ..outcome })
+    notes.push(note(&pooled, all.len(), series.len(), task.series.len()));
+    let report = FitReport { model_id: served.model_id, weights, interval_scores, notes, ..outcome.report };
+    Ok(Outcome { served, report, ..outcome })
 }
 
 /// The base alone, and why.
@@ -150,13 +146,13 @@ fn note(pooled: &Pooled, origins: usize, tried: usize, all: usize) -> String {
 }
 
 impl Task<'_> {
-    /// Steps from trial origins to the end of a series, the latest first: those that the base was judged at, as far apart as a
-    /// forecast is long where they reach that far.
+    /// Steps from trial origins to the end of a series, the latest first: of those that the base was judged at, evenly spaced
+    /// ones.
     fn backs(&self) -> Vec<usize> {
         let (Rolling { origins, stride }, horizon) = (self.rolling, self.spec.horizon());
-        let apart = horizon.div_ceil(stride.max(1)).max((origins - 1) / (ORIGINS - 1)).max(1);
-        let tail = self.tail_origins * horizon;
-        (0..origins).step_by(apart).take(ORIGINS).map(|fold| tail + horizon + fold * stride).collect()
+        let (count, tail) = (origins.min(ORIGINS), self.tail_origins * horizon);
+        let fold = |place: usize| place * (origins - 1) / (count - 1).max(1);
+        (0..count).map(|place| tail + horizon + fold(place) * stride).collect()
     }
 
     /// As many of these origins as can be afforded, and the series that are tried.
@@ -173,6 +169,9 @@ impl Task<'_> {
     /// Every part's forecasts at these distances from the end of the series; `None` where time ended before.
     fn trials(&self, blend: &Blend, backs: &[usize], tried: &[usize]) -> Result<Option<Vec<Trial>>, Stopped> {
         let for_intervals = sample(tried.to_vec());
+        // The tail, which the base was not chosen on, counts as much as all else.
+        let origins = backs.len() - self.tail_origins;
+        let times = if self.is_panel { (origins / self.tail_origins.max(1)).max(1) } else { 1 };
         let group = self.group(blend.clone());
         let jobs: Vec<(usize, usize, &[usize])> = backs
             .iter()
@@ -215,6 +214,7 @@ impl Task<'_> {
                     points,
                     scale: exam::scale(seen.values, season),
                     is_squared: spec.point() == Point::Mean,
+                    times: if fold < origins { 1 } else { times },
                 };
                 let is_kept = for_intervals.binary_search(&index).is_ok();
                 Some(Trial { series: index, window, quantiles: if is_kept { quantiles } else { Vec::new() } })

@@ -48,6 +48,8 @@ pub struct Window {
     pub scale: f64,
     /// Whether squared errors count, not absolute ones.
     pub is_squared: bool,
+    /// How many windows it counts as.
+    pub times: usize,
 }
 
 /// The weights of a group.
@@ -151,6 +153,15 @@ impl Window {
     }
 }
 
+impl Window {
+    /// The same as often as it counts.
+    fn weighed_errors(&self, grid: &[Vec<usize>]) -> Option<Vec<f64>> {
+        let mut errors = self.errors(grid)?;
+        errors.iter_mut().for_each(|error| *error *= self.times as f64);
+        Some(errors)
+    }
+}
+
 /// Errors of a group on the grid: sums and numbers of windows by fold.
 struct Group {
     folds: Vec<(Vec<f64>, usize)>,
@@ -166,7 +177,8 @@ impl Group {
         let of_chunk = |chunk: &[Vec<Window>]| {
             let mut sums = none();
             for window in chunk.iter().flatten() {
-                window.errors(grid).into_iter().for_each(|errors| add(&mut sums, window.fold, &errors, 1));
+                let Some(errors) = window.weighed_errors(grid) else { continue };
+                add(&mut sums, window.fold, &errors, window.times);
             }
             sums
         };
@@ -208,11 +220,11 @@ struct OfOne {
 }
 
 fn of_one(windows: &[Window], grid: &[Vec<usize>], without: &[Vec<f64>], all: &[f64]) -> OfOne {
-    let errors: Vec<(usize, Vec<f64>)> =
-        windows.iter().filter_map(|window| Some((window.fold, window.errors(grid)?))).collect();
+    let of_window = |window: &Window| Some((window.fold, window.times, window.weighed_errors(grid)?));
+    let errors: Vec<(usize, usize, Vec<f64>)> = windows.iter().filter_map(of_window).collect();
     let sum = |left_out: Option<usize>| {
         let mut sum = vec![0.0; grid.len()];
-        for (_, errors) in errors.iter().filter(|(fold, _)| Some(*fold) != left_out) {
+        for (_, _, errors) in errors.iter().filter(|(fold, ..)| Some(*fold) != left_out) {
             sum.iter_mut().zip(errors).for_each(|(to, error)| *to += error);
         }
         sum
@@ -222,7 +234,7 @@ fn of_one(windows: &[Window], grid: &[Vec<usize>], without: &[Vec<f64>], all: &[
         false => least(group),
     };
     let mut left_out = vec![0.0; POOLS.len()];
-    for (fold, of_fold) in &errors {
+    for (fold, _, of_fold) in &errors {
         let own = sum(Some(*fold));
         for (total, &pool) in left_out.iter_mut().zip(&POOLS) {
             *total += of_fold[choose(&own, &without[*fold], pool)];
@@ -230,8 +242,8 @@ fn of_one(windows: &[Window], grid: &[Vec<usize>], without: &[Vec<f64>], all: &[
     }
     let own = sum(None);
     OfOne {
-        windows: errors.len(),
-        first: errors.iter().map(|(_, errors)| errors[0]).sum(),
+        windows: errors.iter().map(|(_, times, _)| times).sum(),
+        first: errors.iter().map(|(.., errors)| errors[0]).sum(),
         errors: left_out,
         chosen: POOLS.iter().map(|&pool| choose(&own, all, pool)).collect(),
     }
@@ -249,6 +261,7 @@ mod tests {
             points: errors(fold).map(|error| vec![error, 9.0]).into(),
             scale: 2.0,
             is_squared: false,
+            times: 1,
         };
         (0..windows).map(window).collect()
     }
