@@ -78,7 +78,9 @@ impl Blend {
         }
         let seasons = classical::seasons(kind, season, frequency);
         let (point, quantiles, _) = predict::local(spec, kind, seen, &seasons)?;
-        Some(Part { point, quantiles })
+        // Smoothing with a growing variance may promise anything.
+        let reach = predict::reach(&seen.past.sums, spec.horizon());
+        Some(Part { point, quantiles: predict::within_reach(quantiles, spec.median(), reach) })
     }
 
     /// Forecasts of series of one frequency, in order, before bounds are applied. Where the base cannot forecast a series, its

@@ -91,7 +91,9 @@ pub fn blend(task: &Task, outcome: Outcome) -> Result<Outcome, Stopped> {
     let origins = backs.len();
     let all: Vec<usize> = backs.into_iter().chain(tail).collect();
     let Some(trials) = task.trials(&plain, &all, &series)? else {
-        return Ok(kept(outcome, "the budget ended before models of each series alone were weighed"));
+        let outcome = kept(outcome, "the budget ended before models of each series alone were weighed");
+        let report = FitReport { budget_exhausted: true, ..outcome.report };
+        return Ok(Outcome { report, ..outcome });
     };
     let before_tail = |trial: &&Trial| trial.window.fold < origins;
     let levels = task.spec.quantile_levels();

@@ -267,7 +267,8 @@ impl Forecaster {
     ) -> Vec<SeriesForecast> {
         let end = series.iter().map(|one| one.cutoff).max();
         // What is fitted where it forecasts knows no series beforehand.
-        let is_learnt = self.group(frequency).is_some_and(|group| group.ensemble().is_some());
+        let served = self.group(frequency).map(|group| &group.served);
+        let is_learnt = matches!(served, Some(Served::Ensemble(_) | Served::Blend(_)));
         let forecast = |one: Outlook<'_>| {
             let made = one.made.bounded(self.spec.bounds());
             let Made { point, quantiles, reach, status, model_id, weights } = made;
