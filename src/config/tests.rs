@@ -115,7 +115,8 @@ horizon = 3
         ("horizon must be a whole number, not a string", "9:11", ""),
         ("level 180 is not a percentage above 0 and below 100; write for example 80,95", "10:15", ""),
         (
-            "unknown model 'ridgee'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, ensemble",
+            "unknown model 'ridgee'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, \
+             mstl, ensemble",
             "11:8",
             "did you mean 'ridge'?",
         ),
