@@ -103,6 +103,7 @@ fn cost(leaves: usize, method: &str, is_crossed: bool, quantiles: &str) {
             point,
             status: Status::Ok,
             model_id: "bench".to_owned(),
+            weights: Vec::new(),
         }
     };
     let series = all.series.iter().map(base).collect();
@@ -165,6 +166,7 @@ fn coverage(moments: usize, factor: f64, is_skewed: bool) {
                 quantiles: Array2::from_shape_fn((1, LEVELS.len()), |(_, at)| forecast(LEVELS[at])),
                 status: Status::Ok,
                 model_id: "bench".to_owned(),
+                weights: Vec::new(),
             }
         });
         let base = Forecasts { quantile_levels: LEVELS.to_vec(), series: base.collect() };

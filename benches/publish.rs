@@ -87,6 +87,7 @@ fn forecasts(run: usize, series: usize) -> Forecasts {
             reach: f64::INFINITY,
             status: Status::Ok,
             model_id: "s4d".into(),
+            weights: Vec::new(),
         }
     };
     Forecasts { quantile_levels: LEVELS.to_vec(), series: (0..series).map(one).collect() }

@@ -19,9 +19,20 @@ fn two_frequencies() -> Panel {
 #[test]
 fn a_saved_forecaster_comes_back_to_the_last_bit() {
     let panel = two_frequencies();
-    for kind in
-        ["s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "auto", "ets", "mstl", "croston", "tsb"]
-    {
+    for kind in [
+        "s4d",
+        "s4",
+        "sashimi",
+        "ridge",
+        "seasonal_naive",
+        "naive",
+        "auto",
+        "ets",
+        "mstl",
+        "croston",
+        "tsb",
+        "ensemble",
+    ] {
         let forecaster = fit(&panel, &spec(kind, 7, 3)).forecaster;
         let bytes = forecaster.to_bytes();
         let loaded = Forecaster::from_bytes(&bytes).unwrap();
@@ -110,7 +121,7 @@ fn edited(from: &str, to: &str) -> LoadError {
 #[test]
 fn what_cannot_be_is_refused_by_name() {
     let cases = [
-        (r#"\"format\":1"#, r#"\"format\":3"#, "format 3"),
+        (r#"\"format\":1"#, r#"\"format\":4"#, "format 4"),
         (r#"\"kind\":\"s4d\""#, r#"\"kind\":\"s5d\""#, "s5d"),
         (r#"\"horizon\":2,\"levels\""#, r#"\"horizon\":20000,\"levels\""#, "20000"),
         (r#"\"seed\":1"#, r#"\"seed\":1,\"extra\":2"#, "extra"),

@@ -7,8 +7,19 @@ use s4cast::model::spec::{Bounds, ModelSpec, RawModelSpec};
 use s4cast::series::covariate::{Covariate, Row, Values};
 use s4cast::series::{Known, Panel, Status};
 
-const KINDS: [&str; 10] =
-    ["auto", "s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "ets", "mstl", "croston"];
+const KINDS: [&str; 11] = [
+    "auto",
+    "s4d",
+    "s4",
+    "sashimi",
+    "ridge",
+    "seasonal_naive",
+    "naive",
+    "ets",
+    "mstl",
+    "croston",
+    "ensemble",
+];
 
 /// Waves, one of them marked as looking wrong, one with holes, and one too short for any model.
 fn mixed() -> Panel {

@@ -252,7 +252,9 @@ fn bounds_hold_for_every_model_and_are_off_unless_asked_for() {
     all.push(vec![-4.4, -3.0]);
     let panel = panel(all);
     let bounds = Bounds { min: Some(-12.0), max: Some(15.0), is_integer: true };
-    for kind in ["auto", "s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "ets", "mstl"] {
+    let kinds =
+        ["auto", "s4d", "s4", "sashimi", "ridge", "seasonal_naive", "naive", "ets", "mstl", "ensemble"];
+    for kind in kinds {
         let free = fit(&panel, &spec(kind, 7, 1)).forecaster.predict(&panel);
         let raw = RawModelSpec { bounds, ..RawModelSpec::new(kind, 7) };
         let kept = fit(&panel, &ModelSpec::try_from(raw).unwrap()).forecaster.predict(&panel);
@@ -271,7 +273,7 @@ fn bounds_hold_for_every_model_and_are_off_unless_asked_for() {
 
 #[test]
 fn a_panel_too_short_for_any_model_gets_seasonal_naive() {
-    for kind in ["auto", "s4d", "s4", "sashimi", "ridge"] {
+    for kind in ["auto", "s4d", "s4", "sashimi", "ridge", "ensemble"] {
         let panel = panel(vec![vec![1.0, 2.0, 3.0]]);
         let fitted = fit(&panel, &spec(kind, 12, 1));
         assert_eq!(fitted.reports[0].model_id, "naive");

@@ -109,6 +109,7 @@ fn forecasts(series: usize) -> Forecasts {
         reach: f64::INFINITY,
         status: Status::Ok,
         model_id: "s4d".into(),
+        weights: vec![("s4d".into(), 0.75), ("ridge".into(), 0.25)],
     };
     Forecasts { quantile_levels: LEVELS.to_vec(), series: (0..series).map(one).collect() }
 }

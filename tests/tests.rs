@@ -9,6 +9,7 @@ mod closed_loop;
 mod components;
 mod daemon;
 mod deploy;
+mod ensemble;
 mod forecaster;
 mod golden;
 mod golden_dplr;

@@ -20,6 +20,7 @@ fn cases() -> Vec<(&'static str, usize, Panel)> {
         ("ridge", 7, panel(low(waves(24, 120)))),
         ("s4d", 2, panel(orbits(4, 90))),
         ("sashimi", 2, panel(low(orbits(4, 200)))),
+        ("ensemble", 7, panel(waves(24, 120))),
         ("ets", 7, panel(waves(5, 140))),
         ("mstl", 7, panel(waves(3, 140))),
         ("seasonal_naive", 7, panel(waves(5, 140))),

@@ -303,7 +303,7 @@ pub(super) struct ModelArgs {
     )]
     pub levels: Vec<String>,
     /// Forecaster: auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, croston, croston_sba, tsb, adida,
-    /// imapa, counts [default: auto]
+    /// imapa, counts, ensemble [default: auto]
     #[arg(long, env = "S4CAST_MODEL", value_name = "NAME")]
     pub model: Option<String>,
     /// Season length in steps (default: detected)

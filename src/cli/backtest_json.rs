@@ -8,6 +8,7 @@ use crate::evaluation::score::Scores;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::BacktestReport;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// What a backtest found.
 pub(super) fn document(report: &BacktestReport, by: &[By]) -> Value {
@@ -44,6 +45,7 @@ fn model(model: &ModelResult) -> Value {
     document["fit_seconds"] = json!(model.fit_seconds);
     document["predict_seconds"] = json!(model.predict_seconds);
     document["served"] = json!(model.served);
+    document["weights"] = json!(model.weights().into_iter().collect::<BTreeMap<String, f64>>());
     document["notes"] = json!(model.notes);
     document
 }

@@ -6,6 +6,7 @@ use crate::cli::summary::{self, Page, count, day};
 use crate::evaluation::backtest::ModelResult;
 use crate::evaluation::score::Scores;
 use crate::evaluation::spec::Refit;
+use crate::model::spec::ModelKind;
 use crate::pipeline::BacktestReport;
 
 /// Rows of a breakdown, and notes of a model, that are shown before the rest is only counted.
@@ -147,6 +148,9 @@ fn served(page: &mut Page, model: &ModelResult) {
     let others: Vec<String> = others.map(|(served, forecasts)| format!("{forecasts} by {served}")).collect();
     if !others.is_empty() {
         page.line("Served", format!("forecasts of {name}: {}", others.join(", ")));
+    }
+    if model.model == ModelKind::Ensemble {
+        page.line("Weights", format!("of {name}: {} on average", summary::weighed(&model.weights())));
     }
     for note in model.notes.iter().take(NOTES) {
         page.line("", format!("{name}, {note}"));

@@ -142,6 +142,7 @@ pub(super) fn fit(fit: &FitReport) -> Value {
         "steps": fit.steps,
         "steps_tried": fit.steps_tried,
         "gate": fit.gate,
+        "weights": fit.weights.iter().map(|(name, weight)| ((*name).into(), json!(weight))).collect::<Map<_, _>>(),
         "validation_error": fit.validation_error,
         "interval_scores": fit.interval_scores,
         "fallbacks": fit.fallbacks,

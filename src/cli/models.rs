@@ -3,7 +3,7 @@
 use crate::cli::args_models::{Chosen, Gc, ModelsCommand, Place, Promote, Show};
 use crate::cli::clock::{self, shown};
 use crate::cli::error::CliError;
-use crate::cli::summary::{Page, count};
+use crate::cli::summary::{self, Page, count};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, json};
 use crate::registry::{Event, Figures, Manifest, Promotion, Registry, TrialFigures, Version};
@@ -197,6 +197,12 @@ fn portrait(manifest: &Manifest, history: &[Event], standing: Standing) -> Strin
     }
     for fit in &manifest.fits {
         page.line("Scored", words(fit));
+        if fit.weights.len() > 1 {
+            let mut weights: Vec<(&String, f64)> =
+                fit.weights.iter().map(|(name, one)| (name, *one)).collect();
+            weights.sort_by(|a, b| b.1.total_cmp(&a.1));
+            page.line("", format!("forecasts are {} on average", summary::weighed(&weights)));
+        }
         fit.notes.iter().for_each(|note| page.line("", note));
     }
     for trial in &manifest.judgement.trials {

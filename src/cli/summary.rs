@@ -138,6 +138,9 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
             page.line("", verdict);
         }
     }
+    if report.model.kind() == ModelKind::Ensemble {
+        page.line("", format!("forecasts are {} on average", weighed(&fit.weights)));
+    }
     if fit.fallbacks > 0 {
         page.line("", format!("{} fell back to seasonal naive", count(fit.fallbacks, "series")));
     }
@@ -151,6 +154,12 @@ fn trained(page: &mut Page, fit: &FitReport, report: &JobReport) {
         Some(score) => scored(page, score),
         None => page.line("Scored", "not at all: the series are too short to hold a tail back"),
     }
+}
+
+/// Models and how much they count, in words: `55 % s4d, 30 % ets`.
+pub(super) fn weighed<S: Display>(weights: &[(S, f64)]) -> String {
+    let one = |(name, weight): &(S, f64)| format!("{:.0} % {name}", 100.0 * weight);
+    weights.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What the exam of the network decided, in words; nothing where no network was asked for.

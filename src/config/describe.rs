@@ -66,6 +66,7 @@ const KINDS: Shape = Shape::Choice(&[
     "adida",
     "imapa",
     "counts",
+    "ensemble",
 ]);
 const PRESETS: Shape = Shape::Choice(&["fast", "balanced", "best"]);
 const POINTS: Shape = Shape::Choice(&["median", "mean"]);

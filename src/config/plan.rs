@@ -52,7 +52,8 @@ impl Check<'_> {
         let retrain = self.retrain();
         let anomaly = self.anomaly(model.as_ref().map_or(&[], |model| model.levels()));
         let segment = self.text(Key::Segment);
-        let scenarios = self.scenarios(Key::JobScenarios, source.as_ref(), model.as_ref().map(|model| model.kind()));
+        let scenarios =
+            self.scenarios(Key::JobScenarios, source.as_ref(), model.as_ref().map(|model| model.kind()));
         let on_new_data = self.one(Key::OnNewData, flag).unwrap_or(false);
         self.demand(Key::Forecast, "");
         let train = self.timing(Key::Train, &parts.schedules);

@@ -48,7 +48,10 @@ mod tests {
         assert!(text.starts_with("# How to forecast.\n[model.day]\n# kind = \"auto\""), "{text}");
         assert!(text.contains("\nhorizon = 24                        # Steps to forecast\n"), "{text}");
         assert!(
-            text.contains("# Forecaster (auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, croston, croston_sba, tsb, adida, imapa, counts)\n"),
+            text.contains(
+                "# Forecaster (auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, croston, croston_sba, tsb, \
+                 adida, imapa, counts, ensemble)\n"
+            ),
             "{text}"
         );
         assert!(!text.contains("threads"), "that is a key of [daemon]");

@@ -119,7 +119,7 @@ horizon = 3
         ("level 180 is not a percentage above 0 and below 100; write for example 80,95", "10:15", ""),
         (
             "unknown model 'ridgee'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, \
-             croston, croston_sba, tsb, adida, imapa, counts",
+             croston, croston_sba, tsb, adida, imapa, counts, ensemble",
             "11:8",
             "did you mean 'ridge'?",
         ),

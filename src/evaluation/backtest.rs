@@ -54,6 +54,8 @@ pub struct ModelResult {
     pub predict_seconds: f64,
     /// How many forecasts each forecaster made that served in its name, by published name.
     pub served: BTreeMap<String, usize>,
+    /// Sum over forecasts of the weights of what they are averages of, by published name.
+    weights: BTreeMap<String, f64>,
     /// What went wrong and was dealt with, one line each.
     pub notes: Vec<String>,
     fitted: Option<Forecaster>,
@@ -97,6 +99,7 @@ impl<'a> Backtest<'a> {
                 fit_seconds: 0.0,
                 predict_seconds: 0.0,
                 served: BTreeMap::new(),
+                weights: BTreeMap::new(),
                 notes: Vec::new(),
                 fitted: None,
             }
@@ -230,6 +233,15 @@ impl<'a> Backtest<'a> {
 }
 
 impl ModelResult {
+    /// What its forecasts are averages of, with mean weights, the heaviest first.
+    pub fn weights(&self) -> Vec<(String, f64)> {
+        let forecasts = self.served.values().sum::<usize>().max(1) as f64;
+        let mean = |(name, sum): (&String, &f64)| (name.clone(), sum / forecasts);
+        let mut all: Vec<(String, f64)> = self.weights.iter().map(mean).collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1));
+        all
+    }
+
     /// Forecasts a cut panel, ascending by id, after a fit where it is time for one; `None` without a fitted model.
     fn forecast(
         &mut self,
@@ -279,6 +291,9 @@ impl ModelResult {
 
     fn add(&mut self, outcome: &Outcome, naive: &[f64]) {
         *self.served.entry(outcome.forecast.model_id.clone()).or_default() += 1;
+        for (name, weight) in &outcome.forecast.weights {
+            *self.weights.entry(name.clone()).or_default() += weight;
+        }
         let gap = outcome.gap;
         self.tally.add(&Case {
             unique_id: &outcome.forecast.unique_id,

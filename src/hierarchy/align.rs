@@ -83,6 +83,7 @@ fn sum_to_be(tree: &Hierarchy, node: usize, cutoff: i64, times: &[i64], levels: 
         quantiles: Array2::zeros((times.len(), levels)),
         status: Status::Ok,
         model_id: Method::BottomUp.name().to_owned(),
+        weights: Vec::new(),
     }
 }
 

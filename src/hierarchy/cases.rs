@@ -78,6 +78,7 @@ pub fn forecasts(tree: &Hierarchy, points: &Array2<f64>, width: f64) -> Forecast
             point,
             status: Status::Ok,
             model_id: "test".to_owned(),
+            weights: Vec::new(),
         }
     });
     Forecasts { quantile_levels: vec![0.1, 0.5, 0.9], series: series.collect() }

@@ -21,7 +21,7 @@ use crate::model::predict::{self, Made};
 use crate::model::smoothing;
 use crate::model::spec::ModelSpec;
 use crate::model::work::{Space, WorkSeries};
-use crate::series::{Covariate, Panel, Series};
+use crate::series::{Covariate, Panel, Series, Status};
 use std::sync::Arc;
 
 /// The parts of one series' point forecast (T each), in units of the target.
@@ -74,17 +74,27 @@ pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Pane
     let season = group.map_or(1, |group| group.season);
     let made = predict::forecasts(spec, group, &[series], &panel.marks, &panel.covariates).pop()?;
     // Where seasonal naive stands in, the group's model has no part in the forecast.
-    let group = group.filter(|group| group.model_id == made.model_id);
-    let bare = group.and_then(|group| Bare::of(group, series, &panel.covariates, spec.horizon()));
-    let base = bare.as_ref().and_then(|bare| bare.point(bare.names.len()));
-    let base = base.unwrap_or_else(|| made.point.clone());
+    let group = group.filter(|group| match group.served {
+        Served::Blend(_) => made.status != Status::Fallback,
+        _ => group.model_id == made.model_id,
+    });
+    let learnt = group.and_then(|group| Learnt::of(spec, group, series, panel, &made));
+    let bare =
+        learnt.as_ref().and_then(|learnt| Bare::of(learnt.group, series, &panel.covariates, spec.horizon()));
+    let (share, whole) = learnt.map_or((1.0, made.point.clone()), |learnt| (learnt.share, learnt.point));
     let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>();
-    let (mut covariates, mut plain) = (Vec::new(), base.clone());
+    // What networks and covariates made of the learnt part counts as much as that part.
+    let shared = |part: Vec<f64>| part.into_iter().map(|part| share * part).collect::<Vec<f64>>();
+    let others = difference(&made.point, &shared(whole.clone()));
+    let base = bare.as_ref().and_then(|bare| bare.point(bare.names.len())).unwrap_or_else(|| whole.clone());
+    let network = shared(difference(&whole, &base));
+    let (mut covariates, mut plain) = (Vec::new(), base);
     for (count, name) in bare.iter().flat_map(|bare| bare.names.iter().enumerate()).rev() {
         let Some(without) = bare.as_ref().and_then(|bare| bare.point(count)) else { break };
-        covariates.insert(0, (name.clone(), difference(&plain, &without)));
+        covariates.insert(0, (name.clone(), shared(difference(&plain, &without))));
         plain = without;
     }
+    let plain: Vec<f64> = shared(plain).iter().zip(&others).map(|(plain, others)| plain + others).collect();
     let split = Split::of(&past::filled(&series.values, season), &plain, season);
     let sight = Sight::of(group, &made, series, season);
     let point = made.clone().bounded(spec.bounds()).point;
@@ -93,12 +103,42 @@ pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Pane
         trend: split.trend,
         seasonal: split.seasonal,
         covariates,
-        network: difference(&made.point, &base),
+        network,
         remainder: split.remainder,
         bounds: difference(&point, &made.point),
         point,
         sight,
     })
+}
+
+/// The part of a forecast that maps and networks made.
+struct Learnt<'a> {
+    group: &'a Group,
+    /// How much it counts, above 0 and at most 1.
+    share: f64,
+    /// Its own point forecast (T).
+    point: Vec<f64>,
+}
+
+impl<'a> Learnt<'a> {
+    /// `None` where it has no part in the forecast `made`.
+    fn of(
+        spec: &ModelSpec,
+        group: &'a Group,
+        series: &Series,
+        panel: &Panel,
+        made: &Made,
+    ) -> Option<Learnt<'a>> {
+        let Served::Blend(blend) = &group.served else {
+            return Some(Learnt { group, share: 1.0, point: made.point.clone() });
+        };
+        // Parts that made nothing of the series left their weight to the others.
+        let share: f64 =
+            made.weights.iter().map(|(name, weight)| weight * f64::from(!blend.is_local(name))).sum();
+        let base = Some(&blend.base);
+        let own = predict::forecasts(spec, base, &[series], &panel.marks, &panel.covariates).pop()?;
+        (share > 0.0).then_some(Learnt { group: &blend.base, share, point: own.point })
+    }
 }
 
 /// An ensemble without its networks, and a series as it sees it.
@@ -161,6 +201,10 @@ impl Sight {
             Some(Served::Ensemble(ensemble)) => (ensemble.reach(), kinds(ensemble)),
             Some(Served::Local { kind }) => (classical::reach(*kind), vec![(made.model_id, 1)]),
             Some(Served::Counts(_)) => (counts::rates::reach(season), vec![(made.model_id, 1)]),
+            Some(Served::Blend(blend)) => {
+                let parts = made.weights.iter().map(|(name, _)| (*name, 1)).collect();
+                (blend.base.ensemble().map_or(1, Ensemble::reach).max(blend.reach()), parts)
+            }
             _ => (naive(), vec![(made.model_id, 1)]),
         };
         let ensemble = match group.map(|group| &group.served) {
@@ -179,20 +223,24 @@ impl Sight {
             missing: series.values[len - inputs..].iter().filter(|y| y.is_nan()).count(),
             season_length: season,
             space: ensemble.map(|ensemble| ensemble.space),
-            network_share: ensemble.map_or(0.0, |ensemble| share(ensemble)),
+            network_share: match group.map(|group| &group.served) {
+                Some(Served::Blend(_)) => networks_of(&made.weights),
+                _ => ensemble.map_or(0.0, |ensemble| share(ensemble)),
+            },
             members,
         }
     }
 }
 
+/// Weight of networks among some weights.
+fn networks_of(weights: &[(&str, f64)]) -> f64 {
+    let networks = weights.iter().filter(|(name, _)| ["s4d", "s4", "sashimi"].contains(name));
+    networks.map(|(_, weight)| weight).sum()
+}
+
 /// Members by kind: maps alone first, then smoothing, then networks.
 fn kinds(ensemble: &Ensemble) -> Vec<(&'static str, usize)> {
-    let kind = |member: &Member| match &member.network {
-        None => "ridge",
-        Some(network) if network.spec.levels.is_some() => "sashimi",
-        Some(network) => network.spec.ssm.as_str(),
-    };
-    let count = |of: &str| ensemble.members.iter().filter(|(member, _)| kind(member) == of).count();
+    let count = |of: &str| ensemble.members.iter().filter(|(member, _)| member.kind() == of).count();
     let smoothing = ("smoothing", usize::from(ensemble.smoothing > 0.0));
     let all = [("ridge", count("ridge")), smoothing];
     let networks = ["s4d", "s4", "sashimi"].map(|name| (name, count(name)));

@@ -15,6 +15,7 @@
 
 use ndarray::{Array2, Array3, ArrayView1, Axis, s};
 
+use crate::model::artifact::Weights;
 use crate::model::baseline::quantile;
 
 /// Scores that a correction is taken from, where there are that many.
@@ -143,6 +144,12 @@ impl Conformal {
             }
         }
         Some((Conformal { shifts, floor }, least))
+    }
+
+    /// The shifts as a tensor, its name after `prefix`.
+    pub fn weights(&self, prefix: &str) -> Weights {
+        let values = self.shifts.iter().map(|shift| *shift as f32).collect();
+        Weights { name: format!("{prefix}conformal"), shape: self.shifts.shape().to_vec(), values }
     }
 
     /// Corrects the quantiles of one step, ascending before and after. With `keeps_median` the middle stays where it is

@@ -94,6 +94,14 @@ impl Extent {
 pub struct Stopped;
 
 impl Conditions<'_> {
+    /// When that share of the time that is left will be over.
+    pub(super) fn share(&self, share: f64) -> Option<Instant> {
+        self.deadline.map(|deadline| {
+            let now = Instant::now();
+            now + deadline.saturating_duration_since(now).mul_f64(share)
+        })
+    }
+
     /// Whether time is over.
     pub(super) fn is_over(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)

@@ -4,6 +4,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::model::artifact::Weights;
+use crate::model::blend;
 use crate::model::conformal::{Conformal, Evidence, Sides};
 use crate::model::exam::Terms;
 use crate::model::member::Member;
@@ -148,6 +149,12 @@ impl Ensemble {
         self.members.iter().any(|(member, _)| member.network.is_some())
     }
 
+    /// Kinds of members with the sum of their weights, the heaviest first; a network counts with the map that it stands on.
+    pub fn shares(&self) -> Vec<(&'static str, f64)> {
+        let members = self.members.iter().map(|(member, weight)| (member.kind(), *weight));
+        blend::heaviest_first(members.chain([("smoothing", self.smoothing)]).collect())
+    }
+
     /// Lookbacks of the members, longest first, without repeats.
     pub fn lookbacks(&self) -> Vec<usize> {
         let mut all: Vec<usize> = self.members.iter().map(|(member, _)| member.geometry.lookback).collect();
@@ -172,10 +179,7 @@ impl Ensemble {
         for (index, (member, _)) in self.members.iter().enumerate() {
             all.extend(member.weights(&format!("{prefix}member{index}.")));
         }
-        if let Some(Conformal { shifts, .. }) = &self.conformal {
-            let values = shifts.iter().map(|shift| *shift as f32).collect();
-            all.push(Weights { name: format!("{prefix}conformal"), shape: shifts.shape().to_vec(), values });
-        }
+        all.extend(self.conformal.iter().map(|conformal| conformal.weights(prefix)));
     }
 
     /// Parameters of all members.

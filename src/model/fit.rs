@@ -9,6 +9,7 @@ use std::time::Instant;
 use ndarray::{Array2, Axis};
 
 use crate::engine::network::Network;
+use crate::model::blending::{self, Task};
 use crate::model::conformal::{self, Evidence, Sides};
 use crate::model::control::{Conditions, Extent, Stopped};
 use crate::model::ensemble::Ensemble;
@@ -39,6 +40,9 @@ const EXACT: f64 = 10.0;
 
 /// Share of the budget that may go into choosing the base; the rest is for the networks.
 const CHOICE_SHARE: f64 = 0.25;
+
+/// Share of the budget of an ensemble that goes into what `auto` would serve.
+const BASE_SHARE: f64 = 0.7;
 
 /// A trained group.
 pub struct Outcome {
@@ -72,6 +76,12 @@ pub fn fit(
         ModelKind::Counts => fit.counts(),
         ModelKind::Auto => fit.or_counts(fit.model()?),
         ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi | ModelKind::Ridge => fit.model(),
+        ModelKind::Ensemble => {
+            // Models of each series alone need time, too.
+            let hurried = Conditions { deadline: conditions.share(BASE_SHARE), ..*conditions };
+            let base = Fit::new(series, frequency, spec, &hurried);
+            fit.blended(base.or_counts(base.model()?)?)
+        }
     }
 }
 
@@ -140,7 +150,7 @@ impl<'a> Fit<'a> {
                 format!("too short to learn from: {length} steps at the median for horizon {horizon}");
             return Ok(self.baseline(true, reason));
         };
-        if spec.kind() == ModelKind::Auto && validation.is_empty() {
+        if spec.kind().is_gated() && validation.is_empty() {
             let reason = "too short to check a model against seasonal naive".to_owned();
             return Ok(self.baseline(true, reason));
         }
@@ -148,7 +158,7 @@ impl<'a> Fit<'a> {
         let mix = self.weigh(&choice, &early, &explored, &validation);
         let judged = early.mix(&explored, &mix);
         let error = validation::mean(&validation.relative(&judged, &early.work));
-        if spec.kind() == ModelKind::Auto && error > ERROR_MAX {
+        if spec.kind().is_gated() && error > ERROR_MAX {
             let reason = if error > EXACT {
                 "seasonal naive is nearly exact here".to_owned()
             } else {
@@ -161,7 +171,7 @@ impl<'a> Fit<'a> {
         let (judged, _) = judged.calibrated(&evidence);
         let loss = validation.relative_loss(&judged, &early.work, self.series);
         tracing::debug!(error, loss, "against seasonal naive");
-        if let Some(loss) = loss.filter(|loss| spec.kind() == ModelKind::Auto && *loss > 1.0) {
+        if let Some(loss) = loss.filter(|loss| spec.kind().is_gated() && *loss > 1.0) {
             let more = 100.0 * (loss - 1.0);
             let reason = format!("with intervals, a trained model lost {more:.1} % more than seasonal naive");
             return Ok(self.baseline(false, reason));
@@ -201,6 +211,7 @@ impl<'a> Fit<'a> {
             steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum(),
             warm,
             gate: if has_network { mix.share() } else { 0.0 },
+            weights: served.shares(),
             validation_error: Some(error).filter(|error| error.is_finite()),
             interval_scores,
             fallbacks: self.series.iter().filter(|series| series.values.len() < history_min).count(),
@@ -212,6 +223,21 @@ impl<'a> Fit<'a> {
         };
         let extent = self.extent(self.tail, self.held);
         Ok(Outcome { served: self.ensemble(served), unseen, extent, report })
+    }
+
+    /// What `auto` would serve, averaged with models of each series alone.
+    fn blended(&self, outcome: Outcome) -> Result<Outcome, Stopped> {
+        let task = Task {
+            series: self.series,
+            spec: self.spec,
+            conditions: self.conditions,
+            season: self.shape.season,
+            rolling: self.plan.rolling,
+            tail_origins: self.plan.tail_origins,
+            history: self.history(),
+            is_panel: self.plan.is_panel,
+        };
+        blending::blend(&task, outcome)
     }
 
     /// Forecasts of unseen values before the tail, which intervals are corrected by.
@@ -284,10 +310,7 @@ impl<'a> Fit<'a> {
         if let Some(choice) = known.filter(|choice| candidates.allow(choice)) {
             return Ok(choice);
         }
-        let until = self.conditions.deadline.map(|deadline| {
-            let now = Instant::now();
-            now + deadline.saturating_duration_since(now).mul_f64(CHOICE_SHARE)
-        });
+        let until = self.conditions.share(CHOICE_SHARE);
         let stop = self.conditions.stop;
         let is_over = || stop.load(Ordering::Relaxed) || until.is_some_and(|until| Instant::now() >= until);
         let choice = select::choose(&candidates, validation, &is_over);
@@ -524,6 +547,7 @@ impl<'a> Fit<'a> {
             steps_tried: 0,
             warm: 0,
             gate: 0.0,
+            weights: vec![(model_id, 1.0)],
             validation_error: None,
             interval_scores: 0,
             fallbacks: 0,

@@ -145,11 +145,7 @@ impl Forecaster {
 
     /// Whether a network is part of it.
     pub fn has_network(&self) -> bool {
-        let mut ensembles = self.groups.iter().filter_map(|group| match &group.served {
-            Served::Ensemble(ensemble) => Some(ensemble),
-            Served::SeasonalNaive { .. } | Served::Local { .. } | Served::Counts(_) => None,
-        });
-        ensembles.any(|ensemble| ensemble.has_network())
+        self.groups.iter().filter_map(Group::ensemble).any(|ensemble| ensemble.has_network())
     }
 
     /// The settings it was trained with.
@@ -191,6 +187,11 @@ impl Forecaster {
         self.in_order(all)
     }
 
+    /// Whether what it keeps of a panel is of use: not where it averages models that look at whole series.
+    pub fn remembers(&self) -> bool {
+        !self.groups.iter().any(|group| matches!(group.served, Served::Blend(_)))
+    }
+
     /// What this forecaster needs of a panel to forecast it, and to go on as new rows come; the last `steps` of every series
     /// are kept in any case.
     pub fn remember(&self, panel: &Panel, steps: usize) -> Memory {
@@ -203,7 +204,8 @@ impl Forecaster {
     /// does not depend on how long its series are. `None` if this forecaster looks at them in another way than the one that
     /// remembered, or if seasonal naive has to stand in for a long series, which looks further back.
     pub fn predict_remembered(&self, memory: &Memory, zone: &TimeZone) -> Option<Forecasts> {
-        if !memory.is_read_as(|frequency| self.reading(frequency)) {
+        // A blend fits models to the whole of a series.
+        if !self.remembers() || !memory.is_read_as(|frequency| self.reading(frequency)) {
             return None;
         }
         let mut groups: BTreeMap<String, (Frequency, Vec<&Remembered>)> = BTreeMap::new();
@@ -215,6 +217,7 @@ impl Forecaster {
         for (frequency, series) in groups.into_values() {
             let Reading { season, reach, .. } = self.reading(frequency);
             let seen = series.iter().map(|one| Seen {
+                unique_id: &one.unique_id,
                 past: one.kept.past(season, reach),
                 before: &one.kept.before,
                 values: &one.kept.tail,
@@ -281,9 +284,10 @@ impl Forecaster {
         let end = series.iter().map(|one| one.cutoff).max();
         // What is fitted where it forecasts knows no series beforehand.
         let served = group.map(|group| &group.served);
-        let is_learnt = matches!(served, Some(Served::Ensemble(_) | Served::Counts(_)));
+        let is_learnt = matches!(served, Some(Served::Ensemble(_) | Served::Counts(_) | Served::Blend(_)));
         let forecast = |one: Outlook<'_>| {
-            let Made { point, quantiles, reach, status, model_id } = one.made.bounded(self.spec.bounds());
+            let made = one.made.bounded(self.spec.bounds());
+            let Made { point, quantiles, reach, status, model_id, weights } = made;
             let times = frequency.after(one.cutoff, point.len(), zone);
             let is_stale = one.is_marked || times.last().copied() <= end;
             let is_new = is_learnt && self.known.is_new(one.unique_id);
@@ -301,6 +305,7 @@ impl Forecaster {
                     status => status,
                 },
                 model_id: model_id.to_owned(),
+                weights: weights.into_iter().map(|(name, weight)| (name.to_owned(), weight)).collect(),
             }
         };
         series.into_iter().map(forecast).collect()
@@ -316,10 +321,13 @@ impl Forecaster {
         let mut weights = Vec::new();
         for group in &self.groups {
             let prefix = format!("{}.", group.frequency);
+            group.ensemble().into_iter().for_each(|ensemble| ensemble.weights(&prefix, &mut weights));
             match &group.served {
-                Served::Ensemble(ensemble) => ensemble.weights(&prefix, &mut weights),
                 Served::Counts(head) => weights.push(stored::count_weights(head, &prefix)),
-                Served::Local { .. } | Served::SeasonalNaive { .. } => {}
+                Served::Blend(blend) => {
+                    weights.extend(blend.conformal.iter().map(|one| one.weights(&format!("{prefix}blend."))));
+                }
+                Served::Ensemble(_) | Served::Local { .. } | Served::SeasonalNaive { .. } => {}
             }
         }
         artifact::to_bytes(&weights, &stored::describe(&self.spec, &self.groups, &self.known))

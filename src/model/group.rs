@@ -1,5 +1,6 @@
 //! One group of series, all of one frequency, once it is trained.
 
+use crate::model::blend::Blend;
 use crate::model::counts::CountHead;
 use crate::model::ensemble::Ensemble;
 use crate::model::features::Encoding;
@@ -37,6 +38,8 @@ pub enum Served {
     },
     /// A count head over all series.
     Counts(Box<CountHead>),
+    /// One of the others and models of each series alone, averaged with weights of each series.
+    Blend(Box<Blend>),
     /// The value one season earlier; `is_fallback` where a model was asked for and could not be trained.
     SeasonalNaive {
         /// Whether it stands in for something else.
@@ -57,4 +60,27 @@ pub struct Group {
     pub served: Served,
     /// Its published name, one of [`MODEL_IDS`].
     pub model_id: &'static str,
+}
+
+impl Group {
+    /// Its learnt maps and networks, if it has any.
+    pub fn ensemble(&self) -> Option<&Ensemble> {
+        match &self.served {
+            Served::Ensemble(ensemble) => Some(ensemble),
+            Served::Blend(blend) => blend.base.ensemble(),
+            Served::Local { .. } | Served::Counts(_) | Served::SeasonalNaive { .. } => None,
+        }
+    }
+
+    /// The models that forecast a series and their weights, which add up to 1, the heaviest first; of a blend, those of a series
+    /// without its own.
+    pub fn weights(&self) -> Vec<(&'static str, f64)> {
+        match &self.served {
+            Served::Ensemble(ensemble) => ensemble.shares(),
+            Served::Blend(blend) => blend.mean_weights(std::iter::once("")),
+            Served::Local { .. } | Served::Counts(_) | Served::SeasonalNaive { .. } => {
+                vec![(self.model_id, 1.0)]
+            }
+        }
+    }
 }

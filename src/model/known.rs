@@ -33,7 +33,7 @@ impl Known {
 }
 
 /// The first eight bytes of the id's SHA-256.
-fn hash(unique_id: &str) -> u64 {
+pub(super) fn hash(unique_id: &str) -> u64 {
     let digest = Sha256::digest(unique_id.as_bytes());
     digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }

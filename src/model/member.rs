@@ -123,6 +123,15 @@ pub fn with_covariates(patch: usize, lookback: usize, horizon: usize, columns: u
 }
 
 impl Member {
+    /// What it is, in a word: a network, or a ridge map.
+    pub fn kind(&self) -> &'static str {
+        match &self.network {
+            None => "ridge",
+            Some(network) if network.spec.levels.is_some() => "sashimi",
+            Some(network) => network.spec.ssm.as_str(),
+        }
+    }
+
     /// Anchored forecasts (batch, T, Q), unsorted, and the network's cache for the backward pass.
     ///
     /// `rng` draws the dropout masks while training; without it nothing is dropped.

@@ -15,6 +15,7 @@
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
 //!                └─ classical, intermittent, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ counts: a zero-inflated negative binomial head over all series
+//!                └─ blending, pooling, blend: all of these against each other on every series, and their average
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
 
@@ -45,6 +46,8 @@ pub mod select;
 pub mod gate;
 pub mod conformal;
 pub mod counts;
+pub mod pooling;
+pub mod blend;
 pub mod group;
 pub mod predict;
 pub mod rate;
@@ -60,6 +63,7 @@ pub mod intervals;
 mod warm;
 pub mod learn;
 pub mod mix;
+pub mod blending;
 pub mod fit;
 pub mod forecaster;
 mod agree;

@@ -35,6 +35,8 @@ pub struct Made {
     pub status: Status,
     /// Published name of what made it.
     pub model_id: &'static str,
+    /// Models that it is an average of, with their weights, which add up to 1; the heaviest first.
+    pub weights: Vec<(&'static str, f64)>,
 }
 
 impl Made {
@@ -49,13 +51,15 @@ impl Made {
 }
 
 /// Point forecast (T), quantiles (T, Q) and status of a series that its model could forecast.
-type Own = (Vec<f64>, Array2<f64>, Status);
+pub(super) type Own = (Vec<f64>, Array2<f64>, Status);
 
 /// Inputs missing beyond this share make a forecast degraded.
 const MISSING_SHARE_MAX: f64 = 0.5;
 
 /// A series, or what is kept of one, as far as its forecast needs it.
 pub struct Seen<'a> {
+    /// Whose they are.
+    pub unique_id: &'a str,
     /// Its sums, and its end as far as [`Reading`] asks for it.
     pub past: Past<'a>,
     /// All of its values that are at hand.
@@ -94,6 +98,10 @@ impl Reading {
             Some(Served::Ensemble(ensemble)) => (ensemble.space, ensemble.reach()),
             Some(Served::Local { kind }) => (Space::Scaled, classical::reach(*kind)),
             Some(Served::Counts(_)) => (Space::Scaled, counts::rates::reach(season)),
+            Some(Served::Blend(blend)) => {
+                let base = Reading::of(spec, Some(&blend.base));
+                (base.space, base.reach.max(blend.reach()))
+            }
             Some(Served::SeasonalNaive { .. }) | None => {
                 (Space::Scaled, baseline::reach(season, spec.horizon()))
             }
@@ -106,13 +114,25 @@ impl Reading {
 ///
 /// Without a group, and where the group's model cannot forecast a series or `marks` say `Fallback` of it, seasonal naive
 /// stands in and the status says so.
-pub fn forecasts<'a>(
+pub fn forecasts(
+    spec: &ModelSpec,
+    group: Option<&Group>,
+    series: &[&Series],
+    marks: &BTreeMap<String, Status>,
+    covariates: &[Covariate],
+) -> Vec<Made> {
+    let seen = seen(spec, group, series, marks, covariates);
+    of_seen(spec, group, &seen).into_iter().map(|made| made.expect("every value is at hand")).collect()
+}
+
+/// What [`forecasts`] sees of the series.
+pub fn seen<'a>(
     spec: &ModelSpec,
     group: Option<&Group>,
     series: &[&'a Series],
     marks: &BTreeMap<String, Status>,
     covariates: &[Covariate],
-) -> Vec<Made> {
+) -> Vec<Seen<'a>> {
     let Reading { space, season, reach } = Reading::of(spec, group);
     let encode = |group: &Group| group.encoding.apply(covariates, series, spec.horizon(), season);
     let features = group.map_or_else(|| vec![Arc::default(); series.len()], encode);
@@ -120,14 +140,17 @@ pub fn forecasts<'a>(
         let past = Past::of(&series.values, space, season, reach);
         let features = Arc::new(features.after(series.values.len() - past.tail.len()));
         let is_suspect = marks.get(&series.unique_id) == Some(&Status::Fallback);
-        Seen { past, values: &series.values, before: &[], is_suspect, features }
+        let unique_id = series.unique_id.as_str();
+        Seen { unique_id, past, values: &series.values, before: &[], is_suspect, features }
     };
-    let seen: Vec<Seen<'a>> = series.par_iter().zip(features).map(see).collect();
-    of_seen(spec, group, &seen).into_iter().map(|made| made.expect("every value is at hand")).collect()
+    series.par_iter().zip(features).map(see).collect()
 }
 
 /// As [`forecasts`]; `None` where seasonal naive would have to stand in and needs values that are not at hand.
 pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Vec<Option<Made>> {
+    if let Some(Served::Blend(blend)) = group.map(|group| &group.served) {
+        return blend.forecasts(spec, seen);
+    }
     let is_asked_for = matches!(spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive);
     let naive_status = match group.map(|group| &group.served) {
         Some(Served::SeasonalNaive { is_fallback: false }) => Status::Ok,
@@ -136,11 +159,13 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
     };
     let own = group.and_then(|group| own(spec, group, seen)).unwrap_or_else(|| vec![None; seen.len()]);
     let season = group.map_or(1, |group| group.season);
+    let weights = group.map(Group::weights).unwrap_or_default();
     let one = |(seen, own): (&Seen<'_>, Option<Own>)| match (own.filter(|_| !seen.is_suspect), group) {
         (Some((point, quantiles, status)), Some(group)) => {
             let reach = reach(&seen.past.sums, spec.horizon());
             let quantiles = within_reach(quantiles, spec.median(), reach);
-            Some(Made { point, quantiles, reach, status, model_id: group.model_id })
+            let (model_id, weights) = (group.model_id, weights.clone());
+            Some(Made { point, quantiles, reach, status, model_id, weights })
         }
         _ => {
             let status = if seen.is_suspect { Status::Fallback } else { naive_status };
@@ -154,20 +179,21 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
 /// How far a quantile may lie from the median: as far as the series has ever ranged. Rare levels are corrected by the misses
 /// of all series, on logarithms often: a series that wavers more than the others would be sent to the sky by them. A history
 /// shorter than the horizon does not tell.
-fn reach(sums: &Sums, horizon: usize) -> f64 {
+pub(super) fn reach(sums: &Sums, horizon: usize) -> f64 {
     let is_known = sums.observed() >= horizon.max(2) && sums.range() > 0.0;
     if is_known { sums.range() } else { f64::INFINITY }
 }
 
 /// Quantiles (T, Q) within that reach.
-fn within_reach(mut quantiles: Array2<f64>, median: usize, reach: f64) -> Array2<f64> {
+pub(super) fn within_reach(mut quantiles: Array2<f64>, median: usize, reach: f64) -> Array2<f64> {
     for mut row in quantiles.outer_iter_mut() {
         within(reach, median, row.as_slice_mut().expect("standard layout"));
     }
     quantiles
 }
 
-fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: Status) -> Made {
+/// Seasonal naive.
+pub(super) fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: Status) -> Made {
     let (horizon, levels) = (spec.horizon(), spec.quantile_levels());
     let filled = past::fill(seen.before, seen.values, season, seen.past.sums.first.unwrap_or(0.0));
     let quantiles = baseline::seasonal_naive_filled(seen.values, &filled, season, horizon, levels);
@@ -179,6 +205,7 @@ fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: Status) -> Ma
         reach: f64::INFINITY,
         status,
         model_id,
+        weights: vec![(model_id, 1.0)],
     }
 }
 
@@ -188,27 +215,24 @@ fn own(spec: &ModelSpec, group: &Group, seen: &[Seen<'_>]) -> Option<Vec<Option<
         Served::Ensemble(ensemble) => Some(learnt(ensemble, seen, group.season)),
         Served::Local { kind } => {
             let seasons = classical::seasons(*kind, group.season, group.frequency);
-            Some(local(spec, *kind, seen, &seasons))
+            Some(seen.par_iter().map(|seen| local(spec, *kind, seen, &seasons)).collect())
         }
         Served::Counts(head) => Some(counted(spec, head, seen, group.season)),
-        Served::SeasonalNaive { .. } => None,
+        Served::Blend(_) | Served::SeasonalNaive { .. } => None,
     }
 }
 
-/// Forecasts of every series by a model of its own, in order.
-fn local(spec: &ModelSpec, kind: ModelKind, seen: &[Seen<'_>], seasons: &[usize]) -> Vec<Option<Own>> {
+/// The forecast of a series by a model of its own.
+pub(super) fn local(spec: &ModelSpec, kind: ModelKind, seen: &Seen<'_>, seasons: &[usize]) -> Option<Own> {
     let (horizon, levels) = (spec.horizon(), spec.quantile_levels());
-    let forecast = |seen: &Seen<'_>| {
-        let filled = seen.past.filled(seasons[0]);
-        let is_mean = kind.is_intermittent() && spec.point() == Point::Mean;
-        let rate = is_mean.then(|| intermittent::demand(kind, &filled).rate);
-        let quantiles = classical::forecast(kind, filled, seasons, horizon, levels)?;
-        let missing = 1.0 - seen.past.sums.observed() as f64 / seen.past.sums.steps as f64;
-        let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
-        let point = rate.map_or_else(|| quantiles.column(spec.median()).to_vec(), |rate| vec![rate; horizon]);
-        Some((point, quantiles, status))
-    };
-    seen.par_iter().map(forecast).collect()
+    let filled = seen.past.filled(seasons[0]);
+    let is_mean = kind.is_intermittent() && spec.point() == Point::Mean;
+    let rate = is_mean.then(|| intermittent::demand(kind, &filled).rate);
+    let quantiles = classical::forecast(kind, filled, seasons, horizon, levels)?;
+    let missing = 1.0 - seen.past.sums.observed() as f64 / seen.past.sums.steps as f64;
+    let status = if missing > MISSING_SHARE_MAX { Status::Degraded } else { Status::Ok };
+    let point = rate.map_or_else(|| quantiles.column(spec.median()).to_vec(), |rate| vec![rate; horizon]);
+    Some((point, quantiles, status))
 }
 
 /// Forecasts of every series by the count head, in order.

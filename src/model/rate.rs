@@ -166,6 +166,11 @@ pub fn matched(
 /// Whether a group can forecast at that rate.
 fn possible(group: &Group, horizon: usize, rate: Rate) -> Result<(), String> {
     let (step, rows) = (group.frequency, rate.rows(horizon));
+    if rate != Rate::Same && matches!(group.served, Served::Counts(_)) {
+        return Err(format!(
+            "are no steps of {step}, and counts of one step say nothing of another: train a model on them"
+        ));
+    }
     if let Rate::Coarser(each) = rate {
         if each > COARSER_MAX {
             return Err(format!(

@@ -63,6 +63,8 @@ pub struct FitReport {
     pub interval_scores: usize,
     /// Share of the networks in the forecast, 0 where the gate let none through.
     pub gate: f64,
+    /// What serves, with its mean weight over series; the weights add up to 1, the heaviest first.
+    pub weights: Vec<(&'static str, f64)>,
     /// Series that fell back to seasonal naive.
     pub fallbacks: usize,
     /// What went wrong on the way and was dealt with, one line each.

@@ -143,7 +143,9 @@ impl Sampled<'_> {
         }
         let space = match &self.group.served {
             Served::Ensemble(ensemble) => ensemble.space,
-            Served::Local { .. } | Served::SeasonalNaive { .. } => Space::Scaled,
+            Served::Local { .. } | Served::Counts(_) | Served::Blend(_) | Served::SeasonalNaive { .. } => {
+                Space::Scaled
+            }
         };
         let tail = &series.values[series.values.len().saturating_sub((STEPS + 1) * rows + 1)..];
         let seen: Vec<f64> = tail.iter().map(|&y| space.apply(y, 1.0)).collect();
@@ -168,7 +170,7 @@ impl Sampled<'_> {
         }
         let is_degraded = phases.iter().any(|made| made.status == Status::Degraded);
         let status = if is_degraded { Status::Degraded } else { Status::Ok };
-        Some(Made { point, quantiles, reach, status, model_id: phases[0].model_id })
+        Some(Made { point, quantiles, reach, status, ..phases[0].clone() })
     }
 }
 

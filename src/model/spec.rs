@@ -37,11 +37,13 @@ pub enum ModelKind {
     Imapa,
     /// A zero-inflated negative binomial head over all series.
     Counts,
+    /// What [`ModelKind::Auto`] serves and models of each series alone, averaged with weights of each series.
+    Ensemble,
 }
 
 impl ModelKind {
     /// All kinds, for help texts and suggestions.
-    pub const ALL: [ModelKind; 15] = [
+    pub const ALL: [ModelKind; 16] = [
         ModelKind::Auto,
         ModelKind::S4d,
         ModelKind::S4,
@@ -57,6 +59,7 @@ impl ModelKind {
         ModelKind::Adida,
         ModelKind::Imapa,
         ModelKind::Counts,
+        ModelKind::Ensemble,
     ];
 
     /// Name on the command line, in config files and in the `model_id` column.
@@ -77,6 +80,7 @@ impl ModelKind {
             ModelKind::Adida => "adida",
             ModelKind::Imapa => "imapa",
             ModelKind::Counts => "counts",
+            ModelKind::Ensemble => "ensemble",
         }
     }
 
@@ -93,6 +97,11 @@ impl ModelKind {
     /// Whether a network was asked for by name, which no gate keeps out.
     pub fn is_network(self) -> bool {
         matches!(self, ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi)
+    }
+
+    /// Whether it chooses by itself what serves: gates keep out what did not prove better.
+    pub fn is_gated(self) -> bool {
+        matches!(self, ModelKind::Auto | ModelKind::Ensemble)
     }
 
     /// Whether it is a model of each series alone.
@@ -270,7 +279,7 @@ pub enum SpecError {
     /// No such model.
     #[error(
         "unknown model '{0}'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, \
-         croston, croston_sba, tsb, adida, imapa, counts"
+         croston, croston_sba, tsb, adida, imapa, counts, ensemble"
     )]
     Kind(String),
     /// The horizon is zero or beyond reason.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::likelihood::Likelihood;
 use crate::engine::network::{Levels, Network, NetworkParams, NetworkSpec, Readout};
 use crate::model::artifact::{LoadError, Tensors, Weights};
+use crate::model::blend::{Blend, LOCALS};
 use crate::model::conformal::Conformal;
 use crate::model::counts::{CountHead, rates};
 use crate::model::ensemble::Ensemble;
@@ -23,8 +24,11 @@ use crate::model::windows::Geometry;
 use crate::model::work::Space;
 use crate::series::Frequency;
 
-/// Version of the format that is written.
-const FORMAT: u64 = 2;
+/// Version of the format that is written; blends came with it.
+const FORMAT: u64 = 3;
+
+/// What is written where an older program can read it, too.
+const FORMAT_PLAIN: u64 = 2;
 
 /// The oldest one that is read.
 const FORMAT_OLDEST: u64 = 1;
@@ -122,6 +126,23 @@ enum StoredServed {
     SeasonalNaive {
         is_fallback: bool,
     },
+    Blend(StoredBlend),
+}
+
+/// What is no tensor of a blend.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredBlend {
+    /// Published name of the base.
+    base_id: String,
+    base: Box<StoredServed>,
+    /// Names of the parts after the base.
+    locals: Vec<String>,
+    shared: Vec<f64>,
+    /// Hashes of ids, ascending, with the weights of their series.
+    own: Vec<(u64, Vec<f64>)>,
+    is_corrected: bool,
+    width_floor: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,8 +173,9 @@ fn is_zero(count: &usize) -> bool {
 /// The description of a forecaster.
 pub(super) fn describe(spec: &ModelSpec, groups: &[Group], known: &Known) -> String {
     let bounds = spec.bounds();
+    let is_blend = groups.iter().any(|group| matches!(group.served, Served::Blend(_)));
     let description = Description {
-        format: FORMAT,
+        format: if is_blend { FORMAT } else { FORMAT_PLAIN },
         kind: spec.kind().as_str().into(),
         horizon: spec.horizon(),
         levels: spec.levels().to_vec(),
@@ -213,9 +235,9 @@ impl Description {
     }
 }
 
-impl StoredGroup {
-    fn of(group: &Group) -> StoredGroup {
-        let served = match &group.served {
+impl StoredServed {
+    fn of(served: &Served) -> StoredServed {
+        match served {
             Served::SeasonalNaive { is_fallback } => {
                 StoredServed::SeasonalNaive { is_fallback: *is_fallback }
             }
@@ -238,24 +260,33 @@ impl StoredGroup {
                     members,
                 }
             }
-        };
+            Served::Blend(blend) => StoredServed::Blend(StoredBlend {
+                base_id: blend.base.model_id.into(),
+                base: Box::new(StoredServed::of(&blend.base.served)),
+                locals: blend.locals.iter().map(|kind| kind.as_str().into()).collect(),
+                shared: blend.shared.clone(),
+                own: blend.own.iter().map(|(hash, weights)| (*hash, weights.clone())).collect(),
+                is_corrected: blend.conformal.is_some(),
+                width_floor: blend.conformal.as_ref().map_or(0.0, |conformal| conformal.floor),
+            }),
+        }
+    }
+}
+
+impl StoredGroup {
+    fn of(group: &Group) -> StoredGroup {
         StoredGroup {
             frequency: group.frequency.to_string(),
             season_length: group.season,
             covariates: group.encoding.clone(),
             model_id: group.model_id.into(),
-            served,
+            served: StoredServed::of(&group.served),
         }
     }
 
     fn read(&self, spec: &ModelSpec, tensors: &mut Tensors) -> Result<Group, LoadError> {
         let parsed = self.frequency.parse::<Frequency>().ok();
         let frequency = parsed.filter(|parsed| parsed.to_string() == self.frequency);
-        let wrong = |what, found: &str, wanted: &str| LoadError::Value {
-            what,
-            found: format!("'{found}'"),
-            wanted: wanted.into(),
-        };
         let frequency =
             frequency.ok_or_else(|| wrong("frequency", &self.frequency, "as s4cast writes it"))?;
         let season = self.season_length;
@@ -263,33 +294,40 @@ impl StoredGroup {
         let columns = self.covariates.width();
         let is_usable = columns <= COLUMNS_MAX && self.covariates.is_valid();
         check("number of covariates", columns, format!("at most {COLUMNS_MAX}, with scales"), is_usable)?;
-        let model_id = MODEL_IDS.into_iter().find(|id| *id == self.model_id);
-        let model_id =
-            model_id.ok_or_else(|| wrong("model id", &self.model_id, &format!("one of {MODEL_IDS:?}")))?;
-        let served = match &self.served {
+        let mut group = Group {
+            frequency,
+            season,
+            encoding: self.covariates.clone(),
+            served: Served::SeasonalNaive { is_fallback: true },
+            model_id: model_id(&self.model_id)?,
+        };
+        group.served = self.served.read(&group, spec, tensors)?;
+        Ok(group)
+    }
+}
+
+impl StoredServed {
+    /// What it stands for, in a group of which all else is known.
+    fn read(&self, group: &Group, spec: &ModelSpec, tensors: &mut Tensors) -> Result<Served, LoadError> {
+        let prefix = format!("{}.", group.frequency);
+        match self {
             StoredServed::SeasonalNaive { is_fallback } => {
-                Served::SeasonalNaive { is_fallback: *is_fallback }
+                Ok(Served::SeasonalNaive { is_fallback: *is_fallback })
             }
             StoredServed::Local { kind } => {
                 let known = ModelKind::from_name(kind).filter(|kind| kind.is_local());
-                Served::Local {
-                    kind: known.ok_or_else(|| wrong("local model", kind, "one of a single series"))?,
-                }
+                let known = known.ok_or_else(|| wrong("local model", kind, "one of a single series"))?;
+                Ok(Served::Local { kind: known })
             }
             StoredServed::Counts { columns, levels } => {
-                let wanted = (self.covariates.width(), spec.quantile_levels().len());
-                Served::Counts(Box::new(read_counts(*columns, levels, wanted, &self.frequency, tensors)?))
+                let wanted = (group.encoding.width(), spec.quantile_levels().len());
+                let head = read_counts(*columns, levels, wanted, &group.frequency.to_string(), tensors)?;
+                Ok(Served::Counts(Box::new(head)))
             }
             StoredServed::Ensemble { space, width, smoothing, is_corrected, width_floor, members } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
-                check(
-                    "width floor",
-                    width_floor,
-                    "at least 0",
-                    width_floor.is_finite() && *width_floor >= 0.0,
-                )?;
-                let prefix = format!("{}.", self.frequency);
-                let columns = self.covariates.width();
+                check_floor(*width_floor)?;
+                let columns = group.encoding.width();
                 for Weighted { member, .. } in members {
                     check(
                         "covariates of a member",
@@ -302,18 +340,18 @@ impl StoredGroup {
                 let levels = spec.quantile_levels().to_vec();
                 let conformal =
                     is_corrected.then(|| read_conformal(&prefix, *width_floor, spec, tensors)).transpose()?;
-                Served::Ensemble(Box::new(Ensemble {
+                Ok(Served::Ensemble(Box::new(Ensemble {
                     space: *space,
                     members,
                     levels,
                     width: *width,
                     conformal,
                     smoothing: *smoothing,
-                    terms: Terms { horizon: spec.horizon(), season, point: spec.point() },
-                }))
+                    terms: Terms { horizon: spec.horizon(), season: group.season, point: spec.point() },
+                })))
             }
-        };
-        Ok(Group { frequency, season, encoding: self.covariates.clone(), served, model_id })
+            StoredServed::Blend(blend) => Ok(Served::Blend(Box::new(blend.read(group, spec, tensors)?))),
+        }
     }
 }
 
@@ -343,6 +381,66 @@ fn read_counts(
     let values = tensors.take(&format!("{frequency}.counts"), &shape)?;
     let weights = Array2::from_shape_vec((shape[0], shape[1]), values).expect("the shape was checked");
     Ok(CountHead { weights: weights.mapv(f64::from), levels: levels.to_vec(), columns })
+}
+
+impl StoredBlend {
+    fn read(&self, group: &Group, spec: &ModelSpec, tensors: &mut Tensors) -> Result<Blend, LoadError> {
+        let is_base =
+            matches!(*self.base, StoredServed::Ensemble { .. } | StoredServed::SeasonalNaive { .. });
+        check("base of a blend", "another", "an ensemble or seasonal naive", is_base)?;
+        let base = Group {
+            served: self.base.read(group, spec, tensors)?,
+            model_id: model_id(&self.base_id)?,
+            ..group.clone()
+        };
+        let local = |name: &String| {
+            let known = ModelKind::from_name(name).filter(|kind| LOCALS.contains(kind));
+            known.ok_or_else(|| wrong("part of a blend", name, "ets, mstl or seasonal_naive"))
+        };
+        let locals: Vec<ModelKind> = self.locals.iter().map(local).collect::<Result<_, _>>()?;
+        let is_distinct = (1..locals.len()).all(|place| !locals[..place].contains(&locals[place]));
+        check("parts of a blend", format!("{:?}", self.locals), "each once", is_distinct)?;
+        let count = 1 + locals.len();
+        for weights in self.own.iter().map(|(_, weights)| weights).chain([&self.shared]) {
+            let is_mean = weights.len() == count
+                && weights.iter().all(|weight| (0.0..=1.0).contains(weight))
+                && (weights.iter().sum::<f64>() - 1.0).abs() < 1e-6;
+            check(
+                "weights of a blend",
+                format!("{weights:?}"),
+                format!("{count} that add up to 1"),
+                is_mean,
+            )?;
+        }
+        let is_ascending = self.own.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        check("order of own weights", "another", "ascending", is_ascending)?;
+        check_floor(self.width_floor)?;
+        let prefix = format!("{}.blend.", group.frequency);
+        let conformal = self
+            .is_corrected
+            .then(|| read_conformal(&prefix, self.width_floor, spec, tensors))
+            .transpose()?;
+        Ok(Blend {
+            base,
+            locals,
+            shared: self.shared.clone(),
+            own: self.own.iter().cloned().collect(),
+            conformal,
+        })
+    }
+}
+
+fn wrong(what: &'static str, found: &str, wanted: &str) -> LoadError {
+    LoadError::Value { what, found: format!("'{found}'"), wanted: wanted.into() }
+}
+
+fn model_id(name: &str) -> Result<&'static str, LoadError> {
+    let known = MODEL_IDS.into_iter().find(|id| *id == name);
+    known.ok_or_else(|| wrong("model id", name, &format!("one of {MODEL_IDS:?}")))
+}
+
+fn check_floor(floor: f64) -> Result<(), LoadError> {
+    check("width floor", floor, "at least 0", floor.is_finite() && floor >= 0.0)
 }
 
 fn read_members(

@@ -3,7 +3,7 @@
 use crate::engine::network::{Network, NetworkSpec};
 use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
-use crate::model::group::{Group, Served};
+use crate::model::group::Group;
 use crate::model::member::Member;
 use crate::model::train::Recipe;
 use crate::model::work::Space;
@@ -45,8 +45,7 @@ pub fn networks<'a>(
 
 /// Members of the champion if it forecasts in the same terms; `None` if it does not.
 fn members<'a>(group: &'a Group, common: &Common) -> Option<Vec<&'a Member>> {
-    let Served::Ensemble(ensemble) = &group.served else { return None };
-    let Ensemble { space, members, terms, levels, .. } = &**ensemble;
+    let Ensemble { space, members, terms, levels, .. } = group.ensemble()?;
     let is_alike = *space == common.space && *terms == common.terms && levels == common.levels;
     is_alike.then(|| members.iter().map(|(member, _)| member).collect())
 }
@@ -67,6 +66,7 @@ mod tests {
     use super::*;
     use crate::engine::s4d::{Discretization, Init};
     use crate::engine::{network::Readout, ssm::SsmKind};
+    use crate::model::group::Served;
     use crate::model::spec::Point;
     use crate::model::windows::{Anchor, Geometry};
     use crate::series::Frequency;

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A settled file that changes, a new series, rows that do not follow, a row that cannot be used: then everything is read,
-//! and a new page begun. A source with covariates has no page: what is known in advance stands in any file. A page is taken only if the whole source, read at once, gives the same fingerprint as the page and
+//! and a new page begun. A source with covariates has no page: what is known in advance stands in any file. Nor has a model that averages others: some of
+//! them look at whole series. A page is taken only if the whole source, read at once, gives the same fingerprint as the page and
 //! the open files; from there on rows are only added that follow what is there.
 
 use crate::ingest::{self, Chain, FileStamp, Ingested, Layout, Roles, SourceSpec};
@@ -212,7 +213,8 @@ impl Page {
     ) -> Option<Page> {
         let (settled, open) = stamps.split_at(stamps.len().checked_sub(OPEN).filter(|settled| *settled > 0)?);
         let frequency = whole.panel.series.first()?.frequency;
-        let is_plain = spec.flat.is_none()
+        let is_plain = forecaster.remembers()
+            && spec.flat.is_none()
             && spec.covariates.is_empty()
             && spec.almanac.is_empty()
             && spec.sums.levels.is_none()

@@ -216,9 +216,8 @@ fn fitted(
 
     watch(Progress { stage: "forecasting", done: 0, total: 0 });
     source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
-    let predict = |panel: &Panel| {
-        coherent::coherent(fitted.forecaster.predict(panel), panel, &job.source.sums, model)
-    };
+    let predict =
+        |panel: &Panel| coherent::coherent(fitted.forecaster.predict(panel), panel, &job.source.sums, model);
     let (forecasts, scenarios) = what_if(job, &ahead.panel, horizon, predict)?;
     source.warn(scenarios.notes.clone());
     clock.lap("forecast");
@@ -286,8 +285,8 @@ fn what_if(
     job: &Job,
     panel: &Panel,
     rows: usize,
-    predict: impl Fn(&Panel) -> Result<Forecasts, JobError>,
-) -> Result<(Forecasts, scenario::Made), JobError> {
+    predict: impl Fn(&Panel) -> Result<Forecasts, IngestError>,
+) -> Result<(Forecasts, scenario::Made), IngestError> {
     let plain = predict(panel)?;
     let known = (&job.source.covariates, &job.source.sums);
     let scenarios = scenario::forecast(&job.scenarios, (panel, &plain), known, rows, predict)?;

@@ -142,6 +142,9 @@ impl BacktestFile {
             numbers(&mut outcomes.iter().flat_map(|one| repeat_n(one.scale.absolute, scored(one)))),
             text(&|one| one.forecast.model_id.clone()),
             text(&|one| one.forecast.status.as_str().into()),
+            Arc::new(StringArray::from_iter(
+                outcomes.iter().flat_map(|one| repeat_n(one.forecast.weights_text(), scored(one))),
+            )),
         ]);
         RecordBatch::try_new(self.schema.clone(), columns)
     }
@@ -153,7 +156,8 @@ fn scored(outcome: &Outcome) -> usize {
 }
 
 fn schema(ids: &[(usize, String)], quantiles: &[String]) -> SchemaRef {
-    let field = |name: &str, kind: &DataType| Field::new(name, kind.clone(), name == "y");
+    let is_optional = |name: &str| ["y", "weights"].contains(&name);
+    let field = |name: &str, kind: &DataType| Field::new(name, kind.clone(), is_optional(name));
     let (text, number, integer) = (&DataType::Utf8, &DataType::Float64, &DataType::Int32);
     let mut fields = vec![field("model", text), field("unique_id", text)];
     fields.extend(ids.iter().map(|(_, name)| field(name, text)));
@@ -162,7 +166,8 @@ fn schema(ids: &[(usize, String)], quantiles: &[String]) -> SchemaRef {
     fields.extend(["y", "yhat"].map(|name| field(name, number)));
     fields.extend(quantiles.iter().map(|name| field(name, number)));
     fields.extend(
-        [("scale", number), ("model_id", text), ("status", text)].map(|(name, kind)| field(name, kind)),
+        [("scale", number), ("model_id", text), ("status", text), ("weights", text)]
+            .map(|(name, kind)| field(name, kind)),
     );
     Arc::new(Schema::new(fields))
 }

@@ -70,7 +70,8 @@ impl<R: Read> Rows<BufReader<R>> {
         let mut reader = ::csv::Reader::from_reader(BufReader::new(file));
         let header = reader.headers().map_err(|error| error.to_string())?;
         let is_v1 = header.iter().any(|name| name == "yhat");
-        let field = |name: &str| Field::new(name, table::kind_of(name, is_v1), name == "scenario");
+        let field =
+            |name: &str| Field::new(name, table::kind_of(name, is_v1), table::OPTIONAL.contains(&name));
         let schema = Arc::new(Schema::new(header.iter().map(field).collect::<Vec<_>>()));
         Ok(Rows { reader, schema })
     }

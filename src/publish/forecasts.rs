@@ -61,6 +61,7 @@ mod tests {
             reach: f64::INFINITY,
             status: Status::Ok,
             model_id: "s4d".into(),
+            weights: vec![("s4d".into(), 0.75), ("ridge".into(), 0.25)],
         }
     }
 
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(
             names.join(" "),
             "unique_id site meter ds horizon yhat yhat_lower yhat_upper p02_5 p10 p50 p90 p97_5 cutoff issued_at \
-             created_at run_id model_id model_version status scenario"
+             created_at run_id model_id model_version status scenario weights"
         );
         let footer = reader.metadata().clone();
         let metadata = footer.file_metadata().key_value_metadata().expect("metadata");

@@ -20,7 +20,7 @@ const CORE: [&str; 14] = [
 ];
 
 /// Columns that name the run and the model, and the partition columns that live in paths.
-const PROVENANCE: [&str; 5] = ["run_id", "model_id", "model_version", "job", "issued_date"];
+const PROVENANCE: [&str; 6] = ["run_id", "model_id", "model_version", "weights", "job", "issued_date"];
 
 /// Words that an id column may well be called and that SQL does not read as a name.
 const SQL_WORDS: [&str; 22] = [

@@ -42,6 +42,7 @@ enum Content {
     ModelVersion,
     Status,
     Scenario,
+    Weights,
 }
 
 /// The columns of one file.
@@ -195,6 +196,11 @@ impl<'a> Table<'a> {
                 let names = all.iter().flat_map(|one| repeat_n(one.scenario, one.series.times.len()));
                 Arc::new(StringArray::from_iter(names))
             }
+            Content::Weights => {
+                let texts =
+                    all.iter().flat_map(|one| repeat_n(one.series.weights_text(), one.series.times.len()));
+                Arc::new(StringArray::from_iter(texts))
+            }
         }
     }
 }
@@ -207,6 +213,9 @@ fn kind(content: Content) -> DataType {
         _ => DataType::Utf8,
     }
 }
+
+/// Columns of schema v1 that may be empty.
+pub(super) const OPTIONAL: [&str; 2] = ["scenario", "weights"];
 
 /// Type of the column of that name, in a file of schema v1 or of Nixtla's columns.
 pub(super) fn kind_of(name: &str, is_v1: bool) -> DataType {
@@ -221,7 +230,7 @@ pub(super) fn kind_of(name: &str, is_v1: bool) -> DataType {
 }
 
 fn is_optional(content: Content) -> bool {
-    matches!(content, Content::Scenario)
+    matches!(content, Content::Scenario | Content::Weights)
 }
 
 /// Columns in order, and the names of those that must not decrease from one to the next.
@@ -253,6 +262,7 @@ fn v1(levels: &[f64], id_columns: &[String], provenance: &Provenance) -> Result<
         ("model_version", Content::ModelVersion),
         ("status", Content::Status),
         ("scenario", Content::Scenario),
+        ("weights", Content::Weights),
     ]));
     Ok((columns, quantiles))
 }

@@ -112,6 +112,9 @@ pub struct Figures {
     pub steps_tried: usize,
     /// Share of the networks in the forecast.
     pub gate: f64,
+    /// What serves, with its mean weight over series; not in the manifests of earlier programs.
+    #[serde(default)]
+    pub weights: BTreeMap<String, f64>,
     /// Series that fell back to seasonal naive.
     pub fallbacks: usize,
     /// What went wrong on the way and was dealt with.
@@ -158,6 +161,7 @@ impl From<&FitReport> for Figures {
             steps: report.steps,
             steps_tried: report.steps_tried,
             gate: report.gate,
+            weights: report.weights.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect(),
             fallbacks: report.fallbacks,
             notes: report.notes.clone(),
             budget_exhausted: report.budget_exhausted,

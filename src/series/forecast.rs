@@ -51,6 +51,17 @@ pub struct SeriesForecast {
     pub status: Status,
     /// Which model made it (`s4d`, `ridge`, `seasonal_naive`, …).
     pub model_id: String,
+    /// Models that it is an average of with their weights, which add up to 1; the heaviest first. Empty where nobody says.
+    pub weights: Vec<(String, f64)>,
+}
+
+impl SeriesForecast {
+    /// The weights as published: `s4d:0.55,ets:0.3`; `None` where nobody says.
+    pub fn weights_text(&self) -> Option<String> {
+        let one = |(name, weight): &(String, f64)| format!("{name}:{}", (weight * 1e4).round() / 1e4);
+        let all: Vec<String> = self.weights.iter().map(one).collect();
+        (!all.is_empty()).then(|| all.join(","))
+    }
 }
 
 /// What would be forecast if covariates were other than planned.

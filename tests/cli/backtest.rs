@@ -113,6 +113,24 @@ fn so_is_a_backtest_of_networks() {
     assert_eq!(equals_production(&place, &dataset("air_passengers.csv"), "-H 6 --windows 2", "auto"), 12);
 }
 
+#[test]
+fn so_is_a_backtest_of_an_ensemble_and_its_weights_stand_beside_its_scores() {
+    let place = Place::new();
+    let passengers = dataset("air_passengers.csv");
+    assert_eq!(equals_production(&place, &passengers, "-H 6 --windows 2", "ensemble"), 12);
+    let run =
+        place.run(&format!("backtest {passengers} -H 6 --windows 2 --models ensemble,ets --json")).expect(0);
+    let models = &run.json()["models"];
+    for model in ["ensemble", "ets", "seasonal_naive"] {
+        let weights = models[model]["weights"].as_object().unwrap();
+        let sum: f64 = weights.values().filter_map(Value::as_f64).sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{model}: {weights:?}");
+    }
+    assert_eq!(models["ets"]["weights"]["ets"], 1.0);
+    let page = place.run(&format!("backtest {passengers} -H 6 --windows 2 --models ensemble")).expect(0);
+    assert!(page.stdout.contains("Weights   of ensemble: "), "{}", page.stdout);
+}
+
 /// Hourly values of two sites; what comes after hour `from` is `value`, but for the last one, which stays where the
 /// data ends.
 fn sites(from: u32, value: &str) -> String {
@@ -197,7 +215,7 @@ fn json_is_one_document_with_stable_keys() {
     assert_eq!(
         keys(&document["models"]["ridge"]),
         "bias coverage crps fit_seconds fits mae mase mse msis notes points predict_seconds rmsse scaled_crps series \
-         served skill smape wape width windows wql"
+         served skill smape wape weights width windows wql"
     );
     assert_eq!((&document["windows"], &document["series"]), (&4.into(), &2.into()));
     assert_eq!((&document["refit"], &document["models"]["ridge"]["fits"]), (&"never".into(), &1.into()));

@@ -36,7 +36,7 @@ fn air_passengers_without_configuration_is_schema_v1() {
     assert_eq!(
         names.join(" "),
         "unique_id ds horizon yhat yhat_lower yhat_upper p02_5 p10 p20 p30 p40 p50 p60 p70 p80 p90 p97_5 \
-         cutoff issued_at created_at run_id model_id model_version status scenario"
+         cutoff issued_at created_at run_id model_id model_version status scenario weights"
     );
     assert_eq!(batch.num_rows(), 12);
     assert_eq!(batch["horizon"].as_primitive::<Int32Type>().values().to_vec(), (1..=12).collect::<Vec<_>>());
@@ -75,7 +75,7 @@ fn json_is_one_document_with_stable_keys() {
     assert_eq!(
         keys(&document["fits"][0]),
         "budget_exhausted fallbacks freq gate holdout interval_scores log_space lookbacks model_id notes parameters \
-         season_length series steps steps_tried validation_error"
+         season_length series steps steps_tried validation_error weights"
     );
     assert_eq!(
         keys(&document["model"]),
@@ -194,4 +194,62 @@ fn every_command_of_the_demo_works() {
         let run = place.run(&format!("{command} --model seasonal_naive --json")).expect(0);
         assert_eq!(run.json()["statuses"].as_object().unwrap().keys().collect::<Vec<_>>(), ["ok"]);
     }
+}
+
+/// Twenty-four levels under noise and random walks, one row a day.
+fn levels_and_walks() -> String {
+    let start = jiff::civil::date(2024, 1, 1);
+    let noise = |series: u32, day: u32| {
+        let x = (f64::from(series * 7919 + day * 31 + 5) * 12.9898).sin() * 43_758.547;
+        x - x.floor() - 0.5
+    };
+    let mut text = String::from("unique_id,ds,y\n");
+    for series in 0..24_u32 {
+        let mut level = 60.0 + f64::from(series);
+        for day in 0..90_u32 {
+            let date = start.saturating_add(jiff::Span::new().days(i64::from(day)));
+            let y = if series.is_multiple_of(2) {
+                level + 12.0 * noise(series, day)
+            } else {
+                level += 4.0 * noise(series, day);
+                level
+            };
+            text.push_str(&format!("s{series},{date},{y:.3}\n"));
+        }
+    }
+    text
+}
+
+#[test]
+fn every_row_of_an_ensemble_names_its_models_and_their_weights() {
+    let place = Place::new();
+    place.put("in.csv", levels_and_walks());
+    let run =
+        place.run("forecast in.csv -H 5 -o out.parquet --model ensemble --preset fast --json").expect(0);
+    let fit = &run.json()["fits"][0];
+    assert_eq!(fit["model_id"], "ensemble", "{fit}");
+    let mean: f64 = fit["weights"].as_object().unwrap().values().filter_map(|one| one.as_f64()).sum();
+    assert!((mean - 1.0).abs() < 1e-9, "{fit}");
+    let batch = read(&place.path("out.parquet"));
+    let (ids, weights) = (batch["model_id"].as_string::<i32>(), batch["weights"].as_string::<i32>());
+    assert_eq!(batch.num_rows(), 24 * 5);
+    let mut names = std::collections::BTreeSet::new();
+    for row in 0..batch.num_rows() {
+        let parts: Vec<(&str, f64)> = weights
+            .value(row)
+            .split(',')
+            .map(|part| part.split_once(':').unwrap())
+            .map(|(name, weight)| (name, weight.parse().unwrap()))
+            .collect();
+        assert!((parts.iter().map(|(_, weight)| weight).sum::<f64>() - 1.0).abs() < 1e-3, "{parts:?}");
+        assert!(ids.value(row) == "ensemble" || parts.len() == 1, "{} {parts:?}", ids.value(row));
+        names.extend(parts.iter().map(|(name, _)| (*name).to_owned()));
+    }
+    assert!(names.contains("ets") && names.contains("ridge"), "{names:?}");
+    // Any other model says what it is, too.
+    place.run("forecast in.csv -H 5 -o out.parquet --model ets -q").expect(0);
+    let batch = read(&place.path("out.parquet"));
+    assert_eq!(batch["weights"].as_string::<i32>().value(0), "ets:1");
+    let summary = place.run("forecast in.csv -H 5 -o out.parquet --model ensemble --preset fast").expect(0);
+    assert!(summary.stdout.contains(" % ets"), "{}", summary.stdout);
 }

@@ -84,8 +84,7 @@ fn all_problems_of_the_arguments_are_told_at_once() {
             "'naive' is not KEY=VALUE (write for example pipeline=etth1 model=ridge horizon=96)",
             "seed is given twice; remove one of them",
             "model: unknown model 'rigde'; choose one of auto, s4d, s4, sashimi, ridge, seasonal_naive, naive, ets, mstl, \
-             croston, croston_sba, tsb, adida, imapa, counts (did you \
-             mean 'ridge'?)",
+             croston, croston_sba, tsb, adida, imapa, counts, ensemble (did you mean 'ridge'?)",
             "unknown key 'stide' (did you mean 'stride'?)",
             "horizon: 'x' is not a whole number",
             "seed: '-1' is not a whole number",
