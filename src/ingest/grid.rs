@@ -165,6 +165,7 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         times,
         values,
         covariates: Vec::new(),
+        observations: None,
     });
     Placed { code: draft.code, quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
 }

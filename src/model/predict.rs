@@ -62,6 +62,8 @@ pub struct Seen<'a> {
     pub before: &'a [f64],
     /// Whether the data says that it looks wrong.
     pub is_suspect: bool,
+    /// The series itself, where its raw observations are at hand.
+    pub observed: Option<&'a Series>,
     /// Encoded covariates, aligned with the tail of the past.
     pub features: Arc<Features>,
 }
@@ -117,7 +119,7 @@ pub fn forecasts<'a>(
         let past = Past::of(&series.values, space, season, reach);
         let features = Arc::new(features.after(series.values.len() - past.tail.len()));
         let is_suspect = marks.get(&series.unique_id) == Some(&Status::Fallback);
-        Seen { past, values: &series.values, before: &[], is_suspect, features }
+        Seen { past, values: &series.values, before: &[], observed: Some(series), is_suspect, features }
     };
     let seen: Vec<Seen<'a>> = series.par_iter().zip(features).map(see).collect();
     of_seen(spec, group, &seen).into_iter().map(|made| made.expect("every value is at hand")).collect()
@@ -207,8 +209,10 @@ fn local(spec: &ModelSpec, kind: ModelKind, seen: &[Seen<'_>], seasons: &[usize]
 /// Forecasts of every series that the ensemble can forecast: long enough, positive if it works on logarithms, and with a
 /// finite result.
 fn learnt(ensemble: &Ensemble, seen: &[Seen<'_>], season: usize) -> Vec<Option<Own>> {
-    let work: Vec<Option<WorkSeries>> =
-        seen.par_iter().map(|seen| in_work_space(ensemble, &seen.past, &seen.features, season)).collect();
+    let work: Vec<Option<WorkSeries>> = seen
+        .par_iter()
+        .map(|seen| in_work_space(ensemble, &seen.past, seen.observed, &seen.features, season))
+        .collect();
     let able: Vec<&WorkSeries> = work.iter().flatten().collect();
     let origins: Vec<usize> = able.iter().map(|work| work.steps()).collect();
     if able.is_empty() {
@@ -232,12 +236,17 @@ fn learnt(ensemble: &Ensemble, seen: &[Seen<'_>], season: usize) -> Vec<Option<O
 pub fn in_work_space(
     ensemble: &Ensemble,
     past: &Past<'_>,
+    observed: Option<&Series>,
     features: &Arc<Features>,
     season: usize,
 ) -> Option<WorkSeries> {
     let can =
         past.sums.steps >= ensemble.history_min() && (ensemble.space != Space::Log || past.sums.is_positive);
-    can.then(|| WorkSeries::of(past, past.tail, ensemble.space, season).with(features.clone()))
+    let work = || WorkSeries::of(past, past.tail, ensemble.space, season).with(features.clone());
+    can.then(|| match observed.filter(|_| ensemble.events.is_some()) {
+        Some(series) => work().observed(series, series.values.len() - past.tail.len(), ensemble.space),
+        None => work(),
+    })
 }
 
 #[cfg(test)]

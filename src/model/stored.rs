@@ -7,10 +7,12 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::irregular::IrregularNetwork;
 use crate::engine::network::{Levels, Network, NetworkParams, NetworkSpec, Readout};
 use crate::model::artifact::{LoadError, Tensors};
 use crate::model::conformal::Conformal;
 use crate::model::ensemble::Ensemble;
+use crate::model::events::EventMember;
 use crate::model::exam::Terms;
 use crate::model::features::{Encoding, NETWORK_MAX, TERMS};
 use crate::model::group::{Group, MODEL_IDS, Served};
@@ -108,6 +110,9 @@ enum StoredServed {
         #[serde(default)]
         width_floor: f64,
         members: Vec<Weighted>,
+        /// The network on raw observations; files without it have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        events: Option<StoredEvents>,
     },
     Local {
         kind: String,
@@ -115,6 +120,14 @@ enum StoredServed {
     SeasonalNaive {
         is_fallback: bool,
     },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEvents {
+    weight: f64,
+    context: usize,
+    network: NetworkSpec,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -226,6 +239,11 @@ impl StoredGroup {
                     is_corrected: ensemble.conformal.is_some(),
                     width_floor: ensemble.conformal.as_ref().map_or(0.0, |conformal| conformal.floor),
                     members,
+                    events: ensemble.events.as_ref().map(|(member, weight)| StoredEvents {
+                        weight: *weight,
+                        context: member.context,
+                        network: member.network.spec.clone(),
+                    }),
                 }
             }
         };
@@ -264,7 +282,15 @@ impl StoredGroup {
                 let known = ModelKind::from_name(kind).filter(|kind| kind.is_local());
                 Served::Local { kind: known.ok_or_else(|| wrong("local model", kind, "ets or mstl"))? }
             }
-            StoredServed::Ensemble { space, width, smoothing, is_corrected, width_floor, members } => {
+            StoredServed::Ensemble {
+                space,
+                width,
+                smoothing,
+                is_corrected,
+                width_floor,
+                members,
+                events,
+            } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
                 check(
                     "width floor",
@@ -282,13 +308,16 @@ impl StoredGroup {
                         member.columns == columns,
                     )?;
                 }
-                let members = read_members(members, &prefix, *smoothing, spec, tensors)?;
+                let events = events.as_ref().map(|events| events.read(&prefix, spec, tensors)).transpose()?;
+                let others = smoothing + events.as_ref().map_or(0.0, |(_, weight)| *weight);
+                let members = read_members(members, &prefix, others, spec, tensors)?;
                 let levels = spec.quantile_levels().to_vec();
                 let conformal =
                     is_corrected.then(|| read_conformal(&prefix, *width_floor, spec, tensors)).transpose()?;
                 Served::Ensemble(Box::new(Ensemble {
                     space: *space,
                     members,
+                    events,
                     levels,
                     width: *width,
                     conformal,
@@ -304,16 +333,16 @@ impl StoredGroup {
 fn read_members(
     members: &[Weighted],
     prefix: &str,
-    smoothing: f64,
+    others: f64,
     spec: &ModelSpec,
     tensors: &mut Tensors,
 ) -> Result<Vec<(Member, f64)>, LoadError> {
     let count = members.len();
-    let least = usize::from(smoothing < 1.0);
+    let least = usize::from(others < 1.0);
     let is_usable = (least..=MEMBERS_MAX).contains(&count);
     check("number of members", count, format!("in {least}..={MEMBERS_MAX}"), is_usable)?;
-    check("weight of smoothing", smoothing, "in 0..=1", (0.0..=1.0).contains(&smoothing))?;
-    let sum = smoothing + members.iter().map(|member| member.weight).sum::<f64>();
+    check("weight of smoothing and observations", others, "in 0..=1", (0.0..=1.0).contains(&others))?;
+    let sum = others + members.iter().map(|member| member.weight).sum::<f64>();
     let is_mean = members.iter().all(|member| member.weight > 0.0) && (sum - 1.0).abs() < 1e-6;
     check("sum of member weights", sum, "1, of positive ones", is_mean)?;
     let read = |(index, Weighted { weight, member }): (usize, &Weighted)| {
@@ -323,6 +352,41 @@ fn read_members(
         Ok((member.read(&format!("{prefix}member{index}."), levels, tensors)?, *weight))
     };
     members.iter().enumerate().map(read).collect()
+}
+
+impl StoredEvents {
+    /// The member, its tensors taken by the names that [`EventMember::weights`] gives them.
+    fn read(
+        &self,
+        prefix: &str,
+        spec: &ModelSpec,
+        tensors: &mut Tensors,
+    ) -> Result<(EventMember, f64), LoadError> {
+        let (horizon, levels) = (spec.horizon(), spec.quantile_levels().len());
+        let context = self.context;
+        check(
+            "observations that are read",
+            context,
+            format!("in 1..={LOOKBACK_MAX}"),
+            (1..=LOOKBACK_MAX).contains(&context),
+        )?;
+        let network = &self.network;
+        let wanted = EventMember::shape(context, horizon, levels);
+        let is_known = *network == NetworkSpec { dt: network.dt, ..wanted.clone() };
+        check("network on observations", format!("{network:?}"), format!("{wanted:?}"), is_known)?;
+        let activations = network.tokens * network.hidden * network.layers;
+        let most = format!("at most {ACTIVATIONS_MAX}");
+        check("activations per window", activations, most, activations <= ACTIVATIONS_MAX)?;
+        let parameters = network.parameters();
+        check("number of parameters", parameters, "what the file holds", tensors.could_hold(parameters))?;
+        let mut params = NetworkParams::zeros(network);
+        for tensor in params.tensors() {
+            let values = tensors.take(&format!("{prefix}events.{}", tensor.name), &tensor.shape)?;
+            tensor.values.copy_from_slice(&values);
+        }
+        let network = IrregularNetwork::new(network.clone(), params);
+        Ok((EventMember { context, horizon, network }, self.weight))
+    }
 }
 
 fn read_conformal(
