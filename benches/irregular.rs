@@ -2,7 +2,7 @@
 //! regular grid and against random samples that are resampled to it.
 //!
 //! ```text
-//! cargo bench --bench irregular -- [seeds] [series]
+//! cargo bench --bench irregular -- [seeds] [series] [part of the name of a case]
 //! ```
 
 use jiff::tz::TimeZone;
@@ -79,10 +79,16 @@ fn panel(series: Vec<Series>) -> Panel {
 fn errors(kind: &str, all: &[Series], sines: &[Sine], seed: u64) -> (f64, f64, String) {
     let raw = RawModelSpec { seed, ..RawModelSpec::new(kind, HORIZON) };
     let spec = ModelSpec::try_from(raw).expect("the settings are sound");
-    let cut = |end: usize| panel(all.iter().map(|series| {
-        let last = series.values[..end].iter().rposition(|y| !y.is_nan()).expect("observed") + 1;
-        series.cut(0, last)
-    }).collect());
+    let cut = |end: usize| {
+        panel(
+            all.iter()
+                .map(|series| {
+                    let last = series.values[..end].iter().rposition(|y| !y.is_nan()).expect("observed") + 1;
+                    series.cut(0, last)
+                })
+                .collect(),
+        )
+    };
     let fitted = Forecaster::fit(&cut(TRAIN), &spec, &Control::watched(&|_| {})).expect("fits");
     let mut noise = ChaCha8Rng::seed_from_u64(seed ^ 0xabcd);
     let (mut absolute, mut square, mut count) = (0.0, 0.0, 0.0);
@@ -98,19 +104,25 @@ fn errors(kind: &str, all: &[Series], sines: &[Sine], seed: u64) -> (f64, f64, S
         }
     }
     let report = &fitted.reports[0];
-    let note = format!("{} gate {:.2} steps {} season {}", report.model_id, report.gate, report.steps, report.season_length);
+    let note = format!(
+        "{} gate {:.2} steps {} season {}",
+        report.model_id, report.gate, report.steps, report.season_length
+    );
     (absolute / count, (square / count).sqrt(), note)
 }
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    let words: Vec<&String> = args.iter().filter(|arg| arg.parse::<usize>().is_err()).collect();
     let (seeds, count) = (numbers.first().copied().unwrap_or(3), numbers.get(1).copied().unwrap_or(8));
     for seed in 0..seeds as u64 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let draw = |_| Sine { period: rng.random_range(8.0..24.0), phase: rng.random_range(0.0..6.3) };
         let sines: Vec<Sine> = (0..count).map(draw).collect();
         let regular: Vec<f64> = (0..TRAIN + TEST).map(|step| step as f64 + 0.5).collect();
-        let on_grid: Vec<Observations> = sines.iter().map(|sine| observed(sine, &regular, &mut rng)).collect();
+        let on_grid: Vec<Observations> =
+            sines.iter().map(|sine| observed(sine, &regular, &mut rng)).collect();
         let at_random: Vec<Observations> = sines
             .iter()
             .map(|sine| {
@@ -140,11 +152,14 @@ fn main() {
             ("random times resampled, s4d", "s4d", interpolated),
             ("random times, means of steps, ridge", "ridge", native(&at_random)),
         ];
-        for (name, kind, all) in cases {
+        let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+        for (name, kind, all) in cases.into_iter().filter(|(name, ..)| wanted(name)) {
             let begin = std::time::Instant::now();
             let (mae, rmse, note) = errors(kind, &all, &sines, seed);
             let seconds = begin.elapsed().as_secs_f64();
-            println!("seed {seed}  {name:40} MAE {mae:.4}  RMSE to the sine {rmse:.4}  {seconds:.0} s  {note}");
+            println!(
+                "seed {seed}  {name:40} MAE {mae:.4}  RMSE to the sine {rmse:.4}  {seconds:.0} s  {note}"
+            );
         }
     }
 }

@@ -39,8 +39,7 @@ fn scan_gradients() {
             };
             let (_, cache) = scan::forward(&params, gaps.view(), writes, u.view());
             let mut grad = S4dParams::zeros(3, 4);
-            let mut du =
-                scan::backward(&params, gaps.view(), writes, &cache, u.view(), w.view(), &mut grad);
+            let mut du = scan::backward(&params, gaps.view(), writes, &cache, u.view(), w.view(), &mut grad);
             let label = format!("scan {init:?}, {writes} of {LEN} write");
             check(&label, &params, &mut grad, |p| p.tensors(""), |p| run(p, &u));
             check("scan input", &u, &mut du, |x| vec![tensor("", "u", Kind::Vector, x)], |u| run(&params, u));
@@ -56,8 +55,7 @@ fn one_observation_at_a_time_is_the_scan() {
     let recurrence = IrregularRecurrence::new(&params);
     let mut state = Array3::zeros((BATCH, 3, 4));
     for k in 0..LEN {
-        let step =
-            recurrence.step(&mut state, gaps.column(k), u.slice(s![.., k, ..]), k < LEN - QUERIES);
+        let step = recurrence.step(&mut state, gaps.column(k), u.slice(s![.., k, ..]), k < LEN - QUERIES);
         let error = (&step - &y.slice(s![.., k, ..])).mapv(f64::abs).fold(0.0_f64, |a, &b| a.max(b));
         assert!(error < 1e-12, "position {k} is off by {error:e}");
     }
@@ -81,7 +79,10 @@ fn a_held_value_counts_by_its_time_and_not_by_its_observations() {
     let y = |gaps: &[f64]| {
         let len = gaps.len();
         let gaps = Array2::from_shape_vec((1, len), gaps.to_vec()).unwrap();
-        scan::forward(&params, gaps.view(), len, Array3::ones((1, len, 3)).view()).0.slice(s![0, len - 1, ..]).to_owned()
+        scan::forward(&params, gaps.view(), len, Array3::ones((1, len, 3)).view())
+            .0
+            .slice(s![0, len - 1, ..])
+            .to_owned()
     };
     let (once, often) = (y(&[3.0]), y(&[0.0, 0.25, 1.5, 0.0, 1.25]));
     assert!((&once - &often).mapv(f64::abs).sum() < 1e-12);
@@ -122,7 +123,9 @@ fn network_gradients() {
     for dropout in [0.0, 0.2] {
         let (network, gaps) = (network(dropout), gaps());
         let (tokens, w) = (random((BATCH, LEN, 3), 1), random((BATCH * QUERIES, 2), 2));
-        let run = |network: &IrregularNetwork<f64>| network.forward(tokens.clone(), gaps.view(), Some(&mut generator(4)));
+        let run = |network: &IrregularNetwork<f64>| {
+            network.forward(tokens.clone(), gaps.view(), Some(&mut generator(4)))
+        };
         let (_, cache) = run(&network);
         let mut grad = NetworkParams::zeros(&network.spec);
         network.backward(gaps.view(), &cache, w.view(), &mut grad);
@@ -130,7 +133,12 @@ fn network_gradients() {
             dot(&run(&IrregularNetwork::new(network.spec.clone(), params.clone())).0, &w)
         };
         check("network at any times", &network.params, &mut grad, trained, loss);
-        assert!(grad.tensors().iter().filter(|t| t.kind == Kind::Frozen).all(|t| t.values.iter().all(|v| *v == 0.0)));
+        assert!(
+            grad.tensors()
+                .iter()
+                .filter(|t| t.kind == Kind::Frozen)
+                .all(|t| t.values.iter().all(|v| *v == 0.0))
+        );
     }
 }
 
@@ -166,7 +174,8 @@ fn single_precision_is_close_to_double() {
     };
     let (u, gaps) = (random((BATCH, LEN, 3), 6), gaps());
     let (y, _) = scan::forward(&params, gaps.view(), LEN, u.view());
-    let (narrow, _) = scan::forward(&single, gaps.mapv(|g| g as f32).view(), LEN, u.mapv(|u| u as f32).view());
+    let (narrow, _) =
+        scan::forward(&single, gaps.mapv(|g| g as f32).view(), LEN, u.mapv(|u| u as f32).view());
     let size = y.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
     let error = y.iter().zip(&narrow).fold(0.0_f64, |worst, (a, b)| worst.max((a - f64::from(*b)).abs()));
     assert!(error < 1e-5 * size, "{error:e} of {size:e}");

@@ -18,6 +18,8 @@ mod gradients;
 mod gradients_dplr;
 mod gradients_sashimi;
 mod ingest;
+mod irregular;
+mod irregular_engine;
 mod layering;
 mod memory;
 mod properties;

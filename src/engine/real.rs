@@ -83,7 +83,7 @@ const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// π/2 in three parts, the first two exact in few bits (Cephes, sinf).
-const HALF_PI_PARTS: [f32; 3] = [1.570_312_5, 4.837_512_969_970_703e-4, 7.549_789_948_768_648e-8];
+const HALF_PI_PARTS: [f32; 3] = [1.570_312_5, 4.837_513e-4, 7.549_79e-8];
 
 /// (sin r − r) / r³ and (cos r − 1 + r²/2) / r⁴ on |r| ≤ π/4 as polynomials in r², highest power first (Cephes, sinf).
 const SIN_TAIL: [f32; 3] = [-1.951_529_6e-4, 8.332_161e-3, -1.666_665_5e-1];

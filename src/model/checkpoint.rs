@@ -147,7 +147,7 @@ pub(super) fn key(panel: &Panel, spec: &ModelSpec, champion: Option<&Unseen>) ->
         hash.update(format!("{:?} {} {}", series.unique_id, series.frequency, series.values.len()));
         let bits: Vec<u8> = series.values.iter().flat_map(|value| value.to_bits().to_le_bytes()).collect();
         hash.update(bits);
-        for observations in &series.observations {
+        if let Some(observations) = &series.observations {
             hash.update(format!(" {} observations", observations.times().len()));
             observations.times().iter().for_each(|time| hash.update(time.to_le_bytes()));
             observations.values().iter().for_each(|value| hash.update(value.to_bits().to_le_bytes()));

@@ -25,7 +25,6 @@ use crate::model::report::{FitReport, Progress};
 use crate::model::season;
 use crate::model::select::{self, Candidates, Choice, RidgeChoice};
 use crate::model::spec::{ModelKind, ModelSpec, Parts, tails};
-use crate::model::train::Recipe;
 use crate::model::validation::{self, Validation};
 use crate::model::warm::{self, Common};
 use crate::model::work::Space;
@@ -39,18 +38,6 @@ const EXACT: f64 = 10.0;
 
 /// Share of the budget that may go into choosing the base; the rest is for the networks.
 const CHOICE_SHARE: f64 = 0.25;
-
-/// How the network on observations is trained.
-const EVENTS: Recipe = Recipe {
-    steps: 1500,
-    batch: 64,
-    learning_rate: 6e-3,
-    ssm_learning_rate: 3e-3,
-    skip_learning_rate: 0.0,
-    weight_decay: 1e-2,
-    evaluate_every: 100,
-    patience: 5,
-};
 
 /// A trained group.
 pub struct Outcome {
@@ -365,7 +352,8 @@ impl<'a> Fit<'a> {
             return Ok(None);
         }
         let weights = learn::loss_weights(&stage.work);
-        self.teacher(choice, stage, &weights, "training on observations").explore(&EVENTS, validation)
+        self.teacher(choice, stage, &weights, "training on observations")
+            .explore(&self.plan.events, validation)
     }
 
     fn teacher<'b>(
@@ -460,7 +448,7 @@ impl<'a> Fit<'a> {
         if let Some(explored) = events.filter(|_| mix.events > 0) {
             let weights = learn::loss_weights(&full.work);
             let teacher = self.teacher(choice, &full, &weights, "training on everything");
-            taught = teacher.repeat(&EVENTS, explored)?;
+            taught = teacher.repeat(&self.plan.events, explored)?;
             if taught.as_ref().is_none_or(|taught| taught.steps < explored.steps) {
                 let diverged =
                     || vec!["training on everything diverged: the model as it was judged serves".into()];
