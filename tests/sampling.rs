@@ -20,6 +20,7 @@ fn panel(minutes: i64, all: Vec<Vec<f64>>) -> Panel {
         frequency: format!("{minutes}m").parse().unwrap(),
         times: (0..values.len() as i64).map(|t| t * minutes * MINUTE).collect(),
         values,
+        observations: None,
         covariates: Vec::new(),
     });
     Panel {
@@ -27,6 +28,7 @@ fn panel(minutes: i64, all: Vec<Vec<f64>>) -> Panel {
         series: series.collect(),
         zone: TimeZone::UTC,
         marks: Default::default(),
+        observations: None,
         covariates: Vec::new(),
     }
 }

@@ -20,6 +20,8 @@ mod gradients_dplr;
 mod gradients_sashimi;
 mod ingest;
 mod intermittent;
+mod irregular;
+mod irregular_engine;
 mod layering;
 mod memory;
 mod properties;

@@ -197,6 +197,9 @@ pub(super) struct SourceArgs {
     /// Frequency, for example 15m, 1h, 1d, 1w, B, MS, ME (default: inferred per series)
     #[arg(long, env = "S4CAST_FREQ", value_name = "STEP")]
     pub freq: Option<String>,
+    /// Time stamps: regular (on a grid), irregular (anywhere; --freq is the step of the forecasts) [default: regular]
+    #[arg(long, env = "S4CAST_SAMPLING", value_name = "KIND")]
+    pub sampling: Option<String>,
     /// Time zone of times without an offset, and of civil days (default: UTC)
     #[arg(long, env = "S4CAST_TZ", value_name = "ZONE")]
     pub tz: Option<String>,
@@ -246,6 +249,7 @@ impl SourceArgs {
         settings.flag(Key::DaysBefore, self.days_before.clone());
         settings.flag(Key::DaysAfter, self.days_after.clone());
         settings.flag(Key::Freq, self.freq.clone());
+        settings.flag(Key::Sampling, self.sampling.clone());
         settings.flag(Key::Tz, self.tz.clone());
         settings.flag(Key::Duplicates, self.duplicates.clone());
         settings.flag(Key::Gaps, self.gaps.clone());

@@ -220,6 +220,7 @@ mod tests {
             times: (0..values.len() as i64).map(|step| step * 1_000_000).collect(),
             values: values.to_vec(),
             covariates: Vec::new(),
+            observations: None,
         }
     }
 

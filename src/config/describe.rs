@@ -48,6 +48,7 @@ impl Row {
 
 const DUPLICATES: Shape = Shape::Choice(&["error", "first", "last", "mean", "sum"]);
 const GAPS: Shape = Shape::Choice(&["mask", "error", "zero"]);
+const SAMPLING: Shape = Shape::Choice(&["regular", "irregular"]);
 const ORDER: Shape = Shape::Choice(&["sort", "error"]);
 const SUSPECT: Shape = Shape::Choice(&["warn", "quarantine", "fallback"]);
 const KINDS: Shape = Shape::Choice(&[
@@ -80,12 +81,13 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 104] = [
+pub(super) static ROWS: [Row; 105] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
     row(Key::Target, Table::Source, "target", Shape::Text, "Target column; left out, it is found by its values").flag("--target").example("\"y\""),
     row(Key::Freq, Table::Source, "freq", Shape::Text, "Frequency, such as 15m, 1h, 1d, 1w, B, MS, ME; left out, it is inferred per series").flag("--freq").example("\"1h\""),
+    row(Key::Sampling, Table::Source, "sampling", SAMPLING, "Whether time stamps stand on a grid; irregular ones are read as they are, and freq is the step of the forecasts").flag("--sampling").default("\"regular\""),
     row(Key::Tz, Table::Source, "tz", Shape::Text, "Zone of times without an offset, and of civil days").flag("--tz").default("\"UTC\""),
     row(Key::Duplicates, Table::Source, "duplicates", DUPLICATES, "Repeated timestamps of a series").flag("--duplicates").default("\"error\""),
     row(Key::Gaps, Table::Source, "gaps", GAPS, "Holes in the time grid").flag("--gaps").default("\"mask\""),

@@ -15,6 +15,8 @@ pub enum Key {
     Target,
     /// Frequency.
     Freq,
+    /// Whether time stamps stand on a grid.
+    Sampling,
     /// Time zone.
     Tz,
     /// Policy for repeated timestamps.

@@ -5,7 +5,7 @@ use crate::config::check::{Check, policy, whole};
 use crate::config::covariates::named;
 use crate::config::words::{self, Wrong};
 use crate::hierarchy::{Method, Pooling};
-use crate::ingest::{CovariateSpec, Flat, SourceSpec, Stale, SumsSpec, SuspectAction};
+use crate::ingest::{CovariateSpec, Flat, Sampling, SourceSpec, Stale, SumsSpec, SuspectAction};
 use jiff::tz::TimeZone;
 
 impl Check<'_> {
@@ -30,6 +30,7 @@ impl Check<'_> {
             covariates,
             almanac: self.almanac(),
             frequency: self.one(Key::Freq, |text| Ok(text.parse()?)),
+            sampling: self.sampling(),
             duplicates: self.one(Key::Duplicates, policy).unwrap_or_default(),
             gaps: self.one(Key::Gaps, policy).unwrap_or_default(),
             order: self.one(Key::Order, policy).unwrap_or_default(),
@@ -41,6 +42,32 @@ impl Check<'_> {
             flat: self.flat(),
             ..SourceSpec::new(self.many(Key::Inputs, texts))
         }
+    }
+
+    /// Irregular times go with nothing that speaks of the rows of a grid.
+    fn sampling(&mut self) -> Sampling {
+        let sampling = self.one(Key::Sampling, policy).unwrap_or_default();
+        if sampling == Sampling::Irregular {
+            let others = [
+                Key::Gaps,
+                Key::LatencyOffset,
+                Key::PastCovariates,
+                Key::FutureCovariates,
+                Key::StaticCovariates,
+                Key::Hierarchy,
+            ];
+            for key in others {
+                let item = self.settings.get(key).first();
+                if let Some(item) = item {
+                    let name = key.name();
+                    let message =
+                        format!("{name} with sampling = \"irregular\", whose rows stand on no grid");
+                    let help = format!("leave {name} out, or resample the series and read them as regular");
+                    self.problem(key, item, Wrong::new(message, &help));
+                }
+            }
+        }
+        sampling
     }
 
     /// Which sums are forecast; the total is always among them.

@@ -110,24 +110,34 @@ pub fn forward<F: Real>(
     x: Array3<F>,
     dropout: Option<(f64, &mut impl Rng)>,
 ) -> (Array3<F>, BlockCache<F>) {
-    assert!(
-        plan.positions == Positions::All || plan.placement == Placement::Pre,
-        "last position needs pre-norm"
-    );
+    let convolve = |u: ArrayView3<F>| match plan.positions {
+        Positions::All => {
+            into_rows(convolution::forward(&plan.convolution, u, kernel, params.ssm.d().view()))
+        }
+        Positions::Last => convolution::last_forward(u, kernel, params.ssm.d().view()),
+    };
+    forward_through(params, (plan.placement, plan.positions), x, dropout, convolve)
+}
+
+/// As [`forward`], whatever computes the state-space model: `ssm` makes rows (batch × positions, H), the skip D included,
+/// of its input (batch, L, H).
+pub fn forward_through<F: Real>(
+    params: &BlockParams<F>,
+    (placement, positions): (Placement, Positions),
+    x: Array3<F>,
+    dropout: Option<(f64, &mut impl Rng)>,
+    ssm: impl FnOnce(ArrayView3<F>) -> Array2<F>,
+) -> (Array3<F>, BlockCache<F>) {
+    assert!(positions == Positions::All || placement == Placement::Pre, "last position needs pre-norm");
     let (batch, len, hidden) = x.dim();
-    let (u, norm) = match plan.placement {
+    let (u, norm) = match placement {
         Placement::Pre => {
             let (u, cache) = norm::forward(&params.norm, rows(x.view()));
             (sequences(u, batch), Some(cache))
         }
         Placement::Post | Placement::None => (x.clone(), None),
     };
-    let ssm_out = match plan.positions {
-        Positions::All => {
-            into_rows(convolution::forward(&plan.convolution, u.view(), kernel, params.ssm.d().view()))
-        }
-        Positions::Last => convolution::last_forward(u.view(), kernel, params.ssm.d().view()),
-    };
+    let ssm_out = ssm(u.view());
     let mut activated = gelu_forward(ssm_out.view());
     let dropout = dropout.filter(|(probability, _)| *probability > 0.0).map(|(probability, rng)| {
         let factors = dropout_factors(activated.dim(), probability, rng);
@@ -137,7 +147,7 @@ pub fn forward<F: Real>(
     let mut gated = linear::forward(&params.mix, activated.view());
     let mut y = glu_forward(&mut gated);
     let mut cache = BlockCache { u, norm, ssm_out, activated, dropout, gated };
-    match (plan.placement, plan.positions) {
+    match (placement, positions) {
         (Placement::None, _) => {}
         (Placement::Pre, Positions::Last) => y += &x.slice(s![.., len - 1, ..]),
         (Placement::Pre, Positions::All) => y += &rows(x.view()),
@@ -151,7 +161,7 @@ pub fn forward<F: Real>(
     (sequences(y, batch), cache)
 }
 
-// The residual splits the gradient: dy goes to x unchanged and through GLU, linear, dropout, GELU, convolution and
+// The residual splits the gradient: dy goes to x unchanged and through GLU, linear, dropout, GELU, state-space model and
 // norm in turn. With post-norm the norm's backward comes first and its result is what splits. A last-position block
 // sends the unchanged part to the last position only.
 
@@ -165,9 +175,35 @@ pub fn backward<F: Real>(
     grad: &mut BlockParams<F>,
     dk: &mut Array2<F>,
 ) -> Array3<F> {
+    let convolve = |u: ArrayView3<F>, d_ssm: Array2<F>, grad: &mut SsmParams<F>| {
+        let d = params.ssm.d().view();
+        let gradient = match plan.positions {
+            Positions::All => {
+                let d_ssm = sequences(d_ssm, u.dim().0);
+                convolution::backward(&plan.convolution, u, kernel, d, d_ssm.view())
+            }
+            Positions::Last => convolution::last_backward(u, kernel, d, d_ssm.view()),
+        };
+        *dk += &gradient.dk;
+        *grad.d_mut() += &gradient.dd;
+        gradient.du
+    };
+    backward_through(params, (plan.placement, plan.positions), cache, dy, grad, convolve)
+}
+
+/// As [`backward`], whatever computes the state-space model: `ssm` makes du (batch, L, H) of u (batch, L, H) and the
+/// gradient of its output (batch × positions, H), and adds to the gradient of its parameters.
+pub fn backward_through<F: Real>(
+    params: &BlockParams<F>,
+    (placement, positions): (Placement, Positions),
+    cache: &BlockCache<F>,
+    dy: Array3<F>,
+    grad: &mut BlockParams<F>,
+    ssm: impl FnOnce(ArrayView3<F>, Array2<F>, &mut SsmParams<F>) -> Array3<F>,
+) -> Array3<F> {
     let (batch, len, _) = cache.u.dim();
     let mut dy = into_rows(dy);
-    if let (Placement::Post, Some(norm)) = (plan.placement, &cache.norm) {
+    if let (Placement::Post, Some(norm)) = (placement, &cache.norm) {
         dy = norm::backward(&params.norm, norm, dy.view(), &mut grad.norm);
     }
     let d_mixed = glu_backward(cache.gated.view(), dy.view());
@@ -177,24 +213,15 @@ pub fn backward<F: Real>(
         d_ssm *= factors;
     }
     gelu_backward(cache.ssm_out.view(), &mut d_ssm);
-    let d = params.ssm.d().view();
-    let gradient = match plan.positions {
-        Positions::All => {
-            let d_ssm = sequences(d_ssm, batch);
-            convolution::backward(&plan.convolution, cache.u.view(), kernel, d, d_ssm.view())
-        }
-        Positions::Last => convolution::last_backward(cache.u.view(), kernel, d, d_ssm.view()),
-    };
-    *dk += &gradient.dk;
-    *grad.ssm.d_mut() += &gradient.dd;
-    match plan.placement {
-        Placement::None => gradient.du,
-        Placement::Post => gradient.du + sequences(dy, batch),
+    let du = ssm(cache.u.view(), d_ssm, &mut grad.ssm);
+    match placement {
+        Placement::None => du,
+        Placement::Post => du + sequences(dy, batch),
         Placement::Pre => {
             let norm = cache.norm.as_ref().expect("pre-norm forward kept its cache");
-            let dx = norm::backward(&params.norm, norm, rows(gradient.du.view()), &mut grad.norm);
+            let dx = norm::backward(&params.norm, norm, rows(du.view()), &mut grad.norm);
             let mut dx = sequences(dx, batch);
-            match plan.positions {
+            match positions {
                 Positions::All => dx += &sequences(dy, batch),
                 Positions::Last => {
                     let mut last = dx.index_axis_mut(Axis(1), len - 1);

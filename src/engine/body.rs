@@ -295,7 +295,7 @@ fn pad<F: Real>(x: Array3<F>, padding: usize) -> Array3<F> {
 }
 
 /// The rows that the head reads of x (batch, positions, H).
-fn read_rows<F: Real>(readout: Readout, x: ArrayView3<F>) -> Array2<F> {
+pub(super) fn read_rows<F: Real>(readout: Readout, x: ArrayView3<F>) -> Array2<F> {
     let start = match readout {
         Readout::Flatten => 0,
         Readout::Last => return x.index_axis(Axis(1), x.dim().1 - 1).to_owned(),
@@ -305,7 +305,7 @@ fn read_rows<F: Real>(readout: Readout, x: ArrayView3<F>) -> Array2<F> {
 }
 
 /// The transpose of [`read_rows`].
-fn scatter_rows<F: Real>(readout: Readout, d_rows: Array2<F>, positions: usize) -> Array3<F> {
+pub(super) fn scatter_rows<F: Real>(readout: Readout, d_rows: Array2<F>, positions: usize) -> Array3<F> {
     let read = match readout {
         Readout::Flatten => positions,
         Readout::Last => 1,

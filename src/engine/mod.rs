@@ -62,6 +62,7 @@
 //! | [`convolution`] | causal convolution: direct, FFT, last position only, anti-causal |
 //! | [`reverse`] | the second direction of a layer that may look ahead |
 //! | [`recurrence`] | the same model one observation at a time: streaming, and the check on the convolution |
+//! | [`irregular`] | diagonal models on observations at any times: scan, step, network |
 //! | [`block`], [`body`] | residual block; a stack of them, or the levels of a U-net |
 //! | [`network`] | encoder, body, head |
 //! | [`chunked`] | the network of diagonal models for long sequences in f32, many times faster; one observation at a time |
@@ -82,6 +83,7 @@ pub mod cross_entropy;
 pub mod dplr;
 pub mod embedding;
 pub mod hippo;
+pub mod irregular;
 pub mod linear;
 pub mod likelihood;
 pub mod loss;

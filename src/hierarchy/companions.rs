@@ -145,6 +145,7 @@ mod tests {
             frequency: Frequency::Days { days: 1 },
             times: (from..from + steps).map(|day| day * DAY).collect(),
             values: vec![1.0; visitors.len()],
+            observations: None,
             covariates: vec![
                 Row::new(Known::Future, price.to_vec()),
                 Row::new(Known::Past, visitors.to_vec()),

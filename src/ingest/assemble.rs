@@ -81,6 +81,7 @@ pub(super) fn assemble(
         duplicates: spec.duplicates,
         order: spec.order,
         declared: spec.frequency,
+        sampling: spec.sampling,
     };
     let gate = Gate::of(spec);
     // Rows are moved into their draft, unless another draft may follow.
@@ -93,8 +94,9 @@ pub(super) fn assemble(
     let declared = spec.frequency.is_some();
     let rules = suspect::Rules::of(spec);
     let goes_ahead = spec.covariates.has_known_ahead();
+    let (gaps, sampling, rows_read) = (spec.gaps, spec.sampling, &rows);
     let grid_context =
-        grid::Context { rows: &rows, zone: &zone, gaps: spec.gaps, majority, declared, rules, goes_ahead };
+        grid::Context { rows: rows_read, zone: &zone, gaps, sampling, majority, declared, rules, goes_ahead };
     let mut left_out = LeftOut::of(&drafts);
     if let Some(gate) = gate {
         let again = |code: u32, limit| Draft::new(code, raw[code as usize].clone(), limit, &context);

@@ -3,12 +3,13 @@
 use super::problems::{ALIKE, Kind, Reason};
 use super::raw_series::{RawSeries, RowIds};
 use super::rows::{Fault, Rows};
-use super::spec::{Duplicates, Order};
+use super::spec::{Duplicates, Order, Sampling};
 use super::text_of_instant;
 use super::timeline::{Decoded, NO_TIME};
 use crate::series::Frequency;
 use crate::series::civil::{DAY, Instants, LocalClock};
 use crate::series::infer::{anchored, infer};
+use crate::series::observations::usual_step;
 use jiff::tz::TimeZone;
 
 /// What all series share while they are drafted.
@@ -22,6 +23,7 @@ pub(super) struct Context<'a> {
     pub(super) duplicates: Duplicates,
     pub(super) order: Order,
     pub(super) declared: Option<Frequency>,
+    pub(super) sampling: Sampling,
 }
 
 /// A series on its way.
@@ -59,6 +61,9 @@ impl Draft {
         draft.merge_repeats(context);
         draft.judge_values(context);
         draft.frequency = match context.declared {
+            declared if context.sampling == Sampling::Irregular => {
+                declared.or_else(|| usual_step(&draft.times))
+            }
             Some(declared) => Some(anchored(declared, &draft.times, context.zone)),
             None => infer(&draft.times, context.zone),
         };

@@ -22,7 +22,12 @@ pub struct Chain {
 impl Chain {
     /// Of a series as far as it goes.
     pub fn of(series: &Series) -> Chain {
-        let state = Sha256::digest(series.unique_id.as_bytes()).into();
+        let mut hash = Sha256::new_with_prefix(series.unique_id.as_bytes());
+        if let Some(observations) = &series.observations {
+            observations.times().iter().for_each(|time| hash.update(time.to_le_bytes()));
+            observations.values().iter().for_each(|value| hash.update(bits(*value).to_le_bytes()));
+        }
+        let state = hash.finalize().into();
         let mut chain = Chain { state, blocks: 0, times: Vec::new(), values: Vec::new() };
         chain.extend(&series.times, &series.values);
         chain
@@ -126,6 +131,7 @@ mod tests {
             times: (0..values.len() as i64).collect(),
             values,
             covariates: Vec::new(),
+            observations: None,
         }
     }
 

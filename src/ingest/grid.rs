@@ -3,12 +3,12 @@
 use super::draft::Draft;
 use super::problems::{Kind, Reason};
 use super::rows::Rows;
-use super::spec::{Gaps, SuspectAction};
+use super::spec::{Gaps, Sampling, SuspectAction};
 use super::suspect::{self, Rules, Suspicion};
 use super::text_of_instant;
 use crate::series::civil::{DAY, SECOND};
 use crate::series::infer::{anchored, even_step, greatest_common_divisor, most_common};
-use crate::series::{Frequency, Quality, Series, Verdict};
+use crate::series::{Frequency, Observations, Quality, Series, Verdict};
 use jiff::tz::TimeZone;
 
 /// A series with fewer stamps than this takes the frequency of the other series if it fits.
@@ -25,6 +25,7 @@ pub(super) struct Context<'a> {
     pub(super) rows: &'a Rows,
     pub(super) zone: &'a TimeZone,
     pub(super) gaps: Gaps,
+    pub(super) sampling: Sampling,
     /// Frequency of most series.
     pub(super) majority: Option<Frequency>,
     pub(super) declared: bool,
@@ -60,6 +61,8 @@ struct Gridded {
     frequency: Frequency,
     /// `None` where the draft has a row for every step.
     holes: Option<Holes>,
+    /// What stands on no grid, if that is how the series was sampled.
+    observations: Option<Observations>,
 }
 
 /// A grid with steps that have no row.
@@ -125,7 +128,8 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         warnings: Vec::new(),
     };
     let (mut suspicions, mut stale_from) = (Vec::new(), None);
-    let (frequency, mut holes) = gridded.map_or((None, None), |grid| (Some(grid.frequency), grid.holes));
+    let (frequency, mut holes, observations) =
+        gridded.map_or((None, None, None), |grid| (Some(grid.frequency), grid.holes, grid.observations));
     let values = holes.as_ref().map_or(&draft.values, |holes| &holes.values);
     quality.flat_run =
         longest_run(values.windows(2).map(|pair| pair[0] == pair[1])) + usize::from(!values.is_empty());
@@ -135,6 +139,7 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
     if let (Some(frequency), Some(holes)) = (frequency, &mut holes) {
         quality.gaps = holes.rows.windows(2).filter(|pair| pair[0] && !pair[1]).count();
         match context.gaps {
+            _ if context.sampling == Sampling::Irregular => {}
             Gaps::Mask => {}
             Gaps::Error => draft.reasons.push(gap_reason(&quality, frequency, holes, &draft, context)),
             Gaps::Zero => {
@@ -165,6 +170,7 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         times,
         values,
         covariates: Vec::new(),
+        observations,
     });
     Placed { code: draft.code, quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
 }
@@ -185,6 +191,10 @@ fn trim(draft: &mut Draft) -> usize {
 
 /// The grid of a draft, and whether its frequency is that of the other series.
 fn fit(draft: &Draft, context: &Context<'_>) -> Result<(Gridded, bool), Reason> {
+    if context.sampling == Sampling::Irregular {
+        let step = draft.frequency.or(context.majority).ok_or_else(|| no_frequency(draft, context))?;
+        return at_any_times(draft, step, context).map(|gridded| (gridded, draft.frequency.is_none()));
+    }
     let majority = context.majority.map(|majority| anchored(majority, &draft.times, context.zone));
     let own = draft.frequency;
     if !context.declared
@@ -203,26 +213,15 @@ fn fit(draft: &Draft, context: &Context<'_>) -> Result<(Gridded, bool), Reason> 
 fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result<Gridded, Reason> {
     let times = &draft.times;
     let (first, last) = (times[0], times[times.len() - 1]);
-    let steps = frequency.steps_between(first, last);
-    if steps > STEPS_FREE.max(SPARSE_MAX.saturating_mul(times.len() as i64)) {
-        let far = far_off(times);
-        let text = format!(
-            "{}: {} stands so far from the other {} times that a grid of {frequency} would have about {steps} steps; \
-             correct the time, or give --freq",
-            context.rows.place(draft.rows.at(far)),
-            text_of_instant(times[far], context.zone),
-            times.len() - 1
-        );
-        return Err(Reason { kind: Kind::Frequency, text });
-    }
-    let whole = Gridded { frequency, holes: None };
+    is_not_too_long(draft, frequency, context)?;
+    let whole = Gridded { frequency, holes: None, observations: None };
     if matches!(frequency, Frequency::Fixed { micros } if even_step(times) == Some(micros)) {
         return Ok(whole);
     }
     let grid = frequency.grid(first, last, context.zone);
     match off_grid(times, &grid) {
         None if grid.len() == times.len() => Ok(whole),
-        None => Ok(Gridded { frequency, holes: Some(with_holes(draft, grid)) }),
+        None => Ok(Gridded { holes: Some(with_holes(draft, grid)), ..whole }),
         Some(second) => {
             // Where all but the first row stand on one grid, the first is the stray.
             let without_first = || off_grid(&times[1..], &frequency.grid(times[1], last, context.zone));
@@ -235,6 +234,42 @@ fn gridded(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result
             Err(Reason { kind: Kind::Frequency, text })
         }
     }
+}
+
+/// The means of the steps of a grid on which the times need not stand, and the observations.
+fn at_any_times(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result<Gridded, Reason> {
+    is_not_too_long(draft, frequency, context)?;
+    let observed = draft.times.iter().zip(&draft.values).filter(|(_, value)| !value.is_nan());
+    let (times, values) = observed.map(|(time, value)| (*time, *value)).unzip();
+    let observations = Observations::new(times, values);
+    let Some((times, values)) = observations.on_grid(frequency, context.zone) else {
+        let text = format!(
+            "irregular times have no mean over steps of {frequency}; give a step of fixed length, of days or weeks \
+             with --freq, such as 1h"
+        );
+        return Err(Reason { kind: Kind::Frequency, text });
+    };
+    let rows = values.iter().map(|value| !value.is_nan()).collect();
+    Ok(Gridded { frequency, holes: Some(Holes { times, values, rows }), observations: Some(observations) })
+}
+
+/// Refuses a grid with far more steps than rows.
+fn is_not_too_long(draft: &Draft, frequency: Frequency, context: &Context<'_>) -> Result<(), Reason> {
+    let times = &draft.times;
+    let (first, last) = (times[0], times[times.len() - 1]);
+    let steps = frequency.steps_between(first, last);
+    if steps > STEPS_FREE.max(SPARSE_MAX.saturating_mul(times.len() as i64)) {
+        let far = far_off(times);
+        let text = format!(
+            "{}: {} stands so far from the other {} times that a grid of {frequency} would have about {steps} steps; \
+             correct the time, or give --freq",
+            context.rows.place(draft.rows.at(far)),
+            text_of_instant(times[far], context.zone),
+            times.len() - 1
+        );
+        return Err(Reason { kind: Kind::Frequency, text });
+    }
+    Ok(())
 }
 
 /// Index of the time next to the widest gap, on the side that has fewer times.

@@ -64,7 +64,7 @@ pub use images::{Images, images};
 pub use sounds::{Sound, sound};
 pub use spec::{
     BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LimitError,
-    Order, PolicyError, Roles, SourceSpec, Stale, SuspectAction,
+    Order, PolicyError, Roles, Sampling, SourceSpec, Stale, SuspectAction,
 };
 pub use stamp::{Change, ChangeKind, FileStamp, Stamps, stamp};
 pub(crate) use sums::refused as hierarchy_refused;

@@ -29,6 +29,8 @@ pub struct SourceSpec {
     pub sums: SumsSpec,
     /// Frequency of every series; `None` infers it per series.
     pub frequency: Option<Frequency>,
+    /// Whether time stamps stand on a grid.
+    pub sampling: Sampling,
     /// Zone of times that carry none, and of civil days; `None` reads UTC with a note.
     pub zone: Option<TimeZone>,
     /// What to do with repeated timestamps.
@@ -97,6 +99,7 @@ impl SourceSpec {
             almanac: AlmanacSpec::default(),
             sums: SumsSpec::default(),
             frequency: None,
+            sampling: Sampling::default(),
             zone: None,
             duplicates: Duplicates::default(),
             gaps: Gaps::default(),
@@ -127,6 +130,18 @@ impl SourceSpec {
     pub(super) fn needs_time(&self) -> bool {
         self.latency_offset.is_some() || self.stale.is_some()
     }
+}
+
+/// Whether the time stamps of series stand on a grid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sampling {
+    /// They do; one that does not is a mistake.
+    #[default]
+    Regular,
+    /// They stand anywhere. The frequency is then the step of the forecasts: declared, or the usual step next to the median
+    /// gap. The value of a step is the mean of its observations, a step without any is missing, and the observations stay
+    /// at hand ([`Series::observations`](crate::series::Series::observations)). Holes are masked, whatever [`Gaps`] says.
+    Irregular,
 }
 
 /// What to do with repeated timestamps of one series.
@@ -225,6 +240,14 @@ impl std::str::FromStr for Gaps {
 
     fn from_str(word: &str) -> Result<Gaps, PolicyError> {
         choose("gaps", &[("mask", Gaps::Mask), ("error", Gaps::Error), ("zero", Gaps::Zero)], word)
+    }
+}
+
+impl std::str::FromStr for Sampling {
+    type Err = PolicyError;
+
+    fn from_str(word: &str) -> Result<Sampling, PolicyError> {
+        choose("sampling", &[("regular", Sampling::Regular), ("irregular", Sampling::Irregular)], word)
     }
 }
 

@@ -163,9 +163,12 @@ fn rolling(
     let mut problems = Vec::new();
     for series in &panel.series {
         match standardize(&series.values[..end], train) {
-            Some(values) => {
-                scaled.push(Series { times: series.times[..end].to_vec(), values, ..series.clone() })
-            }
+            Some(values) => scaled.push(Series {
+                times: series.times[..end].to_vec(),
+                values,
+                observations: None,
+                ..series.clone()
+            }),
             None => problems.push(format!(
                 "series {}: its {train} training rows are constant or empty, so it cannot be scaled",
                 series.unique_id
@@ -217,6 +220,7 @@ mod tests {
             times: (1..=values.len() as i64).map(|step| 10 * step).collect(),
             values: values.to_vec(),
             covariates: Vec::new(),
+            observations: None,
         };
         let series = all.iter().map(series).collect();
         Panel {

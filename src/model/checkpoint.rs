@@ -147,6 +147,11 @@ pub(super) fn key(panel: &Panel, spec: &ModelSpec, champion: Option<&Unseen>) ->
         hash.update(format!("{:?} {} {}", series.unique_id, series.frequency, series.values.len()));
         let bits: Vec<u8> = series.values.iter().flat_map(|value| value.to_bits().to_le_bytes()).collect();
         hash.update(bits);
+        if let Some(observations) = &series.observations {
+            hash.update(format!(" {} observations", observations.times().len()));
+            observations.times().iter().for_each(|time| hash.update(time.to_le_bytes()));
+            observations.values().iter().for_each(|value| hash.update(value.to_bits().to_le_bytes()));
+        }
         for row in &series.covariates {
             hash.update(format!(" {}", row.values().len()));
             row.values().iter().for_each(|value| hash.update(value.to_bits().to_le_bytes()));
@@ -242,6 +247,7 @@ mod tests {
                 times: vec![0],
                 values: vec![1.0],
                 covariates: vec![Row::new(Known::Static, vec![price])],
+                observations: None,
             }],
             zone: jiff::tz::TimeZone::UTC,
             marks: Default::default(),

@@ -160,11 +160,11 @@ impl<'a> Bare<'a> {
         }
         let bare = |(member, weight): &(Member, f64)| (Member { network: None, ..member.clone() }, *weight);
         let members = ensemble.members.iter().map(bare).collect();
-        let ensemble = Ensemble { members, ..(**ensemble).clone() };
+        let ensemble = Ensemble { members, events: None, ..(**ensemble).clone() }.rescaled()?;
         let past = Past::of(&series.values, ensemble.space, group.season, ensemble.reach());
         let features = group.encoding.apply(covariates, &[series], horizon, group.season).remove(0);
         let features = Arc::new(features.after(series.values.len() - past.tail.len()));
-        let work = predict::in_work_space(&ensemble, &past, &features, group.season)?;
+        let work = predict::in_work_space(&ensemble, &past, Some(series), &features, group.season)?;
         let columns: Vec<&str> = group.encoding.covariates().collect();
         let mut names: Vec<String> = Vec::new();
         for name in columns.iter().filter(|_| reads) {
@@ -213,7 +213,8 @@ impl Sight {
         };
         let share = |ensemble: &Ensemble| {
             let networks = ensemble.members.iter().filter(|(member, _)| member.network.is_some());
-            networks.map(|(_, weight)| weight).sum::<f64>()
+            let events = ensemble.events.as_ref().map_or(0.0, |(_, weight)| *weight);
+            events + networks.map(|(_, weight)| weight).sum::<f64>()
         };
         let inputs = reach.min(len);
         Sight {
@@ -243,7 +244,10 @@ fn kinds(ensemble: &Ensemble) -> Vec<(&'static str, usize)> {
     let count = |of: &str| ensemble.members.iter().filter(|(member, _)| member.kind() == of).count();
     let smoothing = ("smoothing", usize::from(ensemble.smoothing > 0.0));
     let all = [("ridge", count("ridge")), smoothing];
-    let networks = ["s4d", "s4", "sashimi"].map(|name| (name, count(name)));
+    let networks = ["s4d", "s4", "sashimi"].map(|name| {
+        let events = usize::from(name == "s4d" && ensemble.events.is_some());
+        (name, count(name) + events)
+    });
     all.into_iter().chain(networks).filter(|(_, count)| *count > 0).collect()
 }
 

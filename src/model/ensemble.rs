@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::model::artifact::Weights;
 use crate::model::blend;
 use crate::model::conformal::{Conformal, Evidence, Sides};
+use crate::model::events::EventMember;
 use crate::model::exam::Terms;
 use crate::model::member::Member;
 use crate::model::smoothing;
@@ -19,6 +20,8 @@ pub struct Ensemble {
     pub space: Space,
     /// Members with their weights.
     pub members: Vec<(Member, f64)>,
+    /// The member that reads observations at any times, with its weight.
+    pub events: Option<(EventMember, f64)>,
     /// Weight of exponential smoothing, which all weights with it add up to 1.
     pub smoothing: f64,
     /// Horizon, season length and what the middle of the members' quantiles is.
@@ -46,14 +49,17 @@ impl Ensemble {
         space: Space,
         members: Vec<(Member, usize)>,
         smoothing: usize,
+        events: Option<(EventMember, usize)>,
         terms: Terms,
         levels: &[f64],
     ) -> Ensemble {
-        let count = smoothing + members.iter().map(|(_, times)| times).sum::<usize>();
+        let of_events = events.as_ref().map_or(0, |(_, times)| *times);
+        let count = smoothing + of_events + members.iter().map(|(_, times)| times).sum::<usize>();
         let weight = |times: usize| times as f64 / count as f64;
         Ensemble {
             space,
             members: members.into_iter().map(|(member, times)| (member, weight(times))).collect(),
+            events: events.map(|(member, times)| (member, weight(times))),
             smoothing: weight(smoothing),
             terms,
             levels: levels.to_vec(),
@@ -62,11 +68,27 @@ impl Ensemble {
         }
     }
 
+    /// The same with weights that add up to 1; `None` if nothing is left.
+    pub fn rescaled(mut self) -> Option<Ensemble> {
+        let members = self.members.iter().map(|(_, weight)| weight).sum::<f64>();
+        let sum = self.smoothing + members + self.events.as_ref().map_or(0.0, |(_, weight)| *weight);
+        let is_whole = (sum - 1.0).abs() < 1e-9;
+        if !is_whole {
+            self.smoothing /= sum;
+            let events = self.events.iter_mut().map(|(_, weight)| weight);
+            self.members.iter_mut().map(|(_, weight)| weight).chain(events).for_each(|weight| *weight /= sum);
+        }
+        (sum > 0.0).then_some(self)
+    }
+
     /// Mean of the members' forecasts in work space (series, T, Q), from one origin per series.
     pub fn work_forecast(&self, series: &[&WorkSeries], origins: &[usize]) -> Array3<f64> {
         let Terms { horizon, season, .. } = self.terms;
         let mut mean = Array3::zeros((series.len(), horizon, self.levels.len()));
         for (member, weight) in &self.members {
+            mean += &member.forecast(series, origins).mapv(|value| f64::from(value) * weight);
+        }
+        if let Some((member, weight)) = &self.events {
             mean += &member.forecast(series, origins).mapv(|value| f64::from(value) * weight);
         }
         if self.smoothing > 0.0 {
@@ -146,7 +168,7 @@ impl Ensemble {
 
     /// Whether any member has a network.
     pub fn has_network(&self) -> bool {
-        self.members.iter().any(|(member, _)| member.network.is_some())
+        self.events.is_some() || self.members.iter().any(|(member, _)| member.network.is_some())
     }
 
     /// Kinds of members with the sum of their weights, the heaviest first; a network counts with the map that it stands on.
@@ -179,12 +201,16 @@ impl Ensemble {
         for (index, (member, _)) in self.members.iter().enumerate() {
             all.extend(member.weights(&format!("{prefix}member{index}.")));
         }
+        if let Some((member, _)) = &self.events {
+            all.extend(member.weights(&format!("{prefix}events.")));
+        }
         all.extend(self.conformal.iter().map(|conformal| conformal.weights(prefix)));
     }
 
     /// Parameters of all members.
     pub fn parameters(&self) -> usize {
-        self.members.iter().map(|(member, _)| member.parameters()).sum()
+        let events = self.events.as_ref().map_or(0, |(member, _)| member.parameters());
+        events + self.members.iter().map(|(member, _)| member.parameters()).sum::<usize>()
     }
 
     /// Steps of history from which on a series can be forecast: enough of every lookback is real.

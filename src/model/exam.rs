@@ -179,6 +179,7 @@ mod tests {
             times: (0..6).collect(),
             values: vec![1.0, 2.0, 4.0, 5.0, 6.0, 9.0],
             covariates: Vec::new(),
+            observations: None,
         };
         let terms = Terms { horizon: 2, season: 1, point: Point::Median };
         let exam = Exam::new(&[&series], &[0], 2, terms);

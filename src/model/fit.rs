@@ -13,6 +13,7 @@ use crate::model::blending::{self, Task};
 use crate::model::conformal::{self, Evidence, Sides};
 use crate::model::control::{Conditions, Extent, Stopped};
 use crate::model::ensemble::Ensemble;
+use crate::model::events::{self, Taught, Teacher};
 use crate::model::exam::Terms;
 use crate::model::features::{Encoding, Features, NETWORK_MAX};
 use crate::model::gate;
@@ -20,7 +21,7 @@ use crate::model::greedy;
 use crate::model::group::{Group, Served};
 use crate::model::holdout;
 use crate::model::intervals;
-use crate::model::learn::{Learnt, Lesson};
+use crate::model::learn::{self, Learnt, Lesson};
 use crate::model::mix::{Mix, Stage};
 use crate::model::plan::{NetworkPlan, Plan, Shape};
 use crate::model::report::{FitReport, Progress};
@@ -155,8 +156,9 @@ impl<'a> Fit<'a> {
             return Ok(self.baseline(true, reason));
         }
         let explored = self.explore(&choice, &early, &validation)?;
-        let mix = self.weigh(&choice, &early, &explored, &validation);
-        let judged = early.mix(&explored, &mix);
+        let events = self.explore_events(&choice, &early, &validation)?;
+        let mix = self.weigh(&choice, &early, &explored, events.as_ref(), &validation);
+        let judged = early.mix(&explored, events.as_ref(), &mix);
         let error = validation::mean(&validation.relative(&judged, &early.work));
         if spec.kind().is_gated() && error > ERROR_MAX {
             let reason = if error > EXACT {
@@ -191,24 +193,30 @@ impl<'a> Fit<'a> {
         let evidence = evidence.with_tail(tail);
         let (judged, interval_scores) = judged.calibrated(&evidence);
         self.conditions.go_on()?;
-        let (served, refit_notes) = self.serve(&choice, &explored, &mix, &judged)?;
+        let (served, refit_notes) = self.serve(&choice, &explored, events.as_ref(), &mix, &judged)?;
         let is_refitted = refit_notes.is_empty();
 
         let mut notes: Vec<String> =
             explored.iter().flat_map(|learnt| learnt.notes.iter().cloned()).collect();
         let warm = if explored.is_empty() { 0 } else { self.champions(&early).iter().flatten().count() };
+        notes.extend(events.iter().flat_map(|taught| taught.notes.iter().cloned()));
         notes.extend(self.warm_note(warm, &explored));
         notes.extend(refit_notes);
         notes.extend(self.unsupported(interval_scores));
         // A network may have been thrown away for its best step was the first, or for it diverged.
         let has_network = served.has_network();
+        let of_events = events.as_ref().map_or((0, 0), |taught| (taught.steps, taught.steps_tried));
         let history_min = served.history_min();
         let report = FitReport {
             lookbacks: served.lookbacks(),
             log_space: choice.space == Space::Log,
             parameters: served.parameters(),
-            steps: if has_network { explored.iter().map(|learnt| learnt.steps).sum() } else { 0 },
-            steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum(),
+            steps: if has_network {
+                explored.iter().map(|learnt| learnt.steps).sum::<usize>() + of_events.0
+            } else {
+                0
+            },
+            steps_tried: explored.iter().map(|learnt| learnt.steps_tried).sum::<usize>() + of_events.1,
             warm,
             gate: if has_network { mix.share() } else { 0.0 },
             weights: served.shares(),
@@ -217,7 +225,8 @@ impl<'a> Fit<'a> {
             fallbacks: self.series.iter().filter(|series| series.values.len() < history_min).count(),
             notes,
             budget_exhausted: !is_refitted && self.conditions.is_over()
-                || explored.iter().any(|learnt| learnt.is_cut),
+                || explored.iter().any(|learnt| learnt.is_cut)
+                || events.is_some_and(|taught| taught.is_cut),
             holdout,
             ..self.report(self.model_id(&served))
         };
@@ -332,7 +341,7 @@ impl<'a> Fit<'a> {
         }
         let counted = members.into_iter().zip(choice.base.iter().map(|(_, times)| *times)).collect();
         let levels = self.spec.quantile_levels();
-        let base = Ensemble::counted(choice.space, counted, choice.smoothing, self.terms(), levels);
+        let base = Ensemble::counted(choice.space, counted, choice.smoothing, None, self.terms(), levels);
         Some(Stage { base, stems, work, held })
     }
 
@@ -343,7 +352,7 @@ impl<'a> Fit<'a> {
         stage: &Stage,
         validation: &Validation,
     ) -> Result<Vec<Learnt>, Stopped> {
-        if self.spec.kind() == ModelKind::Ridge {
+        if self.spec.kind() == ModelKind::Ridge || self.reads_events() {
             return Ok(Vec::new());
         }
         let names = self.names();
@@ -352,28 +361,70 @@ impl<'a> Fit<'a> {
         stems.map(|(index, stem)| lesson.explore(stem, index, validation)).collect()
     }
 
+    /// Whether the network is one on observations: those of the whole group are at hand, and no other kind was asked for.
+    fn reads_events(&self) -> bool {
+        let is_asked_for = matches!(self.spec.kind(), ModelKind::Auto | ModelKind::S4d);
+        is_asked_for
+            && self.shape.horizon <= events::HORIZON_MAX
+            && self.series.iter().all(|series| series.observations.is_some())
+    }
+
+    /// The network on observations, stopped where it did best on the validation origins.
+    fn explore_events(
+        &self,
+        choice: &Choice,
+        stage: &Stage,
+        validation: &Validation,
+    ) -> Result<Option<Taught>, Stopped> {
+        if !self.reads_events() {
+            return Ok(None);
+        }
+        let weights = learn::loss_weights(&stage.work);
+        self.teacher(choice, stage, &weights, "training on observations")
+            .explore(&self.plan.events, validation)
+    }
+
+    fn teacher<'b>(
+        &'b self,
+        choice: &Choice,
+        stage: &'b Stage,
+        weights: &'b [f32],
+        label: &'static str,
+    ) -> Teacher<'b> {
+        let (work, held, space) = (&stage.work, stage.held, choice.space);
+        let (terms, spec, conditions) = (self.terms(), self.spec, self.conditions);
+        Teacher { work, space, terms, spec, weights, held, conditions, label }
+    }
+
     /// How often every part counts: the base alone, or a greedy mix of its maps and the networks that the gate let
     /// through.
-    fn weigh(&self, choice: &Choice, stage: &Stage, explored: &[Learnt], validation: &Validation) -> Mix {
+    fn weigh(
+        &self,
+        choice: &Choice,
+        stage: &Stage,
+        explored: &[Learnt],
+        events: Option<&Taught>,
+        validation: &Validation,
+    ) -> Mix {
         let base = Mix::base(choice, explored.len());
         let is_trained = |learnt: &Learnt| usize::from(learnt.member.network.is_some());
         let trained: Vec<usize> = explored.iter().map(is_trained).collect();
-        if trained.iter().all(|times| *times == 0) {
+        let networks = Mix { networks: trained, events: usize::from(events.is_some()), ..base.none() };
+        if networks.share() == 0.0 {
             return base;
         }
-        let networks = Mix { networks: trained, ..base.none() };
         if self.spec.parts() == Parts::NetworkAlone || validation.is_empty() {
             return networks;
         }
         let (series, origins) = validation.windows(&stage.work);
         // One by one, networks would be picked for their luck on the origins that they were stopped by.
-        let unit = networks.networks.iter().sum();
+        let unit = networks.events + networks.networks.iter().sum::<usize>();
         let mut parts = vec![networks.clone()];
         parts.extend((0..choice.base.len()).map(|index| base.only_map(index, unit)));
         parts.extend((choice.smoothing > 0).then(|| Mix { smoothing: unit, ..base.none() }));
         let points: Vec<Array2<f32>> = parts
             .iter()
-            .map(|part| stage.mix(explored, part))
+            .map(|part| stage.mix(explored, events, part))
             .map(|ensemble| {
                 ensemble.work_forecast(&series, origins).index_axis_move(Axis(2), ensemble.median())
             })
@@ -385,7 +436,7 @@ impl<'a> Fit<'a> {
         if self.spec.kind().is_network() {
             return if mixed.share() > 0.0 { mixed } else { networks };
         }
-        let ensemble = stage.mix(explored, &mixed);
+        let ensemble = stage.mix(explored, events, &mixed);
         let is_panel = self.plan.is_panel;
         let passes = mixed.share() > 0.0
             && gate::lets_through(&stage.base, &ensemble, validation, &stage.work, is_panel);
@@ -397,6 +448,7 @@ impl<'a> Fit<'a> {
         &self,
         choice: &Choice,
         explored: &[Learnt],
+        events: Option<&Taught>,
         mix: &Mix,
         judged: &Ensemble,
     ) -> Result<(Ensemble, Vec<String>), Stopped> {
@@ -420,7 +472,19 @@ impl<'a> Fit<'a> {
         if learnt.iter().zip(explored).any(|(learnt, explored)| learnt.steps < explored.steps) {
             return Ok((judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect()));
         }
-        let served = full.mix(&learnt, mix);
+        let mut taught = None;
+        if let Some(explored) = events.filter(|_| mix.events > 0) {
+            let weights = learn::loss_weights(&full.work);
+            let teacher = self.teacher(choice, &full, &weights, "training on everything");
+            taught = teacher.repeat(&self.plan.events, explored)?;
+            if taught.as_ref().is_none_or(|taught| taught.steps < explored.steps) {
+                let diverged =
+                    || vec!["training on everything diverged: the model as it was judged serves".into()];
+                let is_cut = taught.is_some_and(|taught| taught.is_cut);
+                return Ok((judged.clone(), if is_cut { vec![out_of_time()] } else { diverged() }));
+            }
+        }
+        let served = full.mix(&learnt, taught.as_ref(), mix);
         Ok((Ensemble { conformal: judged.conformal.clone(), ..served }, Vec::new()))
     }
 

@@ -148,6 +148,12 @@ impl Forecaster {
         self.groups.iter().filter_map(Group::ensemble).any(|ensemble| ensemble.has_network())
     }
 
+    /// Whether forecasts depend on raw observations, which no memory keeps.
+    fn reads_observations(&self) -> bool {
+        let reads = |group: &Group| matches!(&group.served, Served::Ensemble(one) if one.events.is_some());
+        self.groups.iter().any(reads)
+    }
+
     /// The settings it was trained with.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
@@ -202,10 +208,11 @@ impl Forecaster {
 
     /// The forecasts of the panel that a memory stands for, to the last bit those of [`Forecaster::predict`], in a time that
     /// does not depend on how long its series are. `None` if this forecaster looks at them in another way than the one that
-    /// remembered, or if seasonal naive has to stand in for a long series, which looks further back.
+    /// remembered, if it reads raw observations, or if seasonal naive has to stand in for a long series, which looks further back.
     pub fn predict_remembered(&self, memory: &Memory, zone: &TimeZone) -> Option<Forecasts> {
         // A blend fits models to the whole of a series.
-        if !self.remembers() || !memory.is_read_as(|frequency| self.reading(frequency)) {
+        let is_able = self.remembers() && !self.reads_observations();
+        if !is_able || !memory.is_read_as(|frequency| self.reading(frequency)) {
             return None;
         }
         let mut groups: BTreeMap<String, (Frequency, Vec<&Remembered>)> = BTreeMap::new();
@@ -221,6 +228,7 @@ impl Forecaster {
                 past: one.kept.past(season, reach),
                 before: &one.kept.before,
                 values: &one.kept.tail,
+                observed: None,
                 features: Arc::default(),
                 is_suspect: false,
             });

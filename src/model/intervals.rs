@@ -45,7 +45,7 @@ pub fn across_history(
         let members = select::fit_maps(work, &ridges, &Candidates { without: Some(fold), ..*candidates })?;
         let counted = members.into_iter().zip(choice.base.iter().map(|(_, times)| *times)).collect();
         let levels = candidates.spec.quantile_levels();
-        let ensemble = Ensemble::counted(choice.space, counted, choice.smoothing, terms, levels);
+        let ensemble = Ensemble::counted(choice.space, counted, choice.smoothing, None, terms, levels);
         let of_one = |(index, series): (usize, &WorkSeries)| {
             let range = fold.range(steps(series));
             let last = (range.end + 1).saturating_sub(horizon);
@@ -88,6 +88,7 @@ mod tests {
             times: (0..length as i64).collect(),
             values: (0..length).map(value).collect(),
             covariates: Vec::new(),
+            observations: None,
         }
     }
 
@@ -121,7 +122,7 @@ mod tests {
 
         let members = select::fit_maps(&work, &[ridge], &candidates).expect("fitted");
         let counted = members.into_iter().map(|member| (member, 1)).collect();
-        let fitted = Ensemble::counted(Space::Scaled, counted, 0, terms, spec.quantile_levels());
+        let fitted = Ensemble::counted(Space::Scaled, counted, 0, None, terms, spec.quantile_levels());
         let windows: Vec<(usize, usize)> = (8..156).map(|origin| (0, origin)).collect();
         let seen = fitted.evidence(&work, &windows, Sides::Together);
         let (seen, unseen) = (miss(&seen, &spec), miss(&unseen, &spec));

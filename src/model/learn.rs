@@ -243,7 +243,8 @@ impl Lesson<'_> {
 
     fn error(&self, member: &Member, validation: &Validation) -> f64 {
         let levels = self.spec.quantile_levels();
-        let ensemble = Ensemble::counted(self.space, vec![(member.clone(), 1)], 0, self.terms(), levels);
+        let ensemble =
+            Ensemble::counted(self.space, vec![(member.clone(), 1)], 0, None, self.terms(), levels);
         validation::mean(&validation.relative(&ensemble, self.work))
     }
 
@@ -379,7 +380,7 @@ const TRIAL_STEPS: usize = 3;
 
 /// Weight of each series in the loss, mean 1: 1 + c / noise with c the median noise, so that neither quiet nor noisy
 /// series rule.
-fn loss_weights(work: &[WorkSeries]) -> Vec<f32> {
+pub(super) fn loss_weights(work: &[WorkSeries]) -> Vec<f32> {
     let mut sorted: Vec<f64> = work.iter().map(|series| series.noise).collect();
     sorted.sort_by(f64::total_cmp);
     let median = sorted[sorted.len() / 2];

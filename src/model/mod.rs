@@ -6,6 +6,7 @@
 //!                └─ work, windows, features: work space, (lookback, horizon) windows, covariates as columns
 //!                └─ ridge, smoothing, greedy: the base; member, train, warm: the network on a map of it, its training loop,
 //!                   the network that it starts from
+//!                └─ events: the network on observations whose times stand on no grid, in place of those
 //!                └─ control, checkpoint, snapshot: budget, stop, and going on where a stopped training was
 //!                └─ stored, artifact, known: a forecaster as a file, and files of any origin as forecasters; the series that it
 //!                   was trained on
@@ -38,6 +39,7 @@ pub mod intermittent;
 pub mod classical;
 pub mod member;
 pub mod train;
+pub mod events;
 pub mod plan;
 pub mod ensemble;
 pub mod validation;

@@ -47,6 +47,8 @@ pub struct Plan {
     pub networks: Vec<NetworkPlan>,
     /// How the networks are trained.
     pub recipe: Recipe,
+    /// How the network on observations is trained, where series are sampled at any times.
+    pub events: Recipe,
     /// Validation origins before the tail that is held back for the score.
     pub rolling: Rolling,
     /// Origins in the tail that is kept for the score, one horizon apart; none if there is nothing to validate on.
@@ -83,9 +85,12 @@ impl Plan {
         let visible = shape.length.saturating_sub(rolling.span(shape.horizon) + tail_origins * shape.horizon);
         let pairs = patched(shape, visible);
         let season_patches = pairs.first().is_some_and(|pair| reads_last(pair, shape.season));
-        let mut recipe = recipe(is_panel, season_patches);
+        let (mut recipe, mut events) = (recipe(is_panel, season_patches), EVENTS);
         match preset {
-            Preset::Fast => recipe.steps = (recipe.steps / 3).max(100),
+            Preset::Fast => {
+                recipe.steps = (recipe.steps / 3).max(100);
+                events.steps /= 3;
+            }
             Preset::Balanced => {}
             Preset::Best if is_panel => recipe.steps = recipe.steps * 5 / 3,
             Preset::Best => {}
@@ -95,9 +100,21 @@ impl Plan {
         }
         let networks = networks(&pairs, is_panel, season_patches, preset, parts);
         let lookbacks = lookbacks(shape, &networks, visible, is_panel);
-        Plan { lookbacks, networks, recipe, rolling, tail_origins, is_panel }
+        Plan { lookbacks, networks, recipe, events, rolling, tail_origins, is_panel }
     }
 }
+
+/// How the network on observations is trained.
+const EVENTS: Recipe = Recipe {
+    steps: 1500,
+    batch: 64,
+    learning_rate: 6e-3,
+    ssm_learning_rate: 3e-3,
+    skip_learning_rate: 0.0,
+    weight_decay: 1e-2,
+    evaluate_every: 100,
+    patience: 5,
+};
 
 fn recipe(is_panel: bool, season_patches: bool) -> Recipe {
     match (is_panel, season_patches) {

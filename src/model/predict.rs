@@ -68,6 +68,8 @@ pub struct Seen<'a> {
     pub before: &'a [f64],
     /// Whether the data says that it looks wrong.
     pub is_suspect: bool,
+    /// The series itself, where its raw observations are at hand.
+    pub observed: Option<&'a Series>,
     /// Encoded covariates, aligned with the tail of the past.
     pub features: Arc<Features>,
 }
@@ -140,8 +142,15 @@ pub fn seen<'a>(
         let past = Past::of(&series.values, space, season, reach);
         let features = Arc::new(features.after(series.values.len() - past.tail.len()));
         let is_suspect = marks.get(&series.unique_id) == Some(&Status::Fallback);
-        let unique_id = series.unique_id.as_str();
-        Seen { unique_id, past, values: &series.values, before: &[], is_suspect, features }
+        Seen {
+            unique_id: series.unique_id.as_str(),
+            past,
+            values: &series.values,
+            before: &[],
+            observed: Some(series),
+            is_suspect,
+            features,
+        }
     };
     series.par_iter().zip(features).map(see).collect()
 }
@@ -256,8 +265,10 @@ fn counted(spec: &ModelSpec, head: &CountHead, seen: &[Seen<'_>], season: usize)
 /// Forecasts of every series that the ensemble can forecast: long enough, positive if it works on logarithms, and with a
 /// finite result.
 fn learnt(ensemble: &Ensemble, seen: &[Seen<'_>], season: usize) -> Vec<Option<Own>> {
-    let work: Vec<Option<WorkSeries>> =
-        seen.par_iter().map(|seen| in_work_space(ensemble, &seen.past, &seen.features, season)).collect();
+    let work: Vec<Option<WorkSeries>> = seen
+        .par_iter()
+        .map(|seen| in_work_space(ensemble, &seen.past, seen.observed, &seen.features, season))
+        .collect();
     let able: Vec<&WorkSeries> = work.iter().flatten().collect();
     let origins: Vec<usize> = able.iter().map(|work| work.steps()).collect();
     if able.is_empty() {
@@ -281,12 +292,17 @@ fn learnt(ensemble: &Ensemble, seen: &[Seen<'_>], season: usize) -> Vec<Option<O
 pub fn in_work_space(
     ensemble: &Ensemble,
     past: &Past<'_>,
+    observed: Option<&Series>,
     features: &Arc<Features>,
     season: usize,
 ) -> Option<WorkSeries> {
     let can =
         past.sums.steps >= ensemble.history_min() && (ensemble.space != Space::Log || past.sums.is_positive);
-    can.then(|| WorkSeries::of(past, past.tail, ensemble.space, season).with(features.clone()))
+    let work = || WorkSeries::of(past, past.tail, ensemble.space, season).with(features.clone());
+    can.then(|| match observed.filter(|_| ensemble.events.is_some()) {
+        Some(series) => work().observed(series, series.values.len() - past.tail.len(), ensemble.space),
+        None => work(),
+    })
 }
 
 #[cfg(test)]

@@ -171,6 +171,11 @@ fn possible(group: &Group, horizon: usize, rate: Rate) -> Result<(), String> {
             "are no steps of {step}, and counts of one step say nothing of another: train a model on them"
         ));
     }
+    if rate != Rate::Same && group.ensemble().is_some_and(|ensemble| ensemble.events.is_some()) {
+        return Err(format!(
+            "are no steps of {step}, and the model reads observations at any times: give freq {step} and no scale"
+        ));
+    }
     if let Rate::Coarser(each) = rate {
         if each > COARSER_MAX {
             return Err(format!(

@@ -448,6 +448,7 @@ mod tests {
             unit: 1.0,
             level: 0.0,
             features: Default::default(),
+            events: Default::default(),
         }];
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for anchor in [Anchor::Mean(1), Anchor::Mean(3), Anchor::Mean(8), Anchor::Season(4)] {

@@ -249,6 +249,7 @@ fn phase(series: &Series, frequency: Frequency, rows: usize, behind: usize) -> S
         frequency,
         times: series.times[start..end].iter().copied().step_by(rows).collect(),
         values: series.values[start..end].iter().copied().step_by(rows).collect(),
+        observations: None,
         covariates: series.covariates.iter().map(thinned).collect(),
     }
 }
@@ -284,6 +285,7 @@ fn filled_up(series: &Series, covariates: &[Covariate], frequency: Frequency, st
         frequency,
         times: times.chain(series.times.last().copied()).collect(),
         values: dense(&series.values, false),
+        observations: None,
         covariates: series.covariates.iter().enumerate().map(row).collect(),
     }
 }
@@ -298,6 +300,7 @@ mod tests {
             keys: vec![],
             frequency: "15m".parse().unwrap(),
             times: (0..values.len() as i64).map(|t| t * 900_000_000).collect(),
+            observations: None,
             covariates: vec![Row::new(Known::Future, (0..values.len() + 8).map(|t| t as f64).collect())],
             values,
         }

@@ -7,6 +7,7 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::irregular::IrregularNetwork;
 use crate::engine::likelihood::Likelihood;
 use crate::engine::network::{Levels, Network, NetworkParams, NetworkSpec, Readout};
 use crate::model::artifact::{LoadError, Tensors, Weights};
@@ -14,6 +15,7 @@ use crate::model::blend::{Blend, LOCALS};
 use crate::model::conformal::Conformal;
 use crate::model::counts::{CountHead, rates};
 use crate::model::ensemble::Ensemble;
+use crate::model::events::EventMember;
 use crate::model::exam::Terms;
 use crate::model::features::{Encoding, NETWORK_MAX, TERMS};
 use crate::model::group::{Group, MODEL_IDS, Served};
@@ -114,6 +116,9 @@ enum StoredServed {
         #[serde(default)]
         width_floor: f64,
         members: Vec<Weighted>,
+        /// The network on raw observations; files without it have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        events: Option<StoredEvents>,
     },
     Local {
         kind: String,
@@ -143,6 +148,14 @@ struct StoredBlend {
     own: Vec<(u64, Vec<f64>)>,
     is_corrected: bool,
     width_floor: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEvents {
+    weight: f64,
+    context: usize,
+    network: NetworkSpec,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -258,6 +271,11 @@ impl StoredServed {
                     is_corrected: ensemble.conformal.is_some(),
                     width_floor: ensemble.conformal.as_ref().map_or(0.0, |conformal| conformal.floor),
                     members,
+                    events: ensemble.events.as_ref().map(|(member, weight)| StoredEvents {
+                        weight: *weight,
+                        context: member.context,
+                        network: member.network.spec.clone(),
+                    }),
                 }
             }
             Served::Blend(blend) => StoredServed::Blend(StoredBlend {
@@ -324,7 +342,15 @@ impl StoredServed {
                 let head = read_counts(*columns, levels, wanted, &group.frequency.to_string(), tensors)?;
                 Ok(Served::Counts(Box::new(head)))
             }
-            StoredServed::Ensemble { space, width, smoothing, is_corrected, width_floor, members } => {
+            StoredServed::Ensemble {
+                space,
+                width,
+                smoothing,
+                is_corrected,
+                width_floor,
+                members,
+                events,
+            } => {
                 check("width", width, "above 0 and at most 1e6", *width > 0.0 && *width <= 1e6)?;
                 check_floor(*width_floor)?;
                 let columns = group.encoding.width();
@@ -336,13 +362,16 @@ impl StoredServed {
                         member.columns == columns,
                     )?;
                 }
-                let members = read_members(members, &prefix, *smoothing, spec, tensors)?;
+                let events = events.as_ref().map(|events| events.read(&prefix, spec, tensors)).transpose()?;
+                let others = smoothing + events.as_ref().map_or(0.0, |(_, weight)| *weight);
+                let members = read_members(members, &prefix, others, spec, tensors)?;
                 let levels = spec.quantile_levels().to_vec();
                 let conformal =
                     is_corrected.then(|| read_conformal(&prefix, *width_floor, spec, tensors)).transpose()?;
                 Ok(Served::Ensemble(Box::new(Ensemble {
                     space: *space,
                     members,
+                    events,
                     levels,
                     width: *width,
                     conformal,
@@ -446,16 +475,16 @@ fn check_floor(floor: f64) -> Result<(), LoadError> {
 fn read_members(
     members: &[Weighted],
     prefix: &str,
-    smoothing: f64,
+    others: f64,
     spec: &ModelSpec,
     tensors: &mut Tensors,
 ) -> Result<Vec<(Member, f64)>, LoadError> {
     let count = members.len();
-    let least = usize::from(smoothing < 1.0);
+    let least = usize::from(others < 1.0);
     let is_usable = (least..=MEMBERS_MAX).contains(&count);
     check("number of members", count, format!("in {least}..={MEMBERS_MAX}"), is_usable)?;
-    check("weight of smoothing", smoothing, "in 0..=1", (0.0..=1.0).contains(&smoothing))?;
-    let sum = smoothing + members.iter().map(|member| member.weight).sum::<f64>();
+    check("weight of smoothing and observations", others, "in 0..=1", (0.0..=1.0).contains(&others))?;
+    let sum = others + members.iter().map(|member| member.weight).sum::<f64>();
     let is_mean = members.iter().all(|member| member.weight > 0.0) && (sum - 1.0).abs() < 1e-6;
     check("sum of member weights", sum, "1, of positive ones", is_mean)?;
     let read = |(index, Weighted { weight, member }): (usize, &Weighted)| {
@@ -465,6 +494,41 @@ fn read_members(
         Ok((member.read(&format!("{prefix}member{index}."), levels, tensors)?, *weight))
     };
     members.iter().enumerate().map(read).collect()
+}
+
+impl StoredEvents {
+    /// The member, its tensors taken by the names that [`EventMember::weights`] gives them.
+    fn read(
+        &self,
+        prefix: &str,
+        spec: &ModelSpec,
+        tensors: &mut Tensors,
+    ) -> Result<(EventMember, f64), LoadError> {
+        let (horizon, levels) = (spec.horizon(), spec.quantile_levels().len());
+        let context = self.context;
+        check(
+            "observations that are read",
+            context,
+            format!("in 1..={LOOKBACK_MAX}"),
+            (1..=LOOKBACK_MAX).contains(&context),
+        )?;
+        let network = &self.network;
+        let wanted = EventMember::shape(context, horizon, levels);
+        let is_known = *network == NetworkSpec { dt: network.dt, ..wanted.clone() };
+        check("network on observations", format!("{network:?}"), format!("{wanted:?}"), is_known)?;
+        let activations = network.tokens * network.hidden * network.layers;
+        let most = format!("at most {ACTIVATIONS_MAX}");
+        check("activations per window", activations, most, activations <= ACTIVATIONS_MAX)?;
+        let parameters = network.parameters();
+        check("number of parameters", parameters, "what the file holds", tensors.could_hold(parameters))?;
+        let mut params = NetworkParams::zeros(network);
+        for tensor in params.tensors() {
+            let values = tensors.take(&format!("{prefix}events.{}", tensor.name), &tensor.shape)?;
+            tensor.values.copy_from_slice(&values);
+        }
+        let network = IrregularNetwork::new(network.clone(), params);
+        Ok((EventMember { context, horizon, network }, self.weight))
+    }
 }
 
 fn read_conformal(

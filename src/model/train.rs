@@ -46,13 +46,13 @@ impl Recipe {
 }
 
 /// Linear warm-up, in steps.
-const WARMUP: usize = 50;
+pub(super) const WARMUP: usize = 50;
 
 /// Largest global gradient norm.
-const CLIP: f64 = 1.0;
+pub(super) const CLIP: f64 = 1.0;
 
 /// Limit of the decay of the averaged weights.
-const EMA_DECAY: f64 = 0.99;
+pub(super) const EMA_DECAY: f64 = 0.99;
 
 /// A loss that is no number: training cannot go on.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,7 +235,7 @@ fn slice_gradient(
 }
 
 /// Generator of one (seed, step, slice): counter-based, so no draw depends on another slice's.
-fn generator(seed: u64, step: usize, slice: usize) -> ChaCha8Rng {
+pub(super) fn generator(seed: u64, step: usize, slice: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Stream 0 drew the initial weights.
     rng.set_stream(((step as u64 + 1) << 16) | slice as u64);
@@ -297,6 +297,7 @@ mod tests {
             unit: 1.0,
             level: 0.0,
             features: Default::default(),
+            events: Default::default(),
         }
     }
 

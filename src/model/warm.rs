@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn every_network_is_taken_once_and_by_one_on_such_a_map() {
         let members = vec![(member(0.5, 1), 1), (member(0.0, 2), 1), (member(0.5, 3), 1)];
-        let ensemble = Ensemble::counted(Space::Log, members, 0, TERMS, &[0.5]);
+        let ensemble = Ensemble::counted(Space::Log, members, 0, None, TERMS, &[0.5]);
         let group = Group {
             frequency: Frequency::Days { days: 1 },
             season: 1,

@@ -175,6 +175,7 @@ mod tests {
             unit: 1.0,
             level: 0.0,
             features: Default::default(),
+            events: Default::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::events::Events;
 use crate::model::features::Features;
 use crate::model::past::{Past, Sums};
 use crate::series::Series;
@@ -54,6 +55,9 @@ pub struct WorkSeries {
     pub level: f64,
     /// Encoded covariates, from the first visible step on and beyond the last one; without columns where there are none.
     pub features: Arc<Features>,
+    /// Raw observations from the first visible step on, those of later steps included; none where the series has a grid of its
+    /// own.
+    pub events: Events,
 }
 
 impl WorkSeries {
@@ -65,7 +69,7 @@ impl WorkSeries {
         let first = values.iter().copied().find(|y| !y.is_nan());
         let sums = Sums { first, ..Sums::of(known, space, season) };
         let past = Past { sums, before: Cow::Borrowed(&[]), tail: values };
-        WorkSeries::of(&past, known, space, season)
+        WorkSeries::of(&past, known, space, season).observed(series, 0, space)
     }
 
     /// A series as far as a forecast looks at it, in work space; `known` are values that its spread may be taken from.
@@ -84,12 +88,26 @@ impl WorkSeries {
         };
         let seen = |(y, &work): (&f64, &f32)| if y.is_nan() { f32::NAN } else { work };
         let target = past.tail.iter().zip(&filled).map(seen).collect();
-        WorkSeries { filled, target, noise, unit, level, features: Arc::default() }
+        WorkSeries {
+            filled,
+            target,
+            noise,
+            unit,
+            level,
+            features: Arc::default(),
+            events: Default::default(),
+        }
     }
 
     /// The same with covariates, aligned with its first visible step.
     pub fn with(self, features: Arc<Features>) -> WorkSeries {
         WorkSeries { features, ..self }
+    }
+
+    /// The same with the observations of its series, whose first `skipped` steps are not visible here.
+    pub fn observed(self, series: &Series, skipped: usize, space: Space) -> WorkSeries {
+        let events = Events::of(series, skipped, space, self.unit, self.level);
+        WorkSeries { events, ..self }
     }
 
     /// A forecast in work space, in units of the target.
@@ -131,6 +149,7 @@ mod tests {
             times: (0..values.len() as i64).collect(),
             values: values.to_vec(),
             covariates: Vec::new(),
+            observations: None,
         }
     }
 

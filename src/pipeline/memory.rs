@@ -219,6 +219,7 @@ impl Page {
             && spec.almanac.is_empty()
             && spec.sums.levels.is_none()
             && spec.gaps == ingest::Gaps::Mask
+            && spec.sampling == ingest::Sampling::Regular
             && is_sound(whole)
             && whole.panel.series.iter().all(|series| series.frequency == frequency);
         let last =

@@ -1,6 +1,6 @@
 //! What comes with the target: columns that explain it, and how much of them is known at a cutoff.
 
-use crate::series::Series;
+use crate::series::{Observations, Series};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct Covariate {
 
 impl Series {
     /// The series as it was known when only its first `steps` steps were, without the first `from` of them: targets and past
-    /// covariates end there, and what is known in advance goes on.
+    /// covariates and observations end there, and what is known in advance goes on.
     pub fn cut(&self, from: usize, steps: usize) -> Series {
         let covariate = |row: &Row| {
             let Range { start, end } = row.range;
@@ -48,6 +48,8 @@ impl Series {
             };
             Row { range, ..row.clone() }
         };
+        let until = self.times.get(steps).copied();
+        let observed = |all: &Observations| Some(all.between(*self.times.get(from)?, until));
         Series {
             unique_id: self.unique_id.clone(),
             keys: self.keys.clone(),
@@ -55,6 +57,7 @@ impl Series {
             times: self.times[from..steps].to_vec(),
             values: self.values[from..steps].to_vec(),
             covariates: self.covariates.iter().map(covariate).collect(),
+            observations: self.observations.as_ref().and_then(observed),
         }
     }
 }
@@ -136,6 +139,7 @@ mod tests {
                 row(Known::Future, &[5.0, 6.0, 7.0, 8.0, 9.0]),
                 row(Known::Static, &[7.0]),
             ],
+            observations: None,
         };
         let cut = series.cut(1, 3);
         assert_eq!((cut.times, cut.values), (vec![1, 2], vec![11.0, 12.0]));

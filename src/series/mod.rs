@@ -9,12 +9,14 @@ pub mod forecast;
 pub mod frequency;
 pub mod infer;
 pub mod metric;
+pub mod observations;
 pub mod quality;
 pub mod spelling;
 
 pub use covariate::{Covariate, Known};
 pub use forecast::{Forecasts, ScenarioForecasts, SeriesForecast, Status};
 pub use frequency::Frequency;
+pub use observations::Observations;
 pub use quality::{Note, Quality, Verdict};
 
 use jiff::tz::TimeZone;
@@ -35,6 +37,9 @@ pub struct Series {
     pub values: Vec<f64>,
     /// One row for each of [`Panel::covariates`].
     pub covariates: Vec<covariate::Row>,
+    /// What was observed and when, where that is not the grid: the values are then the means of the observations within
+    /// each step. `None` for a series that was read as regular.
+    pub observations: Option<Observations>,
 }
 
 impl Series {

@@ -36,6 +36,8 @@ fn requests_that_make_no_sense() {
         ("--season-length 0", "season length 0"),
         ("--threads none", "'none' is not a whole number"),
         ("--gaps fill", "unknown policy for gaps 'fill'"),
+        ("--sampling sometimes", "unknown policy for sampling 'sometimes'"),
+        ("--sampling irregular --gaps zero", "gaps with sampling"),
         ("--max-bad-series lots", "'lots'"),
         ("--as-of soon", "'soon' is not a time"),
         ("--colour always", "--color"),

@@ -3,6 +3,7 @@
 mod broken;
 mod clocks;
 mod covariates;
+mod irregular;
 mod layouts;
 mod over_time;
 mod parquet;

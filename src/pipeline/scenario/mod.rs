@@ -255,6 +255,7 @@ mod tests {
             frequency: Frequency::Days { days: 1 },
             times: vec![0, 1, 2],
             values: vec![1.0; 3],
+            observations: None,
             covariates: vec![row(&[1.0, 2.0, 3.0, 4.0, f64::NAN]), row(&[0.0; 5]), row(&[0.0; 5])],
         };
         let covariate = |name: &str, values| Covariate { name: name.into(), known: Known::Future, values };
