@@ -28,7 +28,6 @@ fn panel(minutes: i64, all: Vec<Vec<f64>>) -> Panel {
         series: series.collect(),
         zone: TimeZone::UTC,
         marks: Default::default(),
-        observations: None,
         covariates: Vec::new(),
     }
 }
