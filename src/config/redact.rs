@@ -113,7 +113,7 @@ mod tests {
                 "exec = [\n 'psql',\n 'host=h password=s3 x',\n]",
                 "exec = [\n 'psql',\n 'host=h password=** x',\n]",
             ),
-            ("exec=[\"pg://u:\u{e9}@h/]\", \"--token=t\"]", "exec=[\"pg://u:**@h/]\", \"--token=*\"]"),
+            ("exec=[\"pg://u:\u{e9}@h/]\", \"--secret=t\"]", "exec=[\"pg://u:**@h/]\", \"--secret=*\"]"),
             ("exec = [\"a\"]\nb = \"password=c\"", "exec = [\"a\"]\nb = \"password=c\""),
             ("exec_timeout = \"1m\" # exec", "exec_timeout = \"1m\" # exec"),
         ];

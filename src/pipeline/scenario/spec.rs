@@ -78,7 +78,7 @@ fn parse(text: &str) -> Result<Scenario, String> {
         Some(colon) => (unquoted(&text[..colon]), &text[colon + 1..]),
         None => (text.to_owned(), text),
     };
-    if name.is_empty() {
+    if name.is_empty() && colon.is_some() {
         return Err("there is no name before the colon; write for example promo: price=-10%".into());
     }
     if name == "*" || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
