@@ -1,8 +1,8 @@
 //! Weights of forecasts that are averaged, one set per series: what the series' own errors say, shrunk towards what those of
 //! the whole group say.
 //!
-//! With L(w) the error of the average with weights w on the trial windows of a series, and G(w) its mean over all windows of
-//! the group, the weights of the series are
+//! With L(w) the error of the average with weights w on a window of a series, divided by the median of the errors that the
+//! single forecasts make on that series, and G(w) its mean over all windows of the group, the weights of the series are
 //!
 //! ```text
 //! ŵ = argmin  Σ_windows L(w) + κ G(w)        w on a grid over the simplex, in tenths
@@ -10,8 +10,9 @@
 //!
 //! so that the group counts as much as κ further windows of the series (an empirical Bayes estimate: the prior is the group,
 //! κ its pseudo-observations). A handful of origins says next to nothing about one series: weights from them alone did worse
-//! than those of the group on all seven panels that this was measured on. κ is what did best on origins that were left out,
-//! ∞ among the values tried, which is the group's weights for all.
+//! than those of the group on all four panels that both were measured on (Walmart, tourism, Stallion, M4 Weekly; two or
+//! three origins). κ is what did best on origins that were left out, ∞ among the values tried, which is the group's weights
+//! for all. Without the division, a few series that every forecast misses by far would decide for all (Stallion).
 //!
 //! Sources: weights on the simplex that minimise the validation error, Caruana et al. (2004, "Ensemble selection from
 //! libraries of models") and Montero-Manso et al. (2020, FFORMA); why they are to be shrunk, Hollyman, Petropoulos and
@@ -24,7 +25,7 @@ use rayon::prelude::*;
 const STEPS: usize = 10;
 
 /// Windows of a series that the group counts as much as; the last is no word of its own for a series.
-const POOLS: [f64; 5] = [8.0, 16.0, 32.0, 64.0, f64::INFINITY];
+const POOLS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, f64::INFINITY];
 
 /// Least relative improvement on origins that were left out by which an average replaces the first forecast.
 const MARGIN: f64 = 0.005;
@@ -72,7 +73,9 @@ pub fn learn(series: &[Vec<Window>]) -> Option<Pooled> {
     let parts = series.iter().flatten().next()?.points.len();
     let grid = grid(parts);
     let folds = series.iter().flatten().map(|window| window.fold).max()? + 1;
-    let group = Group::of(series, folds, &grid);
+    let series: Vec<Own> =
+        series.par_iter().map(|windows| Own { windows, unit: unit(windows, parts) }).collect();
+    let group = Group::of(&series, folds, &grid);
     let used = (0..folds).filter(|&fold| group.windows(fold) > 0).count();
     if used < 2 {
         let best = least(&group.mean(None, grid.len()));
@@ -86,7 +89,7 @@ pub fn learn(series: &[Vec<Window>]) -> Option<Pooled> {
     // Group errors without each fold, and with all.
     let without: Vec<Vec<f64>> = (0..folds).map(|fold| group.mean(Some(fold), grid.len())).collect();
     let all = group.mean(None, grid.len());
-    let one = |windows: &Vec<Window>| of_one(windows, &grid, &without, &all);
+    let one = |own: &Own<'_>| of_one(own, &grid, &without, &all);
     let each: Vec<OfOne> = series.par_iter().map(one).collect();
     let count: usize = each.iter().map(|one| one.windows).sum();
     let mean = |of: &dyn Fn(&OfOne) -> f64| each.iter().map(of).sum::<f64>() / count.max(1) as f64;
@@ -102,6 +105,26 @@ pub fn learn(series: &[Vec<Window>]) -> Option<Pooled> {
         pool: POOLS[pool],
         error,
     })
+}
+
+/// The windows of a series, and what their errors are divided by.
+struct Own<'a> {
+    windows: &'a [Window],
+    unit: Option<f64>,
+}
+
+/// Median of the mean errors of the single forecasts; that failing the largest, `None` where none errs.
+fn unit(windows: &[Window], parts: usize) -> Option<f64> {
+    let single: Vec<Vec<usize>> = (0..parts)
+        .map(|part| (0..parts).map(|other| if other == part { STEPS } else { 0 }).collect())
+        .collect();
+    let errors: Vec<Vec<f64>> = windows.iter().filter_map(|window| window.errors(&single)).collect();
+    let mean =
+        |part: usize| errors.iter().map(|errors| errors[part]).sum::<f64>() / errors.len().max(1) as f64;
+    let mut means: Vec<f64> = (0..parts).map(mean).collect();
+    means.sort_by(f64::total_cmp);
+    let median = 0.5 * (means[(parts - 1) / 2] + means[parts / 2]);
+    [median, means[parts - 1]].into_iter().find(|unit| *unit > 0.0 && unit.is_finite())
 }
 
 /// Every way to share out the steps of the grid among that many parts; all to the first one comes first.
@@ -153,11 +176,11 @@ impl Window {
     }
 }
 
-impl Window {
-    /// The same as often as it counts.
-    fn weighed_errors(&self, grid: &[Vec<usize>]) -> Option<Vec<f64>> {
-        let mut errors = self.errors(grid)?;
-        errors.iter_mut().for_each(|error| *error *= self.times as f64);
+impl Own<'_> {
+    /// Errors of one of its windows as often as it counts.
+    fn errors(&self, window: &Window, grid: &[Vec<usize>]) -> Option<Vec<f64>> {
+        let (unit, mut errors) = (self.unit?, window.errors(grid)?);
+        errors.iter_mut().for_each(|error| *error *= window.times as f64 / unit);
         Some(errors)
     }
 }
@@ -168,16 +191,17 @@ struct Group {
 }
 
 impl Group {
-    fn of(series: &[Vec<Window>], folds: usize, grid: &[Vec<usize>]) -> Group {
+    fn of(series: &[Own<'_>], folds: usize, grid: &[Vec<usize>]) -> Group {
         let none = || vec![(vec![0.0; grid.len()], 0usize); folds];
         let add = |to: &mut Vec<(Vec<f64>, usize)>, fold: usize, errors: &[f64], count: usize| {
             to[fold].0.iter_mut().zip(errors).for_each(|(to, error)| *to += error);
             to[fold].1 += count;
         };
-        let of_chunk = |chunk: &[Vec<Window>]| {
+        let of_chunk = |chunk: &[Own<'_>]| {
             let mut sums = none();
-            for window in chunk.iter().flatten() {
-                let Some(errors) = window.weighed_errors(grid) else { continue };
+            let windows = chunk.iter().flat_map(|own| own.windows.iter().map(move |window| (own, window)));
+            for (own, window) in windows {
+                let Some(errors) = own.errors(window, grid) else { continue };
                 add(&mut sums, window.fold, &errors, window.times);
             }
             sums
@@ -219,9 +243,9 @@ struct OfOne {
     chosen: Vec<usize>,
 }
 
-fn of_one(windows: &[Window], grid: &[Vec<usize>], without: &[Vec<f64>], all: &[f64]) -> OfOne {
-    let of_window = |window: &Window| Some((window.fold, window.times, window.weighed_errors(grid)?));
-    let errors: Vec<(usize, usize, Vec<f64>)> = windows.iter().filter_map(of_window).collect();
+fn of_one(own: &Own<'_>, grid: &[Vec<usize>], without: &[Vec<f64>], all: &[f64]) -> OfOne {
+    let of_window = |window: &Window| Some((window.fold, window.times, own.errors(window, grid)?));
+    let errors: Vec<(usize, usize, Vec<f64>)> = own.windows.iter().filter_map(of_window).collect();
     let sum = |left_out: Option<usize>| {
         let mut sum = vec![0.0; grid.len()];
         for (_, _, errors) in errors.iter().filter(|(fold, ..)| Some(*fold) != left_out) {
@@ -317,7 +341,7 @@ mod tests {
         let all: Vec<Vec<Window>> = (0..200).map(lucky).collect();
         let pooled = learn(&all).expect("averaging pays");
         assert!(pooled.pool >= 32.0, "{}", pooled.pool);
-        assert!((pooled.shared[0] - 0.5).abs() < 0.11 && pooled.shared[2] == 0.0, "{:?}", pooled.shared);
+        assert!((pooled.shared[0] - 0.5).abs() < 0.21 && pooled.shared[2] < 0.2, "{:?}", pooled.shared);
     }
 
     #[test]
