@@ -17,12 +17,17 @@ pub(super) fn job(report: &JobReport) -> Value {
         report.seconds.iter().map(|(stage, seconds)| ((*stage).into(), json!(seconds))).collect();
     let statuses: Map<String, Value> =
         report.statuses.iter().map(|(status, count)| (status.as_str().into(), json!(count))).collect();
+    let mut settings = model(&report.model);
+    if report.loaded.is_some() {
+        // How hard it was trained, its file does not say.
+        settings["preset"] = Value::Null;
+    }
     json!({
         "run_id": report.moment.run_id,
         "issued_at": shown(report.moment.issued_at),
         "created_at": shown(report.moment.created_at),
         "source": source(&report.source),
-        "model": model(&report.model),
+        "model": settings,
         "fits": report.fits.iter().map(fit).collect::<Vec<_>>(),
         "loaded_model": report.loaded.as_ref().map(loaded),
         "statuses": statuses,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::model::forecaster::{Forecaster, by_frequency};
 use crate::model::rate::{self, Match, Rate, Scale};
+use crate::model::sampling::phase;
 use crate::model::season;
-use crate::series::{Covariate, Panel};
+use crate::series::{Covariate, Panel, Series};
 
 impl Forecaster {
     /// Which of its frequencies forecasts each frequency of a panel, in the order of their names. Without a scale, only
@@ -33,23 +34,33 @@ impl Forecaster {
     pub fn odd_seasons(&self, panel: &Panel, matches: &[Match]) -> Vec<String> {
         let by_frequency = by_frequency(panel);
         let line = |found: &Match| {
-            let (group, rate) = (self.group(found.model)?, found.rate);
-            let (data, series) = by_frequency.iter().find(|(frequency, _)| *frequency == found.data)?;
-            let expected = rate.season(group.season);
-            if rate == Rate::Same {
-                return None;
-            }
+            let (group, rate, data) = (self.group(found.model)?, found.rate, found.data);
+            let (_, series) = by_frequency.iter().find(|(frequency, _)| *frequency == data)?;
+            // At the step of the model the question is the one that its training asked.
+            let phases: Vec<Series> = match rate {
+                Rate::Finer(rows) => series.iter().map(|one| phase(one, found.model, rows, 0)).collect(),
+                Rate::Same | Rate::Coarser(_) => Vec::new(),
+            };
+            let (expected, usual, series) = match rate {
+                Rate::Same => return None,
+                Rate::Finer(_) => (group.season, found.model.season_lengths(), phases.iter().collect()),
+                Rate::Coarser(_) => (rate.season(group.season), data.season_lengths(), series.clone()),
+            };
             if expected > 1 {
-                let shows = season::detect(series, &[expected]) == expected;
+                let shows = season::detect(&series, &[expected]) == expected;
+                let (steps, rows) = (group.season, rate.season(group.season));
                 return (!shows).then(|| {
                     format!(
-                        "series of step {data} do not show the season of {} steps of {} ({expected} rows) that the model repeats",
-                        group.season, found.model
+                        "series of step {data} do not show the season of {steps} steps of {} ({rows} rows) that the model repeats",
+                        found.model
                     )
                 });
             }
-            let own = season::detect(series, &data.season_lengths());
-            (own > 1)
+            let own = match rate {
+                Rate::Finer(rows) => rows * season::detect(&series, &usual),
+                Rate::Same | Rate::Coarser(_) => season::detect(&series, &usual),
+            };
+            (group.season <= 1 && own > rate.rows(1).max(1))
                 .then(|| format!("series of step {data} have a season of {own} rows, and the model has none"))
         };
         matches.iter().filter_map(line).collect()

@@ -232,7 +232,7 @@ fn kinship(seen: &[f64], rows: usize, behind: usize) -> Option<(f64, f64)> {
 }
 
 /// Every so many rows of a series, the last one that many rows before its end: a series of the model's step.
-fn phase(series: &Series, frequency: Frequency, rows: usize, behind: usize) -> Series {
+pub fn phase(series: &Series, frequency: Frequency, rows: usize, behind: usize) -> Series {
     let start = (series.values.len() - 1 - behind) % rows;
     let end = series.values.len() - behind;
     let thinned = |row: &Row| match row.known {
