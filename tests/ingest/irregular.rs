@@ -14,7 +14,7 @@ const ROWS: &str = "ds,y\n2024-01-01T00:04:10,1\n2024-01-01T00:09:59,3\n2024-01-
 fn a_step_is_the_mean_of_its_observations_and_they_stay_at_hand() {
     let read = read_csv(ROWS, irregular).unwrap();
     let series = &read.panel.series[0];
-    // The median gap is about 7 minutes: 5 is the usual step next to it.
+    // The median gap is about 6 minutes: 5 is the usual step next to it.
     assert_eq!(series.frequency.to_string(), "5m");
     assert_eq!(shown(&series.times[..1]), ["2024-01-01T00:00:00Z"]);
     let values: Vec<String> = series.values.iter().map(|value| format!("{value}")).collect();

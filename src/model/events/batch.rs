@@ -179,7 +179,7 @@ mod tests {
         let work = work(&[1, 5, 12, 18, 24, 30, 31, 47, 58]);
         let batch = Batch::gather((6, 2), &[&work], &[3], Queries::Observed);
         let gaps: Vec<f32> = batch.gaps.row(0).iter().map(|gap| (gap * 10.0).round()).collect();
-        // One of padding, one held for a step, then gaps; the queries at 30 and 31, of which 47 is the next step's.
+        // One of padding, one held for a step, then gaps; of 30, 31 and 47 within the horizon, two are asked for.
         assert_eq!(gaps, [0.0, 10.0, 4.0, 7.0, 6.0, 6.0, 6.0, 1.0]);
         let later = Batch::gather((6, 2), &[&work], &[3], Queries::Steps);
         assert_eq!(later.gaps.row(0).iter().map(|gap| (gap * 10.0).round()).sum::<f32>(), 33.0 + 11.0 + 10.0);
