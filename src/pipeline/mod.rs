@@ -11,6 +11,7 @@ mod forecast;
 mod guess;
 mod job;
 mod load;
+mod making;
 mod memory;
 mod report;
 mod scenario;
@@ -26,6 +27,7 @@ pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec, Promotion};
 pub use load::{Asked, LoadReport, LoadSpec};
+pub use making::Making;
 pub use report::{CovariateReport, JobReport, SourceReport};
 pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
 pub use score::{Reviewed, Scored, review_runs, score};
@@ -35,15 +37,15 @@ pub use stage::{Context, StageError};
 pub use train::{Fate, SourceRead, Trained, train};
 
 use crate::evaluation::spec::BacktestError;
-use crate::ingest::{self, IngestError, Ingested, SourceSpec};
-use crate::model::forecaster::{Control, Forecaster, ModelError};
-use crate::model::report::{FitReport, Progress};
-use crate::model::spec::{ModelKind, ModelSpec};
+use crate::ingest::{IngestError, SourceSpec};
+use crate::model::forecaster::ModelError;
+use crate::model::report::Progress;
 use crate::publish::{self, Provenance, PublishError};
 use crate::registry::RegistryError;
-use crate::series::{Forecasts, Panel};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use making::Made;
 
 /// One forecast job, fully checked.
 #[derive(Clone, Debug)]
@@ -64,25 +66,6 @@ pub struct Job {
     pub config_file: Option<PathBuf>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
     pub config_sha256: String,
-}
-
-/// Where the forecaster of a job comes from.
-#[derive(Clone, Debug)]
-pub enum Making {
-    /// It is trained.
-    Fit(ModelSpec),
-    /// It was trained before.
-    Load(LoadSpec),
-}
-
-impl Making {
-    /// Which forecaster, where it is known before a model is loaded.
-    pub fn kind(&self) -> Option<ModelKind> {
-        match self {
-            Making::Fit(spec) => Some(spec.kind()),
-            Making::Load(load) => load.asked.kind,
-        }
-    }
 }
 
 /// When and as what a job runs; values, because only the command line reads the clock.
@@ -151,8 +134,8 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     check_paths(job)?;
     check_overwrites(outputs(job), job.config_file.iter())?;
     let made = match &job.making {
-        Making::Fit(spec) => fitted(job, spec, watch, &mut clock)?,
-        Making::Load(spec) => loaded(job, spec, watch, &mut clock)?,
+        Making::Fit(spec) => making::fitted(job, spec, watch, &mut clock)?,
+        Making::Load(spec) => making::loaded(job, spec, watch, &mut clock)?,
     };
 
     watch(Progress { stage: "publishing", done: 0, total: 0 });
@@ -176,137 +159,6 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         weights_sha256: made.weights_sha256,
         config_sha256: job.config_sha256.clone(),
     })
-}
-
-/// Forecasts, and where they are from.
-struct Made {
-    forecasts: Forecasts,
-    scenarios: scenario::Made,
-    id_columns: Vec<String>,
-    source: SourceReport,
-    model: ModelSpec,
-    fits: Vec<FitReport>,
-    loaded: Option<LoadReport>,
-    /// In the metadata, where data has another step than the model.
-    scales: Option<String>,
-    weights_sha256: String,
-}
-
-/// Forecasts of a model that is trained on the data.
-fn fitted(
-    job: &Job,
-    model: &ModelSpec,
-    watch: &(dyn Fn(Progress) + Sync),
-    clock: &mut StopWatch,
-) -> Result<Made, JobError> {
-    let deadline = model.budget().and_then(|budget| clock.since.checked_add(budget));
-    let (ingested, mut source) = read(job, &job.source.clone().reaching(model.horizon()), watch)?;
-    let (known, horizon) = ((&job.source.covariates, &job.source.sums), model.horizon());
-    let ahead = ahead::complete(&ingested.panel, known, horizon, model.season_length())?;
-    source.notes.extend(ahead.notes);
-    scenario::check(&job.scenarios, &ahead.panel, known.0, horizon)?;
-    clock.lap("read");
-
-    let fitted = Forecaster::fit(&ingested.panel, model, &Control { deadline, ..Control::watched(watch) })?;
-    let weights_sha256 = fitted.forecaster.weights_sha256();
-    if let Some(path) = &job.save_model {
-        publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
-    }
-    clock.lap("train");
-
-    watch(Progress { stage: "forecasting", done: 0, total: 0 });
-    source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
-    let predict =
-        |panel: &Panel| coherent::coherent(fitted.forecaster.predict(panel), panel, &job.source.sums, model);
-    let (forecasts, scenarios) = what_if(job, &ahead.panel, horizon, predict)?;
-    source.warn(scenarios.notes.clone());
-    clock.lap("forecast");
-    Ok(Made {
-        forecasts,
-        scenarios,
-        id_columns: ingested.panel.id_columns.clone(),
-        source,
-        model: model.clone(),
-        fits: fitted.reports,
-        loaded: None,
-        scales: None,
-        weights_sha256,
-    })
-}
-
-/// Forecasts of a model that was trained before.
-fn loaded(
-    job: &Job,
-    load: &LoadSpec,
-    watch: &(dyn Fn(Progress) + Sync),
-    clock: &mut StopWatch,
-) -> Result<Made, JobError> {
-    let opened = load::open(load)?;
-    check_overwrites(outputs(job), [&opened.file])?;
-    clock.lap("load");
-    let horizon = opened.forecaster.spec().horizon();
-    let (mut ingested, mut source) = read(job, &job.source.clone().reaching(horizon), watch)?;
-    let fitting = load::fitting(load, &opened, &ingested)?;
-    if fitting.rows > horizon && !job.source.almanac.is_empty() {
-        // How many rows the calendar has to reach was known from the data alone.
-        (ingested, source) = read(job, &job.source.clone().reaching(fitting.rows), watch)?;
-    }
-    let known = (&job.source.covariates, &job.source.sums);
-    let ahead = ahead::complete(&ingested.panel, known, fitting.rows, load.asked.season_length)?;
-    source.notes.extend(ahead.notes);
-    scenario::check(&job.scenarios, &ahead.panel, known.0, fitting.rows)?;
-    source.warn(fitting.warnings.clone());
-    clock.lap("read");
-
-    watch(Progress { stage: "forecasting", done: 0, total: 0 });
-    source.warn(ahead::new_names(&opened.forecaster, &ahead.panel));
-    let predict = |panel: &Panel| {
-        let forecasts = opened.forecaster.predict_at(panel, &fitting.matches);
-        coherent::coherent(forecasts, panel, &job.source.sums, &fitting.spec)
-    };
-    let (forecasts, scenarios) = what_if(job, &ahead.panel, fitting.rows, predict)?;
-    source.warn(scenarios.notes.clone());
-    clock.lap("forecast");
-    Ok(Made {
-        forecasts,
-        scenarios,
-        id_columns: ingested.panel.id_columns.clone(),
-        source,
-        fits: Vec::new(),
-        loaded: Some(fitting.report(&load.path, &opened)),
-        scales: (!fitting.is_same()).then(|| fitting.scales()),
-        model: fitting.spec,
-        weights_sha256: opened.weights_sha256,
-    })
-}
-
-/// The plain forecasts of a panel, and those of the scenarios beside them.
-fn what_if(
-    job: &Job,
-    panel: &Panel,
-    rows: usize,
-    predict: impl Fn(&Panel) -> Result<Forecasts, IngestError>,
-) -> Result<(Forecasts, scenario::Made), IngestError> {
-    let plain = predict(panel)?;
-    let known = (&job.source.covariates, &job.source.sums);
-    let scenarios = scenario::forecast(&job.scenarios, (panel, &plain), known, rows, predict)?;
-    Ok((plain, scenarios))
-}
-
-/// Reads the source, and writes its quality where that is asked for.
-fn read(
-    job: &Job,
-    spec: &SourceSpec,
-    watch: &(dyn Fn(Progress) + Sync),
-) -> Result<(Ingested, SourceReport), JobError> {
-    watch(Progress { stage: "reading", done: 0, total: 0 });
-    let ingested = ingest::read(spec)?;
-    check_overwrites(outputs(job), &ingested.files)?;
-    let source = SourceReport::of(&ingested);
-    if let Some(path) = &job.quality {
-        publish::write_quality(path, &ingested.quality)?;
-    }
-    Ok((ingested, source))
 }
 
 /// Every path that the job writes.
@@ -402,7 +254,7 @@ impl StopWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::spec::RawModelSpec;
+    use crate::model::spec::{ModelSpec, RawModelSpec};
 
     fn job(folder: &Path) -> Job {
         let raw = RawModelSpec { levels: vec![80.0], ..RawModelSpec::new("auto", 2) };
