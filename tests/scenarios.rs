@@ -11,9 +11,11 @@ const EFFECT: f64 = -5.0;
 /// Days of history, and days that prices are known for.
 const DAYS: usize = 60;
 
-/// Price of an hour: of a day with noise in it.
+/// Price of an hour: one a day, of no cycle that the load itself could tell.
 fn price(hour: usize) -> f64 {
-    3.0 + ((hour / DAY).wrapping_mul(2_654_435_761) % 7) as f64 / 3.0
+    let mixed = ((hour / DAY) as u32 + 1).wrapping_mul(2_654_435_761);
+    let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(2_246_822_519);
+    3.0 + f64::from((mixed >> 13) % 7) / 3.0
 }
 
 /// A load that falls with the price, and a kind of day; both are known in advance.

@@ -22,6 +22,7 @@ fn slots(folder: &Path, script: &str) -> Vec<SlotRow> {
     spec_of.sink.path = folder.join("out");
     let (from, until) = (at("2024-01-03T00:30:00Z"), at("2024-01-03T04:30:00Z"));
     let state = folder.join("state");
+    std::fs::create_dir_all(&state).unwrap();
     let workshop = Workshop {
         registry: Registry::at(state.join("models")),
         sources: Sources::default(),
