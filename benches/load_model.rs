@@ -25,6 +25,7 @@ fn main() {
         times: (0..values.len() as i64).map(|t| t * HOUR).collect(),
         values,
         covariates: Vec::new(),
+        filled: Vec::new(),
     };
     let panel = Panel {
         id_columns: Vec::new(),

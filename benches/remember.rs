@@ -85,6 +85,7 @@ fn panel(series: usize, hours: usize, from: usize) -> Panel {
         times: (from..from + hours).map(|hour| hour as i64 * HOUR).collect(),
         values: (from..from + hours).map(|hour| value(index, hour)).collect(),
         covariates: Vec::new(),
+        filled: Vec::new(),
     };
     let series = (0..series).map(one).collect();
     Panel {

@@ -12,6 +12,7 @@ mod live;
 mod models;
 mod outputs;
 mod program;
+mod quality;
 mod refusals;
 mod sequence;
 mod service;

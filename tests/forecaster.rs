@@ -26,6 +26,7 @@ pub fn panel(all: Vec<Vec<f64>>) -> Panel {
         times: (0..values.len() as i64).map(|t| t * DAY).collect(),
         values,
         covariates: Vec::new(),
+        filled: Vec::new(),
     });
     Panel {
         id_columns: vec![],

@@ -62,7 +62,10 @@ fn page(ingested: &Ingested, accepted: bool) -> String {
     }
     let sum = |value: fn(&crate::series::Quality) -> usize| ingested.quality.iter().map(value).sum::<usize>();
     let gaps = count(sum(|one| one.gaps), "gap");
-    page.line("Holes", format!("{gaps}, {} missing values", sum(|one| one.missing)));
+    page.line(
+        "Holes",
+        format!("{gaps}, {} missing values, {} filled", sum(|one| one.missing), sum(|one| one.filled)),
+    );
     page.line(
         "Verdict",
         match accepted {
@@ -218,6 +221,7 @@ mod tests {
             times: (0..values.len() as i64).map(|step| step * 1_000_000).collect(),
             values: values.to_vec(),
             covariates: Vec::new(),
+            filled: Vec::new(),
         }
     }
 

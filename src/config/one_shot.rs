@@ -48,7 +48,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
         unreachable!("a missing value is a problem");
     };
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
-    let source = source.reaching(model.horizon());
+    let source = source.reaching(model.horizon(), model.season_length());
     let job = Job { source, model, output, save_model, quality, config_file, config_sha256 };
     Ok(Launch { job, threads })
 }
@@ -59,7 +59,10 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
 /// Every problem of the file and of the flags, as far as the source is concerned.
 pub fn source(settings: &Settings) -> Result<SourceLaunch, Problems> {
     let mut check = Check::new(settings);
-    let source = check.source();
+    let mut source = check.source();
+    // A model may be declared beside the source; what is wrong with it is said where it is used.
+    source.season_length =
+        settings.get(Key::SeasonLength).first().and_then(|item| item.text.trim().parse().ok());
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
     Problems::none_of(check.problems)?;

@@ -113,7 +113,7 @@ impl Group {
             let cutoff = cutoff.or(steps.checked_sub(1).map(|last| series.times[last]))?;
             let is_scored = steps < series.times.len();
             // Ingestion ends a series with its last observed value.
-            let steps = series.values[..steps].iter().rposition(|value| !value.is_nan())? + 1;
+            let steps = Some(series.observed_until(steps)).filter(|steps| *steps > 0)?;
             Some(Known { series: index, steps, cutoff, is_scored })
         };
         self.members.iter().filter_map(known).collect()
@@ -146,7 +146,7 @@ pub(super) fn cut(panel: &Panel, window: &Window, sliding: Option<usize>) -> Pan
         let series = &panel.series[known.series];
         let first = known.steps.saturating_sub(sliding.unwrap_or(usize::MAX));
         // A series begins with an observed value; the last one of these is one.
-        let skipped = series.values[first..known.steps].iter().take_while(|value| value.is_nan()).count();
+        let skipped = (first..known.steps).take_while(|step| series.actual(*step).is_nan()).count();
         series.cut(first + skipped, known.steps)
     };
     Panel {

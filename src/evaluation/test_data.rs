@@ -17,6 +17,7 @@ pub(super) fn series(unique_id: &str, start: i64, values: Vec<f64>) -> Series {
         times: (start..).take(values.len()).map(|day| day * DAY).collect(),
         values,
         covariates: Vec::new(),
+        filled: Vec::new(),
     }
 }
 

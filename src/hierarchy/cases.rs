@@ -26,6 +26,7 @@ pub fn series(keys: &[&str], begin: usize, values: &[f64]) -> Series {
         frequency: "1d".parse().unwrap(),
         times: (begin..begin + values.len()).map(|step| step as i64 * DAY).collect(),
         values: values.to_vec(),
+        filled: Vec::new(),
     }
 }
 

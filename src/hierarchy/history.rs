@@ -67,6 +67,7 @@ impl Hierarchy {
                     frequency,
                     times: grid[begin..begin + values.len()].to_vec(),
                     values,
+                    filled: Vec::new(),
                 })
             })
             .collect();

@@ -204,6 +204,7 @@ mod tests {
             values: vec![1.0; times.len()],
             times,
             covariates: Vec::new(),
+            filled: Vec::new(),
         }
     }
 

@@ -126,6 +126,7 @@ mod tests {
             times: (0..values.len() as i64).collect(),
             values,
             covariates: Vec::new(),
+            filled: Vec::new(),
         }
     }
 

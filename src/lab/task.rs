@@ -217,6 +217,7 @@ mod tests {
             times: (1..=values.len() as i64).map(|step| 10 * step).collect(),
             values: values.to_vec(),
             covariates: Vec::new(),
+            filled: Vec::new(),
         };
         let series = all.iter().map(series).collect();
         Panel {

@@ -108,6 +108,7 @@ mod tests {
             times: (0..values.len() as i64).map(|hour| hour * HOUR).collect(),
             values,
             covariates: Vec::new(),
+            filled: Vec::new(),
         };
         Panel {
             id_columns: Vec::new(),

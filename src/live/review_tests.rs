@@ -17,6 +17,7 @@ fn panel(values: &[f64]) -> Panel {
         times: (0..values.len() as i64).map(|hour| hour * HOUR).collect(),
         values: values.to_vec(),
         covariates: Vec::new(),
+        filled: Vec::new(),
     };
     Panel {
         id_columns: vec!["region".into()],

@@ -242,6 +242,7 @@ mod tests {
                 times: vec![0],
                 values: vec![1.0],
                 covariates: vec![Row::new(Known::Static, vec![price])],
+                filled: Vec::new(),
             }],
             zone: jiff::tz::TimeZone::UTC,
             marks: Default::default(),

@@ -370,6 +370,7 @@ mod tests {
             times: (0..steps as i64).collect(),
             values: vec![1.0; steps],
             covariates: rows,
+            filled: Vec::new(),
         }
     }
 

@@ -62,6 +62,7 @@ mod tests {
             times,
             values,
             covariates: Vec::new(),
+            filled: Vec::new(),
         }];
         let series: Vec<&Series> = series.iter().collect();
         let terms = Terms { horizon: 2, season: 1, point: Point::Median };

@@ -88,6 +88,7 @@ mod tests {
             times: (0..length as i64).collect(),
             values: (0..length).map(value).collect(),
             covariates: Vec::new(),
+            filled: Vec::new(),
         }
     }
 

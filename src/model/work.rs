@@ -65,7 +65,14 @@ impl WorkSeries {
         let first = values.iter().copied().find(|y| !y.is_nan());
         let sums = Sums { first, ..Sums::of(known, space, season) };
         let past = Past { sums, before: Cow::Borrowed(&[]), tail: values };
-        WorkSeries::of(&past, known, space, season)
+        let mut work = WorkSeries::of(&past, known, space, season);
+        // A guess is looked back on, and not learnt from.
+        series
+            .filled
+            .iter()
+            .take_while(|step| **step < visible)
+            .for_each(|&step| work.target[step] = f32::NAN);
+        work
     }
 
     /// A series as far as a forecast looks at it, in work space; `known` are values that its spread may be taken from.
@@ -131,6 +138,7 @@ mod tests {
             times: (0..values.len() as i64).collect(),
             values: values.to_vec(),
             covariates: Vec::new(),
+            filled: Vec::new(),
         }
     }
 

@@ -173,6 +173,7 @@ mod tests {
             times: (from..from + steps).map(|day| day * DAY).collect(),
             values: vec![1.0; steps as usize],
             covariates: vec![Row::new(Known::Future, prices.to_vec())],
+            filled: Vec::new(),
         }
     }
 

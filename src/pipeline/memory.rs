@@ -212,6 +212,8 @@ impl Page {
         let (settled, open) = stamps.split_at(stamps.len().checked_sub(OPEN).filter(|settled| *settled > 0)?);
         let frequency = whole.panel.series.first()?.frequency;
         let is_plain = spec.flat.is_none()
+            && spec.spikes.is_none()
+            && spec.level_shift.is_none()
             && spec.covariates.is_empty()
             && spec.almanac.is_empty()
             && spec.sums.levels.is_none()

@@ -55,8 +55,15 @@ impl Series {
             times: self.times[from..steps].to_vec(),
             values: self.values[from..steps].to_vec(),
             covariates: self.covariates.iter().map(covariate).collect(),
+            filled: within(&self.filled, from, steps),
         }
     }
+}
+
+/// Ascending places between two others, counted from the first of them.
+fn within(places: &[usize], from: usize, to: usize) -> Vec<usize> {
+    let range = places.partition_point(|place| *place < from)..places.partition_point(|place| *place < to);
+    places.get(range).unwrap_or_default().iter().map(|place| place - from).collect()
 }
 
 /// One covariate of one series, on its grid. Series on one grid may share the values of what is the same for all, such as
@@ -136,6 +143,7 @@ mod tests {
                 row(Known::Future, &[5.0, 6.0, 7.0, 8.0, 9.0]),
                 row(Known::Static, &[7.0]),
             ],
+            filled: Vec::new(),
         };
         let cut = series.cut(1, 3);
         assert_eq!((cut.times, cut.values), (vec![1, 2], vec![11.0, 12.0]));
