@@ -182,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_at_a_cutoff_ends_with_an_observed_value_not_with_a_guess() {
+        let mut one = series("a", 0, (0..12).map(f64::from).collect());
+        // A line over days 7 to 9 knows day 10, which nobody knows on day 8.
+        one.filled = vec![3, 7, 8, 9];
+        let panel = panel(vec![one]);
+        let windows = windows(&panel, &spec(1, 3)).expect("they fit");
+        assert_eq!(fold(&windows), [[(0, 7, 8)]]);
+        let known = &cut(&panel, &windows[0], Some(4)).series[0];
+        // Of the last four steps the first is a guess.
+        assert_eq!((known.values.as_slice(), known.filled.len()), (&[4.0, 5.0, 6.0][..], 0));
+    }
+
+    #[test]
     fn each_series_can_be_counted_from_its_own_end() {
         let panel = panel(vec![series("a", 0, vec![1.0; 20]), series("b", 90, vec![1.0; 7])]);
         let spec = BacktestSpec { align: Align::End, gap: 1, step: 2, ..spec(2, 3) };

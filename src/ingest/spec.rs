@@ -76,8 +76,8 @@ pub struct Flat {
     pub action: SuspectAction,
 }
 
-/// A value is a spike if it lies further than `threshold` robust deviations from what season and level suggest and outside
-/// of all that came in the eight seasons before it (a Hampel identifier of seasonal residuals that looks back only).
+/// A value is a spike if it lies further than `threshold` robust deviations from what season and level suggest, and half as
+/// far outside of all that came in the eight seasons before it (a Hampel identifier of seasonal residuals that looks back only).
 /// A season of less than six steps counts as six of them there; the first seasons of a series hold none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spikes {

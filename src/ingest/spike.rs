@@ -3,7 +3,7 @@
 //! ```text
 //! b_t = median(y_{t−m}, y_{t−2m}, y_{t−3m})        m, the season: what the same phase was
 //! r_t = y_t − b_t                                  c, s: median and robust deviation of r over the reference, the R steps before
-//! y_t is a spike  ⇔  |r_t − c| > k·s  and y_t lies outside of all values since the reference began
+//! y_t is a spike  ⇔  |r_t − c| > k·s  and y_t lies k·s/2 outside of all values since the reference began
 //! ```
 //!
 //! A Hampel identifier (Hampel 1974; Davies and Gather 1993) of seasonal residuals, looking back only: what is known later
@@ -21,6 +21,9 @@ const STEPS_MIN: usize = 48;
 /// Least residuals that tell a spread, and least seasons of them.
 const KNOWN_MIN: usize = 20;
 const SEASONS_MIN: usize = 3;
+
+/// Share of the threshold that a spike lies outside of all values: a sale that is a little larger than the last is none.
+const MARGIN: f64 = 0.5;
 
 /// Earlier values of the same phase that a value is compared with.
 const PHASES: usize = 3;
@@ -56,7 +59,8 @@ pub(super) fn spikes(values: &[f64], season: usize, threshold: f64, from: usize)
             if value.is_nan() {
                 continue;
             }
-            let is_outside = value < low || value > high;
+            let margin = threshold * MARGIN * reference.deviation;
+            let is_outside = value < low - margin || value > high + margin;
             (low, high) = (low.min(value), high.max(value));
             if !is_outside || at < from {
                 continue;

@@ -180,9 +180,7 @@ pub(super) fn notes<'a>(series: impl Iterator<Item = (&'a str, &'a [Suspicion])>
 
 /// A number as messages write it: about six significant digits.
 fn shown(value: f64) -> f64 {
-    let unit = 10f64.powi(5 - value.abs().log10().floor().clamp(-300.0, 300.0) as i32);
-    let rounded = (value * unit).round() / unit;
-    if rounded.is_finite() { rounded } else { value }
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 /// The status that the suspicions give a series that is used.

@@ -183,6 +183,8 @@ mod tests {
             filled: Vec::new(),
         };
         let terms = Terms { horizon: 2, season: 1, point: Point::Median };
+        let guessed = Series { filled: vec![5], ..series.clone() };
+        assert!(Exam::new(&[&guessed], &[0], 2, terms).actual[[0, 1]].is_nan());
         let exam = Exam::new(&[&series], &[0], 2, terms);
         assert_eq!((exam.origins[0], exam.actual.row(0).to_vec()), (4, vec![6.0, 9.0]));
         assert!((exam.relative(array![[5.0, 5.0]].view(), exam.naive) - 1.0).abs() < 1e-9);

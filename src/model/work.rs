@@ -152,6 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn a_guess_is_an_input_and_no_target() {
+        let filled = Series { filled: vec![1, 3], ..series(&[1.0, 2.0, 3.0, 9.0]) };
+        let work = WorkSeries::new(&filled, 3, 3, Space::Scaled, 1);
+        let plain = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 9.0]), 3, 3, Space::Scaled, 1);
+        assert_eq!((&work.filled, work.unit), (&plain.filled, plain.unit));
+        assert!(work.target[1].is_nan() && work.target[2] == plain.target[2]);
+    }
+
+    #[test]
     fn what_lies_behind_the_visible_part_changes_nothing() {
         let a = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 4.0]), 3, 3, Space::Scaled, 1);
         let b = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 1e9]), 3, 3, Space::Scaled, 1);

@@ -143,9 +143,12 @@ mod tests {
                 row(Known::Future, &[5.0, 6.0, 7.0, 8.0, 9.0]),
                 row(Known::Static, &[7.0]),
             ],
-            filled: Vec::new(),
+            filled: vec![0, 2, 3],
         };
         let cut = series.cut(1, 3);
+        assert_eq!((cut.filled.as_slice(), cut.actual(0)), (&[1][..], 11.0));
+        assert!(cut.actual(1).is_nan() && cut.observed() == 1);
+        assert_eq!((cut.observed_until(2), cut.observed_until(9), series.observed_until(1)), (1, 1, 0));
         assert_eq!((cut.times, cut.values), (vec![1, 2], vec![11.0, 12.0]));
         assert_eq!(cut.covariates[0].values(), [2.0, 3.0]);
         assert_eq!(cut.covariates[1].values(), [6.0, 7.0, 8.0, 9.0]);
