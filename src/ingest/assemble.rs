@@ -321,12 +321,14 @@ fn limit(placed: &[Placed], rows: &Rows, limit: BadSeriesLimit) -> Result<(), In
     }
     let mut problems = reasons();
     if placed.len() > 1 {
-        problems.push(format!(
+        // First of all: a terminal shows some of the problems only.
+        let count = format!(
             "{} of {} series cannot be used, max_bad_series allows {limit}; repair them, or leave them out with a \
              higher --max-bad-series",
             bad.len(),
             placed.len()
-        ));
+        );
+        problems.insert(0, count);
     }
     Err(refused(problems))
 }

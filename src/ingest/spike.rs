@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_came_before_is_no_spike_when_it_comes_again() {
         let mut values = week(140);
-        [60, 74, 88].into_iter().for_each(|sale| values[sale] *= 3.0);
+        [(60, 400.0), (74, 405.0), (88, 398.0)].into_iter().for_each(|(at, sale)| values[at] = sale);
         assert_eq!(places(&values, 0), [60]);
         // A new level is one only where it begins.
         let mut moved = week(140);

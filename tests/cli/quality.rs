@@ -188,7 +188,10 @@ fn spikes_are_warned_of_left_out_or_masked() {
     place.put("clean.csv", meters(&["a", "b", "c", "d"], 120, |_, step| metered(step)));
 
     assert_eq!(statuses(&place, "spike_threshold = 8\non_spike = \"quarantine\"").len(), 3);
-    assert!(texts(&place, "q.parquet", ["reasons"])[1][0].starts_with("spike: the value 11"));
+    assert!(
+        texts(&place, "q.parquet", ["reasons"])[1][0]
+            .starts_with("spike: the value 1345 of 2024-04-28T00:00:00Z lies")
+    );
     assert_eq!(statuses(&place, "spike_threshold = 8\non_spike = \"fallback\"")["b"], "fallback");
     assert!(statuses(&place, "spike_threshold = 8").values().all(|status| status == "ok"));
     let warned = numbers(&place, "out.parquet", "yhat");
