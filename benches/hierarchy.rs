@@ -71,6 +71,7 @@ fn cost(leaves: usize, method: &str, is_crossed: bool, quantiles: &str) {
             times: (0..DAYS).map(|step| step as i64 * DAY).collect(),
             values: (0..DAYS).map(|_| size * (0.5 + draw())).collect(),
             observations: None,
+            filled: Vec::new(),
         }
     };
     let mut series: Vec<Series> = (0..leaves).map(&mut one).collect();

@@ -67,7 +67,7 @@ fn series(index: usize, values: Vec<f64>, observations: Option<Observations>) ->
     let frequency = Frequency::Fixed { micros: STEP };
     let times = (0..values.len() as i64).map(|step| step * STEP).collect();
     let (unique_id, keys, covariates) = (format!("s{index}"), vec![], Vec::new());
-    Series { unique_id, keys, frequency, times, values, covariates, observations }
+    Series { unique_id, keys, frequency, times, values, covariates, observations, filled: Vec::new() }
 }
 
 fn panel(series: Vec<Series>) -> Panel {

@@ -26,6 +26,7 @@ fn main() {
         values,
         covariates: Vec::new(),
         observations: None,
+        filled: Vec::new(),
     };
     let panel = Panel {
         id_columns: Vec::new(),

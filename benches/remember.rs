@@ -86,6 +86,7 @@ fn panel(series: usize, hours: usize, from: usize) -> Panel {
         values: (from..from + hours).map(|hour| value(index, hour)).collect(),
         covariates: Vec::new(),
         observations: None,
+        filled: Vec::new(),
     };
     let series = (0..series).map(one).collect();
     Panel {

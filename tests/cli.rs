@@ -15,6 +15,7 @@ mod load;
 mod models;
 mod outputs;
 mod program;
+mod quality;
 mod refusals;
 mod scenario;
 mod sequence;

@@ -27,6 +27,7 @@ pub fn panel(all: Vec<Vec<f64>>) -> Panel {
         values,
         covariates: Vec::new(),
         observations: None,
+        filled: Vec::new(),
     });
     Panel {
         id_columns: vec![],

@@ -206,7 +206,7 @@ pub(super) struct SourceArgs {
     /// Repeated timestamps: error, first, last, latest, mean, sum [default: error]
     #[arg(long, env = "S4CAST_DUPLICATES", value_name = "POLICY")]
     pub duplicates: Option<String>,
-    /// Holes in the time grid: mask, error, zero [default: mask]
+    /// Holes in the time grid: mask (null), error, zero, ffill, linear, seasonal [default: mask]
     #[arg(long, env = "S4CAST_GAPS", value_name = "POLICY")]
     pub gaps: Option<String>,
     /// Rows out of order: sort, error [default: sort]

@@ -63,7 +63,10 @@ fn page(ingested: &Ingested, accepted: bool) -> String {
     }
     let sum = |value: fn(&crate::series::Quality) -> usize| ingested.quality.iter().map(value).sum::<usize>();
     let gaps = count(sum(|one| one.gaps), "gap");
-    page.line("Holes", format!("{gaps}, {} missing values", sum(|one| one.missing)));
+    page.line(
+        "Holes",
+        format!("{gaps}, {} missing values, {} filled", sum(|one| one.missing), sum(|one| one.filled)),
+    );
     page.line(
         "Verdict",
         match accepted {
@@ -221,6 +224,7 @@ mod tests {
             values: values.to_vec(),
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         }
     }
 

@@ -79,7 +79,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
     });
     Problems::none_of(check.problems)?;
     let Some(model) = model else { unreachable!("a missing value is a problem") };
-    let source = source.reaching(model.horizon());
+    let source = source.reaching(model.horizon(), model.season_length());
     if kinds.is_empty() {
         let is_named = !settings.get(Key::Kind).is_empty();
         kinds.extend(if is_named { vec![model.kind()] } else { MODELS.into() });

@@ -136,7 +136,10 @@ fn every_choice_can_be_made() {
         for word in key.choices() {
             let (start, header) = match key.table() {
                 Table::Schedule => ("[schedule.nightly]", "[schedule.nightly]\n"),
-                Table::Source => ("[source.load]", "[source.load]\nstale_after = \"1d\"\nflat_steps = 3\n"),
+                Table::Source => (
+                    "[source.load]",
+                    "[source.load]\nstale_after = \"1d\"\nflat_steps = 3\nspike_threshold = 8\nshift_steps = 9\n",
+                ),
                 Table::Model => ("[model.day]", "[model.day]\n"),
                 Table::Sink => ("[sink.lake]", "[sink.lake]\n"),
                 _ => ("[job.load]", "[job.load]\n"),

@@ -46,11 +46,12 @@ impl Row {
     }
 }
 
-const DUPLICATES: Shape = Shape::Choice(&["error", "first", "last", "mean", "sum"]);
-const GAPS: Shape = Shape::Choice(&["mask", "error", "zero"]);
+const DUPLICATES: Shape = Shape::Choice(&["error", "first", "last", "latest", "mean", "sum"]);
+const GAPS: Shape = Shape::Choice(&["mask", "null", "error", "zero", "ffill", "linear", "seasonal"]);
 const SAMPLING: Shape = Shape::Choice(&["regular", "irregular"]);
 const ORDER: Shape = Shape::Choice(&["sort", "error"]);
 const SUSPECT: Shape = Shape::Choice(&["warn", "quarantine", "fallback"]);
+const SPIKES: Shape = Shape::Choice(&["warn", "quarantine", "fallback", "mask"]);
 const KINDS: Shape = Shape::Choice(&[
     "auto",
     "s4d",
@@ -81,7 +82,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 105] = [
+pub(super) static ROWS: [Row; 110] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -90,7 +91,7 @@ pub(super) static ROWS: [Row; 105] = [
     row(Key::Sampling, Table::Source, "sampling", SAMPLING, "Whether time stamps stand on a grid; irregular ones are read as they are, and freq is the step of the forecasts").flag("--sampling").default("\"regular\""),
     row(Key::Tz, Table::Source, "tz", Shape::Text, "Zone of times without an offset, and of civil days").flag("--tz").default("\"UTC\""),
     row(Key::Duplicates, Table::Source, "duplicates", DUPLICATES, "Repeated timestamps of a series").flag("--duplicates").default("\"error\""),
-    row(Key::Gaps, Table::Source, "gaps", GAPS, "Holes in the time grid").flag("--gaps").default("\"mask\""),
+    row(Key::Gaps, Table::Source, "gaps", GAPS, "Holes in the time grid: missing (null is another word for mask), an error, zeros, or filled; what is filled is never scored").flag("--gaps").default("\"mask\""),
     row(Key::Order, Table::Source, "order", ORDER, "Rows out of order").flag("--order").default("\"sort\""),
     row(Key::MaxBadSeries, Table::Source, "max_bad_series", Shape::IntegerOrText, "Bad series that are left out before the job fails: a share or a number").flag("--max-bad-series").default("\"25%\""),
     row(Key::AsOf, Table::Source, "as_of", Shape::Instant, "Pretends that it is this time, for one-shot jobs: of later rows only what is known in advance is read").flag("--as-of").example("2024-01-31T00:00:00Z"),
@@ -99,6 +100,11 @@ pub(super) static ROWS: [Row; 105] = [
     row(Key::OnStale, Table::Source, "on_stale", SUSPECT, "What becomes of a stale series").default("\"warn\""),
     row(Key::FlatSteps, Table::Source, "flat_steps", Shape::Integer, "Equal values at its end from which on a series is flat; left out, none is").example("48"),
     row(Key::OnFlat, Table::Source, "on_flat", SUSPECT, "What becomes of a flat series").default("\"warn\""),
+    row(Key::SpikeThreshold, Table::Source, "spike_threshold", Shape::Number, "Robust deviations from season and level from which on a value is a spike; left out, none is").example("8"),
+    row(Key::OnSpike, Table::Source, "on_spike", SPIKES, "What becomes of a series with spikes in its last season; mask: spikes anywhere count as missing").default("\"warn\""),
+    row(Key::ShiftSteps, Table::Source, "shift_steps", Shape::Integer, "Steps of the last window, whose level is held against the windows before it; left out, none is").example("48"),
+    row(Key::ShiftThreshold, Table::Source, "shift_threshold", Shape::Number, "Robust deviations from which on the level moved").default("3.5"),
+    row(Key::OnShift, Table::Source, "on_shift", SUSPECT, "What becomes of a series whose level moved").default("\"warn\""),
     row(Key::PastCovariates, Table::Source, "past_covariates", Shape::Texts, "Columns that are known as far as the target: a temperature").flag("--past-covariates").example("[\"temperature\"]"),
     row(Key::FutureCovariates, Table::Source, "future_covariates", Shape::Texts, "Columns that are known in advance, in rows without a target: a price, a holiday").flag("--future-covariates").example("[\"price\", \"holiday\"]"),
     row(Key::StaticCovariates, Table::Source, "static_covariates", Shape::Texts, "Columns with one value per series: a region").flag("--static-covariates").example("[\"region\"]"),

@@ -39,6 +39,16 @@ pub enum Key {
     FlatSteps,
     /// What becomes of a flat series.
     OnFlat,
+    /// Distance from which on a value is a spike.
+    SpikeThreshold,
+    /// What becomes of spikes.
+    OnSpike,
+    /// Steps of the window whose level is looked at.
+    ShiftSteps,
+    /// Distance from which on it moved.
+    ShiftThreshold,
+    /// What becomes of a series whose level moved.
+    OnShift,
     /// Covariates that are known with the target.
     PastCovariates,
     /// Covariates that are known in advance.

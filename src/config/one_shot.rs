@@ -59,7 +59,10 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
 /// Every problem of the file and of the flags, as far as the source is concerned.
 pub fn source(settings: &Settings) -> Result<SourceLaunch, Problems> {
     let mut check = Check::new(settings);
-    let source = check.source();
+    let mut source = check.source();
+    // A model may be declared beside the source; what is wrong with it is said where it is used.
+    source.season_length =
+        settings.get(Key::SeasonLength).first().and_then(|item| item.text.trim().parse().ok());
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
     Problems::none_of(check.problems)?;

@@ -89,7 +89,7 @@ impl Check<'_> {
         }
         let (mut source, model, sink, forecast) = (source?, model?, sink?, forecast?);
         source.max_bad_series = limit.unwrap_or(source.max_bad_series);
-        let source = source.reaching(model.horizon());
+        let source = source.reaching(model.horizon(), model.season_length());
         let job = JobSpec {
             name: name.into(),
             source_name: self.written(Key::JobSource),

@@ -5,8 +5,20 @@ use crate::config::check::{Check, policy, whole};
 use crate::config::covariates::named;
 use crate::config::words::{self, Wrong};
 use crate::hierarchy::{Method, Pooling};
-use crate::ingest::{CovariateSpec, Flat, Sampling, SourceSpec, Stale, SumsSpec, SuspectAction};
+use crate::ingest::{
+    CovariateSpec, Flat, LevelShift, Sampling, SourceSpec, SpikeAction, Spikes, Stale, SumsSpec,
+    SuspectAction,
+};
 use jiff::tz::TimeZone;
+
+/// In the order of the words for them.
+const ACTIONS: [SuspectAction; 3] = [SuspectAction::Warn, SuspectAction::Quarantine, SuspectAction::Fallback];
+
+/// Robust deviations from which on a level moved, where nothing is written.
+const SHIFT_THRESHOLD: f64 = 3.5;
+
+/// A year of minutes is no window.
+const SHIFT_STEPS_MAX: usize = 100_000;
 
 impl Check<'_> {
     pub(super) fn source(&mut self) -> SourceSpec {
@@ -40,6 +52,8 @@ impl Check<'_> {
             latency_offset: self.one(Key::LatencyOffset, words::span),
             stale: self.stale(),
             flat: self.flat(),
+            spikes: self.spikes(),
+            level_shift: self.level_shift(),
             ..SourceSpec::new(self.many(Key::Inputs, texts))
         }
     }
@@ -115,6 +129,22 @@ impl Check<'_> {
         Some(Stale { after: after?, action })
     }
 
+    fn spikes(&mut self) -> Option<Spikes> {
+        let threshold = self.one(Key::SpikeThreshold, |text| deviations("spike_threshold", text));
+        self.condition(Key::OnSpike, Key::SpikeThreshold);
+        let suspect = ACTIONS.map(SpikeAction::Suspect);
+        let action = self.choice(Key::OnSpike, &[suspect[0], suspect[1], suspect[2], SpikeAction::Mask]);
+        Some(Spikes { threshold: threshold?, action })
+    }
+
+    fn level_shift(&mut self) -> Option<LevelShift> {
+        let steps = self.between(Key::ShiftSteps, 2, SHIFT_STEPS_MAX);
+        self.condition(Key::ShiftThreshold, Key::ShiftSteps);
+        let threshold = self.one(Key::ShiftThreshold, |text| deviations("shift_threshold", text));
+        let action = self.action(Key::OnShift, Key::ShiftSteps);
+        Some(LevelShift { steps: steps?, threshold: threshold.unwrap_or(SHIFT_THRESHOLD), action })
+    }
+
     fn flat(&mut self) -> Option<Flat> {
         let steps = self.one(Key::FlatSteps, |text| match whole(text)? {
             steps @ 2.. => Ok(steps),
@@ -129,6 +159,12 @@ impl Check<'_> {
 
     /// What becomes of suspect series; it means nothing without the key that says which ones are suspect.
     fn action(&mut self, key: Key, condition: Key) -> SuspectAction {
+        self.condition(key, condition);
+        self.choice(key, &ACTIONS)
+    }
+
+    /// Notes a key without the one that it belongs to.
+    fn condition(&mut self, key: Key, condition: Key) {
         if let Some(item) = self.settings.get(key).first()
             && !self.settings.has(condition)
         {
@@ -136,7 +172,13 @@ impl Check<'_> {
             let help = format!("write for example {} = {}", condition.name(), condition.row().example);
             self.problem(key, item, Wrong::new(message, &help));
         }
-        let values = [SuspectAction::Warn, SuspectAction::Quarantine, SuspectAction::Fallback];
-        self.choice(key, &values)
+    }
+}
+
+/// A number of robust deviations, above zero.
+fn deviations(name: &str, text: &str) -> Result<f64, Wrong> {
+    match words::number(text)? {
+        number if number.is_finite() && number > 0.0 => Ok(number),
+        number => Err(Wrong::new(format!("{name} {number} is not above zero"), "write for example 8")),
     }
 }

@@ -185,7 +185,7 @@ impl<'a> Backtest<'a> {
             }
             let forecast = forecasts.next_if(|forecast| forecast.unique_id == series.unique_id)?;
             let actual = |time| match series.times.binary_search(time) {
-                Ok(at) => series.values[at],
+                Ok(at) => series.actual(at),
                 Err(_) => f64::NAN,
             };
             let season = self.seasons.get(&series.frequency.to_string()).copied().unwrap_or(1);

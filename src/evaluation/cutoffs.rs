@@ -113,7 +113,7 @@ impl Group {
             let cutoff = cutoff.or(steps.checked_sub(1).map(|last| series.times[last]))?;
             let is_scored = steps < series.times.len();
             // Ingestion ends a series with its last observed value.
-            let steps = series.values[..steps].iter().rposition(|value| !value.is_nan())? + 1;
+            let steps = Some(series.observed_until(steps)).filter(|steps| *steps > 0)?;
             Some(Known { series: index, steps, cutoff, is_scored })
         };
         self.members.iter().filter_map(known).collect()
@@ -146,7 +146,7 @@ pub(super) fn cut(panel: &Panel, window: &Window, sliding: Option<usize>) -> Pan
         let series = &panel.series[known.series];
         let first = known.steps.saturating_sub(sliding.unwrap_or(usize::MAX));
         // A series begins with an observed value; the last one of these is one.
-        let skipped = series.values[first..known.steps].iter().take_while(|value| value.is_nan()).count();
+        let skipped = (first..known.steps).take_while(|step| series.actual(*step).is_nan()).count();
         series.cut(first + skipped, known.steps)
     };
     Panel {
@@ -179,6 +179,19 @@ mod tests {
         // The last window is days 17 to 19; the one before 14 to 16. On day 16 series b is at its end.
         assert_eq!(fold(&windows), [[(0, 14, 13), (1, 8, 13)], [(0, 17, 16), (1, 12, 16)]]);
         assert_eq!(windows[1].iter().map(|known| known.is_scored).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn what_is_known_at_a_cutoff_ends_with_an_observed_value_not_with_a_guess() {
+        let mut one = series("a", 0, (0..12).map(f64::from).collect());
+        // A line over days 7 to 9 knows day 10, which nobody knows on day 8.
+        one.filled = vec![3, 7, 8, 9];
+        let panel = panel(vec![one]);
+        let windows = windows(&panel, &spec(1, 3)).expect("they fit");
+        assert_eq!(fold(&windows), [[(0, 7, 8)]]);
+        let known = &cut(&panel, &windows[0], Some(4)).series[0];
+        // Of the last four steps the first is a guess.
+        assert_eq!((known.values.as_slice(), known.filled.len()), (&[4.0, 5.0, 6.0][..], 0));
     }
 
     #[test]

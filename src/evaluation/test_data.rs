@@ -18,6 +18,7 @@ pub(super) fn series(unique_id: &str, start: i64, values: Vec<f64>) -> Series {
         values,
         covariates: Vec::new(),
         observations: None,
+        filled: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ pub fn series(keys: &[&str], begin: usize, values: &[f64]) -> Series {
         times: (begin..begin + values.len()).map(|step| step as i64 * DAY).collect(),
         values: values.to_vec(),
         observations: None,
+        filled: Vec::new(),
     }
 }
 

@@ -146,6 +146,7 @@ mod tests {
             times: (from..from + steps).map(|day| day * DAY).collect(),
             values: vec![1.0; visitors.len()],
             observations: None,
+            filled: Vec::new(),
             covariates: vec![
                 Row::new(Known::Future, price.to_vec()),
                 Row::new(Known::Past, visitors.to_vec()),

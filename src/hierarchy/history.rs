@@ -68,6 +68,7 @@ impl Hierarchy {
                     times: grid[begin..begin + values.len()].to_vec(),
                     values,
                     observations: None,
+                    filled: Vec::new(),
                 })
             })
             .collect();

@@ -205,6 +205,7 @@ mod tests {
             times,
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         }
     }
 

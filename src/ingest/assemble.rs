@@ -13,7 +13,7 @@ use super::rows::Rows;
 use super::source::Source;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, SourceSpec};
 use super::timeline::{Decoded, NO_TIME};
-use super::{suspect, text_of_instant};
+use super::{fill, suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::{Panel, Quality, Series};
 use jiff::tz::TimeZone;
@@ -94,9 +94,17 @@ pub(super) fn assemble(
     let declared = spec.frequency.is_some();
     let rules = suspect::Rules::of(spec);
     let goes_ahead = spec.covariates.has_known_ahead();
-    let (gaps, sampling, rows_read) = (spec.gaps, spec.sampling, &rows);
-    let grid_context =
-        grid::Context { rows: rows_read, zone: &zone, gaps, sampling, majority, declared, rules, goes_ahead };
+    let grid_context = grid::Context {
+        rows: &rows,
+        zone: &zone,
+        gaps: spec.gaps,
+        sampling: spec.sampling,
+        season: spec.season_length,
+        majority,
+        declared,
+        rules,
+        goes_ahead,
+    };
     let mut left_out = LeftOut::of(&drafts);
     if let Some(gate) = gate {
         let again = |code: u32, limit| Draft::new(code, raw[code as usize].clone(), limit, &context);
@@ -128,6 +136,8 @@ pub(super) fn assemble(
         notes.push(format!("{note} the frequency {majority} of the others"));
     }
     notes.extend(suspect::notes(placed.iter().filter(|placed| placed.series.is_some()).map(Placed::look)));
+    let used = placed.iter().filter(|placed| placed.series.is_some()).map(|placed| &placed.quality);
+    notes.extend(fill::note(used, spec.gaps, spec.season_length));
     let stale_from = placed.iter().filter_map(|placed| placed.stale_from).min();
     left_out.changes_at = left_out.changes_at.min(stale_from.unwrap_or(i64::MAX));
     let marks = placed.iter().filter(|placed| placed.series.is_some());
@@ -313,12 +323,14 @@ fn limit(placed: &[Placed], rows: &Rows, limit: BadSeriesLimit) -> Result<(), In
     }
     let mut problems = reasons();
     if placed.len() > 1 {
-        problems.push(format!(
+        // First of all: a terminal shows some of the problems only.
+        let count = format!(
             "{} of {} series cannot be used, max_bad_series allows {limit}; repair them, or leave them out with a \
              higher --max-bad-series",
             bad.len(),
             placed.len()
-        ));
+        );
+        problems.insert(0, count);
     }
     Err(refused(problems))
 }

@@ -132,6 +132,7 @@ mod tests {
             values,
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Puts a draft on its regular grid and measures its quality.
 
 use super::draft::Draft;
+use super::fill;
 use super::problems::{Kind, Reason};
 use super::rows::Rows;
 use super::spec::{Gaps, Sampling, SuspectAction};
-use super::suspect::{self, Rules, Suspicion};
+use super::suspect::{self, Findings, Rules, Suspicion};
 use super::text_of_instant;
 use crate::series::civil::{DAY, SECOND};
 use crate::series::infer::{anchored, even_step, greatest_common_divisor, most_common};
@@ -26,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) zone: &'a TimeZone,
     pub(super) gaps: Gaps,
     pub(super) sampling: Sampling,
+    /// See [`super::SourceSpec::season_length`].
+    pub(super) season: Option<usize>,
     /// Frequency of most series.
     pub(super) majority: Option<Frequency>,
     pub(super) declared: bool,
@@ -44,7 +47,7 @@ pub(super) struct Placed {
     /// Whether the frequency is that of the other series.
     pub(super) borrowed: bool,
     /// What looks wrong.
-    suspicions: Vec<Suspicion>,
+    findings: Findings,
     /// The as-of time from which on the series will be stale, if it is not yet.
     pub(super) stale_from: Option<i64>,
 }
@@ -52,7 +55,7 @@ pub(super) struct Placed {
 impl Placed {
     /// The id, and what looks wrong.
     pub(super) fn look(&self) -> (&str, &[Suspicion]) {
-        (&self.quality.unique_id, &self.suspicions)
+        (&self.quality.unique_id, &self.findings.suspicions)
     }
 }
 
@@ -121,14 +124,17 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
         gaps: 0,
         longest_gap: 0,
         flat_run: 0,
+        filled: 0,
+        spikes: 0,
+        level_shift: None,
         first_ds: draft.times.first().copied(),
         last_ds: draft.times.last().copied(),
         frequency: gridded.as_ref().map_or(draft.frequency, |gridded| Some(gridded.frequency)),
         verdict: Verdict::Ok,
         warnings: Vec::new(),
     };
-    let (mut suspicions, mut stale_from) = (Vec::new(), None);
-    let (frequency, mut holes, observations) =
+    let mut stale_from = None;
+    let (frequency, holes, observations) =
         gridded.map_or((None, None, None), |grid| (Some(grid.frequency), grid.holes, grid.observations));
     let values = holes.as_ref().map_or(&draft.values, |holes| &holes.values);
     quality.flat_run =
@@ -136,43 +142,72 @@ pub(super) fn place(mut draft: Draft, context: &Context<'_>) -> Placed {
     if frequency.is_some() {
         quality.longest_gap = longest_run(values.iter().map(|value| value.is_nan()));
     }
-    if let (Some(frequency), Some(holes)) = (frequency, &mut holes) {
+    if let (Some(frequency), Some(holes)) = (frequency, &holes) {
         quality.gaps = holes.rows.windows(2).filter(|pair| pair[0] && !pair[1]).count();
-        match context.gaps {
-            _ if context.sampling == Sampling::Irregular => {}
-            Gaps::Mask => {}
-            Gaps::Error => draft.reasons.push(gap_reason(&quality, frequency, holes, &draft, context)),
-            Gaps::Zero => {
-                let absent = holes.values.iter_mut().zip(&holes.rows).filter(|(_, row)| !**row);
-                absent.for_each(|(value, _)| *value = 0.0);
-            }
+        if context.gaps == Gaps::Error && context.sampling == Sampling::Regular {
+            draft.reasons.push(gap_reason(&quality, frequency, holes, &draft, context));
         }
     }
-    if draft.reasons.is_empty() {
-        suspicions = context.rules.judge(&draft.times, &draft.values, context.zone);
+    let (times, values, rows) = match holes {
+        Some(holes) => (holes.times, holes.values, Some(holes.rows)),
+        None => (draft.times, draft.values, None),
+    };
+    let mut findings = Findings::default();
+    let usable = frequency.filter(|_| draft.reasons.is_empty());
+    if let Some(frequency) = usable {
+        let season = fill::season(context.season, frequency);
+        findings = context.rules.judge(&times, &values, season, context.zone);
         stale_from = quality.last_ds.and_then(|last| context.rules.stale_from(last));
-        quality.warnings = suspect::texts(&suspicions, SuspectAction::Warn);
-        let reasons = suspect::texts(&suspicions, SuspectAction::Fallback);
+        (quality.spikes, quality.level_shift) = (findings.spikes.len(), findings.level_shift);
+        quality.warnings = suspect::texts(&findings.suspicions, SuspectAction::Warn);
+        let reasons = suspect::texts(&findings.suspicions, SuspectAction::Fallback);
         quality.verdict = if reasons.is_empty() { Verdict::Ok } else { Verdict::Fallback(reasons) };
-        let unfit = suspect::texts(&suspicions, SuspectAction::Quarantine).into_iter();
+        let unfit = suspect::texts(&findings.suspicions, SuspectAction::Quarantine).into_iter();
         draft.reasons.extend(unfit.map(|text| Reason { kind: Kind::Suspect, text }));
     }
     if !draft.reasons.is_empty() {
         quality.verdict =
             Verdict::Quarantined(draft.reasons.iter().map(|reason| reason.text.clone()).collect());
     }
-    let usable = frequency.filter(|_| draft.reasons.is_empty());
-    let (times, values) = holes.map_or((draft.times, draft.values), |holes| (holes.times, holes.values));
-    let series = usable.map(|frequency| Series {
-        unique_id: quality.unique_id.clone(),
-        keys: Vec::new(),
-        frequency,
-        times,
-        values,
-        covariates: Vec::new(),
-        observations,
+    let series = usable.filter(|_| draft.reasons.is_empty()).map(|frequency| {
+        let mut series = Series {
+            unique_id: quality.unique_id.clone(),
+            keys: Vec::new(),
+            frequency,
+            times,
+            values,
+            covariates: Vec::new(),
+            observations,
+            filled: Vec::new(),
+        };
+        if findings.is_masked {
+            mask(&mut series, &findings.spikes);
+        }
+        quality.filled = fill_holes(&mut series, rows.as_deref(), context);
+        series
     });
-    Placed { code: draft.code, quality, series, reasons: draft.reasons, borrowed, suspicions, stale_from }
+    Placed { code: draft.code, quality, series, reasons: draft.reasons, borrowed, findings, stale_from }
+}
+
+/// Makes steps missing, raw observations within them included; the series ends with the last value that is left.
+fn mask(series: &mut Series, steps: &[usize]) {
+    series.observations = series.observations.take().map(|all| all.without(steps, &series.times));
+    steps.iter().for_each(|&step| series.values[step] = f64::NAN);
+    let end = series.observed_until(series.values.len());
+    series.times.truncate(end);
+    series.values.truncate(end);
+}
+
+/// Fills missing steps by policy, gives their number; `rows` says which steps have a row, all where it is missing.
+fn fill_holes(series: &mut Series, rows: Option<&[bool]>, context: &Context<'_>) -> usize {
+    if context.gaps == Gaps::Zero {
+        let steps = series.values.iter_mut().zip(rows.unwrap_or_default());
+        let absent = steps.filter(|(_, row)| !**row);
+        return absent.map(|(value, _)| *value = 0.0).count();
+    }
+    series.filled =
+        fill::fill(&mut series.values, context.gaps, fill::season(context.season, series.frequency));
+    series.filled.len()
 }
 
 /// Lets a series begin and end with an observed value; gives the number of steps after the last one.
@@ -312,7 +347,7 @@ fn gap_reason(
     let count =
         if quality.gaps == 1 { String::new() } else { format!(", the first of {} holes", quality.gaps) };
     let text = format!(
-        "{place}: no row for {time} follows on the grid of {frequency}{count}; add the rows, or set gaps = mask or zero"
+        "{place}: no row for {time} follows on the grid of {frequency}{count}; add the rows, or set gaps = mask, zero, ffill, linear or seasonal"
     );
     Reason { kind: Kind::Gap, text }
 }

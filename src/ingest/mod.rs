@@ -10,7 +10,8 @@
 //! exec (a command's output) ─┐
 //! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
-//!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat) ─▶ companions (covariates on the grids)
+//!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat, spike, shift) ─▶ fill (missing steps)
+//!                 ─▶ companions (covariates on the grids)
 //!                 ─▶ fingerprint ─▶ sums (of series) ─▶ almanac (columns of the calendar)
 //! ```
 //!
@@ -30,6 +31,7 @@ mod draft;
 mod exec;
 mod fetch;
 mod files;
+mod fill;
 mod fingerprint;
 mod footer;
 mod grid;
@@ -40,12 +42,15 @@ mod parquet;
 mod problems;
 mod raw_series;
 mod record;
+mod robust;
 mod rows;
 mod scan;
 pub mod secrets;
+mod shift;
 mod sounds;
 mod source;
 mod spec;
+mod spike;
 mod stamp;
 mod sums;
 mod suspect;
@@ -63,8 +68,8 @@ pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use images::{Images, images};
 pub use sounds::{Sound, sound};
 pub use spec::{
-    BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LimitError,
-    Order, PolicyError, Roles, Sampling, SourceSpec, Stale, SuspectAction,
+    BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LevelShift,
+    LimitError, Order, PolicyError, Roles, Sampling, SourceSpec, SpikeAction, Spikes, Stale, SuspectAction,
 };
 pub use stamp::{Change, ChangeKind, FileStamp, Stamps, stamp};
 pub(crate) use sums::refused as hierarchy_refused;

@@ -53,6 +53,13 @@ pub struct SourceSpec {
     pub stale: Option<Stale>,
     /// When a series is flat, and what then.
     pub flat: Option<Flat>,
+    /// Which values are spikes, and what then.
+    pub spikes: Option<Spikes>,
+    /// When the level of a series moved, and what then.
+    pub level_shift: Option<LevelShift>,
+    /// Declared season length in steps, for [`Gaps::Seasonal`], spikes and level shifts; `None` takes the usual one of the
+    /// frequency: a day of hours, a week of days, a year of months.
+    pub season_length: Option<usize>,
 }
 
 /// A series whose last observed value is older than `after` at `as_of` is stale. Age counts from the value's time, the
@@ -70,6 +77,45 @@ pub struct Stale {
 pub struct Flat {
     /// Number of equal values, at least two.
     pub steps: usize,
+    /// What then.
+    pub action: SuspectAction,
+}
+
+/// A value is a spike if it lies further than `threshold` robust deviations from what season and level suggest, and half as
+/// far outside of all that came in the eight seasons before it (a Hampel identifier of seasonal residuals that looks back only).
+/// A season of less than six steps counts as six of them there; the first seasons of a series hold none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spikes {
+    /// Robust deviations, positive; one is the larger of 1.4826 median absolute deviations and the 95th percentile over 1.96.
+    pub threshold: f64,
+    /// What then.
+    pub action: SpikeAction,
+}
+
+/// What becomes of spikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpikeAction {
+    /// A series with spikes in its last season is suspect.
+    Suspect(SuspectAction),
+    /// Spikes, wherever they stand, count as missing; a warning says so.
+    Mask,
+}
+
+impl Default for SpikeAction {
+    fn default() -> SpikeAction {
+        SpikeAction::Suspect(SuspectAction::default())
+    }
+}
+
+/// The level moved if the last `steps` values lie further than `threshold` robust deviations from the windows before them,
+/// phase by phase, and more than twice as far as any of those. At least four windows have to be there, each a whole number of
+/// seasons apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LevelShift {
+    /// Steps of a window, at least two.
+    pub steps: usize,
+    /// Robust deviations, positive.
+    pub threshold: f64,
     /// What then.
     pub action: SuspectAction,
 }
@@ -109,6 +155,9 @@ impl SourceSpec {
             latency_offset: None,
             stale: None,
             flat: None,
+            spikes: None,
+            level_shift: None,
+            season_length: None,
         }
     }
 
@@ -120,9 +169,10 @@ impl SourceSpec {
         self
     }
 
-    /// With a calendar that reaches that many steps past the end of every series.
-    pub fn reaching(mut self, horizon: usize) -> SourceSpec {
+    /// With a calendar that reaches that many steps past the end of every series, and a declared season length.
+    pub fn reaching(mut self, horizon: usize, season_length: Option<usize>) -> SourceSpec {
         self.almanac.ahead = horizon;
+        self.season_length = season_length;
         self
     }
 
@@ -163,16 +213,23 @@ pub enum Duplicates {
     Sum,
 }
 
-/// What to do with holes in the time grid.
+/// What to do with holes in the time grid. But for `Error` and `Zero`, a row without a value is a hole, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gaps {
-    /// Mark the steps as missing; the model masks them.
+    /// The steps stay missing (`null` is another word for it): the model masks them, and nothing is scored there.
     #[default]
     Mask,
     /// Quarantine the series.
     Error,
-    /// Fill with zero (counts that are written only when they happen).
+    /// Fill with zero steps without a row (counts that are written only when they happen). Those zeros are values like any
+    /// other; the guesses below are none: they are what models look back on, and no actuals.
     Zero,
+    /// Fill with the last value.
+    Ffill,
+    /// Fill with the line between the neighbours.
+    Linear,
+    /// Fill with the value one season earlier, that failing the last one.
+    Seasonal,
 }
 
 /// What to do with rows that are not in time order.
@@ -239,7 +296,16 @@ impl std::str::FromStr for Gaps {
     type Err = PolicyError;
 
     fn from_str(word: &str) -> Result<Gaps, PolicyError> {
-        choose("gaps", &[("mask", Gaps::Mask), ("error", Gaps::Error), ("zero", Gaps::Zero)], word)
+        let words = [
+            ("mask", Gaps::Mask),
+            ("null", Gaps::Mask),
+            ("error", Gaps::Error),
+            ("zero", Gaps::Zero),
+            ("ffill", Gaps::Ffill),
+            ("linear", Gaps::Linear),
+            ("seasonal", Gaps::Seasonal),
+        ];
+        choose("gaps", &words, word)
     }
 }
 
@@ -429,8 +495,10 @@ mod tests {
         assert_eq!("latest".parse(), Ok(Duplicates::Latest));
         assert_eq!("zero".parse(), Ok(Gaps::Zero));
         assert_eq!(" error ".parse(), Ok(Order::Error));
-        let error = "ffill".parse::<Gaps>().unwrap_err().to_string();
-        assert_eq!(error, "unknown policy for gaps 'ffill'; choose one of mask, error, zero");
+        assert_eq!(("null".parse(), "mask".parse()), (Ok(Gaps::Mask), Ok(Gaps::Mask)));
+        let error = "bfill".parse::<Gaps>().unwrap_err().to_string();
+        let choices = "mask, null, error, zero, ffill, linear, seasonal";
+        assert_eq!(error, format!("unknown policy for gaps 'bfill'; choose one of {choices}"));
     }
 
     #[test]

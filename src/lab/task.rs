@@ -221,6 +221,7 @@ mod tests {
             values: values.to_vec(),
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         };
         let series = all.iter().map(series).collect();
         Panel {

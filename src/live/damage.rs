@@ -109,6 +109,7 @@ mod tests {
             values,
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         };
         Panel {
             id_columns: Vec::new(),

@@ -18,6 +18,7 @@ fn panel(values: &[f64]) -> Panel {
         values: values.to_vec(),
         covariates: Vec::new(),
         observations: None,
+        filled: Vec::new(),
     };
     Panel {
         id_columns: vec!["region".into()],

@@ -80,7 +80,7 @@ impl<'a> Truth<'a> {
         let scale = exam::scale(&series.values[..history], season);
         let met = |&row: &usize| {
             let at = series.times.binary_search(&run.ds[row]).ok().filter(|&at| at >= history)?;
-            let actual = Some(series.values[at]).filter(|actual| !actual.is_nan())?;
+            let actual = Some(series.actual(at)).filter(|actual| !actual.is_nan())?;
             let naive = naive(&series.values[..history], at, season);
             Some(Met { row, series, actual, naive, scale })
         };

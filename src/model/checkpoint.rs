@@ -248,6 +248,7 @@ mod tests {
                 values: vec![1.0],
                 covariates: vec![Row::new(Known::Static, vec![price])],
                 observations: None,
+                filled: Vec::new(),
             }],
             zone: jiff::tz::TimeZone::UTC,
             marks: Default::default(),

@@ -61,7 +61,8 @@ impl Exam {
         let (mut scales, mut deviations) = (Vec::new(), Vec::new());
         for (row, (&index, &origin)) in chosen.iter().zip(&origins).enumerate() {
             let (history, future) = all[index].values.split_at(origin);
-            actual.row_mut(row).iter_mut().zip(future).for_each(|(to, from)| *to = *from);
+            let steps = origin..origin + future.len();
+            actual.row_mut(row).iter_mut().zip(steps).for_each(|(to, step)| *to = all[index].actual(step));
             let before = baseline::seasonal_naive_point(history, season, horizon);
             naive.row_mut(row).assign(&ndarray::ArrayView1::from(&before));
             scales.push(scale(history, season));
@@ -180,8 +181,11 @@ mod tests {
             values: vec![1.0, 2.0, 4.0, 5.0, 6.0, 9.0],
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         };
         let terms = Terms { horizon: 2, season: 1, point: Point::Median };
+        let guessed = Series { filled: vec![5], ..series.clone() };
+        assert!(Exam::new(&[&guessed], &[0], 2, terms).actual[[0, 1]].is_nan());
         let exam = Exam::new(&[&series], &[0], 2, terms);
         assert_eq!((exam.origins[0], exam.actual.row(0).to_vec()), (4, vec![6.0, 9.0]));
         assert!((exam.relative(array![[5.0, 5.0]].view(), exam.naive) - 1.0).abs() < 1e-9);

@@ -419,6 +419,7 @@ mod tests {
             values: vec![1.0; steps],
             covariates: rows,
             observations: None,
+            filled: Vec::new(),
         }
     }
 

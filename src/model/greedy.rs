@@ -63,6 +63,7 @@ mod tests {
             values,
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         }];
         let series: Vec<&Series> = series.iter().collect();
         let terms = Terms { horizon: 2, season: 1, point: Point::Median };

@@ -89,6 +89,7 @@ mod tests {
             values: (0..length).map(value).collect(),
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         }
     }
 

@@ -167,6 +167,7 @@ fn a_warm_run_keeps_its_first_step_or_the_map_whichever_is_better() {
         values: (0..60).map(|t| ((t + index) as f64 * 0.9).sin()).collect(),
         covariates: Vec::new(),
         observations: None,
+        filled: Vec::new(),
     };
     let all: Vec<Series> = (0..3).map(one).collect();
     let all: Vec<&Series> = all.iter().collect();

@@ -250,6 +250,7 @@ pub fn phase(series: &Series, frequency: Frequency, rows: usize, behind: usize) 
         times: series.times[start..end].iter().copied().step_by(rows).collect(),
         values: series.values[start..end].iter().copied().step_by(rows).collect(),
         observations: None,
+        filled: Vec::new(),
         covariates: series.covariates.iter().map(thinned).collect(),
     }
 }
@@ -286,6 +287,7 @@ fn filled_up(series: &Series, covariates: &[Covariate], frequency: Frequency, st
         times: times.chain(series.times.last().copied()).collect(),
         values: dense(&series.values, false),
         observations: None,
+        filled: Vec::new(),
         covariates: series.covariates.iter().enumerate().map(row).collect(),
     }
 }
@@ -301,6 +303,7 @@ mod tests {
             frequency: "15m".parse().unwrap(),
             times: (0..values.len() as i64).map(|t| t * 900_000_000).collect(),
             observations: None,
+            filled: Vec::new(),
             covariates: vec![Row::new(Known::Future, (0..values.len() + 8).map(|t| t as f64).collect())],
             values,
         }

@@ -149,6 +149,7 @@ mod tests {
             values,
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         }
     }
 

@@ -69,7 +69,11 @@ impl WorkSeries {
         let first = values.iter().copied().find(|y| !y.is_nan());
         let sums = Sums { first, ..Sums::of(known, space, season) };
         let past = Past { sums, before: Cow::Borrowed(&[]), tail: values };
-        WorkSeries::of(&past, known, space, season).observed(series, 0, space)
+        let mut work = WorkSeries::of(&past, known, space, season).observed(series, 0, space);
+        // A guess is looked back on, and not learnt from.
+        let guesses = series.filled.iter().take_while(|step| **step < visible);
+        guesses.for_each(|&step| work.target[step] = f32::NAN);
+        work
     }
 
     /// A series as far as a forecast looks at it, in work space; `known` are values that its spread may be taken from.
@@ -150,6 +154,7 @@ mod tests {
             values: values.to_vec(),
             covariates: Vec::new(),
             observations: None,
+            filled: Vec::new(),
         }
     }
 
@@ -160,6 +165,15 @@ mod tests {
             work.filled.iter().map(|&w| work.in_units(Space::Log, f64::from(w)).round()).collect();
         assert_eq!(back, [1.0, 2.0, 1.0, 4.0, 1.0]);
         assert!(work.target[2].is_nan() && work.target[4].is_nan());
+    }
+
+    #[test]
+    fn a_guess_is_an_input_and_no_target() {
+        let filled = Series { filled: vec![1, 3], ..series(&[1.0, 2.0, 3.0, 9.0]) };
+        let work = WorkSeries::new(&filled, 3, 3, Space::Scaled, 1);
+        let plain = WorkSeries::new(&series(&[1.0, 2.0, 3.0, 9.0]), 3, 3, Space::Scaled, 1);
+        assert_eq!((&work.filled, work.unit), (&plain.filled, plain.unit));
+        assert!(work.target[1].is_nan() && work.target[2] == plain.target[2]);
     }
 
     #[test]

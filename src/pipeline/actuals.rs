@@ -14,6 +14,8 @@ pub(super) struct Known<'a> {
     pub(super) frequency: Frequency,
     times: Times<'a>,
     values: &'a [f64],
+    /// Places of values that are guesses.
+    filled: &'a [usize],
     /// Whether the series begins with them.
     is_whole: bool,
 }
@@ -40,6 +42,7 @@ impl<'a> Actuals<'a> {
             frequency: series.frequency,
             times: Times::Own(&series.times),
             values: &series.values,
+            filled: &series.filled,
             is_whole: true,
         };
         Actuals(panel.series.iter().map(|series| (series.unique_id.as_str(), known(series))).collect())
@@ -56,6 +59,8 @@ impl<'a> Actuals<'a> {
                 frequency,
                 times: Times::Shared(grid.clone()),
                 values: &one.kept.tail,
+                // Filled series are not remembered.
+                filled: &[],
                 is_whole: one.kept.sums.steps == one.kept.tail.len(),
             }
         };
@@ -78,11 +83,12 @@ impl Known<'_> {
         }
     }
 
-    /// The value at a time, if there is one.
+    /// The observed value at a time, if there is one.
     pub(super) fn at(&self, time: i64) -> Option<f64> {
         let times = self.times.as_slice();
         let place = times.binary_search(&time).ok()?;
-        self.values.get(place).copied().filter(|value| !value.is_nan())
+        let is_guess = self.filled.binary_search(&place).is_ok();
+        self.values.get(place).copied().filter(|value| !value.is_nan() && !is_guess)
     }
 
     /// Steps from the last value back to an instant.

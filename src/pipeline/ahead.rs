@@ -199,6 +199,7 @@ mod tests {
             values: vec![1.0; steps as usize],
             covariates: vec![Row::new(Known::Future, prices.to_vec())],
             observations: None,
+            filled: Vec::new(),
         }
     }
 

@@ -52,7 +52,8 @@ pub(super) fn fitted(
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
     let deadline = model.budget().and_then(|budget| clock.since.checked_add(budget));
-    let (ingested, mut source) = read(job, &job.source.clone().reaching(model.horizon()), watch)?;
+    let (ingested, mut source) =
+        read(job, &job.source.clone().reaching(model.horizon(), model.season_length()), watch)?;
     let (known, horizon) = ((&job.source.covariates, &job.source.sums), model.horizon());
     let ahead = ahead::complete(&ingested.panel, known, horizon, model.season_length())?;
     source.notes.extend(ahead.notes);
@@ -97,11 +98,13 @@ pub(super) fn loaded(
     check_overwrites(outputs(job), [&opened.file])?;
     clock.lap("load");
     let horizon = opened.forecaster.spec().horizon();
-    let (mut ingested, mut source) = read(job, &job.source.clone().reaching(horizon), watch)?;
+    let season_length = load.asked.season_length;
+    let reaching = |rows| job.source.clone().reaching(rows, season_length);
+    let (mut ingested, mut source) = read(job, &reaching(horizon), watch)?;
     let fitting = load::fitting(load, &opened, &ingested)?;
     if fitting.rows > horizon && !job.source.almanac.is_empty() {
         // How many rows the calendar has to reach was known from the data alone.
-        (ingested, source) = read(job, &job.source.clone().reaching(fitting.rows), watch)?;
+        (ingested, source) = read(job, &reaching(fitting.rows), watch)?;
     }
     let known = (&job.source.covariates, &job.source.sums);
     let ahead = ahead::complete(&ingested.panel, known, fitting.rows, load.asked.season_length)?;

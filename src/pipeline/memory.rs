@@ -215,6 +215,8 @@ impl Page {
         let frequency = whole.panel.series.first()?.frequency;
         let is_plain = forecaster.remembers()
             && spec.flat.is_none()
+            && spec.spikes.is_none()
+            && spec.level_shift.is_none()
             && spec.covariates.is_empty()
             && spec.almanac.is_empty()
             && spec.sums.levels.is_none()

@@ -168,7 +168,7 @@ fn retrain(
     let trained_at = versions.iter().filter_map(|version| Some(version.manifest.as_ref().ok()?.slot)).max();
     let later = |series: &Series| {
         let known = series.times.partition_point(|&time| time <= champion.cutoff);
-        series.values[known..].iter().filter(|value| !value.is_nan()).count()
+        (known..series.values.len()).filter(|step| !series.actual(*step).is_nan()).count()
     };
     let new_rows = panel.series.iter().map(later).sum();
     Ok(drift::due(

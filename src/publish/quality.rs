@@ -3,7 +3,7 @@
 use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published, store};
 use crate::series::{Quality, Verdict};
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Series handed to the writer at once.
 const CHUNK_ROWS: usize = 16_384;
 
-/// Writes the quality report, atomically: counts, span, `verdict` (`ok`, `fallback`, `quarantined`), `reasons` for it
+/// Writes the quality report, atomically: counts (`filled` and `spikes` among them), `level_shift`, span, `verdict` (`ok`, `fallback`, `quarantined`), `reasons` for it
 /// and `warnings` (`; ` between them, null where there are none).
 ///
 /// # Errors
@@ -73,6 +73,13 @@ fn batch(quality: &[Quality]) -> Result<RecordBatch, arrow_schema::ArrowError> {
         ("last_ds", timestamp(), instant(|one| one.last_ds)),
         ("freq", DataType::Utf8, text(|one| one.frequency.map(|frequency| frequency.to_string()))),
         ("warnings", DataType::Utf8, text(|one| joined(&one.warnings))),
+        ("filled", DataType::Int64, count(|one| one.filled)),
+        ("spikes", DataType::Int64, count(|one| one.spikes)),
+        (
+            "level_shift",
+            DataType::Float64,
+            Arc::new(Float64Array::from_iter(quality.iter().map(|one| one.level_shift))),
+        ),
     ];
     let fields = columns.each_ref().map(|(name, kind, _)| Field::new(*name, kind.clone(), true));
     RecordBatch::try_new(
@@ -115,6 +122,9 @@ mod tests {
             gaps: 0,
             longest_gap: 1,
             flat_run: 2,
+            filled: 3,
+            spikes: 1,
+            level_shift: Some(-4.5),
             first_ds: Some(0),
             last_ds: Some(9),
             frequency: None,
@@ -124,6 +134,7 @@ mod tests {
         let reasons = vec!["row 3: repeated".to_string(), "row 4: infinite".to_string()];
         let bad = Quality {
             unique_id: "b".into(),
+            level_shift: None,
             verdict: Verdict::Quarantined(reasons),
             warnings: Vec::new(),
             ..good.clone()
@@ -146,5 +157,9 @@ mod tests {
         let warnings = batch["warnings"].as_string::<i32>();
         assert_eq!(warnings.value(0), "stale: the last value is old");
         assert!(warnings.is_null(1));
+        let count = |name: &str| batch[name].as_primitive::<arrow_array::types::Int64Type>().value(0);
+        assert_eq!((count("filled"), count("spikes")), (3, 1));
+        let shift = batch["level_shift"].as_primitive::<arrow_array::types::Float64Type>();
+        assert!(shift.value(0) == -4.5 && shift.is_null(1));
     }
 }

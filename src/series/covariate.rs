@@ -58,8 +58,15 @@ impl Series {
             values: self.values[from..steps].to_vec(),
             covariates: self.covariates.iter().map(covariate).collect(),
             observations: self.observations.as_ref().and_then(observed),
+            filled: within(&self.filled, from, steps),
         }
     }
+}
+
+/// Ascending places between two others, counted from the first of them.
+fn within(places: &[usize], from: usize, to: usize) -> Vec<usize> {
+    let range = places.partition_point(|place| *place < from)..places.partition_point(|place| *place < to);
+    places.get(range).unwrap_or_default().iter().map(|place| place - from).collect()
 }
 
 /// One covariate of one series, on its grid. Series on one grid may share the values of what is the same for all, such as
@@ -140,8 +147,12 @@ mod tests {
                 row(Known::Static, &[7.0]),
             ],
             observations: None,
+            filled: vec![0, 2, 3],
         };
         let cut = series.cut(1, 3);
+        assert_eq!((cut.filled.as_slice(), cut.actual(0)), (&[1][..], 11.0));
+        assert!(cut.actual(1).is_nan() && cut.observed() == 1);
+        assert_eq!((cut.observed_until(2), cut.observed_until(9), series.observed_until(1)), (1, 1, 0));
         assert_eq!((cut.times, cut.values), (vec![1, 2], vec![11.0, 12.0]));
         assert_eq!(cut.covariates[0].values(), [2.0, 3.0]);
         assert_eq!(cut.covariates[1].values(), [6.0, 7.0, 8.0, 9.0]);

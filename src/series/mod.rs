@@ -40,6 +40,8 @@ pub struct Series {
     /// What was observed and when, where that is not the grid: the values are then the means of the observations within
     /// each step. `None` for a series that was read as regular.
     pub observations: Option<Observations>,
+    /// Steps, ascending, whose value is a guess in place of a missing one: looked back on like others, but no actuals.
+    pub filled: Vec<usize>,
 }
 
 impl Series {
@@ -50,7 +52,20 @@ impl Series {
 
     /// Number of observed (not missing) values.
     pub fn observed(&self) -> usize {
-        self.values.iter().filter(|y| !y.is_nan()).count()
+        self.values.iter().filter(|y| !y.is_nan()).count() - self.filled.len()
+    }
+
+    /// The observed value of a step; `NaN` where there is none, though a guess may stand for it.
+    pub fn actual(&self, step: usize) -> f64 {
+        if self.filled.binary_search(&step).is_ok() { f64::NAN } else { self.values[step] }
+    }
+
+    /// Number of the first `steps` steps up to the last one that was observed.
+    pub fn observed_until(&self, steps: usize) -> usize {
+        (0..steps.min(self.values.len()))
+            .rev()
+            .find(|step| !self.actual(*step).is_nan())
+            .map_or(0, |last| last + 1)
     }
 }
 

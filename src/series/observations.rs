@@ -53,6 +53,16 @@ impl Observations {
         Observations { range: start..end, ..self.clone() }
     }
 
+    /// Those outside of some steps, ascending, of a grid.
+    pub fn without(&self, steps: &[usize], grid: &[i64]) -> Observations {
+        let positions = self.positions(grid);
+        let is_left = |position: &f64| steps.binary_search(&(position.floor() as usize)).is_err();
+        let rows = positions.iter().zip(self.times().iter().zip(self.values()));
+        let left = rows.filter(|(position, _)| is_left(position)).map(|(_, (time, value))| (*time, *value));
+        let (times, values) = left.unzip();
+        Observations::new(times, values)
+    }
+
     /// The grid of steps that hold the observations, and the mean of those within each: `NaN` where there are none. A grid
     /// of fixed steps stands on whole steps since 1970 UTC, one of days on midnight in `zone`, one of weeks on Mondays.
     /// `None` for steps of other kinds, and without observations.
@@ -141,6 +151,7 @@ mod tests {
         assert!(values[1].is_nan() && values[2].is_nan());
         assert_eq!(observations().positions(&grid), [0.0, 0.2, 0.9, 3.0, 3.5]);
         assert_eq!(observations().on_grid(Frequency::BusinessDays, &TimeZone::UTC), None);
+        assert_eq!(observations().without(&[0, 1], &grid).positions(&grid), [3.0, 3.5]);
     }
 
     #[test]

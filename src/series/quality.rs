@@ -28,6 +28,12 @@ pub struct Quality {
     pub longest_gap: usize,
     /// Longest run of equal values, in steps.
     pub flat_run: usize,
+    /// Missing steps that the policy for gaps filled.
+    pub filled: usize,
+    /// Values that were called spikes: those of the last season, or all where spikes count as missing.
+    pub spikes: usize,
+    /// How far the level moved, in units of the target; `None` where it did not, or nobody asked.
+    pub level_shift: Option<f64>,
     /// First timestamp, microseconds UTC.
     pub first_ds: Option<i64>,
     /// Last timestamp, microseconds UTC.

@@ -3,6 +3,7 @@
 mod broken;
 mod clocks;
 mod covariates;
+mod golden_policies;
 mod irregular;
 mod layouts;
 mod over_time;

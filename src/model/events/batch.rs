@@ -169,6 +169,7 @@ mod tests {
             values,
             covariates: Vec::new(),
             observations: Some(observations),
+            filled: Vec::new(),
         };
         let steps = series.values.len();
         WorkSeries::new(&series, steps, steps, Space::Standard, 1)

@@ -256,6 +256,7 @@ mod tests {
             times: vec![0, 1, 2],
             values: vec![1.0; 3],
             observations: None,
+            filled: Vec::new(),
             covariates: vec![row(&[1.0, 2.0, 3.0, 4.0, f64::NAN]), row(&[0.0; 5]), row(&[0.0; 5])],
         };
         let covariate = |name: &str, values| Covariate { name: name.into(), known: Known::Future, values };
