@@ -67,6 +67,7 @@ fn series(index: usize, values: Vec<f64>, observations: Option<Observations>) ->
         values,
         covariates: Vec::new(),
         observations,
+        filled: Vec::new(),
     }
 }
 

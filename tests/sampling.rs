@@ -21,6 +21,7 @@ fn panel(minutes: i64, all: Vec<Vec<f64>>) -> Panel {
         times: (0..values.len() as i64).map(|t| t * minutes * MINUTE).collect(),
         values,
         observations: None,
+        filled: Vec::new(),
         covariates: Vec::new(),
     });
     Panel {
