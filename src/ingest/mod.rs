@@ -33,6 +33,7 @@ mod grid;
 mod images;
 mod iso;
 mod keys;
+mod pages;
 mod parquet;
 mod problems;
 mod raw_series;
