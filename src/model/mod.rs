@@ -11,6 +11,7 @@
 //!                   was trained on
 //!                └─ predict, holdout, components: what a group publishes, its score on the
 //!                   tail, and the parts of it
+//!                └─ wall: what a forecast looks at by the wall clock, where clocks change
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
 //!                └─ classical, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
@@ -43,6 +44,7 @@ pub mod gate;
 pub mod conformal;
 pub mod group;
 pub mod predict;
+mod wall;
 pub mod memory;
 pub mod holdout;
 pub mod components;
