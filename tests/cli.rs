@@ -1,7 +1,9 @@
 //! The program as a person or a scheduler calls it: files, exit codes, stdout, stderr.
 
+mod ablations;
 mod backtest;
 mod broken;
+mod clock_changes;
 mod compare;
 mod config;
 mod covariates;

@@ -79,7 +79,10 @@ fn native(index: usize, observations: &Observations) -> Series {
 /// The panel as it was known after so many steps.
 fn panel(all: &[Series], steps: usize) -> Panel {
     let cut = |series: &Series| {
-        let last = series.values[..steps].iter().rposition(|value| !value.is_nan()).unwrap();
+        let last = series.values[..steps.min(series.values.len())]
+            .iter()
+            .rposition(|value| !value.is_nan())
+            .unwrap();
         series.cut(0, last + 1)
     };
     Panel {

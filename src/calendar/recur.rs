@@ -11,6 +11,9 @@ use rrule::RRuleSet;
 /// Most occurrences of one rule, from its first on.
 pub(super) const OCCURRENCES_MAX: usize = 100_000;
 
+/// Largest interval of a rule.
+const INTERVAL_MAX: i64 = 10_000;
+
 /// Rules that can be asked for: the parts that make days. The others make times of the day.
 const PARTS: [&str; 8] =
     ["INTERVAL", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS", "BYYEARDAY", "BYWEEKNO", "WKST"];
@@ -52,9 +55,19 @@ impl Recurrence {
                 }
                 known if PARTS.contains(&known) => {
                     if name == "INTERVAL" {
-                        interval = i64::from(positive()?.min(10_000));
+                        interval = i64::from(positive()?);
+                        if interval > INTERVAL_MAX {
+                            return Err(format!("INTERVAL {interval} is more than {INTERVAL_MAX}"));
+                        }
                         rule.push(format!("INTERVAL={interval}"));
                     } else {
+                        // The crate cuts days in two by bytes, and panics within a character.
+                        let is_list = |byte: u8| byte.is_ascii_alphanumeric() || b",+-".contains(&byte);
+                        if !text.bytes().all(is_list) {
+                            return Err(format!(
+                                "{name} {text:?} is no list of numbers or days, such as MO,-1FR"
+                            ));
+                        }
                         rule.push(format!("{name}={text}"));
                     }
                 }
@@ -177,6 +190,8 @@ mod tests {
             ("FREQ=DAILY;UNTIL=tomorrow", "UNTIL is no time"),
             ("FREQ=YEARLY;BYMONTH=13", "cannot be followed"),
             ("FREQ=WEEKLY;BYDAY=XX", "cannot be followed"),
+            ("FREQ=WEEKLY;BYDAY=W\u{fffd}E", "is no list of numbers or days"),
+            ("FREQ=WEEKLY;INTERVAL=10001", "INTERVAL 10001 is more than 10000"),
             ("DAILY", "no NAME=VALUE"),
         ] {
             let error = dates("20240101", rule, (2025, 1, 1)).unwrap_err();

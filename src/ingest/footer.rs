@@ -9,14 +9,49 @@ const DEPTH_MAX: usize = 64;
 
 /// Whether the bytes of a footer are one structure whose lists and texts lie inside it.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
-    Walk { bytes }.structure(0).is_some()
+    Walk::new(bytes).structure(0).is_some()
 }
 
-struct Walk<'a> {
+/// Bytes of the protocol, from where they have been walked to.
+pub(super) struct Walk<'a> {
     bytes: &'a [u8],
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Walk<'a> {
+        Walk { bytes }
+    }
+
+    /// Bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The type of the next field of a structure, and its number in the place of that of the one before; an inner `None` ends
+    /// the structure.
+    pub(super) fn field(&mut self, number: &mut i64) -> Option<Option<u8>> {
+        let header = self.byte()?;
+        if header == 0 {
+            return Some(None);
+        }
+        *number = match header >> 4 {
+            0 => unzigzag(self.varint()?),
+            delta => number.saturating_add(delta.into()),
+        };
+        Some(Some(header & 0x0f))
+    }
+
+    /// A number that is not below zero.
+    pub(super) fn size(&mut self) -> Option<u64> {
+        u64::try_from(unzigzag(self.varint()?)).ok()
+    }
+
+    /// Passes over the value of a field of that type.
+    pub(super) fn skip_value(&mut self, kind: u8) -> Option<()> {
+        // A boolean field is told by its type alone.
+        if matches!(kind, 1 | 2) { Some(()) } else { self.value(kind, 0) }
+    }
+
     fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.bytes.split_first()?;
         self.bytes = rest;
@@ -84,6 +119,11 @@ impl Walk<'_> {
         }
         (0..size).try_for_each(|_| self.value(header & 0x0f, depth + 1))
     }
+}
+
+/// Numbers with a sign are written so that small ones are short.
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 #[cfg(test)]

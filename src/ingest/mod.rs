@@ -38,6 +38,7 @@ mod grid;
 mod images;
 mod iso;
 mod keys;
+mod pages;
 mod parquet;
 mod problems;
 mod raw_series;

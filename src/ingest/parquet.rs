@@ -3,12 +3,20 @@
 use super::files::{self, SourceFile, data, io_error};
 use super::source::{ColumnType, guarded};
 use super::spec::IngestError;
-use super::{decimal, footer};
+use super::{decimal, footer, pages};
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::io::parquet::read::{FileMetadata, ParquetReader};
 use polars::prelude::{ArrowDataType, ArrowField, ArrowSchema, DataType, PolarsError, SerReader};
 use std::fs::File;
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// Rows that any file may have.
+const ROWS_FREE: u64 = 256 << 10;
+
+/// Rows per byte that a file may have beyond that: what repeats itself is packed well, but times never are so well.
+const ROWS_PER_BYTE: u64 = 200;
 
 /// Columns with their types, the footer, the scale of every column that is a decimal, and whether this program wrote the
 /// file.
@@ -24,12 +32,16 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
             file.name
         )));
     }
+    let length = file.metadata.len();
     let opened = guarded(|| {
         let mut reader = ParquetReader::new(reader);
         let schema = reader.schema()?;
         let mut metadata = reader.get_metadata()?.clone();
         if !is_consistent(&metadata) {
             return Err(polars_error("its footer contradicts itself"));
+        }
+        if metadata.num_rows as u64 > ROWS_FREE.saturating_add(ROWS_PER_BYTE.saturating_mul(length)) {
+            return Err(polars_error("its footer claims more rows than its bytes can hold"));
         }
         let own = is_own(&metadata);
         let decimals = decimal::scales(&metadata);
@@ -50,6 +62,28 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
         Ok((columns, metadata, decimals, own))
     });
     opened.map_err(|problem| data(format!("{}: damaged Parquet: {problem}; write the file again", file.name)))
+}
+
+/// What is wrong with the pages of some columns, of the row groups that hold these rows.
+pub(super) fn fault_of_pages(
+    file: &mut File,
+    metadata: &FileMetadata,
+    rows: Range<usize>,
+    columns: &[&str],
+) -> io::Result<Option<&'static str>> {
+    let mut start = 0usize;
+    for group in &metadata.row_groups {
+        let end = start.saturating_add(group.num_rows());
+        if start < rows.end && rows.start < end {
+            for chunk in columns.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten() {
+                if let Some(fault) = pages::fault(file, chunk.byte_range(), group.num_rows() as u64)? {
+                    return Ok(Some(fault));
+                }
+            }
+        }
+        start = end;
+    }
+    Ok(None)
 }
 
 /// Whether rows and row groups of a footer agree: memory is reserved by these numbers.

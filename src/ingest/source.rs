@@ -8,7 +8,7 @@ use super::scan::{Block, Blocks};
 use super::spec::IngestError;
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::io::parquet::read::ParquetReader;
-use polars::prelude::{Column, DataFrame, DataType, NamedFrom, PolarsResult, SerReader, Series};
+use polars::prelude::{Column, DataFrame, DataType, NamedFrom, PolarsError, PolarsResult, SerReader, Series};
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
 
@@ -194,8 +194,14 @@ impl Source {
 
     fn read_rows(&self, from: usize, rows: usize, wanted: &[usize]) -> Result<DataFrame, IngestError> {
         let Body::Parquet { metadata, decimals } = &self.body else { return Ok(DataFrame::default()) };
-        let file = File::open(&self.file.path).map_err(|error| io_error(&self.file.path, &error))?;
+        let mut file = File::open(&self.file.path).map_err(|error| io_error(&self.file.path, &error))?;
+        let names: Vec<&str> = wanted.iter().map(|&at| self.columns[at].0.as_str()).collect();
         let frame = guarded(|| {
+            let fault =
+                parquet::fault_of_pages(&mut file, metadata, from..from.saturating_add(rows), &names)?;
+            if let Some(fault) = fault {
+                return Err(PolarsError::ComputeError(fault.into()));
+            }
             let mut reader = ParquetReader::new(file);
             reader.set_metadata(metadata.clone());
             let frame =

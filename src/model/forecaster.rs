@@ -16,11 +16,12 @@ use crate::model::group::{Group, Served};
 use crate::model::known::Known;
 use crate::model::memory::{Memory, Remembered};
 use crate::model::predict::{self, Made, Reading, Seen};
-use crate::model::rate::Match;
+use crate::model::rate::{Match, Rate};
 use crate::model::report::FitReport;
 use crate::model::sampling::Sampled;
 use crate::model::spec::ModelSpec;
 use crate::model::stored;
+use crate::model::wall::{self, Wall};
 use crate::series::{Covariate, Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
 
 pub use crate::model::artifact::LoadError;
@@ -163,7 +164,8 @@ impl Forecaster {
     ///
     /// Bounds of the settings hold for every value. A series that the model cannot forecast (too short, or of a
     /// frequency it was not trained on) gets seasonal naive, and its status says so. So does one that the panel marks
-    /// as looking wrong. One that it was not trained on is forecast by what it learnt of the others, with status
+    /// as looking wrong. Where a clock changes within the inputs or the horizon, steps below a day are read by the wall clock of
+    /// the panel's zone. One that it was not trained on is forecast by what it learnt of the others, with status
     /// `cold_start`.
     pub fn predict(&self, panel: &Panel) -> Forecasts {
         self.predict_at(panel, &[])
@@ -177,12 +179,23 @@ impl Forecaster {
         for (data, series) in by_frequency(panel) {
             let found = matches.iter().find(|found| found.data == data);
             let group = self.group(found.map_or(data, |found| found.model));
-            let made = match group.zip(found) {
-                Some((group, Match { rate, .. })) => {
-                    Sampled { spec, group, data, rate: *rate, marks, covariates }.forecasts(&series)
-                }
-                None => predict::forecasts(spec, group, &series, marks, covariates),
+            let rate = found.map_or(Rate::Same, |found| found.rate);
+            let reach = rate.rows(self.reading(group.map_or(data, |group| group.frequency)).reach);
+            let wall = |one: &&Series| Wall::of(one, reach, rate.rows(spec.horizon()), &panel.zone);
+            let walls: Vec<Option<Wall>> = series.iter().map(wall).collect();
+            let read = |(one, wall): (&&Series, &Option<Wall>)| wall.as_ref().map(|wall| wall.read(one));
+            let read: Vec<Option<Series>> = series.iter().zip(&walls).map(read).collect();
+            let seen: Vec<&Series> =
+                series.iter().zip(&read).map(|(one, read)| read.as_ref().unwrap_or(one)).collect();
+            let made = match group {
+                Some(group) => Sampled { spec, group, data, rate, marks, covariates }.forecasts(&seen),
+                None => predict::forecasts(spec, group, &seen, marks, covariates),
             };
+            let back = |(made, wall): (Made, &Option<Wall>)| match wall {
+                Some(wall) => wall.back(made),
+                None => made,
+            };
+            let made = made.into_iter().zip(&walls).map(back);
             let outlooks = series.into_iter().zip(made).filter_map(|(one, made)| {
                 let is_marked = marks.get(&one.unique_id) == Some(&Status::Stale);
                 let (unique_id, keys, cutoff) = (&one.unique_id, &one.keys, one.cutoff()?);
@@ -208,11 +221,19 @@ impl Forecaster {
 
     /// The forecasts of the panel that a memory stands for, to the last bit those of [`Forecaster::predict`], in a time that
     /// does not depend on how long its series are. `None` if this forecaster looks at them in another way than the one that
-    /// remembered, if it reads raw observations, or if seasonal naive has to stand in for a long series, which looks further back.
+    /// remembered, if it reads raw observations, if seasonal naive has to stand in for a long series, which looks further
+    /// back, or if a clock changes within what it looks at.
     pub fn predict_remembered(&self, memory: &Memory, zone: &TimeZone) -> Option<Forecasts> {
         // A blend fits models to the whole of a series.
         let is_able = self.remembers() && !self.reads_observations();
         if !is_able || !memory.is_read_as(|frequency| self.reading(frequency)) {
+            return None;
+        }
+        let changes = |one: &Remembered| {
+            let reach = self.reading(one.frequency).reach;
+            wall::changes(zone, one.frequency, (one.start, one.cutoff), reach, self.spec.horizon())
+        };
+        if memory.series.iter().any(changes) {
             return None;
         }
         let mut groups: BTreeMap<String, (Frequency, Vec<&Remembered>)> = BTreeMap::new();

@@ -13,6 +13,7 @@
 //!                └─ predict, holdout, components: what a group publishes, its score on the
 //!                   tail, and the parts of it
 //!                └─ agree, rate, sampling: whether a saved model is one for some data; data of another step than its own
+//!                └─ wall: what a forecast looks at by the wall clock, where clocks change
 //!                └─ past, memory: what of a series a forecast needs, and what is kept of a panel between two of them
 //!                └─ classical, intermittent, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ counts: a zero-inflated negative binomial head over all series
@@ -54,6 +55,7 @@ pub mod group;
 pub mod predict;
 pub mod rate;
 mod sampling;
+mod wall;
 pub mod memory;
 pub mod holdout;
 pub mod components;

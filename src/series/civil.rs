@@ -130,6 +130,11 @@ impl LocalClock {
         if let [(_, offset)] = self.offsets[..] { Some(offset) } else { None }
     }
 
+    /// When the wall clock is set, in order, and by how much it goes forward, microseconds.
+    pub fn changes(&self) -> impl DoubleEndedIterator<Item = (i64, i64)> {
+        self.offsets.windows(2).map(|pair| (pair[1].0, pair[1].1 - pair[0].1))
+    }
+
     /// When the wall clock shows `local`.
     pub fn instants(&self, local: i64) -> Instants {
         if let Some(offset) = self.fixed_offset() {

@@ -104,6 +104,11 @@ impl Row {
         *self = Row::new(self.known, values);
     }
 
+    /// When it is known.
+    pub fn known(&self) -> Known {
+        self.known
+    }
+
     /// The values.
     pub fn values(&self) -> &[f64] {
         self.values.get(self.range.clone()).unwrap_or(&[])

@@ -122,7 +122,7 @@ fn sums_have_the_covariates_of_their_series_and_scenarios_add_up() {
     let (with, without) = (mase("--future-covariates price"), mase(""));
     assert!(with < 0.5 * without, "MASE with prices {with}, without {without}");
 
-    let flags = "--future-covariates price --hierarchy-covariates price=sum --scenario price=+1";
+    let flags = "--future-covariates price --hierarchy-covariates price=mean --scenario price=+1";
     let run = place.run(&format!("forecast {common} {flags} -o out.parquet --json")).expect(0);
     assert_eq!(run.json()["source"]["covariates"][0]["steps_ahead"], serde_json::json!([14, 14]));
     let reader =

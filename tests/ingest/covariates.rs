@@ -270,8 +270,6 @@ fn columns_that_cannot_be_covariates_are_refused() {
         spec.covariates.categories = vec!["code".into()];
     });
     assert_holds(&error.unwrap_err().to_string(), &["'code' is among the categories and no covariate"]);
-    let wide = "ds,one,two,temp\n2024-01-01,1,2,3\n2024-01-02,2,3,4\n2024-01-03,3,4,5\n";
-    assert_holds(&refusal(wide, "temp", Known::Past).1, &["one row per series and time"]);
     let times = "ds,y,opened\n2024-01-01,1,2020-05-01\n2024-01-02,2,2020-05-01\n";
     assert_holds(&refusal(times, "opened", Known::Static).1, &["'opened' holds times", "--categories"]);
     let folder = Folder::new().file("region=north/a.csv", SHOPS);
