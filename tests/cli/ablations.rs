@@ -119,10 +119,13 @@ fn ratio(data: fn(&mut ChaCha8Rng) -> String, flag: &str, seeds: u64) -> f64 {
     with / without
 }
 
+/// Flags, the data, and the most that the error may be of the one without.
+type Case = (&'static str, fn(&mut ChaCha8Rng) -> String, f64);
+
 #[test]
 fn every_kind_of_covariate_helps_where_it_tells_something() {
     // Of each about as much as is in the data: the rest is noise, or known from the past of the series itself.
-    let cases: [(&str, fn(&mut ChaCha8Rng) -> String, f64); 6] = [
+    let cases: [Case; 6] = [
         ("future", planned_number, 0.3),
         ("future", planned_name, 0.3),
         ("past", seen_number, 0.9),
