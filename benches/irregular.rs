@@ -49,9 +49,10 @@ fn poisson(rng: &mut impl Rng) -> Vec<f64> {
     positions
 }
 
-/// Linear interpolation at the middle of every step.
-fn resampled(observations: &Observations) -> Vec<f64> {
-    let (times, values) = (observations.times(), observations.values());
+/// Linear interpolation at the middle of so many steps, from what was observed within them.
+fn resampled(observations: &Observations, steps: usize) -> Vec<f64> {
+    let known = observations.between(0, Some(steps as i64 * STEP));
+    let (times, values) = (known.times(), known.values());
     let middle = |step: usize| (step as i64) * STEP + STEP / 2;
     let at = |step: usize| {
         let time = middle(step);
@@ -60,7 +61,7 @@ fn resampled(observations: &Observations) -> Vec<f64> {
         let share = share.clamp(0.0, 1.0);
         values[after - 1] * (1.0 - share) + values[after] * share
     };
-    (0..TRAIN + TEST).map(at).collect()
+    (0..steps).map(at).collect()
 }
 
 fn series(index: usize, values: Vec<f64>, observations: Option<Observations>) -> Series {
@@ -76,19 +77,10 @@ fn panel(series: Vec<Series>) -> Panel {
 }
 
 /// Mean absolute errors against noisy values and root mean squared error against the sine, over rolling origins.
-fn errors(kind: &str, all: &[Series], sines: &[Sine], seed: u64) -> (f64, f64, String) {
+fn errors(kind: &str, known: &dyn Fn(usize) -> Vec<Series>, sines: &[Sine], seed: u64) -> (f64, f64, String) {
     let raw = RawModelSpec { seed, ..RawModelSpec::new(kind, HORIZON) };
     let spec = ModelSpec::try_from(raw).expect("the settings are sound");
-    let cut = |end: usize| {
-        panel(
-            all.iter()
-                .map(|series| {
-                    let last = series.values[..end].iter().rposition(|y| !y.is_nan()).expect("observed") + 1;
-                    series.cut(0, last)
-                })
-                .collect(),
-        )
-    };
+    let cut = |end: usize| panel(known(end));
     let fitted = Forecaster::fit(&cut(TRAIN), &spec, &Control::watched(&|_| {})).expect("fits");
     let mut noise = ChaCha8Rng::seed_from_u64(seed ^ 0xabcd);
     let (mut absolute, mut square, mut count) = (0.0, 0.0, 0.0);
@@ -130,32 +122,40 @@ fn main() {
                 observed(sine, &positions, &mut rng)
             })
             .collect();
-        let plain = |observations: &[Observations]| -> Vec<Series> {
-            observations.iter().enumerate().map(|(i, o)| series(i, o.values().to_vec(), None)).collect()
+        // What is known after so many steps; a series ends with its last observed step.
+        let ended = |series: Series, end: usize| {
+            let last = series.values[..end].iter().rposition(|y| !y.is_nan()).expect("observed") + 1;
+            series.cut(0, last)
         };
-        let native = |observations: &[Observations]| -> Vec<Series> {
-            let frequency = Frequency::Fixed { micros: STEP };
-            let one = |(index, one): (usize, &Observations)| {
+        let each = |observations: &[Observations], of: &dyn Fn(usize, &Observations) -> Series| {
+            observations.iter().enumerate().map(|(index, one)| of(index, one)).collect::<Vec<Series>>()
+        };
+        let on_steps = |end| each(&on_grid, &|i, o| ended(series(i, o.values().to_vec(), None), end));
+        let native = |observations: &[Observations], end| {
+            let of = |index, one: &Observations| {
+                let frequency = Frequency::Fixed { micros: STEP };
                 let (_, values) = one.on_grid(frequency, &TimeZone::UTC).expect("minutes are a grid");
-                series(index, values, Some(one.clone()))
+                ended(series(index, values, Some(one.clone())), end)
             };
-            observations.iter().enumerate().map(one).collect()
+            each(observations, &of)
         };
-        let interpolated: Vec<Series> =
-            at_random.iter().enumerate().map(|(i, o)| series(i, resampled(o), None)).collect();
-        let cases = [
-            ("regular grid, usual model", "auto", plain(&on_grid)),
-            ("regular grid, network on observations", "s4d", native(&on_grid)),
-            ("random times, network on observations", "s4d", native(&at_random)),
-            ("random times, auto", "auto", native(&at_random)),
-            ("random times resampled, usual model", "auto", interpolated.clone()),
-            ("random times resampled, s4d", "s4d", interpolated),
-            ("random times, means of steps, ridge", "ridge", native(&at_random)),
+        let interpolated = |end| each(&at_random, &|i, o| series(i, resampled(o, end), None));
+        let native_on_grid = |end| native(&on_grid, end);
+        let native_at_random = |end| native(&at_random, end);
+        type Known<'a> = &'a dyn Fn(usize) -> Vec<Series>;
+        let cases: [(&str, &str, Known<'_>); 7] = [
+            ("regular grid, usual model", "auto", &on_steps),
+            ("regular grid, network on observations", "s4d", &native_on_grid),
+            ("random times, network on observations", "s4d", &native_at_random),
+            ("random times, auto", "auto", &native_at_random),
+            ("random times resampled, usual model", "auto", &interpolated),
+            ("random times resampled, s4d", "s4d", &interpolated),
+            ("random times, base alone", "ridge", &native_at_random),
         ];
         let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
-        for (name, kind, all) in cases.into_iter().filter(|(name, ..)| wanted(name)) {
+        for (name, kind, known) in cases.into_iter().filter(|(name, ..)| wanted(name)) {
             let begin = std::time::Instant::now();
-            let (mae, rmse, note) = errors(kind, &all, &sines, seed);
+            let (mae, rmse, note) = errors(kind, known, &sines, seed);
             let seconds = begin.elapsed().as_secs_f64();
             println!(
                 "seed {seed}  {name:40} MAE {mae:.4}  RMSE to the sine {rmse:.4}  {seconds:.0} s  {note}"

@@ -46,9 +46,10 @@ fn random(steps: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     }
 }
 
-/// Linear interpolation at the middle of every step.
+/// Linear interpolation at the middle of so many steps, from what was observed within them.
 fn resampled(observations: &Observations, steps: usize) -> Vec<f64> {
-    let (times, values) = (observations.times(), observations.values());
+    let known = observations.between(0, Some(steps as i64 * STEP));
+    let (times, values) = (known.times(), known.values());
     let at = |position: &f64| {
         let time = (position * STEP as f64) as i64;
         let after = times.partition_point(|one| *one < time).clamp(1, times.len() - 1);
@@ -101,11 +102,11 @@ fn fit(kind: &str, preset: Preset, panel: &Panel) -> Fitted {
 }
 
 /// Mean absolute error against new noisy values, over rolling origins after the training part.
-fn error(fitted: &Fitted, all: &[Series]) -> f64 {
+fn error(fitted: &Fitted, known: &dyn Fn(usize) -> Panel) -> f64 {
     let mut rng = generator(99);
     let (mut sum, mut count) = (0.0, 0.0);
     for origin in (TRAIN..TRAIN + TEST).step_by(5) {
-        for (index, one) in fitted.forecaster.predict(&panel(all, origin)).series.iter().enumerate() {
+        for (index, one) in fitted.forecaster.predict(&known(origin)).series.iter().enumerate() {
             for (time, point) in one.times.iter().zip(&one.point) {
                 let truth = sine(index, *time as f64 / STEP as f64 + 0.5);
                 sum += (point - truth - NOISE * rng.sample::<f64, _>(StandardNormal)).abs();
@@ -136,15 +137,15 @@ fn a_sine_at_random_times_is_forecast_as_well_as_on_a_grid_and_better_than_resam
         observations.iter().enumerate().map(|(index, one)| of(index, one)).collect()
     };
     let own = all(&native);
-    let interpolated = all(&|index, one| series(index, resampled(one, steps), None));
+    let at_random = |end| panel(&own, end);
+    let on_steps = |end| panel(&on_grid, end);
+    let resampled = |end| panel(&all(&|index, one| series(index, resampled(one, end), None)), end);
 
-    let fitted = fit("s4d", Preset::Balanced, &panel(&own, TRAIN));
+    let fitted = fit("s4d", Preset::Balanced, &at_random(TRAIN));
     assert_eq!(fitted.reports[0].model_id, "s4d");
-    let error_at_random = error(&fitted, &own);
-    let [error_on_grid, error_resampled] = [&on_grid, &interpolated].map(|all| {
-        let base = fit("ridge", Preset::Balanced, &panel(all, TRAIN));
-        error(&base, all)
-    });
+    let error_at_random = error(&fitted, &at_random);
+    let base = |known: &dyn Fn(usize) -> Panel| error(&fit("ridge", Preset::Balanced, &known(TRAIN)), known);
+    let (error_on_grid, error_resampled) = (base(&on_steps), base(&resampled));
     println!("grid {error_on_grid:.4}, random {error_at_random:.4}, resampled {error_resampled:.4}");
     assert!(error_at_random < 1.10 * error_on_grid, "{error_at_random} against {error_on_grid} on a grid");
     assert!(error_resampled > error_at_random, "{error_resampled} resampled against {error_at_random}");
