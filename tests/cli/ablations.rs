@@ -119,7 +119,7 @@ fn ratio(data: fn(&mut ChaCha8Rng) -> String, flag: &str, seeds: u64) -> f64 {
     with / without
 }
 
-/// Flags, the data, and the most that the error may be of the one without.
+/// How a covariate is known, the data, and the most that the error may be of the one without it.
 type Case = (&'static str, fn(&mut ChaCha8Rng) -> String, f64);
 
 #[test]
