@@ -111,7 +111,7 @@ fn long_lists_of_problems_are_capped_and_counted() {
     let text = format!("id,ds,y\n{}", (0..9).map(row).collect::<String>());
     let problems = read_csv(&text, |spec| spec.target = Some("y".into())).unwrap_err().problems().to_vec();
     assert_eq!(problems.len(), 22, "{problems:?}");
-    assert_holds(&problems[20], &["7 more of this kind"]);
+    assert_holds(&problems[21], &["7 more of this kind"]);
 }
 
 #[test]
