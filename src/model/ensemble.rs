@@ -93,7 +93,7 @@ impl Ensemble {
         }
         if self.smoothing > 0.0 {
             let one = |(series, &origin): (&&WorkSeries, &usize)| {
-                smoothing::forecast(&series.inputs(origin), season, horizon, &self.levels)
+                smoothing::forecast(&series.filled[..origin], season, horizon, &self.levels)
             };
             let forecasts: Vec<Array2<f64>> = series.par_iter().zip(origins).map(one).collect();
             mean.outer_iter_mut()

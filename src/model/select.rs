@@ -356,7 +356,7 @@ fn smoothing(
     let forecasts: Vec<Array2<f64>> = series
         .par_iter()
         .zip(origins)
-        .map(|(series, &origin)| smoothing::forecast(&series.inputs(origin), season, horizon, &[0.5]))
+        .map(|(series, &origin)| smoothing::forecast(&series.filled[..origin], season, horizon, &[0.5]))
         .collect();
     let points =
         Array2::from_shape_fn((series.len(), horizon), |(row, step)| forecasts[row][[step, 0]] as f32);

@@ -108,12 +108,10 @@ impl WorkSeries {
         WorkSeries { features, ..self }
     }
 
-    /// The same with the observations of its series, whose first `skipped` steps are not visible here. Its inputs are then what
-    /// lies between them at the middle of each step: the mean of a step says nothing of when within it something was observed.
-    pub fn observed(mut self, series: &Series, skipped: usize, space: Space) -> WorkSeries {
-        self.events = Events::of(series, skipped, space, self.unit, self.level);
-        self.events.interpolate(&mut self.filled);
-        self
+    /// The same with the observations of its series, whose first `skipped` steps are not visible here.
+    pub fn observed(self, series: &Series, skipped: usize, space: Space) -> WorkSeries {
+        let events = Events::of(series, skipped, space, self.unit, self.level);
+        WorkSeries { events, ..self }
     }
 
     /// A forecast in work space, in units of the target.
@@ -137,20 +135,8 @@ impl WorkSeries {
         let padding = out.len().saturating_sub(origin);
         let first = self.filled.first().copied().unwrap_or(0.0);
         out[..padding].fill(first);
-        let start = origin - (out.len() - padding);
-        out[padding..].copy_from_slice(&self.filled[start..origin]);
-        if let Some((from, last)) = self.events.unknown_from(origin) {
-            out[padding + from.saturating_sub(start)..].fill(last);
-        }
-    }
-
-    /// All inputs before `origin`.
-    pub fn inputs(&self, origin: usize) -> Cow<'_, [f32]> {
-        let mut inputs = Cow::Borrowed(&self.filled[..origin]);
-        if let Some((from, last)) = self.events.unknown_from(origin) {
-            inputs.to_mut()[from..].fill(last);
-        }
-        inputs
+        let taken = out.len() - padding;
+        out[padding..].copy_from_slice(&self.filled[origin - taken..origin]);
     }
 }
 

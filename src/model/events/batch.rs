@@ -28,34 +28,6 @@ impl Events {
         Events { positions, values }
     }
 
-    /// Writes over inputs of steps what lies on the line between observations at their middles; what was observed last, after it.
-    /// Steps stay as they are where there are no observations.
-    pub fn interpolate(&self, steps: &mut [f32]) {
-        if self.positions.is_empty() {
-            return;
-        }
-        let mut next = 0;
-        for (step, input) in steps.iter_mut().enumerate() {
-            let middle = step as f64 + 0.5;
-            next += self.positions[next..].partition_point(|position| *position < middle);
-            *input = match (next.checked_sub(1), self.positions.get(next)) {
-                (Some(last), Some(after)) => {
-                    let (from, to) = (self.values[last], self.values[next]);
-                    let share = (middle - self.positions[last]) / (after - self.positions[last]);
-                    from + (to - from) * share as f32
-                }
-                (None, Some(_)) => self.values[next],
-                (last, None) => self.values[last.unwrap_or(0)],
-            };
-        }
-    }
-
-    /// The first step before an origin that an observation after it has a part in, and the last value before it; `None` without.
-    pub fn unknown_from(&self, origin: usize) -> Option<(usize, f32)> {
-        let last = self.before(origin).checked_sub(1)?;
-        Some((((self.positions[last] + 0.5).floor().max(0.0) as usize).min(origin), self.values[last]))
-    }
-
     /// Number of observations before a step.
     fn before(&self, origin: usize) -> usize {
         self.positions.partition_point(|position| *position < origin as f64)
@@ -201,22 +173,6 @@ mod tests {
         };
         let steps = series.values.len();
         WorkSeries::new(&series, steps, steps, Space::Standard, 1)
-    }
-
-    #[test]
-    fn inputs_lie_between_observations_and_know_none_after_their_origin() {
-        let times = [2, 9, 14, 31, 38, 55];
-        let (all, early) = (work(&times), work(&times[..4]));
-        // Values are times, and steps are ten long.
-        let times = |work: &WorkSeries, inputs: &[f32]| -> Vec<f64> {
-            inputs.iter().map(|&y| work.in_units(Space::Standard, f64::from(y)).round()).collect()
-        };
-        assert_eq!(times(&all, &all.filled), [5.0, 15.0, 25.0, 35.0, 45.0, 55.0]);
-        assert_eq!(times(&all, &all.inputs(3)), [5.0, 14.0, 14.0]);
-        let mut out = [0.0; 6];
-        all.input(4, &mut out);
-        assert_eq!(times(&all, &out), [5.0, 5.0, 5.0, 15.0, 25.0, 35.0]);
-        assert_eq!(times(&early, &early.inputs(4)), [5.0, 15.0, 25.0, 31.0]);
     }
 
     #[test]
