@@ -98,6 +98,7 @@ impl Forecaster {
     /// # Errors
     /// If the panel is empty, or the fit is told to stop.
     pub fn fit(panel: &Panel, spec: &ModelSpec, control: &Control) -> Result<Fitted, ModelError> {
+        let panel = &*wall::read(panel, spec.horizon());
         let by_frequency = by_frequency(panel);
         if by_frequency.is_empty() {
             return Err(ModelError::EmptyPanel);

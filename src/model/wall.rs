@@ -14,13 +14,16 @@
 //! What follows the sun knows no clock. Whoever's weeks after earlier changes were nearer to the weeks before by the time that has
 //! passed than by the clock is left as it is.
 
+use std::borrow::Cow;
+
 use jiff::tz::TimeZone;
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::model::predict::Made;
 use crate::series::civil::{DAY, Instants, LocalClock};
 use crate::series::covariate::Row;
-use crate::series::{Frequency, Known, Series};
+use crate::series::{Frequency, Known, Panel, Series};
 
 /// How one series is read by the wall clock.
 pub(super) struct Wall {
@@ -58,6 +61,27 @@ fn clock(
 ) -> LocalClock {
     let long = |steps: usize| step.saturating_mul(i64::try_from(steps).unwrap_or(i64::MAX));
     LocalClock::new(zone, cutoff.saturating_sub(long(reach)).max(start), cutoff.saturating_add(long(horizon)))
+}
+
+/// A panel whose series are read by the wall clock from their beginning on, as what learns from them wants it: no window
+/// of the history lies across a change. Times and lengths stay what they are.
+pub(super) fn read(panel: &Panel, horizon: usize) -> Cow<'_, Panel> {
+    let wall = |one: &Series| Wall::of(one, one.values.len(), horizon, &panel.zone);
+    let walls: Vec<Option<Wall>> = panel.series.par_iter().map(wall).collect();
+    if walls.iter().all(Option::is_none) {
+        return Cow::Borrowed(panel);
+    }
+    let read = |(one, wall): (&Series, &Option<Wall>)| {
+        wall.as_ref().map_or_else(|| one.clone(), |wall| wall.read(one))
+    };
+    let series = panel.series.par_iter().zip(&walls).map(read).collect();
+    Cow::Owned(Panel {
+        id_columns: panel.id_columns.clone(),
+        covariates: panel.covariates.clone(),
+        series,
+        zone: panel.zone.clone(),
+        marks: panel.marks.clone(),
+    })
 }
 
 impl Wall {
