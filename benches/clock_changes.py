@@ -1,9 +1,9 @@
 """Errors in the week after a change of the clocks over those of the week before.
 
-    python benches/clock_changes.py [--minutes 60] [--days 120] [--models ridge] [--flags "--calendar auto"] [--program PATH]
+    python benches/clock_changes.py [--minutes 60] [--days 120] [--years 1] [--models ridge] [--flags "--calendar auto"] [--program PATH]
 
 Load that follows people's days (two peaks by the hour of the wall clock, other weekends, noise that is correlated from step to
-step) in four zones; daily origins from a week before each of two changes to a week after it, a day ahead; MASE by the weekly
+step) in four zones; daily origins from a week before each change to a week after it, a day ahead; MASE by the weekly
 seasonal naive of the time before. Needs numpy and pyarrow. Results are kept in RESULTS.md.
 """
 
@@ -79,14 +79,18 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--days", type=int, default=120)
+    parser.add_argument("--years", type=int, default=1, help="years up to 2024 whose changes are tried")
+    parser.add_argument("--zones", nargs="*", default=ZONES)
     parser.add_argument("--models", default="ridge")
     parser.add_argument("--flags", default="")
     parser.add_argument("--program", default="target/release/s4cast")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for name in ZONES:
+        for name in arguments.zones:
             found = {}
-            for seed, change in enumerate(changes(ZoneInfo(name), 2024)):
+            years = range(2025 - arguments.years, 2025)
+            all_changes = [change for year in years for change in changes(ZoneInfo(name), year)]
+            for seed, change in enumerate(all_changes):
                 for model, pair in weeks(arguments, Path(folder), name, change, seed).items():
                     found.setdefault(model, []).append(pair)
             for model, pairs in sorted(found.items()):
