@@ -297,6 +297,27 @@ mod tests {
     }
 
     #[test]
+    fn what_learns_sees_no_change_anywhere_in_a_history() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let people = series(&zone, "2024-03-31T01:00:00Z", 20 * 24, HOUR);
+        let panel = |zone: TimeZone| Panel {
+            id_columns: Vec::new(),
+            covariates: Vec::new(),
+            series: vec![Series { covariates: Vec::new(), ..people.clone() }],
+            zone,
+            marks: std::collections::BTreeMap::new(),
+        };
+        let own = panel(zone);
+        let seen = read(&own, 24);
+        let (values, times) = (&seen.series[0].values, &seen.series[0].times);
+        assert_eq!((values.len(), times), (people.values.len(), &people.times));
+        let days = values.iter().zip(&values[24..]);
+        assert!(days.clone().all(|(one, two)| one.is_nan() || two.is_nan() || one == two));
+        assert!(people.values.iter().zip(&people.values[24..]).any(|(one, two)| one != two));
+        assert!(matches!(read(&panel(TimeZone::UTC), 24), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn what_follows_the_sun_is_left_as_it_is_once_a_change_has_shown_it() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         for hours in [30, 100, 10 * 24] {
