@@ -2,7 +2,7 @@
 //! regular grid and against random samples that are resampled to it.
 //!
 //! ```text
-//! cargo bench --bench irregular -- [seeds] [series] [part of the name of a case]
+//! cargo bench --bench irregular -- [seeds] [series] [first seed] [part of the name of a case]
 //! ```
 
 use jiff::tz::TimeZone;
@@ -108,7 +108,8 @@ fn main() {
     let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let words: Vec<&String> = args.iter().filter(|arg| arg.parse::<usize>().is_err()).collect();
     let (seeds, count) = (numbers.first().copied().unwrap_or(3), numbers.get(1).copied().unwrap_or(8));
-    for seed in 0..seeds as u64 {
+    let first = numbers.get(2).copied().unwrap_or(0) as u64;
+    for seed in first..first + seeds as u64 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let draw = |_| Sine { period: rng.random_range(8.0..24.0), phase: rng.random_range(0.0..6.3) };
         let sines: Vec<Sine> = (0..count).map(draw).collect();

@@ -1,35 +1,31 @@
 //! Training of one group of series, all of one frequency: the story, straight down.
 
 mod counts;
+mod mixing;
+mod networks;
+mod outcome;
+
+pub use outcome::Outcome;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use ndarray::{Array2, Axis};
-
-use crate::engine::network::Network;
 use crate::model::blending::{self, Task};
 use crate::model::conformal::{self, Evidence, Sides};
-use crate::model::control::{Conditions, Extent, Stopped};
+use crate::model::control::{Conditions, Stopped};
 use crate::model::ensemble::Ensemble;
-use crate::model::events::{self, Taught, Teacher};
 use crate::model::exam::Terms;
 use crate::model::features::{Encoding, Features, NETWORK_MAX};
-use crate::model::gate;
-use crate::model::greedy;
-use crate::model::group::{Group, Served};
 use crate::model::holdout;
 use crate::model::intervals;
-use crate::model::learn::{self, Learnt, Lesson};
-use crate::model::mix::{Mix, Stage};
-use crate::model::plan::{NetworkPlan, Plan, Shape};
+use crate::model::mix::Stage;
+use crate::model::plan::{Plan, Shape};
 use crate::model::report::{FitReport, Progress};
 use crate::model::season;
 use crate::model::select::{self, Candidates, Choice, RidgeChoice};
-use crate::model::spec::{ModelKind, ModelSpec, Parts, tails};
+use crate::model::spec::{ModelKind, ModelSpec, tails};
 use crate::model::validation::{self, Validation};
-use crate::model::warm::{self, Common};
 use crate::model::work::Space;
 use crate::series::{Frequency, Series};
 
@@ -44,18 +40,6 @@ const CHOICE_SHARE: f64 = 0.25;
 
 /// Share of the budget of an ensemble that goes into what `auto` would serve.
 const BASE_SHARE: f64 = 0.7;
-
-/// A trained group.
-pub struct Outcome {
-    /// Trained on everything.
-    pub served: Group,
-    /// The same as it was judged, before it saw the tail; where nothing is learnt, as served.
-    pub unseen: Group,
-    /// What `unseen` has seen.
-    pub extent: Extent,
-    /// How it came about.
-    pub report: FitReport,
-}
 
 /// Trains one group.
 ///
@@ -343,281 +327,5 @@ impl<'a> Fit<'a> {
         let levels = self.spec.quantile_levels();
         let base = Ensemble::counted(choice.space, counted, choice.smoothing, None, self.terms(), levels);
         Some(Stage { base, stems, work, held })
-    }
-
-    /// Every network of the plan on its map, stopped where it did best on the validation origins.
-    fn explore(
-        &self,
-        choice: &Choice,
-        stage: &Stage,
-        validation: &Validation,
-    ) -> Result<Vec<Learnt>, Stopped> {
-        if self.spec.kind() == ModelKind::Ridge || self.reads_events() {
-            return Ok(Vec::new());
-        }
-        let names = self.names();
-        let lesson = self.lesson(choice, stage, &names, "training");
-        let stems = stage.stems.iter().enumerate();
-        stems.map(|(index, stem)| lesson.explore(stem, index, validation)).collect()
-    }
-
-    /// Whether the network is one on observations: those of the whole group are at hand, and no other kind was asked for.
-    fn reads_events(&self) -> bool {
-        let is_asked_for = matches!(self.spec.kind(), ModelKind::Auto | ModelKind::S4d);
-        is_asked_for
-            && self.shape.horizon <= events::HORIZON_MAX
-            && self.series.iter().all(|series| series.observations.is_some())
-    }
-
-    /// The network on observations, stopped where it did best on the validation origins.
-    fn explore_events(
-        &self,
-        choice: &Choice,
-        stage: &Stage,
-        validation: &Validation,
-    ) -> Result<Option<Taught>, Stopped> {
-        if !self.reads_events() {
-            return Ok(None);
-        }
-        let weights = learn::loss_weights(&stage.work);
-        self.teacher(choice, stage, &weights, "training on observations")
-            .explore(&self.plan.events, validation)
-    }
-
-    fn teacher<'b>(
-        &'b self,
-        choice: &Choice,
-        stage: &'b Stage,
-        weights: &'b [f32],
-        label: &'static str,
-    ) -> Teacher<'b> {
-        let (work, held, space) = (&stage.work, stage.held, choice.space);
-        let (terms, spec, conditions) = (self.terms(), self.spec, self.conditions);
-        Teacher { work, space, terms, spec, weights, held, conditions, label }
-    }
-
-    /// How often every part counts: the base alone, or a greedy mix of its maps and the networks that the gate let
-    /// through.
-    fn weigh(
-        &self,
-        choice: &Choice,
-        stage: &Stage,
-        explored: &[Learnt],
-        events: Option<&Taught>,
-        validation: &Validation,
-    ) -> Mix {
-        let base = Mix::base(choice, explored.len());
-        let is_trained = |learnt: &Learnt| usize::from(learnt.member.network.is_some());
-        let trained: Vec<usize> = explored.iter().map(is_trained).collect();
-        let networks = Mix { networks: trained, events: usize::from(events.is_some()), ..base.none() };
-        if networks.share() == 0.0 {
-            return base;
-        }
-        if self.spec.parts() == Parts::NetworkAlone || validation.is_empty() {
-            return networks;
-        }
-        let (series, origins) = validation.windows(&stage.work);
-        // One by one, networks would be picked for their luck on the origins that they were stopped by.
-        let unit = networks.events + networks.networks.iter().sum::<usize>();
-        let mut parts = vec![networks.clone()];
-        parts.extend((0..choice.base.len()).map(|index| base.only_map(index, unit)));
-        parts.extend((choice.smoothing > 0).then(|| Mix { smoothing: unit, ..base.none() }));
-        let points: Vec<Array2<f32>> = parts
-            .iter()
-            .map(|part| stage.mix(explored, events, part))
-            .map(|ensemble| {
-                ensemble.work_forecast(&series, origins).index_axis_move(Axis(2), ensemble.median())
-            })
-            .map(|points| points.mapv(|point| point as f32))
-            .collect();
-        let points: Vec<&Array2<f32>> = points.iter().collect();
-        let (_, times) = greedy::choose(&points, validation, choice.space, &stage.work);
-        let mixed = Mix::sum(&parts, &times);
-        if self.spec.kind().is_network() {
-            return if mixed.share() > 0.0 { mixed } else { networks };
-        }
-        let ensemble = stage.mix(explored, events, &mixed);
-        let is_panel = self.plan.is_panel;
-        let passes = mixed.share() > 0.0
-            && gate::lets_through(&stage.base, &ensemble, validation, &stage.work, is_panel);
-        if passes { mixed } else { base }
-    }
-
-    /// The judged ensemble trained again on everything, or as it is with the reasons that prevented that.
-    fn serve(
-        &self,
-        choice: &Choice,
-        explored: &[Learnt],
-        events: Option<&Taught>,
-        mix: &Mix,
-        judged: &Ensemble,
-    ) -> Result<(Ensemble, Vec<String>), Stopped> {
-        let out_of_time =
-            || format!("the budget ended before the last {} steps of each series were learnt", self.held);
-        let Some(full) = (!self.conditions.is_over()).then(|| self.stage(choice, 0)).flatten() else {
-            return Ok((judged.clone(), vec![out_of_time()]));
-        };
-        let mut learnt = Vec::new();
-        if mix.share() > 0.0 {
-            let names = self.names();
-            let lesson = self.lesson(choice, &full, &names, "training on everything");
-            for (index, (stem, explored)) in full.stems.iter().zip(explored).enumerate() {
-                let is_served = mix.networks[index] > 0;
-                learnt.push(if is_served { lesson.repeat(stem, index, explored)? } else { explored.clone() });
-            }
-        }
-        if learnt.iter().any(|learnt| learnt.is_cut) {
-            return Ok((judged.clone(), vec![out_of_time()]));
-        }
-        if learnt.iter().zip(explored).any(|(learnt, explored)| learnt.steps < explored.steps) {
-            return Ok((judged.clone(), learnt.into_iter().flat_map(|learnt| learnt.notes).collect()));
-        }
-        let mut taught = None;
-        if let Some(explored) = events.filter(|_| mix.events > 0) {
-            let weights = learn::loss_weights(&full.work);
-            let teacher = self.teacher(choice, &full, &weights, "training on everything");
-            taught = teacher.repeat(&self.plan.events, explored)?;
-            if taught.as_ref().is_none_or(|taught| taught.steps < explored.steps) {
-                let diverged =
-                    || vec!["training on everything diverged: the model as it was judged serves".into()];
-                let is_cut = taught.is_some_and(|taught| taught.is_cut);
-                return Ok((judged.clone(), if is_cut { vec![out_of_time()] } else { diverged() }));
-            }
-        }
-        let served = full.mix(&learnt, taught.as_ref(), mix);
-        Ok((Ensemble { conformal: judged.conformal.clone(), ..served }, Vec::new()))
-    }
-
-    fn lesson<'b>(
-        &'b self,
-        choice: &'b Choice,
-        stage: &'b Stage,
-        names: &'b [&'b str],
-        label: &'static str,
-    ) -> Lesson<'b> {
-        Lesson {
-            shape: &self.shape,
-            recipe: self.plan.recipe,
-            networks: &self.plan.networks,
-            champions: self.champions(stage),
-            space: choice.space,
-            work: &stage.work,
-            names,
-            held: stage.held,
-            spec: self.spec,
-            conditions: self.conditions,
-            group: &self.name,
-            label,
-        }
-    }
-
-    /// The champion's network that each network of the plan starts from.
-    fn champions<'b>(&'b self, stage: &'b Stage) -> Vec<Option<&'b Network<f32>>> {
-        let (spec, levels) = (self.spec, self.spec.quantile_levels());
-        let trains_ridge = self.plan.recipe.skip_learning_rate > 0.0;
-        let champion = self.champion().filter(|champion| champion.encoding.reads_like(&self.encoding));
-        let common = Common { space: stage.base.space, terms: self.terms(), levels, trains_ridge };
-        let shape =
-            |network: &NetworkPlan| network.network(&self.shape, levels.len(), spec.parts(), spec.kind());
-        let wanted = stage.stems.iter().zip(self.plan.networks.iter().map(shape));
-        warm::networks(champion, &common, wanted)
-    }
-
-    /// The champion's group, if it has not seen what networks are judged by here.
-    fn champion(&self) -> Option<&Group> {
-        let champion = self.conditions.champion?;
-        champion.extent.is_blind_to(self.series, self.tail, self.held).then_some(champion.group)
-    }
-
-    /// How many networks were not fresh, or why none, where that was asked for.
-    fn warm_note(&self, warm: usize, explored: &[Learnt]) -> Option<String> {
-        self.conditions.champion.filter(|_| !explored.is_empty())?;
-        Some(match self.champion() {
-            Some(_) => format!("{warm} of {} networks started from those of the champion", explored.len()),
-            None => "networks started afresh: those of the champion have seen what they are judged by".into(),
-        })
-    }
-
-    fn extent(&self, tail: usize, held: usize) -> Extent {
-        let cutoff = self.series.iter().filter_map(|series| series.cutoff()).max().unwrap_or(i64::MIN);
-        Extent { cutoff, tail, held }
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.series.iter().map(|series| series.unique_id.as_str()).collect()
-    }
-
-    /// Seasonal naive for every series, and why.
-    fn baseline(&self, is_fallback: bool, note: impl Into<Option<String>>) -> Outcome {
-        let model_id = if self.shape.season > 1 { "seasonal_naive" } else { "naive" };
-        let fallbacks = if is_fallback { self.series.len() } else { 0 };
-        let report =
-            FitReport { fallbacks, notes: note.into().into_iter().collect(), ..self.report(model_id) };
-        self.unlearnt(Served::SeasonalNaive { is_fallback }, report)
-    }
-
-    /// A model of each series alone.
-    fn local(&self) -> Outcome {
-        let kind = self.spec.kind();
-        self.unlearnt(Served::Local { kind }, self.report(kind.as_str()))
-    }
-
-    /// What learns nothing before it forecasts, so that it has seen no tail.
-    fn unlearnt(&self, served: Served, report: FitReport) -> Outcome {
-        let (season, origins) = (self.shape.season, self.plan.tail_origins.max(1));
-        let served = self.group(served, report.model_id);
-        let covariates = self.conditions.covariates;
-        let holdout = holdout::score(self.spec, &served, self.series, covariates, origins, season + 1);
-        let (unseen, steps) = (served.clone(), origins * self.shape.horizon);
-        let report = FitReport { holdout, ..report };
-        Outcome { served, unseen, extent: self.extent(steps, steps), report }
-    }
-
-    fn ensemble(&self, ensemble: Ensemble) -> Group {
-        let model_id = self.model_id(&ensemble);
-        self.group(Served::Ensemble(Box::new(ensemble)), model_id)
-    }
-
-    /// Published name of an ensemble.
-    fn model_id(&self, ensemble: &Ensemble) -> &'static str {
-        match (ensemble.has_network(), ensemble.smoothing > 0.0) {
-            (true, _) => self.spec.kind().network_id(),
-            (false, true) => "ensemble",
-            (false, false) => "ridge",
-        }
-    }
-
-    fn group(&self, served: Served, model_id: &'static str) -> Group {
-        Group {
-            frequency: self.frequency,
-            season: self.shape.season,
-            encoding: self.encoding.clone(),
-            served,
-            model_id,
-        }
-    }
-
-    /// A report without figures.
-    fn report(&self, model_id: &'static str) -> FitReport {
-        FitReport {
-            frequency: self.name.clone(),
-            series: self.series.len(),
-            season_length: self.shape.season,
-            model_id,
-            lookbacks: Vec::new(),
-            log_space: false,
-            parameters: 0,
-            steps: 0,
-            steps_tried: 0,
-            warm: 0,
-            gate: 0.0,
-            weights: vec![(model_id, 1.0)],
-            validation_error: None,
-            interval_scores: 0,
-            fallbacks: 0,
-            notes: Vec::new(),
-            budget_exhausted: false,
-            holdout: None,
-        }
     }
 }

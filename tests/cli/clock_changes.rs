@@ -2,12 +2,15 @@
 //! doubled, and what is published stands at the times that the wall clock shows.
 
 use super::program::Place;
+use crate::support::arrays::generator;
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rand::RngExt;
+use rand_distr::StandardNormal;
 use s4cast::ingest::{self, SourceSpec};
 use s4cast::series::Frequency;
 use std::fmt::Write;
@@ -116,5 +119,70 @@ fn forecasts_over_a_change_stand_at_the_times_of_the_wall_clock() {
         let mut spec = SourceSpec::new(vec![place.path("again.csv").display().to_string()]);
         spec.zone = Some(zone);
         assert_eq!(ingest::read(&spec).unwrap().panel.series[0].times, ahead, "{name} {month}");
+    }
+}
+
+/// Load that follows people's days: two peaks by the hour of the wall clock, quieter weekends.
+fn load(wall: DateTime) -> f64 {
+    let hour = f64::from(wall.hour()) + f64::from(wall.minute()) / 60.0;
+    let peak = |middle: f64, width: f64| (-((hour - middle) / width).powi(2)).exp();
+    match wall.weekday().to_monday_zero_offset() {
+        0..5 => 100.0 + 60.0 * (peak(8.0, 1.6) + 1.3 * peak(19.0, 2.2)),
+        _ => 100.0 + 60.0 * (0.6 * peak(10.5, 2.5) + peak(19.5, 2.5)),
+    }
+}
+
+/// Cutoff and absolute error of every row that ridge maps made in a backtest.
+fn misses(path: &Path) -> Vec<(i64, f64)> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let rows = |batch: arrow_array::RecordBatch| {
+        let number = |name: &str| batch[name].as_primitive::<Float64Type>().values().to_vec();
+        let cutoffs = batch["cutoff"].as_primitive::<TimestampMicrosecondType>().values().to_vec();
+        let models = batch["model"].as_string::<i32>();
+        let pairs = number("y").into_iter().zip(number("yhat"));
+        let rows = cutoffs.into_iter().zip(pairs.map(|(y, yhat)| (y - yhat).abs())).zip(models);
+        rows.filter(|(_, model)| *model == Some("ridge")).map(|(row, _)| row).collect::<Vec<_>>()
+    };
+    reader.build().unwrap().flat_map(|batch| rows(batch.unwrap())).collect()
+}
+
+#[test]
+fn the_week_after_a_change_is_forecast_as_well_as_the_week_before() {
+    let changes = [
+        ("Europe/Berlin", (2024, 3, 31)),
+        ("Europe/Berlin", (2024, 10, 27)),
+        ("America/New_York", (2024, 3, 10)),
+        ("Australia/Lord_Howe", (2024, 4, 7)),
+        ("Asia/Kathmandu", (2024, 3, 31)),
+    ];
+    let place = Place::new();
+    for (name, (year, month, day)) in changes {
+        let zone = TimeZone::get(name).unwrap();
+        let days = |number: i64| jiff::Span::new().days(number);
+        let change = jiff::civil::date(year, month, day);
+        let instants =
+            quarters(&zone, change.saturating_sub(days(42)).into(), change.saturating_add(days(8)).into());
+        let mut rng = generator(7);
+        let mut text = String::from("unique_id,ds,y\n");
+        for series in 0..8 {
+            for &instant in &instants {
+                let value = load(wall(&zone, instant)) + 3.0 * rng.sample::<f64, _>(StandardNormal);
+                let at = Timestamp::from_microsecond(instant).unwrap();
+                writeln!(text, "s{series},{at},{value:.3}").unwrap();
+            }
+        }
+        place.put("load.csv", text);
+        let arguments = format!(
+            "backtest load.csv --tz {name} -H 96 --windows 14 --step 96 --refit never --models ridge --preset fast -o bt.parquet -q"
+        );
+        place.run(&arguments).expect(0);
+        let border = zone.to_timestamp(change.into()).unwrap().as_microsecond();
+        let (before, after): (Vec<_>, Vec<_>) =
+            misses(&place.path("bt.parquet")).into_iter().partition(|(cutoff, _)| *cutoff < border - STEP);
+        let mean = |misses: &[(i64, f64)]| misses.iter().map(|one| one.1).sum::<f64>() / misses.len() as f64;
+        assert!(before.len() > 4_000 && after.len() > 4_000, "{name}: {} and {}", before.len(), after.len());
+        let ratio = mean(&after) / mean(&before);
+        println!("{name} {month}: {ratio:.4} ({:.3} after {:.3})", mean(&after), mean(&before));
+        assert!(ratio <= 1.05, "{name} {month}: {ratio:.3}");
     }
 }
