@@ -68,7 +68,7 @@ pub(super) enum StoredServed {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Weighted {
+pub(super) struct Weighted {
     weight: f64,
     member: StoredMember,
 }
