@@ -4,12 +4,20 @@
 //! any machine has: that would end the process. So every length is first checked against the bytes that are there.
 //! Source: the Thrift compact protocol, in which the footer is written.
 
+use super::shapes::{Field, Shape};
+
 /// Structures inside structures; real footers need about six.
 const DEPTH_MAX: usize = 64;
 
-/// Whether the bytes of a footer are one structure whose lists and texts lie inside it.
+/// Whether the bytes of a footer are one structure whose lists and texts lie inside it, and whose fields are of the types that
+/// they are read as.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
-    Walk::new(bytes).structure(0).is_some()
+    is_whole(Shape::FileMetaData, bytes)
+}
+
+/// Whether a structure of that shape stands at the start of some bytes and ends in them.
+pub(super) fn is_whole(shape: Shape, bytes: &[u8]) -> bool {
+    Walk::new(bytes).structure(shape, 0).is_some()
 }
 
 /// Bytes of the protocol, from where they have been walked to.
@@ -76,25 +84,34 @@ impl<'a> Walk<'a> {
         None
     }
 
-    fn structure(&mut self, depth: usize) -> Option<()> {
+    fn structure(&mut self, shape: Shape, depth: usize) -> Option<()> {
         if depth > DEPTH_MAX {
             return None;
         }
-        loop {
-            let header = self.byte()?;
-            if header == 0 {
-                return Some(());
+        let mut number = 0;
+        while let Some(kind) = self.field(&mut number)? {
+            // Fields are numbered by 16 bits.
+            if !(0..=i64::from(i16::MAX)).contains(&number) {
+                return None;
             }
-            if header >> 4 == 0 {
-                self.varint()?;
-            }
-            // A boolean field is told by its type alone.
-            if !matches!(header & 0x0f, 1 | 2) {
-                self.value(header & 0x0f, depth)?;
+            match (shape.field(number), kind) {
+                // A boolean field is told by its type alone.
+                (Some(Field::Flag) | None, 1 | 2) => {}
+                (Some(Field::Byte), 3) => self.skip(1)?,
+                (Some(Field::Number), 4..=6) => drop(self.varint()?),
+                (Some(Field::Text), 8) => self.value(kind, depth)?,
+                (Some(Field::One(shape)), 12) => self.structure(shape, depth + 1)?,
+                (Some(field @ (Field::Numbers | Field::Texts | Field::Many(_))), 9 | 10) => {
+                    self.list(Some(field), depth)?;
+                }
+                (None, _) => self.value(kind, depth)?,
+                (Some(_), _) => return None,
             }
         }
+        Some(())
     }
 
+    /// A value of which its type alone is known.
     fn value(&mut self, kind: u8, depth: usize) -> Option<()> {
         match kind {
             1..=3 => self.skip(1),
@@ -104,20 +121,30 @@ impl<'a> Walk<'a> {
                 let length = self.varint()?;
                 self.skip(length)
             }
-            9 | 10 => self.list(depth),
-            12 => self.structure(depth + 1),
+            9 | 10 => self.list(None, depth),
+            12 => self.structure(Shape::Other, depth + 1),
             _ => None,
         }
     }
 
-    fn list(&mut self, depth: usize) -> Option<()> {
+    fn list(&mut self, field: Option<Field>, depth: usize) -> Option<()> {
         let header = self.byte()?;
         let size = if header >> 4 == 15 { self.varint()? } else { u64::from(header >> 4) };
-        // Every entry takes a byte at least.
-        if size > self.bytes.len() as u64 {
+        let kind = header & 0x0f;
+        let is_expected = match field {
+            Some(Field::Numbers) => matches!(kind, 4..=6),
+            Some(Field::Texts) => kind == 8,
+            Some(Field::Many(_)) => kind == 12,
+            _ => true,
+        };
+        // Every entry takes a byte at least; where there is none, some programs name no type.
+        if size > self.bytes.len() as u64 || size > 0 && !is_expected {
             return None;
         }
-        (0..size).try_for_each(|_| self.value(header & 0x0f, depth + 1))
+        (0..size).try_for_each(|_| match field {
+            Some(Field::Many(shape)) => self.structure(shape, depth + 1),
+            _ => self.value(kind, depth + 1),
+        })
     }
 }
 
@@ -133,13 +160,28 @@ mod tests {
 
     #[test]
     fn lengths_must_lie_inside() {
+        let is_other = |bytes: &[u8]| is_whole(Shape::Other, bytes);
         // Field 1: a list of two integers; field 2: the text "ab".
-        assert!(is_plausible(&[0x19, 0x25, 2, 4, 0x18, 2, b'a', b'b', 0]));
+        assert!(is_other(&[0x19, 0x25, 2, 4, 0x18, 2, b'a', b'b', 0]));
         // A list of 2^32 structures, a text of 200 bytes, no end.
-        assert!(!is_plausible(&[0x19, 0xfc, 0x80, 0x80, 0x80, 0x80, 0x10, 0]));
-        assert!(!is_plausible(&[0x18, 0xc8, 0x01, b'a', 0]));
-        assert!(!is_plausible(&[0x15, 2]));
-        assert!(!is_plausible(&[0x1c; 1000]));
+        assert!(!is_other(&[0x19, 0xfc, 0x80, 0x80, 0x80, 0x80, 0x10, 0]));
+        assert!(!is_other(&[0x18, 0xc8, 0x01, b'a', 0]));
+        assert!(!is_other(&[0x15, 2]));
+        assert!(!is_other(&[0x1c; 1000]));
+    }
+
+    #[test]
+    fn fields_are_of_the_types_that_they_are_read_as() {
+        // Version 2, no schema, 5 rows; the last with fields that nobody reads.
+        assert!(is_plausible(&[0x15, 4, 0x19, 0x0c, 0x16, 10, 0]));
+        assert!(is_plausible(&[0x15, 4, 0x19, 0x00, 0x16, 10, 0]), "an empty list of no type");
+        assert!(is_plausible(&[0x15, 4, 0x19, 0x0c, 0x16, 10, 0x55, 2, 0x11, 0]));
+        // A number in the place of the schema, whose bytes would be taken for the length of a list; a schema of numbers.
+        assert!(!is_plausible(&[0x15, 4, 0x15, 0xfc, 0xff, 0xff, 0x7f, 0x16, 10, 0]));
+        assert!(!is_plausible(&[0x15, 4, 0x19, 0x25, 2, 4, 0x16, 10, 0]));
+        // A key that is a number, and fields that count beyond 16 bits.
+        assert!(!is_plausible(&[0x59, 0x1c, 0x15, 2, 0, 0]));
+        assert!(!is_plausible(&[0x05, 0xfe, 0xff, 0xff, 0x0f, 2, 0]));
     }
 
     proptest! {

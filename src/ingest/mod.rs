@@ -47,6 +47,7 @@ mod robust;
 mod rows;
 mod scan;
 pub mod secrets;
+mod shapes;
 mod shift;
 mod sounds;
 mod source;

@@ -4,7 +4,8 @@
 //! says that a dictionary holds. A damaged header may say anything, and memory that is not there ends the process. So both are
 //! first held against the bytes that there are. Source: PageHeader in parquet.thrift.
 
-use super::footer::Walk;
+use super::footer::{Walk, is_whole};
+use super::shapes::Shape;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -69,8 +70,11 @@ fn header_at(file: &mut File, at: u64, end: u64) -> io::Result<Option<Header>> {
     Ok(None)
 }
 
-/// The header at the start of some bytes; `None` where it does not end in them or lacks a size.
+/// The header at the start of some bytes; `None` where it does not end in them, lacks a size or has fields of other types.
 fn header(bytes: &[u8]) -> Option<Header> {
+    if !is_whole(Shape::PageHeader, bytes) {
+        return None;
+    }
     let mut walk = Walk::new(bytes);
     let (mut field, mut unpacked, mut packed, mut header) = (0, None, None, Header::default());
     while let Some(kind) = walk.field(&mut field)? {

@@ -50,10 +50,14 @@ impl Rule {
     /// # Errors
     /// If it cannot be read or never comes.
     pub fn cron(text: &str, zone: TimeZone) -> Result<Rule, RuleError> {
+        let refused = |reason: String| RuleError::Cron { text: text.into(), reason };
+        // The parser takes "," for a field without a value, and the search for an instant then goes through every minute of the
+        // calendar.
+        if text.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+            return Err(refused("a list has an entry without a value".into()));
+        }
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let cron = parser
-            .parse(text.trim())
-            .map_err(|error| RuleError::Cron { text: text.into(), reason: error.to_string() })?;
+        let cron = parser.parse(text.trim()).map_err(|error| refused(error.to_string()))?;
         let rule = Rule::Cron(Box::new(CronRule { text: text.trim().into(), cron, zone }));
         match rule.after(0) {
             Some(_) => Ok(rule),
@@ -155,7 +159,16 @@ mod tests {
 
     #[test]
     fn what_gives_no_instants_is_refused() {
-        for text in ["", "often", "61 * * * *", "* * * *", "0 0 0 1 1 * 2026"] {
+        for text in [
+            "",
+            "often",
+            "61 * * * *",
+            "* * * *",
+            "0 0 0 1 1 * 2026",
+            ", * * * *",
+            "1,,2 * * * *",
+            "0 0 1, * *",
+        ] {
             assert!(matches!(Rule::cron(text, TimeZone::UTC), Err(RuleError::Cron { .. })), "{text}");
         }
         assert_eq!(
