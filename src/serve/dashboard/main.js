@@ -32,6 +32,8 @@ async function route() {
     return;
   }
   current?.shown?.leave?.();
+  // A question asked on one page is not answered on another.
+  element("dialog").close();
   const mine = (current = { ...wanted, shown: null });
   mark(wanted);
   const main = element("main");

@@ -48,7 +48,7 @@ function none(job) {
   const found = jobNamed(job);
   const horizon = found?.horizon ?? "H";
   return empty("No backtest yet", "A backtest forecasts the past as production would have, and holds it against what came. This one takes the data of the job, six cutoffs, and seasonal naive for comparison; its file appears here:",
-    `s4cast backtest DATA -H ${horizon} --windows 6 -o OUT/backtests/job=${job}/first.parquet`);
+    `mkdir -p OUT/backtests/job=${job}\ns4cast backtest DATA -H ${horizon} --windows 6 -o OUT/backtests/job=${job}/first.parquet`);
 }
 
 function page(body, { files }, chosen, zone, choose) {

@@ -21,7 +21,7 @@ export function seriesView(body, facts) {
   const values = h("dl", { class: "legend" });
   const hint = h("p", { class: "wheel-hint", hidden: true }, "Click the chart, or hold Ctrl, to zoom with the wheel");
   const focus = h("div", { class: "plot-box", tabindex: 0, role: "group", "aria-roledescription": "chart", "aria-describedby": "chart-help" }, host, hint);
-  const spoken = h("p", { class: "sr", "aria-live": "polite" });
+  const spoken = h("p", { class: "sr spoken", "aria-live": "polite" });
   const about = h("p", { class: "muted small" });
   const past = h("div", { class: "vintages" });
   const odd = h("section", { class: "card pad", "aria-label": "Anomalies" });
@@ -61,6 +61,7 @@ export function seriesView(body, facts) {
       },
       range: (min, max) => {
         range = [min, max];
+        Object.assign(focus.dataset, { from: Math.round(min), to: Math.round(max) });
         if (isTable) dataTable(table, facts, axis, selected, range, zone());
       },
     });
