@@ -13,7 +13,8 @@ const token = {
   forget: () => sessionStorage.removeItem(KEY),
 };
 
-const NO_TOKEN = "This daemon has no token, so nothing can be changed over HTTP. Set token under [http] in its config, for example token = { env = \"S4CAST_TOKEN\" }. The command line works without:";
+const NO_TOKEN =
+  'This daemon has no token, so nothing can be changed over HTTP. Set token under [http] in its config, for example token = { env = "S4CAST_TOKEN" }. The command line works without:';
 
 /// Asks, then posts. `ask` holds title, text, verb, where, body, `command` (the same on the command line) and `done` (what to
 /// say, of the answer). Calls `after` if it was done.
@@ -30,13 +31,35 @@ export function change(ask, after) {
 }
 
 function refusal({ title, command }, close) {
-  return h("form", { onsubmit: stop(close) }, h("h2", { id: "dialog-title" }, title), h("p", { id: "dialog-why" }, NO_TOKEN), h("pre", { class: "command", tabindex: 0, "aria-label": "command" }, command),
-    h("div", { class: "buttons" }, h("button", { class: "button", type: "submit" }, "Close")));
+  return h(
+    "form",
+    { onsubmit: stop(close) },
+    h("h2", { id: "dialog-title" }, title),
+    h("p", { id: "dialog-why" }, NO_TOKEN),
+    h("pre", { class: "command", tabindex: 0, "aria-label": "command" }, command),
+    h("div", { class: "buttons" }, h("button", { class: "button", type: "submit" }, "Close")),
+  );
 }
 
 function question(ask, close, after) {
-  const input = h("input", { type: "password", id: "token", autocomplete: "off", spellcheck: "false", "aria-describedby": "token-help" });
-  const field = h("div", { class: "field" }, h("label", { for: "token" }, "Token of this daemon"), input, h("span", { id: "token-help", class: "muted" }, "It is kept until this tab is closed, and sent to this daemon only."));
+  const input = h("input", {
+    type: "password",
+    id: "token",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": "token-help",
+  });
+  const field = h(
+    "div",
+    { class: "field" },
+    h("label", { for: "token" }, "Token of this daemon"),
+    input,
+    h(
+      "span",
+      { id: "token-help", class: "muted" },
+      "It is kept until this tab is closed, and sent to this daemon only.",
+    ),
+  );
   const trouble = h("div", { role: "alert" });
   const go = h("button", { class: "button", "data-kind": "main", type: "submit" }, ask.verb);
   field.hidden = token.get() !== null;
@@ -64,8 +87,15 @@ function question(ask, close, after) {
       put(trouble, h("p", { class: "warned" }, words(error)));
     }
   };
-  return h("form", { onsubmit: stop(send) }, h("h2", { id: "dialog-title" }, ask.title), h("p", {}, ask.text), field, trouble,
-    h("div", { class: "buttons" }, h("button", { class: "button", type: "button", onclick: close }, "Cancel"), go));
+  return h(
+    "form",
+    { onsubmit: stop(send) },
+    h("h2", { id: "dialog-title" }, ask.title),
+    h("p", {}, ask.text),
+    field,
+    trouble,
+    h("div", { class: "buttons" }, h("button", { class: "button", type: "button", onclick: close }, "Cancel"), go),
+  );
 }
 
 const stop = (then) => (event) => {
@@ -76,12 +106,19 @@ const stop = (then) => (event) => {
 /// What an answer means to a person.
 function words({ status, message }) {
   switch (status) {
-    case 401: return "This is not the token of this daemon. It is the value of token under [http] in its config; nothing was changed.";
-    case 403: return `${message}. Nothing was changed.`;
-    case 404: return `${message}. Nothing was changed.`;
-    case 409: return `It cannot be done now: ${message}. Nothing was changed.`;
-    case 503: return `The daemon takes nothing on now: ${message}. Nothing was changed; try again when it runs.`;
-    case 0: return `${message} Whether something was changed is not known; look before trying again.`;
-    default: return `${message}. Nothing was changed.`;
+    case 401:
+      return "This is not the token of this daemon. It is the value of token under [http] in its config; nothing was changed.";
+    case 403:
+      return `${message}. Nothing was changed.`;
+    case 404:
+      return `${message}. Nothing was changed.`;
+    case 409:
+      return `It cannot be done now: ${message}. Nothing was changed.`;
+    case 503:
+      return `The daemon takes nothing on now: ${message}. Nothing was changed; try again when it runs.`;
+    case 0:
+      return `${message} Whether something was changed is not known; look before trying again.`;
+    default:
+      return `${message}. Nothing was changed.`;
   }
 }

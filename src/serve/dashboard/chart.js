@@ -61,13 +61,31 @@ function options(host, model, colors, levels, older, heard) {
     fill: faded(colors.accent, at === 0 ? 0.13 : 0.17),
   }));
   return {
-    ...sizeOf(host), series, bands, ms: 1, legend: { show: false }, padding: [16, 16, 0, 0],
-    scales: { x: { time: false, min: model.range[0], max: model.range[1], range: (_, min, max) => [min, max] }, y: { range: (_, min, max) => roomy(min, max) } },
+    ...sizeOf(host),
+    series,
+    bands,
+    ms: 1,
+    legend: { show: false },
+    padding: [16, 16, 0, 0],
+    scales: {
+      x: { time: false, min: model.range[0], max: model.range[1], range: (_, min, max) => [min, max] },
+      y: { range: (_, min, max) => roomy(min, max) },
+    },
     axes: [
-      lowerAxis(colors, model.xTitle, (min, max, most) => ticks(min, max, model.zone, most), (marks) => labels(marks, model.zone)),
+      lowerAxis(
+        colors,
+        model.xTitle,
+        (min, max, most) => ticks(min, max, model.zone, most),
+        (marks) => labels(marks, model.zone),
+      ),
       valueAxis(colors, model.yTitle),
     ],
-    cursor: { drag: { x: true, y: false, setScale: true, dist: 6 }, points: { show: false }, y: false, bind: { dblclick: () => null } },
+    cursor: {
+      drag: { x: true, y: false, setScale: true, dist: 6 },
+      points: { show: false },
+      y: false,
+      bind: { dblclick: () => null },
+    },
     hooks: {
       draw: [(self) => future(self, model, colors), (self) => anomalies(self, model, colors)],
       setCursor: [(self) => heard.cursor(self.cursor.idx ?? null)],
@@ -128,7 +146,8 @@ function anomalies(self, model, colors) {
   ctx.lineWidth = 1.75 * devicePixelRatio;
   for (const { ms, y, direction } of model.anomalies) {
     const [x, top] = [self.valToPos(ms, "x", true), self.valToPos(y, "y", true)];
-    if (x < bbox.left || x > bbox.left + bbox.width || top < bbox.top - size || top > bbox.top + bbox.height + size) continue;
+    if (x < bbox.left || x > bbox.left + bbox.width || top < bbox.top - size || top > bbox.top + bbox.height + size)
+      continue;
     const side = direction === "above" ? -1 : 1;
     ctx.beginPath();
     ctx.moveTo(x, top + side * size * 2.6);

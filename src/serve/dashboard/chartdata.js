@@ -39,15 +39,25 @@ export function verdict(axis, vintage) {
     if (actual === null || actual === undefined || point === null) return;
     known += 1;
     total += Math.abs(actual - point);
-    vintage.intervals.forEach(({ lower, upper }, at) => (inside[at] += actual >= lower[step] && actual <= upper[step] ? 1 : 0));
+    vintage.intervals.forEach(
+      ({ lower, upper }, at) => (inside[at] += actual >= lower[step] && actual <= upper[step] ? 1 : 0),
+    );
   });
   if (!known) return null;
-  return { known, steps: vintage.ds.length, mae: total / known, held: vintage.intervals.map(({ level }, at) => ({ level, share: inside[at] / known })) };
+  return {
+    known,
+    steps: vintage.ds.length,
+    mae: total / known,
+    held: vintage.intervals.map(({ level }, at) => ({ level, share: inside[at] / known })),
+  };
 }
 
 /// Smallest and largest of what the other forecasts say at a place of the axis, and how many say anything.
 export function others(axis, selected, index) {
-  const said = axis.medians.filter((_, at) => at !== selected).map((median) => median[index]).filter((v) => v !== null && v !== undefined);
+  const said = axis.medians
+    .filter((_, at) => at !== selected)
+    .map((median) => median[index])
+    .filter((v) => v !== null && v !== undefined);
   return said.length ? { least: Math.min(...said), most: Math.max(...said), count: said.length } : null;
 }
 
@@ -58,7 +68,7 @@ export function recent(axis, vintages) {
   const newest = vintages[0];
   const end = x.at(-1);
   if (!newest?.ds.length) return [x[Math.max(0, x.length - 200)], end];
-  const last = newest.ds.at(-1);
-  const width = Math.max(last - newest.cutoff_ms, 1);
-  return [Math.max(x[0], newest.cutoff_ms - 4 * width), Math.max(end, last)];
+  const [cutoff, last] = [newest.cutoff_ms ?? newest.ds[0], newest.ds.at(-1)];
+  const width = Math.max(last - cutoff, 1);
+  return [Math.max(x[0], cutoff - 4 * width), Math.max(end, last)];
 }

@@ -18,14 +18,41 @@ export function dataTable(host, { vintages, anomalies, id }, axis, selected, [mi
     const ms = axis.x[at];
     const step = steps.get(ms);
     const of = (column) => value(step === undefined ? null : column[step]);
-    return h("tr", {}, h("th", { scope: "row" }, exact(ms, zone)), h("td", { class: "n" }, value(axis.observed[at] ?? null)),
-      vintage ? h("td", { class: "n" }, of(vintage.yhat)) : null, levels.flatMap(({ lower, upper }) => [h("td", { class: "n" }, of(lower)), h("td", { class: "n" }, of(upper))]),
-      h("td", {}, odd.get(ms) ?? ""));
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, exact(ms, zone)),
+      h("td", { class: "n" }, value(axis.observed[at] ?? null)),
+      vintage ? h("td", { class: "n" }, of(vintage.yhat)) : null,
+      levels.flatMap(({ lower, upper }) => [h("td", { class: "n" }, of(lower)), h("td", { class: "n" }, of(upper))]),
+      h("td", {}, odd.get(ms) ?? ""),
+    );
   };
   const head = (text, isNumber = true) => h("th", { scope: "col", class: isNumber ? "n" : null }, text);
-  const cut = places.length > ROWS ? `the newest ${ROWS} of ${count(places.length)} rows; zoom in for others` : plural(places.length, "row");
-  put(host, h("table", { class: "plain dense" },
-    h("caption", {}, `${id}: ${cut}`),
-    h("thead", {}, h("tr", {}, head(`Time, ${zone}`, false), head("Observed"), vintage ? head("Forecast") : null, levels.flatMap(({ level }) => [head(`${level} % from`), head("to")]), head("Anomaly", false))),
-    h("tbody", {}, places.slice(0, ROWS).map(row))));
+  const cut =
+    places.length > ROWS
+      ? `the newest ${ROWS} of ${count(places.length)} rows; zoom in for others`
+      : plural(places.length, "row");
+  put(
+    host,
+    h(
+      "table",
+      { class: "plain dense" },
+      h("caption", {}, `${id}: ${cut}`),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          head(`Time, ${zone}`, false),
+          head("Observed"),
+          vintage ? head("Forecast") : null,
+          levels.flatMap(({ level }) => [head(`${level} % from`), head("to")]),
+          head("Anomaly", false),
+        ),
+      ),
+      h("tbody", {}, places.slice(0, ROWS).map(row)),
+    ),
+  );
 }

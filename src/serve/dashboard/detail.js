@@ -11,7 +11,11 @@ export function detail(document, depth = 0, under = "") {
   if (!isTree(document)) return h("span", {}, plainly(document, under));
   const pairs = Object.entries(document).filter(([, part]) => part !== null && !isEmpty(part));
   if (!pairs.length) return h("p", { class: "muted" }, "Nothing.");
-  return h("dl", { class: "kv" }, pairs.map(([name, part]) => [h("dt", {}, words(name)), h("dd", {}, shown(part, depth, name, under))]));
+  return h(
+    "dl",
+    { class: "kv" },
+    pairs.map(([name, part]) => [h("dt", {}, words(name)), h("dd", {}, shown(part, depth, name, under))]),
+  );
 }
 
 function shown(part, depth, name, under) {

@@ -68,7 +68,8 @@ function node(live, next) {
   } else if (live.dataset.keep === undefined || live.dataset.keep !== next.dataset.keep) {
     attributes(live, next);
     children(live, next);
-    if (next.nodeName === "SELECT" && document.activeElement !== live && live.value !== next.value) live.value = next.value;
+    if (next.nodeName === "SELECT" && document.activeElement !== live && live.value !== next.value)
+      live.value = next.value;
   }
 }
 

@@ -31,7 +31,8 @@ export const count = (number) => (missing(number) ? NONE : digits(0, 0).format(n
 export const figure = (number, places = 3) => (missing(number) ? NONE : signed(digits(places, places).format(number)));
 
 /// A share as percent.
-export const percent = (share, places = 1) => (missing(share) ? NONE : `${signed(digits(places, places).format(share * 100))} %`);
+export const percent = (share, places = 1) =>
+  missing(share) ? NONE : `${signed(digits(places, places).format(share * 100))} %`;
 
 /// 1 run, 2 runs
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

@@ -12,17 +12,41 @@ export function legend(host, { vintages, anomalies }, axis, selected, at, zone, 
   const step = vintage ? vintage.ds.indexOf(ms) : -1;
   const observed = axis.observed[at];
   const odd = anomalies.find((row) => row.ms === ms);
-  const items = [["observed", "Observed", value(observed ?? null), odd ? ` ${odd.direction === "above" ? "▲" : "▼"} anomaly` : ""]];
+  const items = [
+    ["observed", "Observed", value(observed ?? null), odd ? ` ${odd.direction === "above" ? "▲" : "▼"} anomaly` : ""],
+  ];
   if (vintage) {
     items.push(["median", "Forecast", value(step < 0 ? null : vintage.yhat[step]), ""]);
-    vintage.intervals.forEach(({ level, lower, upper }, place) => items.push([`band-${place}`, `${level} % interval`, step < 0 ? "–" : `${value(lower[step])} to ${value(upper[step])}`, ""]));
+    vintage.intervals.forEach(({ level, lower, upper }, place) =>
+      items.push([
+        `band-${place}`,
+        `${level} % interval`,
+        step < 0 ? "–" : `${value(lower[step])} to ${value(upper[step])}`,
+        "",
+      ]),
+    );
   }
   if (hasOthers && vintages.length > 1) {
     const said = others(axis, selected, at);
-    items.push(["older", "Other forecasts", said ? (said.count === 1 ? value(said.least) : `${value(said.least)} to ${value(said.most)}`) : "–", ""]);
+    items.push([
+      "older",
+      "Other forecasts",
+      said ? (said.count === 1 ? value(said.least) : `${value(said.least)} to ${value(said.most)}`) : "–",
+      "",
+    ]);
   }
   const time = ms === undefined ? "–" : exact(ms, zone);
-  renew(host, h("div", { class: "legend-time" }, h("dt", {}, h("span", { class: "sr" }, "Time")), h("dd", {}, time)),
-    ...items.map(([kind, name, text, more]) => h("div", { "data-kind": kind }, h("dt", {}, h("span", { class: "swatch", "aria-hidden": "true" }), name), h("dd", {}, text, more ? h("span", { class: "bad" }, more) : null))));
+  renew(
+    host,
+    h("div", { class: "legend-time" }, h("dt", {}, h("span", { class: "sr" }, "Time")), h("dd", {}, time)),
+    ...items.map(([kind, name, text, more]) =>
+      h(
+        "div",
+        { "data-kind": kind },
+        h("dt", {}, h("span", { class: "swatch", "aria-hidden": "true" }), name),
+        h("dd", {}, text, more ? h("span", { class: "bad" }, more) : null),
+      ),
+    ),
+  );
   return `${time}: ${items.map(([, name, text, more]) => `${name} ${text}${more}`).join(", ")}`;
 }

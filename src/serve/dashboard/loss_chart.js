@@ -6,25 +6,65 @@ import { lowerAxis, valueAxis } from "./axes.js";
 import { font, palette } from "./palette.js";
 import { figure } from "./format.js";
 
-const LOOKS = [["accent", []], ["ink", [6, 3]], ["warn", [2, 3]], ["missed", [8, 3, 2, 3]], ["ok", [1, 3]], ["ink-3", [4, 4]]];
+const LOOKS = [
+  ["accent", []],
+  ["ink", [6, 3]],
+  ["warn", [2, 3]],
+  ["missed", [8, 3, 2, 3]],
+  ["ok", [1, 3]],
+  ["ink-3", [4, 4]],
+];
 
 /// A chart of `models` (best first) into `host`; `rows` hold where they stand and what each lost. Returns how to end it.
 export function lossChart(host, { models, rows, where, xTitle, yTitle, marks, texts, name }) {
   const colors = palette();
   const shown = models.slice(0, LOOKS.length);
   const keys = h("ul", { class: "loss-keys" });
-  const box = h("div", { class: "loss", role: "img", "aria-label": `${yTitle} of ${shown.join(", ")} by ${xTitle}; the table above holds the totals` });
+  const box = h("div", {
+    class: "loss",
+    role: "img",
+    "aria-label": `${yTitle} of ${shown.join(", ")} by ${xTitle}; the table above holds the totals`,
+  });
   host.append(keys, box);
-  const tell = (at) => keys.replaceChildren(...shown.map((model, place) => h("li", {}, line(colors, place), h("span", {}, model), h("strong", {}, at === null ? "" : figure(rows[at].loss[model], 2)))), h("li", { class: "muted" }, at === null ? "" : name(rows[at])));
+  const tell = (at) =>
+    keys.replaceChildren(
+      ...shown.map((model, place) =>
+        h(
+          "li",
+          {},
+          line(colors, place),
+          h("span", {}, model),
+          h("strong", {}, at === null ? "" : figure(rows[at].loss[model], 2)),
+        ),
+      ),
+      h("li", { class: "muted" }, at === null ? "" : name(rows[at])),
+    );
   const data = [rows.map(where), ...shown.map((model) => rows.map((row) => row.loss[model] ?? null))];
-  const look = (place) => ({ stroke: colors[LOOKS[place][0]], width: place === 0 ? 2 : 1.25, dash: LOOKS[place][1], points: { show: rows.length < 40, size: 5 } });
+  const look = (place) => ({
+    stroke: colors[LOOKS[place][0]],
+    width: place === 0 ? 2 : 1.25,
+    dash: LOOKS[place][1],
+    points: { show: rows.length < 40, size: 5 },
+  });
   const size = () => ({ width: box.clientWidth, height: box.clientHeight });
-  const chart = new uPlot({
-    ...size(), ms: 1, series: [{}, ...shown.map((_, place) => look(place))], legend: { show: false }, padding: [16, 16, 0, 0],
-    scales: { x: { time: false, range: (_, min, max) => (min === max ? [min - 1, max + 1] : [min, max]) }, y: { range: (_, min, max) => [Math.min(0, min ?? 0), (max ?? 1) * 1.08] } },
-    axes: [lowerAxis(colors, xTitle, marks, texts), valueAxis(colors, yTitle)],
-    cursor: { drag: { x: false, y: false }, y: false, points: { show: false } }, hooks: { setCursor: [(self) => tell(self.cursor.idx ?? null)] },
-  }, data, box);
+  const chart = new uPlot(
+    {
+      ...size(),
+      ms: 1,
+      series: [{}, ...shown.map((_, place) => look(place))],
+      legend: { show: false },
+      padding: [16, 16, 0, 0],
+      scales: {
+        x: { time: false, range: (_, min, max) => (min === max ? [min - 1, max + 1] : [min, max]) },
+        y: { range: (_, min, max) => [Math.min(0, min ?? 0), (max ?? 1) * 1.08] },
+      },
+      axes: [lowerAxis(colors, xTitle, marks, texts), valueAxis(colors, yTitle)],
+      cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
+      hooks: { setCursor: [(self) => tell(self.cursor.idx ?? null)] },
+    },
+    data,
+    box,
+  );
   const sizes = new ResizeObserver(() => chart.setSize(size()));
   sizes.observe(box);
   tell(null);
@@ -51,7 +91,8 @@ function line(colors, place) {
 
 /// Whole numbers, at most so many of them.
 export function wholes(min, max, most) {
-  const step = [1, 2, 4, 6, 12, 24, 48, 96, 168, 336].find((size) => (max - min) / size <= most) ?? Math.ceil((max - min) / most);
+  const step =
+    [1, 2, 4, 6, 12, 24, 48, 96, 168, 336].find((size) => (max - min) / size <= most) ?? Math.ceil((max - min) / most);
   const marks = [];
   for (let at = Math.ceil(min / step) * step; at <= max; at += step) marks.push(at);
   return marks;

@@ -44,7 +44,10 @@ async function route() {
     mine.shown = page.show(main, wanted);
   } catch (error) {
     if (current !== mine) return;
-    put(main, trouble({ status: 0, message: `A part of this page did not load: ${error.message}` }, () => location.reload()));
+    put(
+      main,
+      trouble({ status: 0, message: `A part of this page did not load: ${error.message}` }, () => location.reload()),
+    );
   }
   if (!isFirst) {
     window.scrollTo(0, 0);
@@ -72,7 +75,10 @@ async function poll() {
   }
   frame();
   tell("overview");
-  setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", poll, { once: true }) : poll()), PERIOD_MS);
+  setTimeout(
+    () => (document.hidden ? document.addEventListener("visibilitychange", poll, { once: true }) : poll()),
+    PERIOD_MS,
+  );
 }
 
 /// Pill, banner and footer.
@@ -80,10 +86,22 @@ function frame() {
   const { kind, word, title, detail } = health(state);
   element("pill").dataset.state = kind;
   if (element("pill-text").textContent !== word) element("pill-text").textContent = word;
-  renew(element("banner"), ...(title ? [h("div", { class: "banner", "data-kind": kind === "bad" ? "bad" : "warn" }, h("div", { class: "banner-in" }, h("strong", {}, title), h("span", {}, detail)))] : []));
+  renew(
+    element("banner"),
+    ...(title
+      ? [
+          h(
+            "div",
+            { class: "banner", "data-kind": kind === "bad" ? "bad" : "warn" },
+            h("div", { class: "banner-in" }, h("strong", {}, title), h("span", {}, detail)),
+          ),
+        ]
+      : []),
+  );
   if (!state.overview) return;
   const { version, started_at: started, now } = state.overview;
-  element("foot-version").textContent = `s4cast ${version}, up for ${relative(millis(started), millis(now)).replace(" ago", "")}`;
+  element("foot-version").textContent =
+    `s4cast ${version}, up for ${relative(millis(started), millis(now)).replace(" ago", "")}`;
   element("foot-updated").textContent = `Updated ${clock(state.heard, zoneOf(null))} ${zoneOf(null)}`;
 }
 

@@ -21,12 +21,40 @@ export const MEANING = {
 };
 
 const SHAPES = {
-  ok: [["circle", { cx: 6, cy: 6, r: 5.5, fill: "currentColor" }], ["path", { d: "M3.4 6.2 5.3 8 8.7 4.3", fill: "none", stroke: "var(--surface)", "stroke-width": 1.5 }]],
-  degraded: [["path", { d: "M6 .8 11.6 11H.4Z", fill: "currentColor" }], ["path", { d: "M6 4.2v3.4M6 8.6v1.2", fill: "none", stroke: "var(--surface)", "stroke-width": 1.4 }]],
-  failed: [["rect", { x: 0.5, y: 0.5, width: 11, height: 11, rx: 2, fill: "currentColor" }], ["path", { d: "M3.6 3.6l4.8 4.8M8.4 3.6 3.6 8.4", stroke: "var(--surface)", "stroke-width": 1.5 }]],
-  skipped: [["circle", { cx: 6, cy: 6, r: 4.8, fill: "none", stroke: "currentColor", "stroke-width": 1.4 }], ["path", { d: "M3.4 6h5.2", stroke: "currentColor", "stroke-width": 1.4 }]],
-  missed: [["circle", { cx: 6, cy: 6, r: 4.8, fill: "none", stroke: "currentColor", "stroke-width": 1.4, "stroke-dasharray": "2.4 1.6" }]],
-  running: [["circle", { cx: 6, cy: 6, r: 4.8, fill: "none", stroke: "currentColor", "stroke-width": 1.4 }], ["path", { d: "M6 1.2a4.8 4.8 0 0 1 0 9.6Z", fill: "currentColor" }]],
+  ok: [
+    ["circle", { cx: 6, cy: 6, r: 5.5, fill: "currentColor" }],
+    ["path", { d: "M3.4 6.2 5.3 8 8.7 4.3", fill: "none", stroke: "var(--surface)", "stroke-width": 1.5 }],
+  ],
+  degraded: [
+    ["path", { d: "M6 .8 11.6 11H.4Z", fill: "currentColor" }],
+    ["path", { d: "M6 4.2v3.4M6 8.6v1.2", fill: "none", stroke: "var(--surface)", "stroke-width": 1.4 }],
+  ],
+  failed: [
+    ["rect", { x: 0.5, y: 0.5, width: 11, height: 11, rx: 2, fill: "currentColor" }],
+    ["path", { d: "M3.6 3.6l4.8 4.8M8.4 3.6 3.6 8.4", stroke: "var(--surface)", "stroke-width": 1.5 }],
+  ],
+  skipped: [
+    ["circle", { cx: 6, cy: 6, r: 4.8, fill: "none", stroke: "currentColor", "stroke-width": 1.4 }],
+    ["path", { d: "M3.4 6h5.2", stroke: "currentColor", "stroke-width": 1.4 }],
+  ],
+  missed: [
+    [
+      "circle",
+      {
+        cx: 6,
+        cy: 6,
+        r: 4.8,
+        fill: "none",
+        stroke: "currentColor",
+        "stroke-width": 1.4,
+        "stroke-dasharray": "2.4 1.6",
+      },
+    ],
+  ],
+  running: [
+    ["circle", { cx: 6, cy: 6, r: 4.8, fill: "none", stroke: "currentColor", "stroke-width": 1.4 }],
+    ["path", { d: "M6 1.2a4.8 4.8 0 0 1 0 9.6Z", fill: "currentColor" }],
+  ],
   planned: [["circle", { cx: 6, cy: 6, r: 2.5, fill: "currentColor" }]],
 };
 
@@ -36,7 +64,11 @@ export const wordOf = (row) => row.outcome ?? (row.started_at ? "running" : "pla
 /// Shape and word of an outcome.
 export function mark(word, text = word) {
   const parts = (SHAPES[word] ?? SHAPES.planned).map(([tag, props]) => svg(tag, props));
-  const shape = svg("svg", { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true", focusable: "false" }, parts);
+  const shape = svg(
+    "svg",
+    { width: 12, height: 12, viewBox: "0 0 12 12", "aria-hidden": "true", focusable: "false" },
+    parts,
+  );
   return h("span", { class: "mark", "data-o": word }, shape, text);
 }
 
@@ -46,14 +78,44 @@ export function strip(job, now) {
   const cells = job.outcomes.map((slot) => {
     const word = slot.outcome ?? "planned";
     const label = `${word}: ${slot.stage}, slot ${exact(millis(slot.slot), zone)}`;
-    return h("a", { href: href(["run", String(slot.id)]), "data-o": word, "data-key": String(slot.id), "data-roving": "", tabindex: -1, title: label, "aria-label": label },
-      h("i", { "aria-hidden": "true" }, LETTERS[word] ?? ""));
+    return h(
+      "a",
+      {
+        href: href(["run", String(slot.id)]),
+        "data-o": word,
+        "data-key": String(slot.id),
+        "data-roving": "",
+        tabindex: -1,
+        title: label,
+        "aria-label": label,
+      },
+      h("i", { "aria-hidden": "true" }, LETTERS[word] ?? ""),
+    );
   });
-  const label = h("p", { class: "strip-label" },
+  const label = h(
+    "p",
+    { class: "strip-label" },
     h("span", {}, summary(job.outcomes)),
-    cells.length ? h("span", {}, `${short(millis(job.outcomes[0].slot), zone, now)} to ${short(millis(job.outcomes.at(-1).slot), zone, now)}`) : null);
-  return h("div", { class: "strip-box" }, label,
-    cells.length ? h("div", { class: "strip", role: "group", "aria-label": `Outcomes of the last slots of ${job.job}`, onkeydown: walk }, cells) : h("p", { class: "muted small" }, "No slot has been planned yet."));
+    cells.length
+      ? h(
+          "span",
+          {},
+          `${short(millis(job.outcomes[0].slot), zone, now)} to ${short(millis(job.outcomes.at(-1).slot), zone, now)}`,
+        )
+      : null,
+  );
+  return h(
+    "div",
+    { class: "strip-box" },
+    label,
+    cells.length
+      ? h(
+          "div",
+          { class: "strip", role: "group", "aria-label": `Outcomes of the last slots of ${job.job}`, onkeydown: walk },
+          cells,
+        )
+      : h("p", { class: "muted small" }, "No slot has been planned yet."),
+  );
 }
 
 function summary(outcomes) {

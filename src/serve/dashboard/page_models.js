@@ -14,6 +14,7 @@ export function show(main, { job }) {
   const body = h("div", { class: "stack" });
   const asked = new AbortController();
   let [facts, serving] = [null, undefined];
+  const opened = new Set();
   put(main, jobHead(job, "models"), body);
   put(body, skeleton(112, 320, 200));
   const load = async () => {
@@ -28,7 +29,11 @@ export function show(main, { job }) {
     await load();
     announce("The list of versions is up to date");
   };
-  const draw = () => facts && renew(body, ...page(job, facts, zoneOf(jobNamed(job)), changed));
+  const draw = () => facts && renew(body, ...page(job, facts, { zone: zoneOf(jobNamed(job)), changed, opened, flip }));
+  const flip = (version) => {
+    if (!opened.delete(version)) opened.add(version);
+    draw();
+  };
   load();
   return {
     changed(what) {
@@ -41,80 +46,291 @@ export function show(main, { job }) {
   };
 }
 
-function page(job, facts, zone, changed) {
+function page(job, facts, view) {
   if (!facts.versions.length) {
-    return [empty("No version yet", "The first training makes version 1. It begins at the next slot of the train stage, or now:", `s4cast run ${job} --stage train -c daemon.toml`)];
+    return [
+      empty(
+        "No version yet",
+        "The first training makes version 1. It begins at the next slot of the train stage, or now:",
+        `s4cast run ${job} --stage train -c daemon.toml`,
+      ),
+    ];
   }
-  return [summary(job, facts, zone, changed), versions(job, facts, zone, changed), events(facts, zone)];
+  return [summary(job, facts, view), versions(job, facts, view), events(facts, view)];
 }
 
-function summary(job, { champion, shadow, pinned, events, versions }, zone, changed) {
+function summary(job, { champion, shadow, pinned, events, versions }, { zone, changed }) {
   const since = events.find((event) => event.version === champion);
-  const back = h("button", { class: "button", type: "button", onclick: () => change({
-    title: `Roll back the model of ${job}?`, verb: "Roll back",
-    text: `Version ${champion} stops serving, and the version that served before it forecasts from the next slot on. What was published stays.`,
-    where: path(["models", job, "rollback"]), body: {}, command: `s4cast models rollback --job ${job} --state STATE`,
-    done: (answer) => `Version ${answer.version} of ${job} serves now`,
-  }, changed) }, "Roll back");
-  return h("section", { class: "card pad serving", "aria-label": "What serves" }, h("dl", { class: "facts" },
-    fact("Serves", champion === null ? "none" : `Version ${champion}`, since ? `since ${stamp(millis(since.at), zone)}` : ""),
-    fact("In shadow", shadow === null ? "none" : `Version ${shadow}`, shadow === null ? "" : "forecasts beside, for comparison"),
-    fact("Pinned", pinned.length ? pinned.map((version) => `v${version}`).join(", ") : "none", pinned.length ? "only these may be promoted" : "any version may be promoted"),
-    fact("Versions", count(versions.length), "newest first")),
-    champion === null ? null : back);
+  const back = h(
+    "button",
+    {
+      class: "button",
+      type: "button",
+      onclick: () =>
+        change(
+          {
+            title: `Roll back the model of ${job}?`,
+            verb: "Roll back",
+            text: `Version ${champion} stops serving, and the version that served before it forecasts from the next slot on. What was published stays.`,
+            where: path(["models", job, "rollback"]),
+            body: {},
+            command: `s4cast models rollback --job ${job} --state STATE`,
+            done: (answer) => `Version ${answer.version} of ${job} serves now`,
+          },
+          changed,
+        ),
+    },
+    "Roll back",
+  );
+  return h(
+    "section",
+    { class: "card pad serving", "aria-label": "What serves" },
+    h(
+      "dl",
+      { class: "facts" },
+      fact(
+        "Serves",
+        champion === null ? "none" : `Version ${champion}`,
+        since ? `since ${stamp(millis(since.at), zone)}` : "",
+      ),
+      fact(
+        "In shadow",
+        shadow === null ? "none" : `Version ${shadow}`,
+        shadow === null ? "" : "forecasts beside, for comparison",
+      ),
+      fact(
+        "Pinned",
+        pinned.length ? pinned.map((version) => `v${version}`).join(", ") : "none",
+        pinned.length ? "only these may be promoted" : "any version may be promoted",
+      ),
+      fact("Versions", count(versions.length), "newest first"),
+    ),
+    champion === null ? null : back,
+  );
 }
 
-function versions(job, { versions, champion }, zone, changed) {
-  const heads = ["Version", `Trained, ${zone}`, "Unseen values: MASE", "Held-back tail: MASE", "Coverage there", "More", ""];
-  return h("section", { class: "card", "aria-labelledby": "versions" }, h("div", { class: "card-head" }, h("h2", { id: "versions" }, "Versions")),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "versions" }, h("table", { class: "roomy versions", role: "table" },
-      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
-      h("tbody", { role: "rowgroup" }, versions.map((version) => row(job, version, champion, zone, changed))))));
+function versions(job, { versions, champion }, view) {
+  const heads = [
+    "Version",
+    `Trained, ${view.zone}`,
+    "Unseen values: MASE",
+    "Held-back tail: MASE",
+    "Coverage there",
+    "More",
+    "",
+  ];
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "versions" },
+    h("div", { class: "card-head" }, h("h2", { id: "versions" }, "Versions")),
+    h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "versions" },
+      h(
+        "table",
+        { class: "roomy versions", role: "table" },
+        h(
+          "thead",
+          { role: "rowgroup" },
+          h(
+            "tr",
+            { role: "row" },
+            heads.map((text) => h("th", { scope: "col", role: "columnheader" }, text)),
+          ),
+        ),
+        h(
+          "tbody",
+          { role: "rowgroup" },
+          versions.map((version) => row(job, version, champion, view)),
+        ),
+      ),
+    ),
+  );
 }
 
 /// A cell; on a phone, where there is no head above it, the name stands before it.
 const cell = (name, ...content) => h("td", { role: "cell", "data-label": name || null }, content);
 
-function row(job, version, champion, zone, changed) {
+function row(job, version, champion, { zone, changed, opened, flip }) {
   const { manifest, broken } = version;
-  const tags = [version.champion && ["main", "serves"], version.shadow && ["", "shadow"], version.pinned && ["", "pinned"], broken && ["bad", "broken"], manifest?.judgement?.reasons?.length && ["warn", "held back"]];
-  const name = cell("", h("strong", {}, `v${version.version}`), " ", h("span", { class: "tags" }, tags.filter(Boolean).map(([kind, text]) => h("span", { class: "tag", "data-kind": kind || null }, text))));
-  const act = version.champion || broken ? null : h("button", { class: "button", "data-size": "s", type: "button", "aria-label": `Promote version ${version.version}`, onclick: () => change({
-    title: `Promote version ${version.version} of ${job}?`, verb: "Promote",
-    text: `Version ${version.version} forecasts from the next slot on${champion === null ? "" : `, in place of version ${champion}`}. The gate is not asked; the decision is recorded as yours.`,
-    where: path(["models", job, "promote"]), body: { version: version.version }, command: `s4cast models promote ${version.version} --job ${job} --state STATE`,
-    done: (answer) => `Version ${answer.version} of ${job} serves now`,
-  }, changed) }, "Promote");
-  if (!manifest) return h("tr", { "data-key": String(version.version), role: "row" }, name, h("td", { role: "cell", colspan: 6, class: "bad break" }, broken ?? "Its manifest cannot be read"));
+  const tags = [
+    version.champion && ["main", "serves"],
+    version.shadow && ["", "shadow"],
+    version.pinned && ["", "pinned"],
+    broken && ["bad", "broken"],
+    manifest?.judgement?.reasons?.length && ["warn", "held back"],
+  ];
+  const name = cell(
+    "",
+    h("strong", {}, `v${version.version}`),
+    " ",
+    h(
+      "span",
+      { class: "tags" },
+      tags.filter(Boolean).map(([kind, text]) => h("span", { class: "tag", "data-kind": kind || null }, text)),
+    ),
+  );
+  const act =
+    version.champion || broken
+      ? null
+      : h(
+          "button",
+          {
+            class: "button",
+            "data-size": "s",
+            type: "button",
+            "aria-label": `Promote version ${version.version}`,
+            onclick: () =>
+              change(
+                {
+                  title: `Promote version ${version.version} of ${job}?`,
+                  verb: "Promote",
+                  text: `Version ${version.version} forecasts from the next slot on${champion === null ? "" : `, in place of version ${champion}`}. The gate is not asked; the decision is recorded as yours.`,
+                  where: path(["models", job, "promote"]),
+                  body: { version: version.version },
+                  command: `s4cast models promote ${version.version} --job ${job} --state STATE`,
+                  done: (answer) => `Version ${answer.version} of ${job} serves now`,
+                },
+                changed,
+              ),
+          },
+          "Promote",
+        );
+  if (!manifest)
+    return h(
+      "tr",
+      { "data-key": String(version.version), role: "row" },
+      name,
+      h("td", { role: "cell", colspan: 6, class: "bad break" }, broken ?? "Its manifest cannot be read"),
+    );
   const trials = manifest.judgement?.trials ?? [];
   const scores = manifest.fits.filter((fit) => fit.holdout);
-  const lines = (list, text) => (list.length ? list.map((part) => h("div", { class: "nowrap" }, list.length > 1 ? h("span", { class: "muted" }, `${part.frequency} `) : null, text(part))) : h("span", { class: "muted" }, "not compared"));
-  return h("tr", { "data-key": String(version.version), role: "row" }, name,
-    cell("Trained", stamp(millis(manifest.created_at), zone), h("div", { class: "muted small" }, `data to ${stamp(millis(manifest.cutoff), zone)}`)),
-    cell("Unseen values: MASE", lines(trials, (trial) => [h("strong", {}, figure(trial.mase, 2)), h("span", { class: "muted" }, ` champion ${figure(trial.mase_champion, 2)}, naive ${figure(trial.mase_seasonal_naive, 2)}`)])),
-    cell("Held-back tail: MASE", lines(scores, ({ holdout }) => [figure(holdout.mase, 2), h("span", { class: "muted" }, holdout.mase_seasonal_naive ? ` ${skillWords(1 - holdout.mase / holdout.mase_seasonal_naive)}` : "")])),
-    cell("Coverage there", lines(scores, ({ holdout }) => holdout.coverage.map(([level, share]) => `${level} %: ${percent(share, 0)}`).join(", "))),
-    cell("", more(manifest, zone)), cell("", act));
+  const lines = (list, text) =>
+    list.length
+      ? list.map((part) =>
+          h(
+            "div",
+            { class: "nowrap" },
+            list.length > 1 ? h("span", { class: "muted" }, `${part.frequency} `) : null,
+            text(part),
+          ),
+        )
+      : h("span", { class: "muted" }, "not compared");
+  const isOpen = opened.has(version.version);
+  const toggle = h(
+    "button",
+    {
+      class: "link",
+      type: "button",
+      "aria-expanded": String(isOpen),
+      "aria-label": `${isOpen ? "Hide" : "Show"} details of version ${version.version}`,
+      onclick: () => flip(version.version),
+    },
+    `${isOpen ? "▾" : "▸"} ${manifest.judgement?.reasons?.length ? "Why held back" : "Details"}`,
+  );
+  const line = h(
+    "tr",
+    { "data-key": String(version.version), role: "row" },
+    name,
+    cell(
+      "Trained",
+      h("div", { class: "nowrap" }, stamp(millis(manifest.created_at), zone)),
+      h("div", { class: "muted small nowrap" }, `data to ${stamp(millis(manifest.cutoff), zone)}`),
+    ),
+    cell(
+      "Unseen values: MASE",
+      lines(trials, (trial) => [
+        h("strong", {}, figure(trial.mase, 2)),
+        h(
+          "span",
+          { class: "muted" },
+          ` champion ${figure(trial.mase_champion, 2)}, naive ${figure(trial.mase_seasonal_naive, 2)}`,
+        ),
+      ]),
+    ),
+    cell(
+      "Held-back tail: MASE",
+      lines(scores, ({ holdout }) => [
+        figure(holdout.mase, 2),
+        h(
+          "span",
+          { class: "muted" },
+          holdout.mase_seasonal_naive ? ` ${skillWords(1 - holdout.mase / holdout.mase_seasonal_naive)}` : "",
+        ),
+      ]),
+    ),
+    cell(
+      "Coverage there",
+      lines(scores, ({ holdout }) =>
+        holdout.coverage.map(([level, share]) => `${level} %: ${percent(share, 0)}`).join(", "),
+      ),
+    ),
+    cell("", toggle),
+    cell("", act),
+  );
+  if (!isOpen) return line;
+  return [
+    line,
+    h(
+      "tr",
+      { "data-key": `${version.version} more`, role: "row", class: "more" },
+      h("td", { role: "cell", colspan: 7 }, more(manifest, zone)),
+    ),
+  ];
 }
 
 /// What else is known of a version, and why it was held back.
 function more(manifest, zone) {
   const { judgement, fits } = manifest;
-  const said = [...(judgement?.reasons ?? []).map((text) => h("li", { class: "poor" }, text)), ...(judgement?.notes ?? []).map((text) => h("li", {}, text)), ...fits.flatMap((fit) => fit.notes.map((text) => h("li", {}, text)))];
+  const said = [
+    ...(judgement?.reasons ?? []).map((text) => h("li", { class: "poor" }, text)),
+    ...(judgement?.notes ?? []).map((text) => h("li", {}, text)),
+    ...fits.flatMap((fit) => fit.notes.map((text) => h("li", {}, text))),
+  ];
   const pairs = [
     ["Asked for", `${manifest.kind}, ${plural(manifest.horizon, "step")}, seed ${manifest.seed}`],
     ["Serves as", fits.map((fit) => `${fit.model_id} for ${count(fit.series)} series of ${fit.frequency}`).join("; ")],
-    ["Learnt from", `${plural(manifest.series, "series", "series")}, ${plural(manifest.rows, "row")}, in ${span(manifest.seconds)}`],
+    [
+      "Learnt from",
+      `${plural(manifest.series, "series", "series")}, ${plural(manifest.rows, "row")}, in ${span(manifest.seconds)}`,
+    ],
     ["Begun from", manifest.warm_from ? `version ${manifest.warm_from.version}` : "nothing"],
-    ["Slot", exact(millis(manifest.slot), zone)], ["Size", bytes(manifest.weights_bytes)], ["Weights", manifest.weights_sha256.slice(0, 16)], ["Data", manifest.data_fingerprint.slice(0, 16)],
+    ["Slot", exact(millis(manifest.slot), zone)],
+    ["Size", bytes(manifest.weights_bytes)],
+    ["Weights", manifest.weights_sha256.slice(0, 16)],
+    ["Data", manifest.data_fingerprint.slice(0, 16)],
   ];
-  return h("details", { class: "more" }, h("summary", {}, judgement?.reasons?.length ? "Why held back" : "Details"),
-    said.length ? h("ul", { class: "said" }, said) : null, h("dl", { class: "kv small" }, pairs.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
+  return [
+    said.length ? h("ul", { class: "said" }, said) : null,
+    h(
+      "dl",
+      { class: "kv wide small" },
+      pairs.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))),
+    ),
+  ];
 }
 
-function events({ events }, zone) {
-  const items = events.map((event) => h("li", {}, h("time", { class: "muted", datetime: event.at }, exact(millis(event.at), zone)),
-    h("span", { class: "break" }, h("strong", {}, `Version ${event.version}`), event.previous === null || event.previous === undefined ? " serves" : ` in place of ${event.previous}`, h("span", { class: "muted" }, `: ${event.reason}`))));
-  return h("section", { class: "card pad", "aria-labelledby": "decisions" }, h("h2", { id: "decisions" }, "Decisions"),
-    items.length ? h("ol", { class: "timeline" }, items) : h("p", { class: "muted" }, "No version has been promoted yet."));
+function events({ events }, { zone }) {
+  const items = events.map((event) =>
+    h(
+      "li",
+      {},
+      h("time", { class: "muted", datetime: event.at }, exact(millis(event.at), zone)),
+      h(
+        "span",
+        { class: "break" },
+        h("strong", {}, `Version ${event.version}`),
+        event.previous === null || event.previous === undefined ? " serves" : ` in place of ${event.previous}`,
+        h("span", { class: "muted" }, `: ${event.reason}`),
+      ),
+    ),
+  );
+  return h(
+    "section",
+    { class: "card pad", "aria-labelledby": "decisions" },
+    h("h2", { id: "decisions" }, "Decisions"),
+    items.length
+      ? h("ol", { class: "timeline" }, items)
+      : h("p", { class: "muted" }, "No version has been promoted yet."),
+  );
 }

@@ -18,7 +18,8 @@ export function show(main, route) {
   const field = search(job, (chosen) => (location.hash = href(["job", job, "series", chosen])));
   put(main, jobHead(job, "series"), h("div", { class: "series-top" }, field), body);
   document.onkeydown = (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches?.("input, select, textarea")) return;
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches?.("input, select, textarea"))
+      return;
     event.preventDefault();
     field.querySelector("input").focus();
   };
@@ -67,7 +68,14 @@ export function show(main, route) {
 async function first(job, body, signal) {
   const { series } = await get(path(["series", job], { limit: 1 }), signal);
   if (series.length) return replace(href(["job", job, "series", series[0].unique_id]));
-  put(body, empty("No forecast yet", "This job has published no run. It does at its next slot, or now:", `s4cast run ${job} -c daemon.toml`));
+  put(
+    body,
+    empty(
+      "No forecast yet",
+      "This job has published no run. It does at its next slot, or now:",
+      `s4cast run ${job} -c daemon.toml`,
+    ),
+  );
 }
 
 /// Everything about a series. What cannot be had is told beside the rest; only if nothing can, nothing is shown.
@@ -91,8 +99,14 @@ async function read(job, id, signal) {
   };
   const past = or(history, { ds: [], y: [], total: 0, tz: null, frequency: null }, "No history");
   return {
-    job, id, notes, history: past,
+    job,
+    id,
+    notes,
+    history: past,
     vintages: or(vintages, { vintages: [] }, "No forecasts").vintages,
-    anomalies: or(anomalies, { anomalies: [] }, "No anomalies").anomalies.map((row) => ({ ...row, ms: Date.parse(row.ds) })),
+    anomalies: or(anomalies, { anomalies: [] }, "No anomalies").anomalies.map((row) => ({
+      ...row,
+      ms: Date.parse(row.ds),
+    })),
   };
 }

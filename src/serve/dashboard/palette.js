@@ -5,7 +5,19 @@ export function palette() {
   const probe = document.createElement("span");
   document.body.append(probe);
   const found = {};
-  for (const name of ["ink", "ink-2", "ink-3", "line", "line-strong", "surface", "accent", "bad", "warn", "ok", "missed"]) {
+  for (const name of [
+    "ink",
+    "ink-2",
+    "ink-3",
+    "line",
+    "line-strong",
+    "surface",
+    "accent",
+    "bad",
+    "warn",
+    "ok",
+    "missed",
+  ]) {
     probe.style.color = `var(--${name})`;
     found[name] = getComputedStyle(probe).color;
   }

@@ -15,7 +15,10 @@ const PAGES = [
 /// The page of an address: its name, its parts, its query.
 export function parse(hash) {
   const [where, query] = hash.replace(/^#\/?/, "").split(/\?(.*)/s);
-  const parts = where.split("/").filter((part) => part !== "").map(decoded);
+  const parts = where
+    .split("/")
+    .filter((part) => part !== "")
+    .map(decoded);
   for (const [page, pattern] of PAGES) {
     if (pattern.length !== parts.length) continue;
     if (!pattern.every((word, at) => word.startsWith(":") || word === parts[at])) continue;

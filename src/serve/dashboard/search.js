@@ -9,10 +9,26 @@ const [PAUSE_MS, SHOWN] = [150, 50];
 /// A combobox over the series of a job; `pick` gets the id that was chosen.
 export function search(job, pick) {
   const input = h("input", {
-    type: "text", id: "series-search", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: "Search series", "aria-label": `Search the series of ${job}`,
-    "aria-expanded": "false", "aria-controls": "series-options", "aria-autocomplete": "list", "aria-keyshortcuts": "/", maxlength: 200,
+    type: "text",
+    id: "series-search",
+    role: "combobox",
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "Search series",
+    "aria-label": `Search the series of ${job}`,
+    "aria-expanded": "false",
+    "aria-controls": "series-options",
+    "aria-autocomplete": "list",
+    "aria-keyshortcuts": "/",
+    maxlength: 200,
   });
-  const list = h("ul", { id: "series-options", role: "listbox", "aria-label": "Series", class: "options", hidden: true });
+  const list = h("ul", {
+    id: "series-options",
+    role: "listbox",
+    "aria-label": "Series",
+    class: "options",
+    hidden: true,
+  });
   const note = h("p", { class: "options-note small muted", hidden: true });
   const panel = h("div", { class: "options-panel", hidden: true }, list, note);
   let [active, found, timer, asked] = [-1, [], 0, null];
@@ -45,7 +61,22 @@ export function search(job, pick) {
       if (mine !== asked || document.activeElement !== input) return;
       found = answer.series.map((row) => row.unique_id);
       active = -1;
-      put(list, found.map((id, at) => h("li", { role: "option", id: `series-option-${at}`, "aria-selected": "false", class: "break", onclick: () => choose(id) }, id)));
+      put(
+        list,
+        found.map((id, at) =>
+          h(
+            "li",
+            {
+              role: "option",
+              id: `series-option-${at}`,
+              "aria-selected": "false",
+              class: "break",
+              onclick: () => choose(id),
+            },
+            id,
+          ),
+        ),
+      );
       note.textContent = told(answer);
       announce(note.textContent);
       open(true);

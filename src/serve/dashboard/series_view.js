@@ -17,34 +17,96 @@ export function seriesView(body, facts) {
   let [selected, hasOthers, isTable, range, cursor] = [0, true, false, null, null];
   const zone = () => zoneOf(jobNamed(facts.job) ?? { tz: facts.history.tz });
   const host = h("div", { class: "plot" });
-  const table = h("div", { class: "plot-table", hidden: true, tabindex: 0, role: "region", "aria-label": "Values of the chart as a table" });
+  const table = h("div", {
+    class: "plot-table",
+    hidden: true,
+    tabindex: 0,
+    role: "region",
+    "aria-label": "Values of the chart as a table",
+  });
   const values = h("dl", { class: "legend" });
   const hint = h("p", { class: "wheel-hint", hidden: true }, "Click the chart, or hold Ctrl, to zoom with the wheel");
-  const focus = h("div", { class: "plot-box", tabindex: 0, role: "group", "aria-roledescription": "chart", "aria-describedby": "chart-help" }, host, hint);
+  const focus = h(
+    "div",
+    {
+      class: "plot-box",
+      tabindex: 0,
+      role: "group",
+      "aria-roledescription": "chart",
+      "aria-describedby": "chart-help",
+    },
+    host,
+    hint,
+  );
   const spoken = h("p", { class: "sr spoken", "aria-live": "polite" });
   const about = h("p", { class: "muted small" });
   const past = h("div", { class: "vintages" });
   const odd = h("section", { class: "card pad", "aria-label": "Anomalies" });
   const notes = h("div", {});
-  const asTable = h("button", { class: "button", type: "button", "aria-pressed": "false", onclick: () => flip() }, "Show as table");
-  const button = (act, text, name, more) => h("button", { class: "button", type: "button", "aria-label": name, title: name, onclick: () => acts[act](), ...more }, text);
+  const asTable = h(
+    "button",
+    { class: "button", type: "button", "aria-pressed": "false", onclick: () => flip() },
+    "Show as table",
+  );
+  const button = (act, text, name, more) =>
+    h(
+      "button",
+      { class: "button", type: "button", "aria-label": name, title: name, onclick: () => acts[act](), ...more },
+      text,
+    );
   const square = { "data-size": "square" };
-  const tools = h("div", { class: "plot-tools", role: "group", "aria-label": "Stretch of time" },
-    button("left", "←", "Earlier", square), button("right", "→", "Later", square), button("out", "−", "Zoom out", square), button("in", "+", "Zoom in", square),
-    button("home", "Recent", "Recent: the forecast and what came before it"), button("all", "All", "All values"), asTable);
-  const card = h("section", { class: "card series-card", "aria-labelledby": "series-name" },
-    h("div", { class: "card-head series-head" }, h("div", { class: "series-title" }, h("h2", { id: "series-name", class: "break" }, facts.id), about), tools),
-    h("div", { class: "pad-x" }, notes, values, focus, table, spoken,
-      h("p", { id: "chart-help", class: "muted small plot-help" }, "Drag to zoom, double click to go back. Keys: + and − zoom, arrows move, 0 goes back, Shift with arrows reads values."), past));
+  const tools = h(
+    "div",
+    { class: "plot-tools", role: "group", "aria-label": "Stretch of time" },
+    button("left", "←", "Earlier", square),
+    button("right", "→", "Later", square),
+    button("out", "−", "Zoom out", square),
+    button("in", "+", "Zoom in", square),
+    button("home", "Recent", "Recent: the forecast and what came before it"),
+    button("all", "All", "All values"),
+    asTable,
+  );
+  const card = h(
+    "section",
+    { class: "card series-card", "aria-labelledby": "series-name" },
+    h(
+      "div",
+      { class: "card-head series-head" },
+      h("div", { class: "series-title" }, h("h2", { id: "series-name", class: "break" }, facts.id), about),
+      tools,
+    ),
+    h(
+      "div",
+      { class: "pad-x" },
+      notes,
+      values,
+      focus,
+      table,
+      spoken,
+      h(
+        "p",
+        { id: "chart-help", class: "muted small plot-help" },
+        "Drag to zoom, double click to go back. Keys: + and − zoom, arrows move, 0 goes back, Shift with arrows reads values.",
+      ),
+      past,
+    ),
+  );
   put(body, card, odd);
 
   const model = () => {
     const vintage = facts.vintages[selected];
     const tz = zone();
     return {
-      axis, selected, hasOthers, zone: tz, range: range ?? recent(axis, facts.vintages),
-      fan: vintage ? fan(axis, vintage) : [], cutoff: vintage?.cutoff_ms ?? null, anomalies: facts.anomalies,
-      xTitle: `Time, ${tz}${facts.history.frequency ? `, step ${facts.history.frequency}` : ""}`, yTitle: "Value",
+      axis,
+      selected,
+      hasOthers,
+      zone: tz,
+      range: range ?? recent(axis, facts.vintages),
+      fan: vintage ? fan(axis, vintage) : [],
+      cutoff: vintage?.cutoff_ms ?? null,
+      anomalies: facts.anomalies,
+      xTitle: `Time, ${tz}${facts.history.frequency ? `, step ${facts.history.frequency}` : ""}`,
+      yTitle: "Value",
     };
   };
   const tell = () => legend(values, facts, axis, selected, cursor ?? lastKnown(), zone(), hasOthers);
@@ -66,8 +128,11 @@ export function seriesView(body, facts) {
       },
     });
     acts = zoom(chart.chart, focus, {
-      bounds: () => [axis.x[0], axis.x.at(-1)], home: () => recent(axis, facts.vintages), step: () => (axis.x.length > 1 ? (axis.x.at(-1) - axis.x[0]) / (axis.x.length - 1) : 1),
-      hint: () => show(hint), walk,
+      bounds: () => [axis.x[0], axis.x.at(-1)],
+      home: () => recent(axis, facts.vintages),
+      step: () => (axis.x.length > 1 ? (axis.x.at(-1) - axis.x[0]) / (axis.x.length - 1) : 1),
+      hint: () => show(hint),
+      walk,
     });
     words();
     tell();
@@ -75,11 +140,17 @@ export function seriesView(body, facts) {
   };
   const words = () => {
     const { history, vintages } = facts;
-    const shown = history.ds.length < history.total ? `newest ${count(history.ds.length)} of ${count(history.total)} values` : plural(history.total, "value");
+    const shown =
+      history.ds.length < history.total
+        ? `newest ${count(history.ds.length)} of ${count(history.total)} values`
+        : plural(history.total, "value");
     const ends = history.ds.length ? `, ${stamp(history.ds[0], zone())} to ${stamp(history.ds.at(-1), zone())}` : "";
     about.textContent = `${shown}${ends} · ${plural(vintages.length, "forecast")} · ${zone()}`;
     focus.setAttribute("aria-label", `Chart of ${facts.id}: ${about.textContent}`);
-    put(notes, facts.notes.map((note) => h("p", { class: "warned small" }, note)));
+    put(
+      notes,
+      facts.notes.map((note) => h("p", { class: "warned small" }, note)),
+    );
     anomalyList(odd, facts, zone(), (ms) => {
       const width = (range[1] - range[0]) / 2;
       chart.chart.setScale("x", { min: ms - width, max: ms + width });
@@ -109,11 +180,16 @@ export function seriesView(body, facts) {
   const start = () => {
     axis = align(facts.history, facts.vintages);
     build();
-    pick = vintagePicker(past, () => ({ facts, axis, selected, hasOthers, zone: zone() }), select, (isOn) => {
-      hasOthers = isOn;
-      chart.renew(model());
-      tell();
-    });
+    pick = vintagePicker(
+      past,
+      () => ({ facts, axis, selected, hasOthers, zone: zone() }),
+      select,
+      (isOn) => {
+        hasOthers = isOn;
+        chart.renew(model());
+        tell();
+      },
+    );
   };
   start();
   return {
@@ -121,7 +197,13 @@ export function seriesView(body, facts) {
       const run = facts.vintages[selected]?.run_id;
       facts = next;
       // Who looks at the newest forecast goes on to the new one; who looks at an earlier one stays there.
-      selected = selected === 0 ? 0 : Math.max(0, facts.vintages.findIndex((vintage) => vintage.run_id === run));
+      selected =
+        selected === 0
+          ? 0
+          : Math.max(
+              0,
+              facts.vintages.findIndex((vintage) => vintage.run_id === run),
+            );
       start();
       announce("A new run is out");
     },
@@ -145,11 +227,62 @@ function show(hint) {
 function anomalyList(host, { anomalies, history }, zone, go) {
   const from = history.ds[0] ?? -Infinity;
   const shown = anomalies.filter((row) => row.ms >= from).slice(0, 100);
-  const rows = shown.map((row) => h("tr", {},
-    h("td", {}, h("button", { class: "link", type: "button", onclick: () => go(row.ms), "aria-label": `Show ${exact(row.ms, zone)} in the chart` }, exact(row.ms, zone))),
-    h("td", { class: "n" }, value(row.y)), h("td", {}, `${row.direction === "above" ? "▲ above" : "▼ below"} ${value(row.yhat_lower)} to ${value(row.yhat_upper)}`), h("td", { class: "n" }, value(row.score))));
-  put(host, h("h2", {}, "Anomalies"),
+  const rows = shown.map((row) =>
+    h(
+      "tr",
+      {},
+      h(
+        "td",
+        {},
+        h(
+          "button",
+          {
+            class: "link",
+            type: "button",
+            onclick: () => go(row.ms),
+            "aria-label": `Show ${exact(row.ms, zone)} in the chart`,
+          },
+          exact(row.ms, zone),
+        ),
+      ),
+      h("td", { class: "n" }, value(row.y)),
+      h(
+        "td",
+        {},
+        `${row.direction === "above" ? "▲ above" : "▼ below"} ${value(row.yhat_lower)} to ${value(row.yhat_upper)}`,
+      ),
+      h("td", { class: "n" }, value(row.score)),
+    ),
+  );
+  put(
+    host,
+    h("h2", {}, "Anomalies"),
     rows.length
-      ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Anomalies" }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, `Time, ${zone}`), h("th", { scope: "col", class: "n" }, "Value"), h("th", { scope: "col" }, "Against its interval"), h("th", { scope: "col", class: "n" }, "Score"))), h("tbody", {}, rows)))
-      : h("p", { class: "muted" }, "No value of this stretch lay outside of the interval that was expected of it, as far as slots of the score stage have looked."));
+      ? h(
+          "div",
+          { class: "scroll", tabindex: 0, role: "region", "aria-label": "Anomalies" },
+          h(
+            "table",
+            { class: "plain" },
+            h(
+              "thead",
+              {},
+              h(
+                "tr",
+                {},
+                h("th", { scope: "col" }, `Time, ${zone}`),
+                h("th", { scope: "col", class: "n" }, "Value"),
+                h("th", { scope: "col" }, "Against its interval"),
+                h("th", { scope: "col", class: "n" }, "Score"),
+              ),
+            ),
+            h("tbody", {}, rows),
+          ),
+        )
+      : h(
+          "p",
+          { class: "muted" },
+          "No value of this stretch lay outside of the interval that was expected of it, as far as slots of the score stage have looked.",
+        ),
+  );
 }

@@ -54,6 +54,8 @@ export function labels(marks, zone) {
     const date = `${c.day} ${monthName(c.month)}`;
     if (isDaily) return isNewYear ? `${date}\n${c.year}` : date;
     const time = `${String(c.hour).padStart(2, "0")}:${String(c.minute).padStart(2, "0")}`;
-    return before && before.day === c.day && before.month === c.month ? time : `${time}\n${date}${!before ? ` ${c.year}` : ""}`;
+    return before && before.day === c.day && before.month === c.month
+      ? time
+      : `${time}\n${date}${!before ? ` ${c.year}` : ""}`;
   });
 }

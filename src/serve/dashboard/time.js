@@ -23,7 +23,15 @@ export const millis = (iso) => (iso === null || iso === undefined ? null : Date.
 
 function format(zone) {
   if (!formats.has(zone)) {
-    const options = { hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
+    const options = {
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    };
     let made;
     try {
       made = new Intl.DateTimeFormat("en-US", { ...options, timeZone: zone });
@@ -40,7 +48,14 @@ function format(zone) {
 export function civil(ms, zone) {
   if (zone === "UTC") {
     const d = new Date(ms);
-    return { year: d.getUTCFullYear(), month: d.getUTCMonth() + 1, day: d.getUTCDate(), hour: d.getUTCHours(), minute: d.getUTCMinutes(), second: d.getUTCSeconds() };
+    return {
+      year: d.getUTCFullYear(),
+      month: d.getUTCMonth() + 1,
+      day: d.getUTCDate(),
+      hour: d.getUTCHours(),
+      minute: d.getUTCMinutes(),
+      second: d.getUTCSeconds(),
+    };
   }
   const found = {};
   for (const { type, value } of format(zone).formatToParts(ms)) if (type !== "literal") found[type] = Number(value);
@@ -100,7 +115,12 @@ export function short(ms, zone, now) {
   return then.slice(0, 4) === today.slice(0, 4) ? `${date} ${time}` : `${date} ${c.year} ${time}`;
 }
 
-const SPANS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
+const SPANS = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["min", 60],
+  ["s", 1],
+];
 
 /// 2 d 3 h: the two largest units of some seconds.
 export function span(seconds) {

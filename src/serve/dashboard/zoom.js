@@ -18,8 +18,24 @@ export function zoom(chart, focus, { bounds, home, step, hint, walk }) {
     const { min, max } = chart.scales.x;
     show(min + (max - min) * share, max + (max - min) * share);
   };
-  const acts = { in: () => by(0.5), out: () => by(2), left: () => pan(-0.25), right: () => pan(0.25), home: () => show(...home()), all: () => show(...bounds()) };
-  const KEYS = { "+": "in", "=": "in", "-": "out", _: "out", ArrowLeft: "left", ArrowRight: "right", 0: "home", Home: "home" };
+  const acts = {
+    in: () => by(0.5),
+    out: () => by(2),
+    left: () => pan(-0.25),
+    right: () => pan(0.25),
+    home: () => show(...home()),
+    all: () => show(...bounds()),
+  };
+  const KEYS = {
+    "+": "in",
+    "=": "in",
+    "-": "out",
+    _: "out",
+    ArrowLeft: "left",
+    ArrowRight: "right",
+    0: "home",
+    Home: "home",
+  };
 
   focus.onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -37,16 +53,26 @@ export function zoom(chart, focus, { bounds, home, step, hint, walk }) {
   };
 
   const over = chart.over;
-  over.addEventListener("wheel", (event) => {
-    const isMeant = event.ctrlKey || event.metaKey || focus.contains(document.activeElement);
-    if (!isMeant) return hint();
-    event.preventDefault();
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) return pan((event.deltaX || event.deltaY) / 1500);
-    by(Math.exp(Math.max(-300, Math.min(300, event.deltaY)) / 500), event.offsetX / over.clientWidth);
-  }, { passive: false });
+  over.addEventListener(
+    "wheel",
+    (event) => {
+      const isMeant = event.ctrlKey || event.metaKey || focus.contains(document.activeElement);
+      if (!isMeant) return hint();
+      event.preventDefault();
+      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY))
+        return pan((event.deltaX || event.deltaY) / 1500);
+      by(Math.exp(Math.max(-300, Math.min(300, event.deltaY)) / 500), event.offsetX / over.clientWidth);
+    },
+    { passive: false },
+  );
   over.addEventListener("dblclick", acts.home);
   over.addEventListener("mousedown", () => focus.focus({ preventScroll: true }));
-  fingers(over, show, () => chart.scales.x, (x) => chart.setCursor({ left: x, top: 10 }));
+  fingers(
+    over,
+    show,
+    () => chart.scales.x,
+    (x) => chart.setCursor({ left: x, top: 10 }),
+  );
   return acts;
 }
 
@@ -71,7 +97,8 @@ function fingers(over, show, scale, touch) {
     const now = [...down.values()].sort((a, b) => a - b);
     const width = over.clientWidth;
     const perPixel = (start.max - start.min) / width;
-    if (now.length === 1) return show(start.min - (now[0] - start.at[0]) * perPixel, start.max - (now[0] - start.at[0]) * perPixel);
+    if (now.length === 1)
+      return show(start.min - (now[0] - start.at[0]) * perPixel, start.max - (now[0] - start.at[0]) * perPixel);
     const ratio = (start.at[1] - start.at[0]) / Math.max(10, now[1] - now[0]);
     const pivot = start.min + start.at[0] * perPixel;
     show(pivot - now[0] * perPixel * ratio, pivot + (width - now[0]) * perPixel * ratio);

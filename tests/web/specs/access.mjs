@@ -12,8 +12,16 @@ const PAGES = [
   ["overview", "#/"],
   ["series", "#/job/load/series/north"],
   ["series as table", "#/job/load/series/north", (page) => page.getByRole("button", { name: "Show as table" }).click()],
-  ["search", "#/job/load/series/north", (page) => page.locator("#series-search").focus().then(() => page.locator(".options li").first().waitFor())],
-  ["models", "#/job/small/models", (page) => page.locator("details summary").first().click()],
+  [
+    "search",
+    "#/job/load/series/north",
+    (page) =>
+      page
+        .locator("#series-search")
+        .focus()
+        .then(() => page.locator(".options li").first().waitFor()),
+  ],
+  ["models", "#/job/small/models", (page) => page.getByRole("button", { name: "Show details" }).first().click()],
   ["dialog", "#/job/small/models", (page) => page.getByRole("button", { name: "Roll back" }).click()],
   ["backtests", "#/job/load/backtests"],
   ["no backtests", "#/job/small/backtests"],
@@ -21,7 +29,16 @@ const PAGES = [
   ["runs", "#/runs"],
   ["no runs", "#/runs?outcome=missed&job=later"],
   ["run", "#/run/1"],
-  ["failed run", "#/runs?outcome=failed", (page) => page.locator(".runs a").first().click().then(() => page.getByText("Why it failed").waitFor())],
+  [
+    "failed run",
+    "#/runs?outcome=failed",
+    (page) =>
+      page
+        .locator(".runs a")
+        .first()
+        .click()
+        .then(() => page.getByText("Why it failed").waitFor()),
+  ],
   ["unknown", "#/nowhere"],
   ["error", "#/job/nobody/models"],
 ];
@@ -29,7 +46,11 @@ const PAGES = [
 export function access(shared) {
   for (const theme of ["light", "dark"]) {
     test(`no page has a serious barrier, ${theme}`, async () => {
-      const page = await open(shared.browser, shared.world.daemon.base, { theme, expected: ["status of 404"], reducedMotion: "reduce" });
+      const page = await open(shared.browser, shared.world.daemon.base, {
+        theme,
+        expected: ["status of 404"],
+        reducedMotion: "reduce",
+      });
       const barriers = [];
       for (const [name, hash, act] of PAGES) {
         await page.show(hash);
@@ -40,7 +61,13 @@ export function access(shared) {
         await page.evaluate(AXE);
         const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
         for (const { id, impact, nodes } of violations) {
-          if (impact === "serious" || impact === "critical") barriers.push(`${name}: ${id} (${impact}) at ${nodes.map((node) => node.target).slice(0, 3).join("; ")}: ${nodes[0].failureSummary}`);
+          if (impact === "serious" || impact === "critical")
+            barriers.push(
+              `${name}: ${id} (${impact}) at ${nodes
+                .map((node) => node.target)
+                .slice(0, 3)
+                .join("; ")}: ${nodes[0].failureSummary}`,
+            );
         }
         assert.equal(await page.locator("h1").count(), 1, `${name} has one h1`);
       }

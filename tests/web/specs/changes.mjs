@@ -25,16 +25,33 @@ export function changes(shared) {
     assert.equal((await daemon.get("models/small")).champion, champion, "nothing was changed");
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "hidden" });
-    assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^Promote version/, "the focus is back");
+    assert.match(
+      await page.evaluate(() => document.activeElement.getAttribute("aria-label")),
+      /^Promote version/,
+      "the focus is back",
+    );
 
     await promote.click();
     await page.getByLabel("Token of this daemon").fill(TOKEN);
     await page.keyboard.press("Enter");
     await page.locator(".toast", { hasText: `Version ${other} of small serves now` }).waitFor();
     assert.equal((await daemon.get("models/small")).champion, other);
-    await page.locator("tr", { hasText: `v${other}` }).getByText("serves").waitFor();
+    await page
+      .locator("tr", { hasText: `v${other}` })
+      .getByText("serves")
+      .waitFor();
     await page.getByText("asked for over HTTP").waitFor();
-    assert.deepEqual(await page.evaluate((token) => [Object.values(localStorage).includes(token), document.cookie, sessionStorage.getItem("s4cast.token")], TOKEN), [false, "", TOKEN]);
+    assert.deepEqual(
+      await page.evaluate(
+        (token) => [
+          Object.values(localStorage).includes(token),
+          document.cookie,
+          sessionStorage.getItem("s4cast.token"),
+        ],
+        TOKEN,
+      ),
+      [false, "", TOKEN],
+    );
 
     await page.getByRole("button", { name: "Roll back" }).click();
     await dialog.getByRole("button", { name: "Roll back" }).click();
@@ -52,7 +69,10 @@ export function changes(shared) {
     await page.getByRole("button", { name: `Promote version ${other}` }).click();
     await page.getByLabel("Token of this daemon").fill(TOKEN);
     await page.keyboard.press("Enter");
-    await page.getByRole("dialog").getByText(/It cannot be done now: .*pinned/).waitFor();
+    await page
+      .getByRole("dialog")
+      .getByText(/It cannot be done now: .*pinned/)
+      .waitFor();
     s4cast(folder, "models", "unpin", String(champion), "--job", "small", "--state", "state-main");
     await page.check();
   });
@@ -75,7 +95,10 @@ export function changes(shared) {
     await page.getByLabel("Token of this daemon").fill(TOKEN);
     await page.keyboard.press("Enter");
     await page.locator(".toast", { hasText: "is planned" }).waitFor();
-    await until("the slot is worked again", async () => (await daemon.get("runs?job=broken")).runs[0].outcome === "failed");
+    await until(
+      "the slot is worked again",
+      async () => (await daemon.get("runs?job=broken")).runs[0].outcome === "failed",
+    );
     await page.locator(".mark", { hasText: "failed" }).waitFor();
     await page.show("#/runs?outcome=missed&job=later");
     await page.getByText("No slot matches").waitFor();

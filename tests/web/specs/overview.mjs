@@ -41,8 +41,14 @@ export function overview(shared) {
       window.kept = [document.activeElement, document.querySelector('[data-key="small"]')];
       return [window.scrollY, document.activeElement.getAttribute("aria-label")];
     });
-    for (let turn = 0; turn < 2; turn += 1) await page.waitForResponse((response) => response.url().endsWith("/overview"));
-    const after = await page.evaluate(() => [window.scrollY, document.activeElement.getAttribute("aria-label"), window.kept[0] === document.activeElement, window.kept[1] === document.querySelector('[data-key="small"]')]);
+    for (let turn = 0; turn < 2; turn += 1)
+      await page.waitForResponse((response) => response.url().endsWith("/overview"));
+    const after = await page.evaluate(() => [
+      window.scrollY,
+      document.activeElement.getAttribute("aria-label"),
+      window.kept[0] === document.activeElement,
+      window.kept[1] === document.querySelector('[data-key="small"]'),
+    ]);
     assert.deepEqual(after, [...held, true, true]);
     const shifted = await page.shifted();
     t.diagnostic(`layout shift of the overview over two refreshes: ${shifted.toFixed(4)}`);
@@ -62,7 +68,11 @@ export function overview(shared) {
     assert.equal(await color(), light, "auto is light here, and so is light");
     await page.locator("#theme").click();
     assert.notEqual(await color(), light);
-    const issued = () => page.getByRole("region", { name: "Job load", exact: true }).locator(".fact", { hasText: "Forecast age" }).innerText();
+    const issued = () =>
+      page
+        .getByRole("region", { name: "Job load", exact: true })
+        .locator(".fact", { hasText: "Forecast age" })
+        .innerText();
     const source = await issued();
     await page.locator("#zone").selectOption("browser");
     assert.notEqual(await issued(), source, "Berlin and New York");
@@ -80,10 +90,19 @@ export function overview(shared) {
     assert.equal(await page.evaluate(() => document.activeElement.id), "skip");
     await page.keyboard.press("Enter");
     assert.equal(await page.evaluate(() => document.activeElement.id), "main");
-    for (const hash of ["#/", "#/job/load/series/north", "#/job/small/models", "#/job/load/backtests", "#/runs", "#/run/1"]) {
+    for (const hash of [
+      "#/",
+      "#/job/load/series/north",
+      "#/job/small/models",
+      "#/job/load/backtests",
+      "#/runs",
+      "#/run/1",
+    ]) {
       await page.show(hash);
       await page.waitForTimeout(150);
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      const over = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
       assert.ok(over <= 0, `${hash} is wider than the screen by ${over}`);
     }
     await page.check();

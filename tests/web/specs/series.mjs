@@ -8,7 +8,8 @@ import { EVIL } from "../support/data.mjs";
 const SLOW_MS = 5_000;
 
 const drawn = (page, id) => page.locator(`.plot[data-ready=${JSON.stringify(id)}]`).waitFor();
-const stretch = (page) => page.locator(".plot-box").evaluate((box) => [Number(box.dataset.from), Number(box.dataset.to)]);
+const stretch = (page) =>
+  page.locator(".plot-box").evaluate((box) => [Number(box.dataset.from), Number(box.dataset.to)]);
 const width = async (page) => (([from, to]) => to - from)(await stretch(page));
 
 async function moved(page, act) {
@@ -61,7 +62,9 @@ export function series(shared) {
     const started = Date.now();
     await page.keyboard.type("ITEM_0999 store_99");
     await page.locator(".options-note", { hasText: "10 of 100,000 series" }).waitFor();
-    t.diagnostic(`search over 100 000 ids: ${Date.now() - started} ms from the first key, 150 of them waiting for the last`);
+    t.diagnostic(
+      `search over 100 000 ids: ${Date.now() - started} ms from the first key, 150 of them waiting for the last`,
+    );
     await page.keyboard.press("ArrowDown");
     const chosen = await page.locator('.options [aria-selected="true"]').innerText();
     assert.equal(await page.locator("#series-search").getAttribute("aria-activedescendant"), "series-option-1");
@@ -115,7 +118,10 @@ export function series(shared) {
     await moved(page, () => page.keyboard.press("0"));
     assert.deepEqual(await stretch(page), home);
     await page.keyboard.press("Shift+ArrowLeft");
-    assert.match(await page.locator(".spoken").innerText(), /\d{4}-\d{2}-\d{2} \d{2}:\d{2} [+−]\d{2}:00: Observed [\d–]/);
+    assert.match(
+      await page.locator(".spoken").innerText(),
+      /\d{4}-\d{2}-\d{2} \d{2}:\d{2} [+−]\d{2}:00: Observed [\d–]/,
+    );
     await moved(page, () => page.getByRole("button", { name: "All values" }).click());
     assert.ok((await width(page)) > 10_000 * 3_600_000 * 0.99);
     for (const name of ["Zoom in", "Later", "Earlier", "Zoom out", "Recent: the forecast and what came before it"]) {
@@ -129,7 +135,11 @@ export function series(shared) {
   test("the zone of all times is chosen: that of the source, UTC, or that of the browser", async () => {
     const page = await begin("#/job/load/series/north");
     await drawn(page, "north");
-    const told = async () => [await page.locator(".legend-time dd").innerText(), await page.locator(".vintage-words strong").innerText(), await page.locator(".series-title p").innerText()];
+    const told = async () => [
+      await page.locator(".legend-time dd").innerText(),
+      await page.locator(".vintage-words strong").innerText(),
+      await page.locator(".series-title p").innerText(),
+    ];
     const source = await told();
     assert.match(source[0], /\+0[12]:00$/);
     assert.match(source[2], /Europe\/Berlin$/);
@@ -151,14 +161,20 @@ export function series(shared) {
     assert.match(await words.innerText(), /newest · seasonal_naive v\d/);
     await page.getByRole("button", { name: "Earlier forecast" }).click();
     await page.getByRole("button", { name: "Earlier forecast" }).click();
-    assert.match(await words.innerText(), /2 before the newest[^]*2 of 24 steps have come true: mean absolute error \d/);
+    assert.match(
+      await words.innerText(),
+      /2 before the newest[^]*2 of 24 steps have come true: mean absolute error \d/,
+    );
     await page.locator("#vintage").fill("0");
     assert.match(await words.innerText(), /19 before the newest/);
     await page.getByLabel("show the others").uncheck();
     assert.equal(await page.locator(".legend [data-kind=older]").count(), 0);
     await page.getByRole("button", { name: "Show as table" }).click();
     const table = page.locator(".plot-table");
-    assert.match(await table.innerText(), /Time, Europe\/Berlin\s+Observed\s+Forecast\s+80 % from\s+to\s+95 % from\s+to\s+Anomaly/);
+    assert.match(
+      await table.innerText(),
+      /Time, Europe\/Berlin\s+Observed\s+Forecast\s+80 % from\s+to\s+95 % from\s+to\s+Anomaly/,
+    );
     assert.ok((await table.locator("tbody tr").count()) > 100);
     await page.getByRole("button", { name: "Show as table" }).click();
     await page.locator(".plot").waitFor();
@@ -175,7 +191,9 @@ export function series(shared) {
     const issued = page.locator(".vintage-words strong");
     const before = await issued.innerText();
     await shared.world.daemon.work("small", "forecast");
-    await page.waitForFunction((text) => document.querySelector(".vintage-words strong")?.innerText !== text, before, { timeout: 15_000 });
+    await page.waitForFunction((text) => document.querySelector(".vintage-words strong")?.innerText !== text, before, {
+      timeout: 15_000,
+    });
     await page.check();
   });
 

@@ -26,7 +26,15 @@ export function states(shared) {
   test("what is empty says how to fill it", async () => {
     const { world, browser } = shared;
     const page = await open(browser, world.daemon.base, { expected: ["status of 404"] });
-    for (const [hash, text] of [["#/job/later/series", "s4cast run later"], ["#/job/later/models", "s4cast run later --stage train"], ["#/job/later/backtests", "s4cast backtest"], ["#/job/nobody/models", "there is no job 'nobody'"], ["#/run/999999", "there is no run 999999"], ["#/job/load/series/nobody", "nobody"], ["#/elsewhere", "There is no such page"]]) {
+    for (const [hash, text] of [
+      ["#/job/later/series", "s4cast run later"],
+      ["#/job/later/models", "s4cast run later --stage train"],
+      ["#/job/later/backtests", "s4cast backtest"],
+      ["#/job/nobody/models", "there is no job 'nobody'"],
+      ["#/run/999999", "there is no run 999999"],
+      ["#/job/load/series/nobody", "nobody"],
+      ["#/elsewhere", "There is no such page"],
+    ]) {
       await page.show(hash);
       await page.locator("main", { hasText: text }).waitFor();
     }
@@ -62,17 +70,25 @@ export function states(shared) {
   test("a daemon that drains, is gone and comes back", async () => {
     const { world, browser } = shared;
     const { daemon } = world;
-    const page = await open(browser, daemon.base, { expected: ["status of 503", "status of 409", "ERR_CONNECTION", "ERR_EMPTY", "Failed to load resource"] });
+    const page = await open(browser, daemon.base, {
+      expected: ["status of 503", "status of 409", "ERR_CONNECTION", "ERR_EMPTY", "Failed to load resource"],
+    });
     await page.show("#/");
     await daemon.post("jobs/slow/run", { stage: "forecast" });
-    await page.getByRole("region", { name: "Job slow", exact: true }).getByText("now", { exact: true }).waitFor({ timeout: 15_000 });
+    await page
+      .getByRole("region", { name: "Job slow", exact: true })
+      .getByText("now", { exact: true })
+      .waitFor({ timeout: 15_000 });
     daemon.drain();
     await page.locator(".banner", { hasText: "Shutting down" }).waitFor({ timeout: 15_000 });
     await page.evaluate(() => (location.hash = "#/run/1"));
     await page.getByRole("button", { name: "Retry" }).click();
     await page.getByLabel("Token of this daemon").fill(TOKEN);
     await page.keyboard.press("Enter");
-    await page.getByRole("dialog").getByText(/Nothing was changed/).waitFor();
+    await page
+      .getByRole("dialog")
+      .getByText(/Nothing was changed/)
+      .waitFor();
     await page.keyboard.press("Escape");
     await page.evaluate(() => (location.hash = "#/"));
     await daemon.stop("SIGKILL");

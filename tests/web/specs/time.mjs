@@ -21,7 +21,9 @@ export function time(shared) {
         unknown: time.exact(autumn, "Mars/Olympus"),
         spring: clocks(ticks.ticks(spring - 3_600_000, spring + 5 * 3_600_000, berlin, 8), berlin),
         days: clocks(ticks.ticks(autumn - 3 * 86_400_000, autumn + 3 * 86_400_000, berlin, 8), berlin),
-        months: ticks.ticks(Date.UTC(2025, 0, 1), Date.UTC(2026, 0, 1), berlin, 13).map((ms) => time.day(ms, berlin).slice(8)),
+        months: ticks
+          .ticks(Date.UTC(2025, 0, 1), Date.UTC(2026, 0, 1), berlin, 13)
+          .map((ms) => time.day(ms, berlin).slice(8)),
         labels: ticks.labels(ticks.ticks(autumn, autumn + 36 * 3_600_000, berlin, 4), berlin),
         spans: [0, 0.4, 59, 61, 3_600, 90_061, 8_640_000].map(time.span),
       };

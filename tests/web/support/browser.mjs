@@ -3,15 +3,34 @@
 import { chromium } from "playwright-core";
 import assert from "node:assert/strict";
 
-const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const ARGUMENTS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 /// Starts Chromium.
-export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+export const launch = () =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
 
 /// A page of a daemon in a fresh profile. `page.check()` fails if anything left its origin, was refused by the content
 /// policy, or was logged as an error; `expected` are parts of errors that the test itself causes.
-export async function open(browser, base, { width = 1440, height = 900, theme = "light", zone = "America/New_York", expected = [], ...more } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, timezoneId: zone, ...more });
+export async function open(
+  browser,
+  base,
+  { width = 1440, height = 900, theme = "light", zone = "America/New_York", expected = [], ...more } = {},
+) {
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: theme,
+    timezoneId: zone,
+    ...more,
+  });
   const page = await context.newPage();
   const found = [];
   const bytes = { total: 0 };
@@ -29,8 +48,12 @@ export async function open(browser, base, { width = 1440, height = 900, theme = 
   await page.addInitScript(() => {
     window.refused = [];
     window.shifts = [];
-    document.addEventListener("securitypolicyviolation", (event) => window.refused.push(`${event.violatedDirective} ${event.blockedURI}`));
-    new PerformanceObserver((list) => list.getEntries().forEach((entry) => entry.hadRecentInput || window.shifts.push(entry.value))).observe({ type: "layout-shift", buffered: true });
+    document.addEventListener("securitypolicyviolation", (event) =>
+      window.refused.push(`${event.violatedDirective} ${event.blockedURI}`),
+    );
+    new PerformanceObserver((list) =>
+      list.getEntries().forEach((entry) => entry.hadRecentInput || window.shifts.push(entry.value)),
+    ).observe({ type: "layout-shift", buffered: true });
   });
   return Object.assign(page, {
     bytes,

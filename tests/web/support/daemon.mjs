@@ -20,7 +20,12 @@ function freePort() {
 
 /// Runs a command of the program to its end.
 export function s4cast(folder, ...words) {
-  const { status, stderr } = spawnSync(PROGRAM, words, { cwd: folder, env: { ...process.env, DASHBOARD_TOKEN: TOKEN }, encoding: "utf8", timeout: 120_000 });
+  const { status, stderr } = spawnSync(PROGRAM, words, {
+    cwd: folder,
+    env: { ...process.env, DASHBOARD_TOKEN: TOKEN },
+    encoding: "utf8",
+    timeout: 120_000,
+  });
   if (status !== 0) throw new Error(`s4cast ${words.join(" ")}: ${status}: ${stderr.slice(-2000)}`);
 }
 
@@ -39,16 +44,28 @@ export async function until(what, condition, patience = 60_000) {
 export async function start(folder, name, config, { token = true, port } = {}) {
   const chosen = port ?? (await freePort());
   const http = `[http]\nlisten = "127.0.0.1:${chosen}"\n${token ? 'token = { env = "DASHBOARD_TOKEN" }\n' : ""}`;
-  writeFileSync(join(folder, `${name}.toml`), `schema_version = 1\n[daemon]\nstate = "state-${name}"\nreload = "1s"\n${http}${config}`);
-  const child = spawn(PROGRAM, ["serve", "-c", `${name}.toml`], { cwd: folder, env: { ...process.env, DASHBOARD_TOKEN: TOKEN }, stdio: ["ignore", "pipe", "pipe"] });
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => appendFileSync(join(folder, `${name}.log`), text));
+  writeFileSync(
+    join(folder, `${name}.toml`),
+    `schema_version = 1\n[daemon]\nstate = "state-${name}"\nreload = "1s"\n${http}${config}`,
+  );
+  const child = spawn(PROGRAM, ["serve", "-c", `${name}.toml`], {
+    cwd: folder,
+    env: { ...process.env, DASHBOARD_TOKEN: TOKEN },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (text) => appendFileSync(join(folder, `${name}.log`), text));
   const gone = new Promise((done) => child.on("exit", done));
   const base = `http://127.0.0.1:${chosen}`;
   const daemon = {
     base,
     get: async (path) => (await fetch(`${base}/api/v1/${path}`)).json(),
     post: async (path, body) => {
-      const answer = await fetch(`${base}/api/v1/${path}`, { method: "POST", headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" }, body: JSON.stringify(body) });
+      const answer = await fetch(`${base}/api/v1/${path}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
       if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
       return answer.json();
     },

@@ -51,7 +51,9 @@ function hourly(now) {
 /// One short hourly series.
 function small(now) {
   const random = noise(3);
-  const rows = Array.from({ length: 500 }, (_, at) => now - (500 - at) * HOUR).map((ms) => `${iso(ms)},${(50 + 10 * Math.sin(((ms / HOUR) % 24 / 12) * Math.PI) + random()).toFixed(2)}`);
+  const rows = Array.from({ length: 500 }, (_, at) => now - (500 - at) * HOUR).map(
+    (ms) => `${iso(ms)},${(50 + 10 * Math.sin((((ms / HOUR) % 24) / 12) * Math.PI) + random()).toFixed(2)}`,
+  );
   return `ds,y\n${rows.join("\n")}\n`;
 }
 
@@ -61,7 +63,8 @@ function wide(now) {
   const day = Math.floor(now / (24 * HOUR)) * 24 * HOUR;
   for (let id = 0; id < MANY; id += 1) {
     const name = `store_${String(id % 1000).padStart(3, "0")}/item_${String(id).padStart(6, "0")}`;
-    for (let back = 6; back >= 1; back -= 1) rows.push(`${name},${iso(day - back * 24 * HOUR).slice(0, 10)},${(id * 7 + back * 3) % 50}`);
+    for (let back = 6; back >= 1; back -= 1)
+      rows.push(`${name},${iso(day - back * 24 * HOUR).slice(0, 10)},${(id * 7 + back * 3) % 50}`);
   }
   return rows.join("\n") + "\n";
 }

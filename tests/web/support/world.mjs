@@ -51,10 +51,12 @@ train = { every = "12h" }
 forecast = { every = "2h" }
 score = { every = "6h" }
 `;
-const ON_DEMAND = ["many", "bad", "later", "slow"].map((job) => {
-  const source = job === "later" ? "small" : job;
-  return `[job.${job === "bad" ? "broken" : job}]\nsource = "${source}"\nmodel = "naive"\nsink = "lake"\nforecast = { cron = "5 0 29 2 *" }\n`;
-}).join("");
+const ON_DEMAND = ["many", "bad", "later", "slow"]
+  .map((job) => {
+    const source = job === "later" ? "small" : job;
+    return `[job.${job === "bad" ? "broken" : job}]\nsource = "${source}"\nmodel = "naive"\nsink = "lake"\nforecast = { cron = "5 0 29 2 *" }\n`;
+  })
+  .join("");
 
 /// Makes the world; `end` takes it away.
 export async function world() {
@@ -66,13 +68,27 @@ export async function world() {
   const iso = (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
   s4cast(folder, "serve", "-c", "past.toml", "--clock", `sim:${iso(now - 23 * HOUR)}..${iso(now + 60_000)}`);
   mkdirSync(join(folder, "out/backtests/job=load"), { recursive: true });
-  s4cast(folder, "backtest", "small.csv", "-H", "6", "--windows", "4", "--models", "seasonal_naive,naive", "-o", "out/backtests/job=load/first.parquet");
+  s4cast(
+    folder,
+    "backtest",
+    "small.csv",
+    "-H",
+    "6",
+    "--windows",
+    "4",
+    "--models",
+    "seasonal_naive,naive",
+    "-o",
+    "out/backtests/job=load/first.parquet",
+  );
   const config = JOBS + ON_DEMAND;
   const daemon = await start(folder, "main", config);
   await Promise.all([daemon.work("many", "forecast"), daemon.work("broken", "forecast")]);
   const others = [];
   return {
-    folder, daemon, config,
+    folder,
+    daemon,
+    config,
     async beside(name, settings, options) {
       const other = await start(folder, name, settings, options);
       others.push(other);
