@@ -32,7 +32,7 @@ export function post(where, token, body) {
 
 async function ask(where, options) {
   const late = AbortSignal.timeout(PATIENCE_MS);
-  const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
+  const signal = options.signal ? (AbortSignal.any?.([options.signal, late]) ?? options.signal) : late;
   let response;
   try {
     response = await fetch(`api/v1/${where}`, { ...options, signal, cache: "no-store" });

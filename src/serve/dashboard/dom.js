@@ -41,7 +41,13 @@ const key = (node) => node.dataset?.key;
 
 function children(live, next) {
   const keyed = new Map();
-  for (const child of live.children) if (key(child)) keyed.set(key(child), child);
+  const wantedKeys = new Set([...next.children].map(key));
+  // What is gone goes first: then what stays need not be moved, and keeps its focus.
+  for (const child of [...live.children]) {
+    if (!key(child)) continue;
+    if (wantedKeys.has(key(child))) keyed.set(key(child), child);
+    else child.remove();
+  }
   let at = live.firstChild;
   for (const wanted of [...next.childNodes]) {
     const match = key(wanted) ? keyed.get(key(wanted)) : at && !key(at) ? at : null;

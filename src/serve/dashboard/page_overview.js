@@ -98,7 +98,7 @@ function stages(job, now) {
     const after = stage.running
       ? two(mark("running", `now${waiting}`), when)
       : two(
-          h("span", { class: "strong" }, (at === null ? "on demand" : relative(at, now)) + waiting),
+          h("span", { class: "strong" }, (at === null ? "on demand" : at <= now ? "due" : relative(at, now)) + waiting),
           at === null ? "" : h("span", { title: exact(at, zone) }, short(at, zone, now)),
         );
     return h(

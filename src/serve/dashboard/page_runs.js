@@ -4,7 +4,7 @@ import { h, put, renew } from "./dom.js";
 import { get, isAborted, path } from "./api.js";
 import { jobNamed, state } from "./state.js";
 import { href } from "./router.js";
-import { empty, replace, skeleton, trouble } from "./parts.js";
+import { empty, jobHead, replace, skeleton, trouble } from "./parts.js";
 import { MEANING, OUTCOMES, mark, wordOf } from "./outcome.js";
 import { exact, millis, relative, short, span, zoneOf } from "./time.js";
 
@@ -18,11 +18,8 @@ export function show(main, route) {
   let [rows, offset, asked] = [null, 0, new AbortController()];
   const filters = h("div", { class: "filters" });
   const body = h("div", {});
-  put(
-    main,
-    h("div", { class: "head" }, h("h1", { tabindex: -1 }, "Runs"), h("div", { class: "actions" }, filters)),
-    body,
-  );
+  const head = h("div", {});
+  put(main, head, filters, body);
   put(body, skeleton(640));
   const load = async () => {
     asked.abort();
@@ -47,7 +44,16 @@ export function show(main, route) {
   };
   const draw = () =>
     renew(body, rows.length ? list(rows.slice(0, PAGE), offset, rows.length > PAGE, turn) : nothing(query));
+  /// The runs of one job are one of its pages.
+  const heading = () =>
+    renew(
+      head,
+      ...(query.job
+        ? jobHead(query.job, "runs")
+        : [h("div", { class: "head" }, h("h1", { tabindex: -1 }, "Runs"), h("p", { class: "note" }, "of all jobs"))]),
+    );
   const choices = () => {
+    heading();
     const set = (name) => (event) => replace(href(["runs"], { ...query, [name]: event.target.value }));
     const select = (name, text, all, options) =>
       h(

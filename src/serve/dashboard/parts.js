@@ -54,12 +54,13 @@ const TABS = [
   ["series", "Forecasts"],
   ["models", "Models"],
   ["backtests", "Backtests"],
+  ["runs", "Runs"],
 ];
 
 /// The name of a job above its pages.
 export function jobHead(job, current) {
-  const link = (page, name) =>
-    h("a", { href: href(["job", job, page]), "aria-current": page === current ? "page" : null }, name);
+  const where = (page) => (page === "runs" ? href(["runs"], { job }) : href(["job", job, page]));
+  const link = (page, name) => h("a", { href: where(page), "aria-current": page === current ? "page" : null }, name);
   return [
     h("p", { class: "crumb" }, h("a", { href: "#/" }, "Overview"), " / Job"),
     h("div", { class: "head" }, h("h1", { tabindex: -1 }, job)),
@@ -67,7 +68,6 @@ export function jobHead(job, current) {
       "nav",
       { class: "tabs", "aria-label": `Pages of ${job}` },
       TABS.map(([page, name]) => link(page, name)),
-      h("a", { href: href(["runs"], { job }) }, "Runs"),
     ),
   ];
 }

@@ -115,16 +115,17 @@ function row(job, version, champion, { zone, changed, opened, flip }) {
         )
       : h("span", { class: "muted" }, "not compared");
   const isOpen = opened.has(version.version);
+  const named = manifest.judgement?.reasons?.length ? "Why held back" : "Details";
   const toggle = h(
     "button",
     {
       class: "link",
       type: "button",
       "aria-expanded": String(isOpen),
-      "aria-label": `${isOpen ? "Hide" : "Show"} details of version ${version.version}`,
+      "aria-label": `${named} of version ${version.version}`,
       onclick: () => flip(version.version),
     },
-    `${isOpen ? "▾" : "▸"} ${manifest.judgement?.reasons?.length ? "Why held back" : "Details"}`,
+    [h("span", { "aria-hidden": "true" }, isOpen ? "▾ " : "▸ "), named],
   );
   const line = h(
     "tr",

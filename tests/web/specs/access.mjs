@@ -21,7 +21,7 @@ const PAGES = [
         .focus()
         .then(() => page.locator(".options li").first().waitFor()),
   ],
-  ["models", "#/job/small/models", (page) => page.getByRole("button", { name: "Show details" }).first().click()],
+  ["models", "#/job/small/models", (page) => page.locator("button[aria-expanded]").first().click()],
   ["dialog", "#/job/small/models", (page) => page.getByRole("button", { name: "Roll back" }).click()],
   ["backtests", "#/job/load/backtests"],
   ["no backtests", "#/job/small/backtests"],

@@ -59,6 +59,27 @@ export function overview(shared) {
     await page.check();
   });
 
+  test("what is renewed keeps its focus where others come and go around it", async () => {
+    const page = await open(shared.browser, shared.world.daemon.base);
+    await page.show("#/");
+    const found = await page.evaluate(async () => {
+      const { h, renew } = await import("/assets/dom.js");
+      const host = h("div", {});
+      document.querySelector("main").append(host);
+      const draw = (keys) =>
+        renew(host, h("p", {}, `${keys.length}`), ...keys.map((key) => h("button", { "data-key": key }, key)));
+      draw(["a", "b", "c"]);
+      host.querySelector('[data-key="b"]').focus();
+      draw(["b", "c", "d"]);
+      const kept = document.activeElement.dataset.key;
+      draw(["e", "b"]);
+      draw([]);
+      return [kept, host.textContent, host.childElementCount];
+    });
+    assert.deepEqual(found, ["b", "0", 1]);
+    await page.check();
+  });
+
   test("theme and zone are chosen, kept, and followed at once", async () => {
     const page = await open(shared.browser, shared.world.daemon.base);
     await page.show("#/");

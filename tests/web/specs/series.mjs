@@ -125,8 +125,8 @@ export function series(shared) {
     await moved(page, () => page.getByRole("button", { name: "All values" }).click());
     assert.ok((await width(page)) > 10_000 * 3_600_000 * 0.99);
     for (const name of ["Zoom in", "Later", "Earlier", "Zoom out", "Recent: the forecast and what came before it"]) {
-      if (name === "Later") await moved(page, () => page.getByRole("button", { name: "Earlier" }).click());
-      await moved(page, () => page.getByRole("button", { name }).click());
+      if (name === "Later") await moved(page, () => page.getByRole("button", { name: "Earlier", exact: true }).click());
+      await moved(page, () => page.getByRole("button", { name, exact: true }).click());
     }
     assert.deepEqual(await stretch(page), home);
     await page.check();
