@@ -86,7 +86,12 @@ export function seriesView(body, facts) {
       h(
         "p",
         { id: "chart-help", class: "muted small plot-help" },
-        "Drag to zoom, double click to go back. Keys: + and − zoom, arrows move, 0 goes back, Shift with arrows reads values.",
+        h(
+          "span",
+          { class: "fine" },
+          "Drag to zoom, double click to go back. Keys: + and − zoom, arrows move, 0 goes back, Shift with arrows reads values.",
+        ),
+        h("span", { class: "coarse" }, "Drag to move, pinch to zoom, touch to read values."),
       ),
       past,
     ),
