@@ -8,6 +8,7 @@ mod compare;
 mod config;
 mod covariates;
 mod daemon_config;
+mod dashboard;
 mod exec;
 mod forecast;
 mod hierarchy;

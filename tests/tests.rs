@@ -28,6 +28,7 @@ mod properties;
 mod properties_dplr;
 mod properties_sashimi;
 mod publish;
+mod publish_look;
 mod registry;
 mod resume;
 mod sampling;

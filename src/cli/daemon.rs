@@ -18,7 +18,7 @@ use crate::schedule::scheduler::{Scheduler, Verdict};
 use crate::schedule::spec::DaemonSpec;
 use crate::schedule::status::{Shared, Status};
 use crate::schedule::work::{Workshop, probe};
-use crate::serve::{self, App, ServeSpec};
+use crate::serve::{self, App, Held, Journal, ServeSpec};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 const REQUESTS: usize = 64;
 
 /// Runs the daemon until it is told to stop, or until its simulated time is over.
-pub(super) fn serve(args: &Serve) -> Result<Exit, CliError> {
+pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let config = launch::daemon(&args.config)?;
     launch::limit_threads(config.threads);
     let clock = clock::parse(&args.clock)?;
@@ -43,9 +43,10 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, CliError> {
     let durability = if clock.is_simulated() { Durability::Simulated } else { Durability::Full };
     let ledger = Ledger::open(&config.spec.state, durability)?;
     let scheduler = Scheduler::new(ledger, &config.spec, clock.is_simulated(), clock.now())?;
+    let sources = Sources::default();
     let workshop = Workshop {
         registry: registry.clone(),
-        sources: Sources::default(),
+        sources: sources.clone(),
         state: config.spec.state.clone(),
         metrics: metrics.clone(),
         clock: clock.clone(),
@@ -76,6 +77,10 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, CliError> {
         registry,
         token: config.http.as_ref().and_then(ServeSpec::token).cloned(),
         now: Arc::new(move || clock.now()),
+        hosts: config.http.as_ref().and_then(ServeSpec::checked_hosts).map(Arc::from),
+        sources,
+        journal,
+        held: Held::default(),
     };
     run(parts, config.http.as_ref(), app)
 }

@@ -21,6 +21,7 @@ mod explain;
 mod forecast;
 mod generate;
 mod init;
+mod journal;
 mod json;
 mod launch;
 mod notify;
@@ -101,7 +102,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Generate(command) => generate::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),
         Command::Data(DataCommand::Show(command)) => data::show(command, terminal),
-        Command::Serve(command) => daemon::serve(command),
+        Command::Serve(command) => daemon::serve(command, terminal.journal()),
         Command::Run(command) => run::run(command, terminal),
         Command::Explain(command) => explain::run(command, terminal),
         Command::Score(command) => score::run(command, terminal),

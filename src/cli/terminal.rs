@@ -3,14 +3,18 @@
 use crate::cli::Exit;
 use crate::cli::args::{Color, Global};
 use crate::cli::error::{CliError, rendered};
+use crate::cli::journal::Scribe;
 use crate::model::report::Progress;
+use crate::serve::Journal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// How this run talks to the person who started it.
 pub(super) struct Terminal {
@@ -20,7 +24,12 @@ pub(super) struct Terminal {
     progress: bool,
     /// Whether lines tell of the progress where no bar can.
     lines: bool,
+    /// The last lines of a daemon's log.
+    journal: Journal,
 }
+
+/// What a daemon's journal holds, whatever its log shows.
+const JOURNAL: &str = "s4cast=info,warn";
 
 /// What kind of log a command wants.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,20 +59,25 @@ impl Terminal {
             (false, _) => "trace",
         };
         let filter = std::env::var("S4CAST_LOG").unwrap_or_else(|_| level.into());
-        let lines = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(filter))
-            .with_writer(std::io::stderr)
-            .with_ansi(color)
-            .with_target(false);
-        // A second run in one process keeps the log of the first.
-        let _ = match log.is_json {
-            true => lines.json().flatten_event(true).with_span_list(false).try_init(),
-            false => lines.try_init(),
+        let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(color).with_target(false);
+        let lines = match log.is_json {
+            true => lines.json().flatten_event(true).with_span_list(false).boxed(),
+            false => lines.boxed(),
         };
+        let journal = Journal::default();
+        let scribe = log.is_daemon.then(|| Scribe(journal.clone()).with_filter(EnvFilter::new(JOURNAL)));
+        let log = tracing_subscriber::registry().with(lines.with_filter(EnvFilter::new(filter))).with(scribe);
+        // A second run in one process keeps the log of the first.
+        let _ = log.try_init();
         // Log lines and a moving bar would overwrite each other.
         let progress = is_terminal && !global.no_progress && !global.quiet && global.verbose == 0;
         let lines = !progress && !global.no_progress && !global.quiet;
-        Terminal { color, json: global.json, quiet: global.quiet, progress, lines }
+        Terminal { color, json: global.json, quiet: global.quiet, progress, lines, journal }
+    }
+
+    /// The last lines of the log, where the program is a daemon.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
     }
 
     /// Prints the result: the document with `--json`, the summary otherwise.

@@ -82,7 +82,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 110] = [
+pub(super) static ROWS: [Row; 111] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -141,6 +141,7 @@ pub(super) static ROWS: [Row; 110] = [
     row(Key::LedgerRetention, Table::Daemon, "ledger_retention", Shape::Duration, "How long ended slots stay in the ledger; left out, for ever").example("\"400d\""),
     row(Key::Listen, Table::Http, "listen", Shape::Text, "Address and port; one that others can reach needs a token").default("\"127.0.0.1:8091\""),
     row(Key::Token, Table::Http, "token", Shape::Secret, "Where the token stands that a request has to show; left out, nobody may write").example("{ env = \"S4CAST_TOKEN\" }"),
+    row(Key::Hosts, Table::Http, "hosts", Shape::Texts, "Names that requests may have in Host beside localhost and addresses; checked where the address is loopback").example("[\"forecasts.example.org\"]"),
     row(Key::SecretEnv, Table::Secret, "env", Shape::Text, "Environment variable that holds it").example("\"S4CAST_TOKEN\""),
     row(Key::SecretFile, Table::Secret, "file", Shape::Path, "File that holds it").example("\"/run/secrets/token\""),
     row(Key::ScheduleName, Table::Schedule, "schedule", Shape::Name(Table::Schedule), "Name of a schedule, in place of all other keys").example("\"nightly\""),

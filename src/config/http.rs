@@ -30,11 +30,19 @@ impl Check<'_> {
             return None;
         }
         let spec = ServeSpec::new(listen, token);
-        spec.map_err(|error| {
+        let spec = spec.map_err(|error| {
             let help = "write listen = \"127.0.0.1:8091\", or token = { env = \"S4CAST_TOKEN\" }";
             self.problem_at(self.settings.place(Key::Listen), Wrong::new(error.to_string(), help));
-        })
-        .ok()
+        });
+        let spec = spec.ok()?;
+        let host = |text: &str| {
+            let help = "write for example hosts = [\"forecasts.example.org\"]";
+            let host = text.trim().to_owned();
+            let called = spec.clone().called(std::slice::from_ref(&host));
+            called.map(|_| host).map_err(|error| Wrong::new(error.to_string(), help))
+        };
+        let hosts = self.many(Key::Hosts, host);
+        spec.called(&hosts).ok()
     }
 
     fn secret(&mut self, secrets: Secrets<'_>) -> Option<Token> {

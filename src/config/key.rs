@@ -121,6 +121,8 @@ pub enum Key {
     Listen,
     /// Bearer token.
     Token,
+    /// Names by which requests may call the daemon.
+    Hosts,
     /// Environment variable that holds a secret.
     SecretEnv,
     /// File that holds a secret.

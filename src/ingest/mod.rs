@@ -72,7 +72,7 @@ pub use spec::{
     BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LevelShift,
     LimitError, Order, PolicyError, Roles, Sampling, SourceSpec, SpikeAction, Spikes, Stale, SuspectAction,
 };
-pub use stamp::{Change, ChangeKind, FileStamp, Stamps, stamp};
+pub use stamp::{Change, ChangeKind, FileStamp, Glance, Stamps, glance, stamp};
 pub(crate) use sums::refused as hierarchy_refused;
 pub use sums::{SumsSpec, is_sum};
 

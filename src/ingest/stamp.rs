@@ -115,18 +115,50 @@ pub fn stamp(spec: &SourceSpec, known: &[FileStamp]) -> Result<Stamps, IngestErr
     Ok(stamps)
 }
 
-/// The stamp of a file; the hash is the one before where everything else is the same.
-fn stamp_file(file: &SourceFile, before: Option<&FileStamp>) -> io::Result<FileStamp> {
-    let metadata = &file.metadata;
-    let (changed_ns, inode) = identity(metadata);
-    let mut stamp = FileStamp {
+/// What can be told of the files of a source from the folders that they stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// Whether they are those of an earlier look, by names, sizes and times.
+    pub is_same: bool,
+}
+
+/// Looks at the files that the inputs name now and opens none of them. A command has none.
+///
+/// # Errors
+/// If an input names no file.
+pub fn glance(spec: &SourceSpec, known: &[FileStamp]) -> Result<Glance, IngestError> {
+    if spec.exec.is_some() {
+        return Ok(Glance { bytes: 0, is_same: false });
+    }
+    let files = files::find(&spec.inputs)?.files;
+    let is_same = |(file, before): (&SourceFile, &FileStamp)| {
+        FileStamp { sha256: before.sha256.clone(), ..unhashed(file) } == *before
+    };
+    Ok(Glance {
+        bytes: files.iter().map(|file| file.metadata.len()).sum(),
+        is_same: files.len() == known.len() && files.iter().zip(known).all(is_same),
+    })
+}
+
+/// The stamp of a file without its hash.
+fn unhashed(file: &SourceFile) -> FileStamp {
+    let (changed_ns, inode) = identity(&file.metadata);
+    FileStamp {
         path: file.name.clone(),
-        size: metadata.len(),
-        modified_ns: metadata.modified().map_or(0, nanoseconds),
+        size: file.metadata.len(),
+        modified_ns: file.metadata.modified().map_or(0, nanoseconds),
         changed_ns,
         inode,
-        sha256: before.map_or_else(String::new, |before| before.sha256.clone()),
-    };
+        sha256: String::new(),
+    }
+}
+
+/// The stamp of a file; the hash is the one before where everything else is the same.
+fn stamp_file(file: &SourceFile, before: Option<&FileStamp>) -> io::Result<FileStamp> {
+    let sha256 = before.map_or_else(String::new, |before| before.sha256.clone());
+    let mut stamp = FileStamp { sha256, ..unhashed(file) };
     if before != Some(&stamp) {
         stamp.sha256 = hash(File::open(&file.path)?)?;
     }

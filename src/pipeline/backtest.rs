@@ -144,6 +144,8 @@ fn segments(panel: &Panel, column: Option<&str>) -> Result<BTreeMap<String, Stri
 fn metadata(job: &BacktestJob, moment: &Moment, source: &SourceReport) -> Vec<(String, String)> {
     let spec = &job.spec;
     let models: Vec<&str> = spec.models.iter().map(|model| model.kind().as_str()).collect();
+    let levels = spec.models.first().map_or(&[] as &[f64], ModelSpec::levels);
+    let levels: Vec<String> = levels.iter().map(f64::to_string).collect();
     let pairs = [
         ("run_id", moment.run_id.clone()),
         ("config_sha256", job.config_sha256.clone()),
@@ -151,6 +153,7 @@ fn metadata(job: &BacktestJob, moment: &Moment, source: &SourceReport) -> Vec<(S
         ("data_fingerprint", source.fingerprint.clone()),
         ("seed", spec.models.first().map_or(0, ModelSpec::seed).to_string()),
         ("models", models.join(",")),
+        ("levels", levels.join(",")),
         ("horizon", spec.horizon.to_string()),
         ("windows", spec.windows.to_string()),
         ("step", spec.step.to_string()),

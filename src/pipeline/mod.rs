@@ -6,6 +6,7 @@ mod backtest;
 mod coherent;
 mod compare;
 mod correct;
+mod digest;
 mod explain;
 mod forecast;
 mod guess;
@@ -23,6 +24,7 @@ mod train;
 
 pub use backtest::{BacktestJob, BacktestReport, backtest};
 pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
+pub use digest::{ByModel, DIGEST_ROWS_MAX, Digest, DigestLoss, digest};
 pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
 pub use job::{Fallback, JobSpec, Promotion};
@@ -32,7 +34,7 @@ pub use report::{CovariateReport, JobReport, SourceReport};
 pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
 pub use score::{Reviewed, Scored, review_runs, score};
 pub use shadow::{Duel, Shadowed, duel};
-pub use sources::{Reading, Sources};
+pub use sources::{LookError, Reading, Sources};
 pub use stage::{Context, StageError};
 pub use train::{Fate, SourceRead, Trained, train};
 

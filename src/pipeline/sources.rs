@@ -5,13 +5,40 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the stages of the jobs have read last, by source.
-#[derive(Default)]
+/// For so long after a reading whoever only looks takes it for the newest, microseconds.
+const FRESH: i64 = 60_000_000;
+
+/// What the stages of the jobs have read last, by source; a clone has the same.
+#[derive(Clone, Default)]
 pub struct Sources {
-    last: Mutex<HashMap<String, Kept>>,
+    last: Arc<Mutex<HashMap<String, Kept>>>,
+    /// Held by whoever reads only to look: of several, one reads.
+    looking: Arc<Mutex<()>>,
+}
+
+/// Why nobody can look at a source.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// It is read for a slot, and not to be looked at.
+    #[error(
+        "no slot has read the source yet, and its {bytes} bytes are more than the {bytes_max} that are read just to look"
+    )]
+    TooLarge {
+        /// Bytes of its files.
+        bytes: u64,
+        /// Bytes that are read.
+        bytes_max: u64,
+    },
+    /// It runs for a slot, and not to be looked at.
+    #[error("no slot has run the command of the source yet, and it is not run just to look")]
+    Command,
+    /// It cannot be read.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
 }
 
 /// A source as it was read.
+#[derive(Clone)]
 struct Kept {
     /// Settings but for `as_of`, in words.
     settings: String,
@@ -72,6 +99,66 @@ impl Sources {
         Ok(Reading { ingested, stamps, bytes_read })
     }
 
+    /// A source as whoever looks at it at `now` (microseconds UTC) sees it: what was read last, or what its files say by now if
+    /// they have changed and are at most `bytes_max` bytes. What is read is kept for the stages.
+    ///
+    /// # Errors
+    /// See [`LookError`]; where anything was read before, that is shown instead.
+    pub fn look(
+        &self,
+        name: &str,
+        spec: &SourceSpec,
+        now: i64,
+        bytes_max: u64,
+    ) -> Result<Arc<Ingested>, LookError> {
+        let settings = settings(spec);
+        if let Some(held) = self.held(name, &settings).filter(|held| held.is_fresh(now)) {
+            return Ok(held.ingested);
+        }
+        let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever was looking before may have read it.
+        let held = self.held(name, &settings);
+        if let Some(held) = held.as_ref().filter(|held| held.is_fresh(now)) {
+            return Ok(held.ingested.clone());
+        }
+        let seen = self.look_again(name, spec, now, bytes_max, held.as_ref());
+        match (seen, held) {
+            (Err(error), Some(held)) => {
+                tracing::debug!(source = name, %error, "what was read last is shown");
+                Ok(held.ingested)
+            }
+            (seen, _) => seen,
+        }
+    }
+
+    fn look_again(
+        &self,
+        name: &str,
+        spec: &SourceSpec,
+        now: i64,
+        bytes_max: u64,
+        held: Option<&Kept>,
+    ) -> Result<Arc<Ingested>, LookError> {
+        if spec.exec.is_some() {
+            return Err(LookError::Command);
+        }
+        let known = held.map_or(&[] as &[FileStamp], |held| &held.files);
+        let glance = ingest::glance(spec, known)?;
+        if let Some(held) = held.filter(|held| glance.is_same && held.says_the_same_at(now)) {
+            return Ok(held.ingested.clone());
+        }
+        if glance.bytes > bytes_max {
+            return Err(LookError::TooLarge { bytes: glance.bytes, bytes_max });
+        }
+        Ok(self.read(name, spec, now, known, &AtomicBool::new(false))?.ingested)
+    }
+
+    /// What was read last with these settings, whatever has changed since.
+    fn held(&self, name: &str, settings: &str) -> Option<Kept> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.get(name).filter(|kept| kept.settings == settings).cloned()
+    }
+
     /// Whether [`Sources::read`] would read nothing.
     pub fn is_at_hand(&self, name: &str, spec: &SourceSpec, as_of: i64, files: &[FileStamp]) -> bool {
         self.kept(name, &settings(spec), as_of, files).is_some()
@@ -81,10 +168,20 @@ impl Sources {
     fn kept(&self, name: &str, settings: &str, as_of: i64, files: &[FileStamp]) -> Option<Arc<Ingested>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = last.get(name)?;
-        let is_same = kept.settings == settings
-            && kept.files == files
-            && (kept.as_of..=kept.ingested.same_until).contains(&as_of);
+        let is_same = kept.settings == settings && kept.files == files && kept.says_the_same_at(as_of);
         is_same.then(|| kept.ingested.clone())
+    }
+}
+
+impl Kept {
+    /// Whether the same files would give the same at another instant.
+    fn says_the_same_at(&self, as_of: i64) -> bool {
+        (self.as_of..=self.ingested.same_until).contains(&as_of)
+    }
+
+    /// Whether it was read a moment ago.
+    fn is_fresh(&self, now: i64) -> bool {
+        (self.as_of..=self.as_of.saturating_add(FRESH)).contains(&now)
     }
 }
 
@@ -123,5 +220,33 @@ mod tests {
         assert_eq!(read(&sources, &spec, 8 * HOUR), (bytes, 6), "an earlier time is another question");
         write(&rows);
         assert_eq!(read(&sources, &spec, 99 * HOUR).1, 8, "the file has changed");
+    }
+
+    #[test]
+    fn whoever_looks_reads_what_is_small_and_new_and_otherwise_sees_what_was_read_last() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("a.csv");
+        let write = |rows: usize| {
+            let rows: Vec<String> =
+                (0..rows).map(|hour| format!("1970-01-01T{hour:02}:00:00Z,{hour}")).collect();
+            std::fs::write(&file, format!("ds,y\n{}\n", rows.join("\n"))).expect("written");
+        };
+        let sources = Sources::default();
+        let spec = SourceSpec::new(vec![file.display().to_string()]);
+        let look = |now: i64, bytes_max: u64| {
+            let seen = sources.clone().look("s", &spec, now, bytes_max);
+            seen.map(|ingested| ingested.panel.series[0].values.len()).map_err(|error| error.to_string())
+        };
+        assert!(look(9 * HOUR, 1 << 20).expect_err("no file").contains("a.csv"));
+        write(6);
+        assert!(look(9 * HOUR, 10).expect_err("too large").contains("bytes"));
+        assert_eq!(look(9 * HOUR, 1 << 20), Ok(6));
+        write(8);
+        assert_eq!(look(9 * HOUR + FRESH, 1 << 20), Ok(6), "a moment later nobody reads again");
+        assert_eq!(look(9 * HOUR + FRESH + 1, 10), Ok(6), "too large by now: what was read last");
+        assert_eq!(look(9 * HOUR + FRESH + 1, 1 << 20), Ok(8));
+        assert_eq!(read(&sources, &spec, 10 * HOUR), (0, 8), "the stages need not read it again");
+        std::fs::remove_file(&file).expect("removed");
+        assert_eq!(look(99 * HOUR, 1 << 20), Ok(8), "what is gone is shown as it was");
     }
 }

@@ -12,6 +12,7 @@
 //! OUT/latest/job=J/part-0.parquet                              the newest run, whole, at any instant
 //! OUT/scores/job=J/part-0.parquet                              every run beside what came
 //! OUT/anomalies/job=J/part-0.parquet                           what came beside what was forecast
+//! OUT/backtests/job=J/NAME.parquet                            what `s4cast backtest -o` put there; nothing here touches it
 //! OUT/shadow/...                                               the same of models that run beside those that serve
 //! ```
 
@@ -26,11 +27,13 @@ mod forecasts;
 mod latest;
 mod layout;
 mod names;
+mod newest;
 mod outcomes;
 mod paths;
 mod quality;
 mod ledger;
 mod read;
+mod replay;
 mod retention;
 mod rows;
 mod runs;
@@ -41,6 +44,7 @@ mod store;
 mod table;
 mod training;
 mod verify;
+mod vintage;
 mod windows;
 
 pub use anomalies::{AnomalyRow, anomalies_path, read_anomalies, write_anomalies};
@@ -54,16 +58,19 @@ pub use latest::latest;
 pub use layout::{RunKey, is_name};
 pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
+pub use newest::{RunSeries, newest_runs, read_series};
 pub use outcomes::{OutcomeColumns, read_outcomes};
 pub use paths::{SeriesPaths, write_paths};
 pub use quality::write_quality;
 pub use read::{Filter, Which, read_run};
+pub use replay::{Replay, Replayed, backtest_files};
 pub use retention::{Recovered, prune, recover};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use scores::{ScoreRow, read_scores, scores_path, write_scores};
 pub use sink::{Format, Naming, SinkSpec, shadow_root};
 pub use store::probe;
 pub use training::{TrainingRow, write_training};
+pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
 use std::path::{Path, PathBuf};

@@ -28,6 +28,8 @@ pub struct Filter {
     pub offset: usize,
     /// Most rows to read after that; `None` reads all.
     pub limit: Option<usize>,
+    /// Columns to read, those of them that the file has; all where it is empty.
+    pub columns: Vec<String>,
 }
 
 /// Which forecasts of a run.
@@ -104,6 +106,11 @@ fn read_parquet(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<V
     builder = builder.with_offset(filter.offset);
     if let Some(limit) = filter.limit {
         builder = builder.with_limit(limit);
+    }
+    if !filter.columns.is_empty() {
+        let names = filter.columns.iter().map(String::as_str);
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+        builder = builder.with_projection(mask);
     }
     builder.build().map_err(|e| text(&e))?.map(|batch| batch.map_err(|e| text(&e))).collect()
 }
@@ -189,11 +196,22 @@ fn read_csv(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<Vec<R
         let count = left.min(batch.num_rows() - from);
         (skip, left) = (skip - from, left - count);
         if count > 0 {
-            batches.push(batch.slice(from, count));
+            batches.push(of_columns(&batch.slice(from, count), &filter.columns)?);
         }
         if left == 0 {
             break;
         }
     }
     Ok(batches)
+}
+
+/// Some columns of a batch, in its order; all where none is named.
+fn of_columns(batch: &RecordBatch, names: &[String]) -> Result<RecordBatch, String> {
+    if names.is_empty() {
+        return Ok(batch.clone());
+    }
+    let fields = batch.schema_ref().fields().iter().enumerate();
+    let places: Vec<usize> =
+        fields.filter(|(_, field)| names.contains(field.name())).map(|(place, _)| place).collect();
+    batch.project(&places).map_err(|error| error.to_string())
 }

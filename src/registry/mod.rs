@@ -26,4 +26,4 @@ pub use error::RegistryError;
 pub use keep::{Finding, Removed};
 pub use manifest::Manifest;
 pub use open::{Opened, open};
-pub use versions::{Registry, Version};
+pub use versions::{Registry, Standing, Version};

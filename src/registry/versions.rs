@@ -41,6 +41,19 @@ pub struct Version {
     pub is_shadow: bool,
 }
 
+/// What is decided about the versions of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The version that serves.
+    pub champion: Option<u32>,
+    /// Versions that are kept and alone may serve, ascending.
+    pub pinned: Vec<u32>,
+    /// The version that forecasts beside the one that serves.
+    pub shadow: Option<u32>,
+    /// Changes of the serving version, oldest first.
+    pub history: Vec<Event>,
+}
+
 impl Registry {
     /// The registry in a folder, usually `STATE/models`; it is created with the first version.
     pub fn at(root: PathBuf) -> Registry {
@@ -280,6 +293,21 @@ impl Registry {
             }
         }
         versions
+    }
+
+    /// What is decided about the versions of a job; nothing where it has none.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn standing(&self, job: &str) -> Result<Standing, RegistryError> {
+        folder::check_job(job)?;
+        let champion = Champion::read(&self.folder(job))?;
+        Ok(Standing {
+            champion: champion.current,
+            pinned: champion.pinned.into_iter().collect(),
+            shadow: champion.shadow,
+            history: champion.history,
+        })
     }
 
     /// Changes of the serving version of a job, oldest first.

@@ -269,7 +269,7 @@ impl Daemon {
         let (work, sender) = (self.parts.host.work.clone(), self.sender.clone());
         let metrics = self.parts.metrics.clone();
         let (run_id, job, stage) = (&task.row.run_id, &task.row.job, task.row.stage.as_str());
-        let span = tracing::info_span!("slot", run_id, job, stage);
+        let span = tracing::info_span!("slot", run_id, slot_id = task.row.id, job, stage);
         span.in_scope(|| {
             tracing::info!(slot = shown(task.row.slot), attempt = task.row.attempts, "slot started");
         });
@@ -315,12 +315,31 @@ impl Daemon {
             let at = seconds(row.ended_at.unwrap_or(row.planned_at));
             self.parts.metrics.slot_ended(&row.job, row.stage, outcome, lateness, at);
             let (run_id, job, stage) = (&row.run_id, &row.job, row.stage.as_str());
-            let (slot, reasons, outcome_word) = (shown(row.slot), row.reasons.join("; "), outcome.as_str());
+            let (slot, reasons) = (shown(row.slot), row.reasons.join("; "));
+            let (slot_id, outcome_word) = (row.id, outcome.as_str());
             match outcome {
                 Outcome::Failed | Outcome::Missed => {
-                    tracing::warn!(run_id, job, stage, slot, outcome = outcome_word, reasons, "slot ended");
+                    tracing::warn!(
+                        run_id,
+                        slot_id,
+                        job,
+                        stage,
+                        slot,
+                        outcome = outcome_word,
+                        reasons,
+                        "slot ended"
+                    );
                 }
-                _ => tracing::info!(run_id, job, stage, slot, outcome = outcome_word, reasons, "slot ended"),
+                _ => tracing::info!(
+                    run_id,
+                    slot_id,
+                    job,
+                    stage,
+                    slot,
+                    outcome = outcome_word,
+                    reasons,
+                    "slot ended"
+                ),
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::schedule::ledger::{Cursor, Ending, Ledger, LedgerError, NewSlot};
 use crate::schedule::line::{Line, Running, Waiting};
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::spec::{DaemonSpec, JobPlan, Overlap, ScheduleSpec, Stage};
-use crate::schedule::status::{JobStatus, LineStatus};
+use crate::schedule::status::{JobStatus, LineStatus, Plan};
 use crate::series::civil::shown;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,6 +148,7 @@ impl Scheduler {
             Some(line) => {
                 tracing::info!(
                     run_id = row.run_id,
+                    slot_id = row.id,
                     job = row.job,
                     stage = row.stage.as_str(),
                     "slot resumed"
@@ -356,7 +357,8 @@ impl Scheduler {
         for ((name, stage), line) in self.lines.iter().filter(|(_, line)| !line.is_retired) {
             if jobs.last().is_none_or(|job| job.name != *name) {
                 let sink = line.plan.job.sink.path.clone();
-                jobs.push(JobStatus { name: name.clone(), sink, lines: Vec::new() });
+                let plan = Plan(line.plan.clone());
+                jobs.push(JobStatus { name: name.clone(), sink, plan, lines: Vec::new() });
             }
             let status = LineStatus {
                 stage: *stage,

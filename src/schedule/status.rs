@@ -1,6 +1,6 @@
 //! What the daemon is doing, as a value: the loop writes it, serving reads it.
 
-use crate::schedule::spec::Stage;
+use crate::schedule::spec::{JobPlan, Stage};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A snapshot; all instants in microseconds UTC.
@@ -23,14 +23,32 @@ pub struct Status {
 }
 
 /// One job.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JobStatus {
     /// Name.
     pub name: String,
     /// Root of its sink.
     pub sink: std::path::PathBuf,
+    /// What the config says about it.
+    pub plan: Plan,
     /// Its stages.
     pub lines: Vec<LineStatus>,
+}
+
+/// The plan of a job; the same where the config says the same, and short where it is printed.
+#[derive(Clone)]
+pub struct Plan(pub Arc<JobPlan>);
+
+impl PartialEq for Plan {
+    fn eq(&self, other: &Plan) -> bool {
+        self.0.fingerprint == other.0.fingerprint
+    }
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.fingerprint)
+    }
 }
 
 /// One stage of a job.

@@ -1,27 +1,42 @@
-//! The daemon's address: health, metrics, JSON and Arrow over HTTP.
+//! The daemon's address: health, metrics, JSON and Arrow over HTTP, and the dashboard that shows them.
 //!
 //! Reading needs nothing but the address; whatever changes something needs the token, and goes through the scheduler's
 //! loop or the registry's lock.
 
+mod assets;
+mod backtests;
+mod catalogue;
+mod host;
+mod journal;
+mod memo;
+mod models;
+mod overview;
 mod problem;
 mod read;
+mod series;
 mod spec;
+mod vintages;
 mod wire;
 mod write;
 
+pub use journal::{Journal, Line};
 pub use spec::{ServeError, ServeSpec, Token};
 pub use wire::run as run_document;
 
+use crate::pipeline::Sources;
+use crate::publish::ScoreRow;
 use crate::registry::Registry;
 use crate::schedule::command::Request;
 use crate::schedule::metrics::Metrics;
-use crate::schedule::status::Shared;
+use crate::schedule::status::{JobStatus, Shared};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
+use catalogue::Catalogue;
+use memo::Memo;
 use problem::Problem;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +67,33 @@ pub struct App {
     pub token: Option<Token>,
     /// The daemon's clock, microseconds UTC.
     pub now: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// Names by which requests may call this machine; `None` where everybody may call it anything.
+    pub hosts: Option<Arc<[String]>>,
+    /// What the stages of the jobs have read.
+    pub sources: Sources,
+    /// The last lines of the log.
+    pub journal: Journal,
+    /// What was read of files that are asked for again and again.
+    pub held: Held,
+}
+
+/// What was read of files that are asked for again and again; a clone has the same.
+#[derive(Clone, Default)]
+pub struct Held {
+    /// The newest run of each job.
+    runs: Arc<Memo<Catalogue>>,
+    /// The newest scored runs, by table.
+    scores: Arc<Memo<Vec<ScoreRow>>>,
+    /// Backtests, by file.
+    digests: Arc<Memo<backtests::Read>>,
+}
+
+impl App {
+    /// The job of that name.
+    fn job(&self, name: &str) -> Result<JobStatus, Problem> {
+        let job = self.status.get().jobs.into_iter().find(|job| job.name == name);
+        job.ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))
+    }
 }
 
 /// All routes.
@@ -64,6 +106,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/reload", post(write::reload))
         .route_layer(from_fn_with_state(app.clone(), write::authorize));
     Router::new()
+        .route("/", get(assets::page))
+        .route("/assets/{file}", get(assets::asset))
         .route("/healthz", get(read::health))
         .route("/readyz", get(read::ready))
         .route("/metrics", get(read::metrics))
@@ -73,8 +117,15 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/jobs/{job}", get(read::job))
         .route("/api/v1/runs", get(read::runs))
         .route("/api/v1/runs/{number}", get(read::run))
-        .route("/api/v1/models", get(read::models))
-        .route("/api/v1/models/{job}/{version}", get(read::model))
+        .route("/api/v1/runs/{number}/log", get(read::log))
+        .route("/api/v1/models", get(models::models))
+        .route("/api/v1/models/{job}", get(models::of_job))
+        .route("/api/v1/models/{job}/{version}", get(models::model))
+        .route("/api/v1/overview", get(overview::overview))
+        .route("/api/v1/series/{job}", get(series::series))
+        .route("/api/v1/history/{job}", get(series::history))
+        .route("/api/v1/vintages/{job}", get(vintages::vintages))
+        .route("/api/v1/backtests/{job}", get(backtests::backtests))
         .route("/api/v1/forecasts/{job}", get(read::forecasts))
         .route("/api/v1/scores/{job}", get(read::scores))
         .route("/api/v1/anomalies/{job}", get(read::anomalies))
@@ -83,6 +134,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(patient))
+        .layer(from_fn_with_state(app.clone(), host::known))
         .layer(map_response(guarded))
         .with_state(app)
 }
@@ -113,11 +165,11 @@ async fn patient(request: HttpRequest, next: Next) -> Result<Response, Problem> 
     tokio::time::timeout(PATIENCE, next.run(request)).await.map_err(late)
 }
 
-/// No cache keeps an answer, and no browser guesses at its type.
+/// No cache keeps an answer unless it has a version, and no browser guesses at its type.
 async fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

@@ -23,10 +23,13 @@ const ALIVE: i64 = 30_000_000;
 const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 10_000;
 
+/// Lines of a log where nothing is asked for.
+const LOG_LINES: usize = 1_000;
+
 /// Media type of an Arrow stream.
 const ARROW: &str = "application/vnd.apache.arrow.stream";
 
-type Answer = Result<Json<Value>, Problem>;
+pub(super) type Answer = Result<Json<Value>, Problem>;
 
 /// Whether the scheduler loop turns.
 pub(super) async fn health(State(app): State<App>) -> Result<&'static str, Problem> {
@@ -72,9 +75,7 @@ pub(super) async fn jobs(State(app): State<App>) -> Json<Value> {
 /// One job.
 pub(super) async fn job(State(app): State<App>, name: Result<Path<String>, PathRejection>) -> Answer {
     let Path(name) = name?;
-    let status = app.status.get();
-    let job = status.jobs.iter().find(|job| job.name == name);
-    job.map(|job| Json(wire::job(job))).ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))
+    Ok(Json(wire::job(&app.job(&name)?)))
 }
 
 /// Which runs.
@@ -116,10 +117,15 @@ pub(super) async fn runs(State(app): State<App>, query: Result<Query<RunsQuery>,
     Ok(Json(json!({ "runs": rows.map_err(Problem::internal)?.iter().map(wire::run).collect::<Vec<_>>() })))
 }
 
-fn limit(asked: Option<usize>) -> Result<usize, Problem> {
-    match asked.unwrap_or(LIMIT) {
-        limit @ 1..=LIMIT_MAX => Ok(limit),
-        limit => Err(Problem::bad(format!("limit {limit} is not in 1..={LIMIT_MAX}"))),
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    within("limit", asked.unwrap_or(LIMIT), LIMIT_MAX)
+}
+
+/// A number of rows that is asked for, if an answer may have so many.
+pub(super) fn within(what: &str, asked: usize, most: usize) -> Result<usize, Problem> {
+    match (1..=most).contains(&asked) {
+        true => Ok(asked),
+        false => Err(Problem::bad(format!("{what} {asked} is not in 1..={most}"))),
     }
 }
 
@@ -131,33 +137,37 @@ pub(super) async fn run(State(app): State<App>, id: Result<Path<i64>, PathReject
     row.map(|row| Json(wire::run(&row))).ok_or_else(|| Problem::not_found(format!("there is no run {id}")))
 }
 
-/// Which models.
+/// How much of a log.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ModelsQuery {
-    job: Option<String>,
+pub(super) struct LogQuery {
+    limit: Option<usize>,
 }
 
-/// Versions of models.
-pub(super) async fn models(
+/// What a slot said, as far as this process still holds it.
+pub(super) async fn log(
     State(app): State<App>,
-    query: Result<Query<ModelsQuery>, QueryRejection>,
+    id: Result<Path<i64>, PathRejection>,
+    query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Answer {
-    let Query(query) = query?;
-    let versions = blocking(move || app.registry.versions(query.job.as_deref())).await?;
-    Ok(Json(json!({ "models": versions.iter().map(wire::model).collect::<Vec<_>>() })))
-}
-
-/// One version of a model.
-pub(super) async fn model(
-    State(app): State<App>,
-    path: Result<Path<(String, u32)>, PathRejection>,
-) -> Answer {
-    let Path((job, number)) = path?;
-    let missing = Problem::not_found(format!("job '{job}' has no version {number}"));
-    let versions = blocking(move || app.registry.versions(Some(&job))).await?;
-    let found = versions.iter().find(|version| version.version == number);
-    found.map(|version| Json(wire::model(version))).ok_or(missing)
+    let (Path(id), Query(query)) = (id?, query?);
+    let limit = limit(Some(query.limit.unwrap_or(LOG_LINES)))?;
+    let state = app.state.clone();
+    let row = blocking(move || LedgerReader::open(&state)?.slot(id)).await?.map_err(Problem::internal)?;
+    let row = row.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
+    let said = app.journal.of(id, &row.run_id, limit);
+    // What never began has said nothing yet, or all in the line of its end.
+    let is_complete = match (row.started_at, row.outcome) {
+        (Some(_), _) => said.is_complete,
+        (None, Some(_)) => !said.lines.is_empty(),
+        (None, None) => true,
+    };
+    Ok(Json(json!({
+        "id": id,
+        "run_id": row.run_id,
+        "lines": said.lines.iter().map(|line| wire::line(line)).collect::<Vec<_>>(),
+        "complete": is_complete,
+    })))
 }
 
 /// Which forecasts.
@@ -179,7 +189,7 @@ pub(super) async fn forecasts(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (Path(name), Query(query)) = (name?, query?);
-    let sink = sink(&app, &name)?;
+    let sink = app.job(&name)?.sink;
     let filter = Filter {
         unique_ids: query.unique_id.into_iter().collect(),
         scenario: match query.scenario {
@@ -189,6 +199,7 @@ pub(super) async fn forecasts(
         },
         offset: query.offset.unwrap_or(0) as usize,
         limit: Some(limit(query.limit)?),
+        columns: Vec::new(),
     };
     let read = move || match publish::latest(&sink, &name)? {
         Some(commit) => publish::read_run(&commit.path(), &filter).map(|rows| Some((commit.run_id, rows))),
@@ -234,19 +245,30 @@ fn scores_in(root: &std::path::Path, job: &str) -> Result<Vec<Value>, PublishErr
     Ok(rows.iter().map(wire::score).collect())
 }
 
-/// Anomalies of a job, the latest first.
+/// Which anomalies.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnomaliesQuery {
+    unique_id: Option<String>,
+    limit: Option<usize>,
+    offset: Option<u32>,
+}
+
+/// Anomalies of a job, or of one of its series, the latest first.
 pub(super) async fn anomalies(
     State(app): State<App>,
     name: Result<Path<String>, PathRejection>,
-    query: Result<Query<TableQuery>, QueryRejection>,
+    query: Result<Query<AnomaliesQuery>, QueryRejection>,
 ) -> Answer {
-    let read = |sink: &std::path::Path, job: &str| {
+    let (Path(name), Query(query)) = (name?, query?);
+    let AnomaliesQuery { unique_id, limit, offset } = query;
+    let read = move |sink: &std::path::Path, job: &str| {
         let mut rows = publish::read_anomalies(&publish::anomalies_path(sink, job)?)?;
-        rows.retain(|row| row.is_anomaly);
+        rows.retain(|row| row.is_anomaly && unique_id.as_ref().is_none_or(|id| *id == row.unique_id));
         rows.sort_by_key(|row| std::cmp::Reverse(row.ds));
         Ok(rows.iter().map(wire::anomaly).collect())
     };
-    table(app, name?.0, query?.0, "anomalies", read).await
+    table(app, name, TableQuery { limit, offset }, "anomalies", read).await
 }
 
 /// Some rows of a table that stands in the sink of a job, under a key.
@@ -257,20 +279,12 @@ async fn table(
     key: &'static str,
     read: impl FnOnce(&std::path::Path, &str) -> Result<Vec<Value>, PublishError> + Send + 'static,
 ) -> Answer {
-    let sink = sink(&app, &name)?;
+    let sink = app.job(&name)?.sink;
     let (limit, offset) = (limit(query.limit)?, query.offset.unwrap_or(0) as usize);
     let job = name.clone();
     let rows = blocking(move || read(&sink, &job)).await?.map_err(Problem::internal)?;
     let rows: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
     Ok(Json(json!({ "job": name, key: rows })))
-}
-
-/// The root of a job's sink.
-fn sink(app: &App, name: &str) -> Result<std::path::PathBuf, Problem> {
-    let status = app.status.get();
-    let job = status.jobs.iter().find(|job| job.name == name);
-    let sink = job.map(|job| job.sink.clone());
-    sink.ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))
 }
 
 /// Whether an Arrow stream is among the types that a client accepts.

@@ -1,39 +1,47 @@
 //! The JSON of the service. Keys are stable: they are added to, never renamed. Times are ISO 8601 UTC.
 
 use crate::publish::{AnomalyRow, ScoreRow};
-use crate::registry::Version;
+use crate::registry::{Event, Version};
 use crate::schedule::outcome::{Outcome, SlotRow};
-use crate::schedule::status::{JobStatus, Status};
+use crate::schedule::status::{JobStatus, LineStatus, Status};
 use crate::series::civil::shown;
+use crate::serve::journal::Line;
 use serde_json::{Map, Value, json};
 
 /// All jobs, and how the daemon is.
 pub(super) fn jobs(status: &Status) -> Value {
-    let reload = status.reload.as_ref().map(|(at, outcome)| {
-        json!({ "at": shown(*at), "applied": outcome.is_ok(), "reason": outcome.as_ref().err() })
-    });
     json!({
         "started_at": shown(status.started_at),
         "ready": status.is_ready,
         "draining": status.is_draining,
         "config_sha256": status.config_sha256,
-        "reload": reload,
+        "reload": reload(status),
         "jobs": status.jobs.iter().map(job).collect::<Vec<_>>(),
     })
 }
 
+/// The last reload of the config, if there was one.
+pub(super) fn reload(status: &Status) -> Value {
+    let reload = status.reload.as_ref().map(|(at, outcome)| {
+        json!({ "at": shown(*at), "applied": outcome.is_ok(), "reason": outcome.as_ref().err() })
+    });
+    json!(reload)
+}
+
 /// One job.
 pub(super) fn job(job: &JobStatus) -> Value {
-    let stages = job.lines.iter().map(|line| {
-        json!({
-            "stage": line.stage.as_str(),
-            "schedule": line.rule,
-            "next": line.next.map(shown),
-            "running": line.running,
-            "waiting": line.waiting,
-        })
-    });
-    json!({ "job": job.name, "stages": stages.collect::<Vec<_>>() })
+    json!({ "job": job.name, "stages": job.lines.iter().map(stage).collect::<Vec<_>>() })
+}
+
+/// One stage of a job.
+pub(super) fn stage(line: &LineStatus) -> Value {
+    json!({
+        "stage": line.stage.as_str(),
+        "schedule": line.rule,
+        "next": line.next.map(shown),
+        "running": line.running,
+        "waiting": line.waiting,
+    })
 }
 
 /// One slot, as `s4cast runs` prints it, too.
@@ -113,4 +121,34 @@ pub(super) fn anomaly(row: &AnomalyRow) -> Value {
         "direction": row.direction,
         "run_id": row.run_id,
     })
+}
+
+/// A change of the serving version, and the version that served before.
+pub(super) fn event(event: &Event, previous: Option<u32>) -> Value {
+    json!({
+        "at": shown(event.at),
+        "version": event.version,
+        "previous": previous,
+        "reason": event.reason,
+    })
+}
+
+/// A line of the log.
+pub(super) fn line(line: &Line) -> Value {
+    json!({
+        "at": shown(line.at),
+        "level": line.level,
+        "message": line.message,
+        "fields": line.own_fields(),
+    })
+}
+
+/// Shares inside of central intervals, by level in percent.
+pub(super) fn coverage(levels: impl Iterator<Item = (f64, f64)>) -> Map<String, Value> {
+    levels.map(|(level, share)| (level.to_string(), json!(share))).collect()
+}
+
+/// An instant (microseconds UTC) as pictures take it: milliseconds.
+pub(super) fn millis(instant: i64) -> i64 {
+    instant.div_euclid(1_000)
 }

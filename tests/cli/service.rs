@@ -29,9 +29,9 @@ score = { cron = "0 5 * * *" }
 "#;
 
 /// A daemon that is killed when the test is over.
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Drop for Daemon {
@@ -41,19 +41,28 @@ impl Drop for Daemon {
     }
 }
 
-fn s4cast(folder: &Path, arguments: &[&str]) -> Command {
+pub(super) fn s4cast(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s4cast"));
     command.current_dir(folder).args(arguments).env("S4CAST_TEST_TOKEN", "sesame");
     command
 }
 
-fn start(folder: &Path) -> Daemon {
+pub(super) fn start(folder: &Path) -> Daemon {
+    start_with(folder, "")
+}
+
+/// A daemon with further keys under `[http]`.
+pub(super) fn start_with(folder: &Path, http: &str) -> Daemon {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let rows: Vec<String> = (0..200)
         .map(|hour| format!("2024-01-{:02}T{:02}:00:00Z,{}", 1 + hour / 24, hour % 24, hour % 24 + hour / 50))
         .collect();
     std::fs::write(folder.join("s.csv"), format!("ds,y\n{}\n", rows.join("\n"))).unwrap();
-    std::fs::write(folder.join("daemon.toml"), CONFIG.replace("PORT", &port.to_string())).unwrap();
+    std::fs::write(
+        folder.join("daemon.toml"),
+        CONFIG.replace("PORT", &port.to_string()).replace("[source.s]", &format!("{http}\n[source.s]")),
+    )
+    .unwrap();
     let mut command = s4cast(folder, &["serve", "-c", "daemon.toml"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let daemon = Daemon { child, port };
@@ -62,7 +71,7 @@ fn start(folder: &Path) -> Daemon {
 }
 
 /// Waits for something that comes soon.
-fn await_(mut condition: impl FnMut() -> bool) {
+pub(super) fn await_(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "it never came");
@@ -97,11 +106,11 @@ impl Daemon {
         (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), answer)
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(super) fn get(&self, path: &str) -> (u16, String) {
         self.ask("GET", path, "", "")
     }
 
-    fn post(&self, path: &str, token: &str, body: &str) -> (u16, String) {
+    pub(super) fn post(&self, path: &str, token: &str, body: &str) -> (u16, String) {
         let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
         self.ask("POST", path, &headers, body)
     }

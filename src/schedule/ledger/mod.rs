@@ -9,7 +9,7 @@ mod files;
 mod read;
 
 pub use files::SeenFile;
-pub use read::{LedgerReader, SlotQuery};
+pub use read::{LedgerReader, SlotMark, SlotQuery};
 
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::spec::Stage;
@@ -61,6 +61,10 @@ CREATE TABLE files (
   PRIMARY KEY (source, path)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// What makes the newest slots of a stage quick to find, however long the ledger is; databases of early programs get it when they
+/// are opened.
+const INDEX: &str = "CREATE INDEX IF NOT EXISTS stage_slots ON slots (job, stage)";
 
 /// Why the ledger cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +173,7 @@ impl Ledger {
             FORMAT => {}
             found => return Err(LedgerError::Format { path, found }),
         }
+        connection.execute_batch(INDEX).map_err(wrap)?;
         Ok(Ledger { connection, path })
     }
 
@@ -415,6 +420,37 @@ mod tests {
         assert_eq!(ledger.forget(3).expect("deleted"), 0);
         assert_eq!(ledger.forget(4).expect("deleted"), 1);
         assert_eq!(ledger.open_slots().expect("read").len(), 1);
+    }
+
+    #[test]
+    fn the_newest_slots_of_a_stage_are_found_by_an_index_that_early_databases_get() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut ledger = Ledger::open(folder.path(), Durability::Simulated).expect("opened");
+        ledger.connection.execute_batch("DROP INDEX stage_slots").expect("dropped");
+        let other =
+            |slot, job: &str, stage| NewSlot { job: job.into(), stage, ..new(slot, Trigger::Schedule) };
+        let slots: Vec<NewSlot> = (0..6).map(|slot| new(slot, Trigger::Schedule)).collect();
+        let rows = ledger.plan(&slots, None, 9).expect("planned");
+        ledger
+            .plan(&[other(7, "other", Stage::Forecast), other(7, "load", Stage::Train)], None, 9)
+            .expect("planned");
+        for row in &rows[..4] {
+            ledger.end(row.id, &ending(Outcome::Degraded), 10).expect("ended");
+        }
+        drop(ledger);
+        drop(Ledger::open(folder.path(), Durability::Simulated).expect("opened again"));
+        let reader = LedgerReader::open(folder.path()).expect("opened");
+        let marks = reader.marks("load", Stage::Forecast, 4).expect("read");
+        let seen: Vec<(i64, Option<Outcome>)> = marks.iter().map(|mark| (mark.slot, mark.outcome)).collect();
+        let degraded = Some(Outcome::Degraded);
+        assert_eq!(seen, [(5, None), (4, None), (3, degraded), (2, degraded)]);
+        let last = reader.last_ended("load", Stage::Forecast).expect("read").expect("there");
+        assert_eq!((last.slot, last.reasons.len()), (3, 1));
+        assert_eq!(reader.last_ended("load", Stage::Train).expect("read"), None);
+        for query in [read::MARKS.to_owned(), format!("SELECT id FROM slots {}", read::LAST_ENDED)] {
+            let plan = reader.plan_of(&query);
+            assert!(plan.contains("stage_slots") && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
+        }
     }
 
     #[test]

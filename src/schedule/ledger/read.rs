@@ -7,6 +7,14 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, Row, ToSql};
 use std::path::{Path, PathBuf};
 
+/// The newest slots of a stage.
+pub(super) const MARKS: &str =
+    "SELECT id, slot, outcome FROM slots WHERE job = ?1 AND stage = ?2 ORDER BY id DESC LIMIT ?3";
+
+/// The newest one that has ended.
+pub(super) const LAST_ENDED: &str =
+    "WHERE job = ?1 AND stage = ?2 AND outcome IS NOT NULL ORDER BY id DESC LIMIT 1";
+
 /// Which slots; the newest come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotQuery {
@@ -38,6 +46,19 @@ impl Default for SlotQuery {
             offset: 0,
         }
     }
+}
+
+/// What is seen of a slot in a row of many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotMark {
+    /// Number in the ledger.
+    pub id: i64,
+    /// What it does.
+    pub stage: Stage,
+    /// Its nominal instant, microseconds UTC.
+    pub slot: i64,
+    /// How it ended; `None` while it waits or runs.
+    pub outcome: Option<Outcome>,
 }
 
 /// A reading connection.
@@ -93,6 +114,46 @@ impl LedgerReader {
         let mut rows =
             select(&self.connection, "WHERE id = ?1", &[&id]).map_err(|reason| self.wrap(reason))?;
         Ok(rows.pop())
+    }
+
+    /// The newest slots of a stage, newest first, at most `count`.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub fn marks(&self, job: &str, stage: Stage, count: usize) -> Result<Vec<SlotMark>, LedgerError> {
+        let mark = |row: &Row<'_>| {
+            let outcome: Option<String> = row.get(2)?;
+            Ok(SlotMark {
+                id: row.get(0)?,
+                stage,
+                slot: row.get(1)?,
+                outcome: outcome.map(|_| word(row, 2, Outcome::from_name)).transpose()?,
+            })
+        };
+        let read = || -> Result<Vec<SlotMark>, rusqlite::Error> {
+            let mut statement = self.connection.prepare_cached(MARKS)?;
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            let rows = statement.query_map(rusqlite::params![job, stage.as_str(), count], mark)?;
+            rows.collect()
+        };
+        read().map_err(|reason| self.wrap(reason))
+    }
+
+    /// The newest slot of a stage that has ended.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub fn last_ended(&self, job: &str, stage: Stage) -> Result<Option<SlotRow>, LedgerError> {
+        let rows = select(&self.connection, LAST_ENDED, &[&job, &stage.as_str()]);
+        Ok(rows.map_err(|reason| self.wrap(reason))?.pop())
+    }
+
+    /// How the database answers a query, in its words.
+    #[cfg(test)]
+    pub(super) fn plan_of(&self, query: &str) -> String {
+        let mut statement = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).expect("a query");
+        let rows = statement.query_map([], |row| row.get::<_, String>(3)).expect("a plan");
+        rows.collect::<Result<Vec<_>, _>>().expect("words").join("; ")
     }
 
     fn wrap(&self, reason: rusqlite::Error) -> LedgerError {
