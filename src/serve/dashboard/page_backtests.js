@@ -56,8 +56,6 @@ function none(job) {
 
 function page(body, { files }, chosen, zone, choose) {
   const file = files[chosen];
-  const loss = (file.loss ?? "mase").toUpperCase();
-  const models = file.models.map((model) => model.model);
   const pick =
     files.length > 1
       ? h(
@@ -71,6 +69,13 @@ function page(body, { files }, chosen, zone, choose) {
           ),
         )
       : h("h2", { class: "break" }, file.file);
+  if (file.error) {
+    const told = h("p", { class: "warned" }, `This file cannot be shown: ${file.error}`);
+    put(body, h("section", { class: "card pad" }, pick, told));
+    return [];
+  }
+  const loss = (file.loss ?? "mase").toUpperCase();
+  const models = file.models.map((model) => model.model);
   const about = h(
     "p",
     { class: "muted small" },
