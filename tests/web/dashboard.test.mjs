@@ -11,7 +11,10 @@ import { access } from "./specs/access.mjs";
 import { states } from "./specs/states.mjs";
 
 const shared = {};
-before(async () => Object.assign(shared, { browser: await launch(), world: await world() }));
+before(async () => {
+  shared.browser = await launch();
+  shared.world = await world();
+});
 after(async () => {
   await shared.browser?.close();
   await shared.world?.end();

@@ -1,11 +1,34 @@
-// What is not as usual: no token, no job, nothing yet, a rejected config, a daemon that ends and comes back.
+// What is not as usual: no token, nothing yet, a rejected config, a daemon that ends and comes back.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "../support/browser.mjs";
-import { TOKEN, start, until } from "../support/daemon.mjs";
+import { TOKEN, start } from "../support/daemon.mjs";
+
+/// A daemon of one job that has done nothing yet.
+const FRESH = `
+[source.none]
+inputs = "small.csv"
+[model.naive]
+kind = "naive"
+horizon = 2
+[sink.lake]
+path = "out-fresh"
+[job.fresh]
+source = "none"
+model = "naive"
+sink = "lake"
+forecast = { cron = "5 0 29 2 *" }
+`;
+
+/// States that last too short a time to be met: the daemon's own overview with something else in it.
+const altered = (page, change) =>
+  page.route("**/overview", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), ...change } });
+  });
 
 export function states(shared) {
   test("without a token the buttons explain what to do", async () => {
@@ -43,13 +66,15 @@ export function states(shared) {
     assert.equal(await page.locator(".loss canvas").count(), 2);
     await page.check();
 
-    const empty = await world.beside("empty", "");
-    const bare = await open(browser, empty.base);
-    await bare.show("#/");
-    await bare.getByText("No job is configured").waitFor();
+    const fresh = await world.beside("fresh", FRESH);
+    const bare = await open(browser, fresh.base);
     await bare.show("#/runs");
     await bare.getByText("No slot yet").waitFor();
-    await empty.stop();
+    await bare.show("#/");
+    await bare.getByText("no run yet").first().waitFor();
+    await altered(bare, { jobs: [] });
+    await bare.getByText("No job is configured").waitFor();
+    await fresh.stop();
     await bare.check();
   });
 
@@ -67,37 +92,45 @@ export function states(shared) {
     await page.check();
   });
 
-  test("a daemon that drains, is gone and comes back", async () => {
+  test("a daemon that starts or drains says so, and what it refuses meanwhile", async () => {
     const { world, browser } = shared;
-    const { daemon } = world;
-    const page = await open(browser, daemon.base, {
-      expected: ["status of 503", "status of 409", "ERR_CONNECTION", "ERR_EMPTY", "Failed to load resource"],
-    });
-    await page.show("#/");
-    await daemon.post("jobs/slow/run", { stage: "forecast" });
-    await page
-      .getByRole("region", { name: "Job slow", exact: true })
-      .getByText("now", { exact: true })
-      .waitFor({ timeout: 15_000 });
-    daemon.drain();
-    await page.locator(".banner", { hasText: "Shutting down" }).waitFor({ timeout: 15_000 });
-    await page.evaluate(() => (location.hash = "#/run/1"));
+    const page = await open(browser, world.daemon.base, { expected: ["status of 503"] });
+    await page.show("#/run/1");
+    await altered(page, { ready: false });
+    await page.locator(".banner", { hasText: "Starting" }).waitFor();
+    await page.unroute("**/overview");
+    await altered(page, { draining: true });
+    await page.locator(".banner", { hasText: "starts nothing new" }).waitFor({ timeout: 15_000 });
+    const detail = "the daemon is shutting down";
+    const problem = { type: "about:blank", title: "Service Unavailable", status: 503, detail };
+    await page.route("**/retry", (route) =>
+      route.fulfill({ status: 503, contentType: "application/problem+json", body: JSON.stringify(problem) }),
+    );
     await page.getByRole("button", { name: "Retry" }).click();
     await page.getByLabel("Token of this daemon").fill(TOKEN);
     await page.keyboard.press("Enter");
     await page
       .getByRole("dialog")
-      .getByText(/Nothing was changed/)
+      .getByText(`The daemon takes nothing on now: ${detail}. Nothing was changed`)
       .waitFor();
-    await page.keyboard.press("Escape");
-    await page.evaluate(() => (location.hash = "#/"));
-    await daemon.stop("SIGKILL");
+    await page.check();
+  });
+
+  test("a daemon that is gone leaves what it said, marked as old, and comes back by itself", async () => {
+    const { world, browser } = shared;
+    const page = await open(browser, world.daemon.base, { expected: ["ERR_CONNECTION", "ERR_EMPTY"] });
+    await page.show("#/");
+    await world.daemon.stop("SIGKILL");
     await page.locator(".banner", { hasText: /does not answer.*Asking again every 5 s/s }).waitFor({ timeout: 30_000 });
     assert.match(await page.locator("#pill").innerText(), /Unreachable/);
     await page.getByRole("region", { name: "Job load", exact: true }).waitFor();
-    const port = Number(new URL(daemon.base).port);
+    await page.evaluate(() => (location.hash = "#/job/small/models"));
+    await page.locator("main").getByRole("button", { name: "Try again" }).waitFor();
+    const port = Number(new URL(world.daemon.base).port);
     world.daemon = await start(world.folder, "main", world.config, { port });
-    await until("the banner goes", async () => (await page.locator(".banner").count()) === 0, 30_000);
+    await page.locator(".banner").waitFor({ state: "detached", timeout: 30_000 });
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("button", { name: "Roll back" }).waitFor();
     await page.check();
   });
 }

@@ -33,14 +33,12 @@ export async function open(
   });
   const page = await context.newPage();
   const found = [];
-  const bytes = { total: 0 };
+  const sizes = [];
   page.on("request", (request) => {
     const url = request.url();
     if (!url.startsWith(`${base}/`) && !url.startsWith("data:")) found.push(`a request to ${url}`);
   });
-  page.on("response", async (response) => {
-    bytes.total += (await response.body().catch(() => Buffer.alloc(0))).length;
-  });
+  page.on("requestfinished", (request) => sizes.push(request.sizes()));
   page.on("console", (message) => {
     if (message.type() === "error") found.push(`console: ${message.text()} ${message.location().url}`);
   });
@@ -56,7 +54,14 @@ export async function open(
     ).observe({ type: "layout-shift", buffered: true });
   });
   return Object.assign(page, {
-    bytes,
+    /// Bytes that came from the daemon so far, heads included.
+    async transferred() {
+      const all = await Promise.all(sizes);
+      return all.reduce(
+        (sum, { responseBodySize, responseHeadersSize }) => sum + responseBodySize + responseHeadersSize,
+        0,
+      );
+    },
     async show(hash) {
       if (page.url() === `${base}/${hash}`) await page.reload();
       else await page.goto(`${base}/${hash}`);

@@ -7,7 +7,7 @@ import { s4cast, start } from "./daemon.mjs";
 import { HOUR, writeSources } from "./data.mjs";
 
 /// Jobs: `load` has a long past and 23 forecasts, `small` a trained model, `many` very many series, `broken` fails, `later`
-/// has done nothing yet. A slot of `slow` takes as long as it is let.
+/// has done nothing yet.
 const JOBS = `
 [source.load]
 inputs = "load.csv"
@@ -20,8 +20,6 @@ inputs = "many.csv"
 id = ["unique_id"]
 [source.bad]
 inputs = "bad.csv"
-[source.slow]
-exec = ["sleep", "45"]
 [model.load]
 kind = "seasonal_naive"
 season_length = 24
@@ -51,7 +49,7 @@ train = { every = "12h" }
 forecast = { every = "2h" }
 score = { every = "6h" }
 `;
-const ON_DEMAND = ["many", "bad", "later", "slow"]
+const ON_DEMAND = ["many", "bad", "later"]
   .map((job) => {
     const source = job === "later" ? "small" : job;
     return `[job.${job === "bad" ? "broken" : job}]\nsource = "${source}"\nmodel = "naive"\nsink = "lake"\nforecast = { cron = "5 0 29 2 *" }\n`;
@@ -95,7 +93,7 @@ export async function world() {
       return other;
     },
     async end() {
-      await Promise.all([daemon, ...others].map((one) => one.stop("SIGKILL")));
+      await Promise.all([this.daemon, ...others].map((one) => one.stop("SIGKILL")));
       rmSync(folder, { recursive: true, force: true });
     },
   };
