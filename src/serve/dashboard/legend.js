@@ -31,7 +31,11 @@ export function legend(host, { vintages, anomalies }, axis, selected, at, zone, 
     items.push([
       "older",
       "Other forecasts",
-      said ? (said.count === 1 ? value(said.least) : `${value(said.least)} to ${value(said.most)}`) : "–",
+      said
+        ? value(said.least) === value(said.most)
+          ? value(said.least)
+          : `${value(said.least)} to ${value(said.most)}`
+        : "–",
       "",
     ]);
   }

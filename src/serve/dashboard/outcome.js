@@ -123,7 +123,9 @@ function summary(outcomes) {
   for (const { outcome } of outcomes) counts.set(outcome ?? "planned", (counts.get(outcome ?? "planned") ?? 0) + 1);
   const words = [...OUTCOMES, "planned"].filter((word) => counts.has(word));
   const parts = words.map((word) => `${counts.get(word)} ${word === "planned" ? "open" : word}`);
-  return parts.length ? `Last ${outcomes.length} slots: ${parts.join(", ")}` : "Slots";
+  return parts.length
+    ? `Last ${outcomes.length === 1 ? "slot" : `${outcomes.length} slots`}: ${parts.join(", ")}`
+    : "Slots";
 }
 
 function walk(event) {

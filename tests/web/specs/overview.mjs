@@ -24,6 +24,12 @@ export function overview(shared) {
     assert.match(await page.getByRole("region", { name: "Job later", exact: true }).innerText(), /none yet/);
     assert.match(await page.locator("#pill").innerText(), /broken fails/);
     assert.equal(await page.title(), "Overview · s4cast");
+    const look = await page.evaluate(() => [
+      getComputedStyle(document.body).fontSize,
+      getComputedStyle(document.querySelector(".card")).backgroundColor,
+      getComputedStyle(document.querySelector(".strip i")).borderRadius,
+    ]);
+    assert.deepEqual(look, ["14px", "rgb(255, 255, 255)", "2px"], "the style sheets are there and whole");
     await page.waitForLoadState("networkidle");
     const bytes = await page.transferred();
     t.diagnostic(`the overview transfers ${bytes} bytes`);
