@@ -92,17 +92,12 @@ export function strip(job, now) {
       h("i", { "aria-hidden": "true" }, LETTERS[word] ?? ""),
     );
   });
+  const when = (slot) => short(millis(slot.slot), zone, now);
   const label = h(
     "p",
     { class: "strip-label" },
     h("span", {}, summary(job.outcomes)),
-    cells.length
-      ? h(
-          "span",
-          {},
-          `${short(millis(job.outcomes[0].slot), zone, now)} to ${short(millis(job.outcomes.at(-1).slot), zone, now)}`,
-        )
-      : null,
+    cells.length ? h("span", {}, [...new Set([job.outcomes[0], job.outcomes.at(-1)].map(when))].join(" to ")) : null,
   );
   return h(
     "div",
