@@ -20,6 +20,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const PICTURE: &str = "image/svg+xml";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A file in the folder `dashboard`.
 macro_rules! asset {
@@ -31,9 +32,47 @@ macro_rules! asset {
 /// All files, the page first.
 static ASSETS: &[Asset] = &[
     asset!("index.html", HTML),
+    asset!("api.js", SCRIPT),
     asset!("app.css", STYLE),
-    asset!("app.js", SCRIPT),
+    asset!("axes.js", SCRIPT),
+    asset!("change.js", SCRIPT),
+    asset!("chart.js", SCRIPT),
+    asset!("chartdata.js", SCRIPT),
+    asset!("data_table.js", SCRIPT),
+    asset!("detail.js", SCRIPT),
+    asset!("dom.js", SCRIPT),
     asset!("favicon.svg", PICTURE),
+    asset!("format.js", SCRIPT),
+    asset!("health.js", SCRIPT),
+    asset!("legend.js", SCRIPT),
+    asset!("loss_chart.js", SCRIPT),
+    asset!("main.js", SCRIPT),
+    asset!("outcome.js", SCRIPT),
+    asset!("page_backtests.js", SCRIPT),
+    asset!("page_models.js", SCRIPT),
+    asset!("page_overview.js", SCRIPT),
+    asset!("page_run.js", SCRIPT),
+    asset!("page_runs.js", SCRIPT),
+    asset!("page_series.js", SCRIPT),
+    asset!("page_unknown.js", SCRIPT),
+    asset!("palette.js", SCRIPT),
+    asset!("parts.css", STYLE),
+    asset!("parts.js", SCRIPT),
+    asset!("router.js", SCRIPT),
+    asset!("search.js", SCRIPT),
+    asset!("series.css", STYLE),
+    asset!("series_view.js", SCRIPT),
+    asset!("spark.js", SCRIPT),
+    asset!("state.js", SCRIPT),
+    asset!("theme.js", SCRIPT),
+    asset!("ticks.js", SCRIPT),
+    asset!("time.js", SCRIPT),
+    asset!("uPlot.LICENSE", TEXT),
+    asset!("uPlot.esm.js", SCRIPT),
+    asset!("uPlot.min.css", STYLE),
+    asset!("versions.js", SCRIPT),
+    asset!("vintages.js", SCRIPT),
+    asset!("zoom.js", SCRIPT),
 ];
 
 /// Name of each version of each file: the SHA-256 of its bytes, in quotes.

@@ -49,7 +49,7 @@ fn the_page_has_a_policy_and_versions() {
     let daemon = start(folder.path());
     for (path, kind) in [
         ("/", "text/html; charset=utf-8"),
-        ("/assets/app.js", "text/javascript; charset=utf-8"),
+        ("/assets/main.js", "text/javascript; charset=utf-8"),
         ("/assets/app.css", "text/css; charset=utf-8"),
     ] {
         let (status, head, body) = ask(&daemon, "localhost", path, "");
