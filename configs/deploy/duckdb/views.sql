@@ -31,7 +31,7 @@ CREATE OR REPLACE TYPE s4cast_found AS ENUM (
 
 CREATE OR REPLACE MACRO s4cast_call(reader, pattern, options) AS
   'FROM ' || reader || '(''' || replace(s4cast_root() || pattern, '''', '''''')
-  || ''', union_by_name = true, filename = ''s4cast_file'', hive_partitioning = true, ' || options || ')';
+  || ''', filename = ''s4cast_file'', hive_partitioning = true, ' || options || ')';
 
 -- All rows of the files that fit a pattern, with the columns of any of them; no row, and hardly a column, where there is no file.
 -- DuckDB 2.0 can be told that no file is no error. Before it, what was found when this was run decides; `wider` is then a pattern
@@ -64,28 +64,43 @@ CREATE OR REPLACE MACRO latest_wide() AS TABLE
   FROM (
     FROM s4cast_forecast_columns()
     UNION ALL BY NAME
-    FROM s4cast_read('read_parquet', 'latest', '/latest/job=*/part-0.parquet', '', 'hive_types = {''job'': VARCHAR}')
+    FROM s4cast_read('read_parquet', 'latest', '/latest/job=*/part-0.parquet', '', 'union_by_name = true, hive_types = {''job'': VARCHAR}')
     UNION ALL BY NAME
     FROM s4cast_read('read_csv', 'latest csv', '/latest/job=*/part-0.csv', '',
-      'hive_types = {''job'': VARCHAR}, types = {''unique_id'': VARCHAR}')
+      'union_by_name = true, hive_types = {''job'': VARCHAR}, types = {''unique_id'': VARCHAR}')
   );
 
--- Every column of all runs that are committed.
-CREATE OR REPLACE MACRO vintages_wide() AS TABLE
+-- Every row of all runs that are committed, with the columns that `how` asks for.
+CREATE OR REPLACE MACRO s4cast_history(how) AS TABLE
   SELECT * EXCLUDE ("empty", s4cast, s4cast_file) REPLACE (coalesce(yhat, s4cast) AS yhat)
   FROM (
     FROM s4cast_forecast_columns()
     UNION ALL BY NAME
     FROM s4cast_read('read_parquet', 'history', '/job=*/issued_date=*/run_id=*/part-0.parquet', '',
-      'hive_types = {''job'': VARCHAR, ''issued_date'': DATE, ''run_id'': VARCHAR}')
+      'hive_types = {''job'': VARCHAR, ''issued_date'': DATE, ''run_id'': VARCHAR}, ' || how)
     UNION ALL BY NAME
     FROM s4cast_read('read_csv', 'history csv', '/job=*/issued_date=*/run_id=*/part-0.csv', '',
-      'hive_types = {''job'': VARCHAR, ''issued_date'': DATE, ''run_id'': VARCHAR}, types = {''unique_id'': VARCHAR}')
+      'hive_types = {''job'': VARCHAR, ''issued_date'': DATE, ''run_id'': VARCHAR}, types = {''unique_id'': VARCHAR}, union_by_name = true')
   )
   WHERE regexp_replace(s4cast_file, '[^/\\]*$', '') IN (
     SELECT regexp_replace(file, '[^/\\]*$', '')
     FROM glob(s4cast_root() || '/job=*/issued_date=*/run_id=*/_commit.json')
   );
+
+-- Every column of all runs that are committed.
+CREATE OR REPLACE MACRO vintages_wide() AS TABLE FROM s4cast_history('union_by_name = true');
+
+-- Columns whose types are known need not be looked up in every file; before DuckDB 2.0 that does not go with names in paths.
+CREATE OR REPLACE MACRO s4cast_known(names, type) AS
+  array_to_string(['''' || name || ''': {name: ''' || name || ''', type: ''' || type || ''', default_value: NULL}' FOR name IN names], ', ');
+CREATE OR REPLACE MACRO s4cast_known_columns() AS CASE
+  WHEN split_part(version()[2:], '.', 1)::INTEGER < 2 THEN 'union_by_name = true'
+  ELSE 'schema = MAP {' || s4cast_known(['unique_id', 'model_id', 'status', 'scenario', 'weights'], 'VARCHAR')
+    || ', ' || s4cast_known(['ds', 'cutoff', 'issued_at', 'created_at'], 'TIMESTAMPTZ')
+    || ', ' || s4cast_known(['horizon', 'model_version'], 'INTEGER')
+    || ', ' || s4cast_known(['yhat', 'yhat_lower', 'yhat_upper', 's4cast', 'p02_5', 'p05', 'p10', 'p20', 'p25', 'p30', 'p40', 'p50',
+      'p60', 'p70', 'p75', 'p80', 'p90', 'p95', 'p97_5'], 'DOUBLE') || '}'
+END;
 
 -- Every column of the scores.
 CREATE OR REPLACE MACRO scores_wide() AS TABLE
@@ -101,7 +116,7 @@ CREATE OR REPLACE MACRO scores_wide() AS TABLE
     WHERE false
     UNION ALL BY NAME
     FROM s4cast_read('read_parquet', 'scores', '/scores/job=*/part-0.parquet', '/[ls][ac][to][er][se][ts]/job=*/part-0.parquet',
-      'hive_types = {''job'': VARCHAR}')
+      'union_by_name = true, hive_types = {''job'': VARCHAR}')
   )
   WHERE regexp_matches(s4cast_file, '[/\\]scores[/\\]job=[^/\\]*[/\\][^/\\]*$');
 
@@ -121,7 +136,7 @@ CREATE OR REPLACE VIEW vintages AS
     p02_5, p05, p10, p20, p25, p30, p40, p50, p60, p70, p75, p80, p90, p95, p97_5,
     cutoff, issued_at, created_at, run_id, model_id, model_version::INTEGER AS model_version, status,
     nullif(scenario, '') AS scenario, weights
-  FROM vintages_wide();
+  FROM s4cast_history(s4cast_known_columns());
 
 -- All quantiles of the newest runs, one row each, whatever levels a job has.
 CREATE OR REPLACE VIEW quantiles AS
@@ -181,7 +196,7 @@ CREATE OR REPLACE VIEW actuals AS
     WHERE false
     UNION ALL BY NAME
     FROM s4cast_read('read_parquet', 'anomalies', '/anomalies/job=*/part-0.parquet', '/[la][an][to][em]*[ts]/job=*/part-0.parquet',
-      'hive_types = {''job'': VARCHAR}')
+      'union_by_name = true, hive_types = {''job'': VARCHAR}')
   )
   WHERE regexp_matches(s4cast_file, '[/\\]anomalies[/\\]job=[^/\\]*[/\\][^/\\]*$');
 
