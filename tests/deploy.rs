@@ -114,7 +114,8 @@ fn dashboards_on_the_views_read_views_that_there_are() {
             assert!(unknown.is_empty(), "{}: {unknown:?}", panel["title"]);
         }
     }
-    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/deploy/superset/s4cast/datasets/s4cast");
+    let datasets =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/deploy/superset/s4cast/datasets/s4cast");
     let files: Vec<String> = std::fs::read_dir(datasets)
         .expect("datasets")
         .map(|entry| std::fs::read_to_string(entry.expect("entry").path()).expect("text"))
