@@ -206,6 +206,19 @@ def grafana(base, job, series, span):
     check(len(queries) > 15 and not empty, empty)
 
 
+def superset(base):
+    """The datasets of the dashboard have the columns and types of their views, and their metrics are SQL with a value."""
+    paths = sorted((ROOT / "configs/deploy/superset/s4cast/datasets/s4cast").glob("*.yaml"))
+    check(len(paths) > 5, paths)
+    for path in paths:
+        text = path.read_text()
+        view = re.search(r"^table_name: (.+)$", text, re.M)[1]
+        columns = dict(re.findall(r"^- column_name: (.+)\n(?:  .+\n)*?  type: (.+)$", text, re.M))
+        check(columns == types(base, view), view, columns)
+        for metric in re.findall(r"^  expression: ([A-Z0-9].+(?:\n    .+)*)$", text.split("\ncolumns:")[0], re.M):
+            check(one(base, f"SELECT {metric} FROM {view}") is not None, view, metric)
+
+
 def command_line(out):
     """The same from the program of DuckDB's own, where there is one of that version."""
     program = pathlib.Path(sys.executable).with_name("duckdb")
@@ -266,6 +279,7 @@ def main():
         shape(base)
         forecasts(base, out)
         scores(base, out)
+    superset(base)
     grafana(base, "load", one(base, "SELECT max(unique_id) FROM latest WHERE job = 'load'"), ("2026-02-09T00:00:00Z", "2026-02-22T00:00:00Z"))
 
     # Only Parquet, only CSV, and a job whose columns are Nixtla's.
