@@ -109,9 +109,9 @@ pub(super) enum Command {
     /// Check a config file: what is wrong, where, and what would do; exit code 78 if anything is
     #[command(after_help = exit::help())]
     Validate(Validate),
-    /// Print the JSON Schema of the config files
+    /// Print the JSON Schema of the config files, or SQL that makes views over what is published
     #[command(after_help = exit::help())]
-    Schema,
+    Schema(Schema),
 }
 
 #[derive(Debug, Subcommand)]
@@ -477,6 +477,13 @@ pub(super) struct Demo {
     /// Folder for the files; it is created if need be
     #[arg(value_name = "DIR", default_value = "s4cast-demo")]
     pub dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Schema {
+    /// Print views for DuckDB over this folder of a sink instead: s4cast schema --views out | duckdb lake.db
+    #[arg(long, value_name = "DIR")]
+    pub views: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -112,6 +112,6 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Demo(command) => demo::run(command, terminal),
         Command::Init(command) => init::run(command, terminal),
         Command::Validate(command) => validate::run(command, terminal),
-        Command::Schema => schema::run(terminal),
+        Command::Schema(command) => schema::run(command, terminal),
     }
 }

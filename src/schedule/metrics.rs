@@ -41,6 +41,7 @@ pub struct Metrics {
     promotions: IntCounterVec,
     coverage: GaugeVec,
     mase: GaugeVec,
+    skill: GaugeVec,
     bias: GaugeVec,
     /// Of each job. Ages are those of the moment they are asked for.
     instants: Mutex<BTreeMap<String, Instants>>,
@@ -143,6 +144,12 @@ impl Metrics {
                 &["job", "level"],
             ),
             mase: gauges(r, "mase", "Mean absolute scaled error of published forecasts.", &["job"]),
+            skill: gauges(
+                r,
+                "skill_ratio",
+                "Share of seasonal naive's mean absolute scaled error that published forecasts do not make.",
+                &["job"],
+            ),
             bias: gauges(r, "bias", "Mean scaled error of published forecasts.", &["job"]),
             instants: Mutex::default(),
             publish_rows: counter(r, "publish_rows_total", "Rows published."),
@@ -228,9 +235,18 @@ impl Metrics {
     }
 
     /// How published forecasts of a job compare with what came true; `None` where nothing could be compared.
-    /// Coverage is (level in percent, share of actual values inside).
-    pub fn score(&self, job: &str, mase: Option<f64>, bias: Option<f64>, coverage: &[(f64, f64)]) {
+    /// `naive` is the MASE of seasonal naive on the same points; coverage is (level in percent, share of actual values inside).
+    pub fn score(
+        &self,
+        job: &str,
+        mase: Option<f64>,
+        naive: Option<f64>,
+        bias: Option<f64>,
+        coverage: &[(f64, f64)],
+    ) {
+        let naive = naive.filter(|naive| *naive > 0.0);
         set(&self.mase, &[job], mase);
+        set(&self.skill, &[job], mase.zip(naive).map(|(mase, naive)| 1.0 - mase / naive));
         set(&self.bias, &[job], bias);
         let levels: Vec<String> = coverage.iter().map(|(level, _)| level.to_string()).collect();
         for (level, (_, share)) in levels.iter().zip(coverage) {
@@ -274,6 +290,7 @@ impl Metrics {
             &self.series,
             &self.coverage,
             &self.mase,
+            &self.skill,
             &self.bias,
         ];
         for gauges in gauges {
@@ -423,8 +440,11 @@ mod tests {
         metrics.job("load", &JobFigures::default());
         assert_eq!(sample(&metrics, "s4cast_data_lag_seconds{job=\"load\"}"), None);
 
-        metrics.score("load", Some(0.9), None, &[(80.0, 0.79), (95.0, 0.94)]);
-        metrics.score("load", Some(0.9), None, &[(80.0, 0.81), (97.5, 0.97)]);
+        let skill = || sample(&metrics, "s4cast_skill_ratio{job=\"load\"}");
+        metrics.score("load", Some(0.75), Some(1.5), None, &[(80.0, 0.79), (95.0, 0.94)]);
+        assert_eq!(skill(), Some(0.5));
+        metrics.score("load", Some(0.9), Some(0.0), None, &[(80.0, 0.81), (97.5, 0.97)]);
+        assert_eq!(skill(), None, "seasonal naive made no error, so there is no share of it");
         let coverage = |level: &str| {
             sample(&metrics, &format!("s4cast_coverage_ratio{{job=\"load\",level=\"{level}\"}}"))
         };
@@ -440,7 +460,7 @@ mod tests {
             metrics.slot_ended(job, Stage::Train, Outcome::Ok, Some(1.0), 2.0);
             metrics.step_seconds(job, Stage::Train, "fit", 3.0);
             metrics.job(job, &JobFigures::default());
-            metrics.score(job, Some(1.0), Some(0.0), &[(80.0, 0.8)]);
+            metrics.score(job, Some(1.0), Some(1.0), Some(0.0), &[(80.0, 0.8)]);
             metrics.training(job, 10);
         }
         let before = metrics.render(100.0).matches("job=\"price\"").count();

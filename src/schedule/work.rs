@@ -165,7 +165,8 @@ impl Workshop {
             reasons.extend(scored.shortfalls.iter().cloned());
             return (ending(!scored.shortfalls.is_empty(), reasons, Value::Null), files);
         };
-        self.metrics.score(&job.name, Some(score.mase), Some(score.bias), &score.coverage);
+        let (mase, naive) = (Some(score.mase), Some(score.mase_seasonal_naive));
+        self.metrics.score(&job.name, mase, naive, Some(score.bias), &score.coverage);
         let coverage: Map<String, Value> =
             score.coverage.iter().map(|(level, share)| (level.to_string(), json!(share))).collect();
         let retrain: Vec<Value> = scored

@@ -127,6 +127,16 @@ fn the_schema_is_one_document() {
 }
 
 #[test]
+fn the_views_are_over_the_folder_that_was_named() {
+    let place = Place::new();
+    let sql = place.run("schema --views it's").expect(0).stdout;
+    let folder = place.path("it's").to_string_lossy().replace('\'', "''");
+    assert!(sql.starts_with(&format!("SET VARIABLE s4cast_out = '{folder}';\n")), "{}", &sql[..200]);
+    assert!(sql.ends_with(include_str!("../../configs/deploy/duckdb/views.sql")));
+    assert_eq!(place.run("schema --json --views it's").expect(0).json()["sql"], sql);
+}
+
+#[test]
 fn what_init_prints_is_valid_and_reads_the_same() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets");
     let csv = |path: &Path| path.extension().is_some_and(|extension| extension == "csv");
