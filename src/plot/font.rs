@@ -17,10 +17,6 @@ const STACK: &str = "DejaVu Sans, Verdana, Helvetica Neue, Arial, Noto Sans, san
 /// Height of a line of the font from its own tables, in em: what ab_glyph calls the size.
 pub(super) const LINE: f64 = 1.164_062_5;
 
-/// Top of capitals and digits above the baseline, and lowest point below it, in em.
-pub(super) const ASCENT: f64 = 0.76;
-pub(super) const DESCENT: f64 = 0.24;
-
 /// Characters that the font has: Latin, Greek, Cyrillic, punctuation, a few signs.
 const RANGES: [RangeInclusive<u32>; 12] = [
     0x20..=0x7e,
@@ -46,7 +42,7 @@ fn foreign(letter: char) -> f64 {
     }
 }
 
-/// The font at a size in em of the medium; `registers` where pixels are drawn and not text.
+/// The font at a size; `is_text` where words stay words, and whoever reads them has fonts of their own.
 pub(super) fn description(size: f64, upright: bool, is_text: bool) -> FontDesc<'static> {
     let family = FontFamily::Name(if is_text { STACK } else { registered() });
     let transform = if upright { FontTransform::Rotate270 } else { FontTransform::None };

@@ -1,6 +1,6 @@
 //! What is painted: shapes with places in pixels, the last one on top.
 
-use crate::plot::{Ink, font};
+use crate::plot::Ink;
 
 /// Everything of a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,27 +51,4 @@ pub(super) enum Anchor {
     Start,
     Middle,
     End,
-}
-
-impl Text {
-    /// Left, top, right and bottom.
-    pub fn bounds(&self) -> [f64; 4] {
-        let width = font::width(&self.words) * self.size;
-        let before = match self.anchor {
-            Anchor::Start => 0.0,
-            Anchor::Middle => width / 2.0,
-            Anchor::End => width,
-        };
-        let (up, down) = (font::ASCENT * self.size, font::DESCENT * self.size);
-        match self.upright {
-            false => [self.x - before, self.y - up, self.x - before + width, self.y + down],
-            true => [self.x - up, self.y + before - width, self.x + down, self.y + before],
-        }
-    }
-}
-
-/// Whether two boxes share more than an edge.
-#[cfg(test)]
-pub(super) fn overlap(a: [f64; 4], b: [f64; 4]) -> bool {
-    a[0] < b[2] - 1e-6 && b[0] < a[2] - 1e-6 && a[1] < b[3] - 1e-6 && b[1] < a[3] - 1e-6
 }

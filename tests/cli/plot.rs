@@ -20,13 +20,23 @@ fn an_svg_shows_history_forecast_and_what_came() {
     let run = place.run("plot f.parquet --history sales.csv --id north --unit pieces -o north.svg").expect(0);
     assert!(run.stdout.contains("north.svg: 1 series, 960 × 540"), "{}", run.stdout);
     let svg = String::from_utf8(place.read("north.svg")).unwrap();
-    for words in ["observed", "observed after the cutoff", "95 % interval", "cutoff 2024-02-29", "one value per day", "(UTC)", "pieces"] {
+    for words in [
+        "observed",
+        "observed after the cutoff",
+        "95 % interval",
+        "cutoff 2024-02-29",
+        "one value per day",
+        "(UTC)",
+        "pieces",
+    ] {
         assert!(svg.contains(words), "{words}");
     }
     place.run("plot f.parquet --history sales.csv --id north --unit pieces -o again.svg -q").expect(0);
     assert_eq!(place.read("again.svg"), place.read("north.svg"));
     // The column of the target is the title where nothing else is said, and its zone that of the axis.
-    place.run("plot f.parquet --history sales.csv --id-columns shop --id north --tz Asia/Tokyo -o tz.svg -q").expect(0);
+    place
+        .run("plot f.parquet --history sales.csv --id-columns shop --id north --tz Asia/Tokyo -o tz.svg -q")
+        .expect(0);
     let svg = String::from_utf8(place.read("tz.svg")).unwrap();
     assert!(svg.contains("(Asia/Tokyo)") && svg.contains("units"), "{svg}");
 }
@@ -34,7 +44,9 @@ fn an_svg_shows_history_forecast_and_what_came() {
 #[test]
 fn a_png_has_the_size_asked_for() {
     let place = forecast();
-    place.run("plot f.parquet --id north --id south -o both.png --width 800 --height 600 --theme dark -q").expect(0);
+    place
+        .run("plot f.parquet --id north --id south -o both.png --width 800 --height 600 --theme dark -q")
+        .expect(0);
     let file = place.read("both.png");
     let reader = png::Decoder::new(file.as_slice()).read_info().unwrap();
     assert_eq!((reader.info().width, reader.info().height), (800, 600));
@@ -44,7 +56,11 @@ fn a_png_has_the_size_asked_for() {
 fn a_terminal_has_the_picture_and_json_what_is_on_it() {
     let place = forecast();
     let run = place.run("plot f.parquet --history sales.csv --id south --last 21").expect(0);
-    assert!(run.stdout.starts_with("south\n") && run.stdout.contains("┊  cutoff 2024-02-29"), "{}", run.stdout);
+    assert!(
+        run.stdout.starts_with("south\n") && run.stdout.contains("┊  cutoff 2024-02-29"),
+        "{}",
+        run.stdout
+    );
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80) && !run.stdout.contains('\u{1b}'));
     let run = place.run("plot f.parquet --history sales.csv --id south --last 21 --json").expect(0);
     let series = &run.json()["series"][0];
@@ -69,7 +85,8 @@ fn one_series_needs_no_id_and_a_folder_of_a_run_no_file_name() {
 #[test]
 fn scenarios_and_backtests_are_drawn() {
     let place = Place::new();
-    let rows: String = weekly(60).lines().skip(1).enumerate().map(|(day, line)| format!("{line},{}\n", day % 3)).collect();
+    let rows: String =
+        weekly(60).lines().skip(1).enumerate().map(|(day, line)| format!("{line},{}\n", day % 3)).collect();
     let ahead = |day: u32| format!("2024-03-{day:02},,1\n");
     place.put("in.csv", format!("ds,y,price\n{rows}{}", (1..8).map(ahead).collect::<String>()));
     place
@@ -99,7 +116,10 @@ fn what_cannot_be_drawn_is_said_with_what_would_do() {
     said(place.run("plot f.parquet --id nort").expect(2), "did you mean 'north'?");
     said(place.run("plot f.parquet --id north -o x.pdf").expect(2), "neither .svg nor .png");
     said(place.run("plot f.parquet --id north --levels 90").expect(2), "no interval of 90 %");
-    said(place.run("plot f.parquet --id north --tz Europe/Berlln").expect(2), "did you mean 'Europe/Berlin'?");
+    said(
+        place.run("plot f.parquet --id north --tz Europe/Berlln").expect(2),
+        "did you mean 'Europe/Berlin'?",
+    );
     said(place.run("plot f.parquet --id north --id south -o x.svg --width 120").expect(2), "do not fit");
     said(place.run("plot nowhere.parquet").expect(66), "there is no nowhere.parquet");
     said(place.run("plot f.parquet --id north --history nowhere.csv").expect(66), "nowhere.csv");
@@ -108,7 +128,10 @@ fn what_cannot_be_drawn_is_said_with_what_would_do() {
     said(place.run("plot broken.parquet").expect(65), "holds no forecasts");
     said(place.run("plot f.parquet --id north -o no/where.svg").expect(73), "no/where.svg");
     place.put("other.csv", weekly(60));
-    said(place.run("plot f.parquet --id north --history other.csv").expect(2), "the history has no series 'north'");
+    said(
+        place.run("plot f.parquet --id north --history other.csv").expect(2),
+        "the history has no series 'north'",
+    );
     let before = place.names();
     assert!(!before.iter().any(|name| name.ends_with(".svg")), "{before:?}");
 }

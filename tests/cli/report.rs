@@ -3,7 +3,8 @@
 use super::program::{Place, dataset, weekly};
 
 /// Marks that would load something.
-const LOADING: [&str; 9] = ["http:", "https:", "src=", "href", "url(", "@import", "<script", "<link", "<iframe"];
+const LOADING: [&str; 9] =
+    ["http:", "https:", "src=", "href", "url(", "@import", "<script", "<link", "<iframe"];
 
 #[test]
 fn the_page_holds_everything_and_loads_nothing() {
@@ -14,7 +15,14 @@ fn the_page_holds_everything_and_loads_nothing() {
         .expect(0);
     assert!(run.stdout.contains("Report    report.html"), "{}", run.stdout);
     let page = String::from_utf8(place.read("report.html")).unwrap();
-    for words in ["Leaderboard", "What the intervals held", "Where the errors are", "Single series", "Setting", "Do it again"] {
+    for words in [
+        "Leaderboard",
+        "What the intervals held",
+        "Where the errors are",
+        "Single series",
+        "Setting",
+        "Do it again",
+    ] {
         assert!(page.contains(words), "{words}");
     }
     assert!(page.contains("than seasonal naive") && page.contains("s4cast backtest"), "{page}");
@@ -24,7 +32,8 @@ fn the_page_holds_everything_and_loads_nothing() {
     assert_eq!(page.matches("<figcaption>").count(), 3);
     assert!(page.matches("<title>").count() == 4 && page.matches("<caption>").count() >= 3);
     LOADING.iter().for_each(|mark| assert!(!page.contains(mark), "{mark}"));
-    let run = place.run(&format!("backtest {input} -H 12 --models naive --report r.html --json")).expect(0).json();
+    let run =
+        place.run(&format!("backtest {input} -H 12 --models naive --report r.html --json")).expect(0).json();
     assert_eq!(run["report"], "r.html");
 }
 

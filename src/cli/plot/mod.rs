@@ -60,7 +60,8 @@ pub(super) fn run(args: &Plot, terminal: &Terminal) -> Result<Exit, CliError> {
     let written = match output {
         None => None,
         Some((path, format)) => {
-            sheet.size = size(if format == Format::Svg { SVG } else { multiple(PNG, pictures.len()) });
+            let default = if format == Format::Svg { SVG } else { PNG };
+            sheet.size = size(multiple(default, pictures.len()));
             let bytes = match format {
                 Format::Svg => plot::svg(&sheet).map_err(failed)?.into_bytes(),
                 Format::Png => plot::png(&sheet).map_err(failed)?,
