@@ -55,7 +55,7 @@ pub(super) struct HistoryArgs {
     /// Frequency of the history, for example 15m, 1h, MS (default: inferred per series)
     #[arg(long, value_name = "STEP")]
     pub freq: Option<String>,
-    /// Time zone of times of the history without an offset (default: that of the job file, else --tz)
+    /// Time zone of times of the history without an offset, as --tz of forecast [default: that of the job file, else UTC]
     #[arg(long, value_name = "ZONE")]
     pub history_tz: Option<String>,
     /// Repeated timestamps of the history: error, first, last, latest, mean, sum [default: error]

@@ -146,8 +146,9 @@ impl Chart {
         }
         let room = 0.05 * (high - low);
         match (low, high) {
-            (low, high) if low >= 0.0 && low < 0.3 * high => (0.0, high + room),
-            (low, high) if high <= 0.0 && high > 0.3 * low => (low - room, 0.0),
+            // A line along zero must not lie on the axis.
+            (low, high) if low >= 0.0 && low < 0.3 * high => (-0.03 * high, high + room),
+            (low, high) if high <= 0.0 && high > 0.3 * low => (low - room, -0.03 * low),
             _ => (low - room, high + room),
         }
     }

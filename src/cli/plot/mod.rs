@@ -48,7 +48,7 @@ pub(super) fn run(args: &Plot, terminal: &Terminal) -> Result<Exit, CliError> {
     let shown_zone = args.look.tz.as_deref().filter(|text| !text.trim().is_empty()).map(zone).transpose()?;
     let forecasts = choice::part_file(&args.forecasts)?;
     let chosen = Chosen::read(&forecasts, args)?;
-    let history = observed::read(&args.history, shown_zone.as_ref())?;
+    let history = observed::read(&args.history)?;
     if let Some((path, _)) = output {
         let files = history.iter().flat_map(|history| history.files.iter().map(PathBuf::from));
         pipeline::check_overwrites([&path.to_path_buf()].into_iter(), files.chain([forecasts.clone()]))?;
@@ -134,6 +134,13 @@ fn pictures(
         if let (Some(history), None) = (history, known) {
             notes.push(history.lacks(&unique_id));
         }
+        if let Some(series) = known
+            && !fans.iter().any(|(fan, _)| series.times.binary_search(&fan.cutoff).is_ok())
+        {
+            notes.push(format!(
+                "the history of '{unique_id}' has no step at a cutoff; --history-tz says in which zone its times are written"
+            ));
+        }
         let times: Vec<i64> = fans.first().map_or(Vec::new(), |(fan, _)| fan.times.clone());
         let frequency = known.map(|series| series.frequency).or_else(|| infer::infer(&times, &zone));
         let last = args.history.last.map(|last| last as usize);
@@ -146,8 +153,14 @@ fn pictures(
         && pictures.iter().all(|picture| history.series(&picture.unique_id).is_none())
     {
         let unique_id = pictures.first().map_or("", |picture| picture.unique_id.as_str());
-        let help =
-            "are these the data that were forecast? --id-columns names the columns that ids are made of";
+        let help = match history.rejects(unique_id) {
+            true => {
+                "s4cast data check shows what is wrong; --duplicates, --freq and --history-tz change how it is read"
+            }
+            false => {
+                "are these the data that were forecast? --id-columns names the columns that ids are made of"
+            }
+        };
         return Err(CliError::Request { message: history.lacks(unique_id), help: Some(help.into()) });
     }
     Ok((pictures, notes))

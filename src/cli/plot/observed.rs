@@ -29,8 +29,8 @@ pub(super) struct History {
     left_out: Vec<(String, Vec<String>)>,
 }
 
-/// Reads the history, if there is any; `shown` is the zone of its times where nothing else says so.
-pub(super) fn read(args: &HistoryArgs, shown: Option<&TimeZone>) -> Result<Option<History>, CliError> {
+/// Reads the history, if there is any.
+pub(super) fn read(args: &HistoryArgs) -> Result<Option<History>, CliError> {
     if !args.is_given() {
         return Ok(None);
     }
@@ -40,7 +40,6 @@ pub(super) fn read(args: &HistoryArgs, shown: Option<&TimeZone>) -> Result<Optio
     launch::limit_threads(launch.threads);
     launch::take_along(&launch.source);
     let mut source = launch.source.at(clock::now());
-    source.zone = source.zone.or_else(|| shown.cloned());
     // Series that are not drawn may be as bad as they like.
     source.max_bad_series = BadSeriesLimit::All;
     let ingested = ingest::read(&source)?;
@@ -62,6 +61,11 @@ impl History {
     /// A series.
     pub fn series(&self, unique_id: &str) -> Option<&Series> {
         self.all.iter().find(|series| series.unique_id == unique_id)
+    }
+
+    /// Whether a series is there, but cannot be used.
+    pub fn rejects(&self, unique_id: &str) -> bool {
+        self.left_out.iter().any(|(id, _)| id == unique_id)
     }
 
     /// Why there is no such series.
