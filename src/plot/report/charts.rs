@@ -11,8 +11,8 @@ use crate::plot::{
 };
 
 /// Size of a picture and of its letters, in pixels; two stand beside each other on a wide screen.
-const SIZE: (u32, u32) = (600, 330);
-const LETTER: f64 = 11.5;
+const SIZE: (u32, u32) = (600, 370);
+const LETTER: f64 = 14.0;
 
 /// Models that are drawn; the table has all.
 const MODELS: usize = 7;

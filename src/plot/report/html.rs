@@ -50,7 +50,9 @@ impl Html {
         self.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
         self.text.push_str(&escaped(&clean(caption)));
         self.raw("\">\n<table>\n");
-        self.element("caption", caption);
+        self.raw("<caption>");
+        self.element("span", caption);
+        self.raw("</caption>\n");
         self.raw("<thead><tr>");
         for (place, name) in header.iter().enumerate() {
             let is_words = rows
