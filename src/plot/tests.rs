@@ -54,11 +54,11 @@ fn sheet(pictures: &[SeriesPicture], size: (u32, u32)) -> Sheet {
 }
 
 fn texts(scene: &Scene) -> Vec<&Text> {
-    let text = |shape| match shape {
-        &Shape::Text(ref text) => Some(text),
+    let texts = scene.shapes.iter().filter_map(|shape| match shape {
+        Shape::Text(text) => Some(text),
         _ => None,
-    };
-    scene.shapes.iter().filter_map(text).collect()
+    });
+    texts.collect()
 }
 
 /// Left, top, right and bottom of a label: capitals reach 0.76 em above the baseline, tails 0.24 em below.

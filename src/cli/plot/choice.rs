@@ -19,10 +19,13 @@ const LEVELS: [f64; 2] = [95.0, 80.0];
 /// Levels closer than that are the same.
 const SAME: f64 = 1e-6;
 
+/// A forecast and, in a file of a backtest, what came.
+pub(super) type Came = (Fan, Vec<f64>);
+
 /// The forecasts that are drawn, by series in the order asked for.
 pub(super) struct Chosen {
-    /// Id, its forecasts, and what came of each.
-    pub series: Vec<(String, Vec<(Fan, Vec<f64>)>)>,
+    /// Id, and its forecasts.
+    pub series: Vec<(String, Vec<Came>)>,
     /// What a reader has to know.
     pub notes: Vec<String>,
 }

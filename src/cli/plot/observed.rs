@@ -2,11 +2,11 @@
 
 use crate::cli::args_plot::HistoryArgs;
 use crate::cli::error::CliError;
+use crate::cli::plot::choice::Came;
 use crate::cli::{clock, launch};
 use crate::config::{self, nearest};
 use crate::ingest::{self, BadSeriesLimit};
 use crate::pipeline::SourceReport;
-use crate::plot::Fan;
 use crate::series::{Frequency, Series};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl History {
 /// a backtest, where the history does not say.
 pub(super) fn around(
     known: Option<&Series>,
-    fans: &[(Fan, Vec<f64>)],
+    fans: &[Came],
     frequency: Option<Frequency>,
     last: Option<usize>,
 ) -> Vec<(i64, f64)> {
