@@ -1,6 +1,6 @@
 //! Pictures: charts as SVG, as PNG and as text for a terminal, and the page of a backtest.
 //!
-//! Values in, bytes out: no IO, no clock. One arrangement of lines, areas and labels ([`layout`]) is painted as SVG and as PNG, so
+//! Values in, bytes out: no IO, no clock. One arrangement of lines, areas and labels is painted as SVG and as PNG, so
 //! both show the same. Labels are measured with the font of the PNG, which is part of the program, and never overlap; what
 //! names the lines stands outside of the plot area. The same sheet gives the same bytes on every machine.
 //!
