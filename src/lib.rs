@@ -21,6 +21,7 @@ pub mod publish;
 pub mod registry;
 pub mod live;
 pub mod pipeline;
+pub mod plot;
 pub mod lab;
 pub mod sequence;
 pub mod schedule;

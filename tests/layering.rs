@@ -20,7 +20,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("realfft", &["engine"]),
     ("rustfft", &["engine"]),
     ("hound", &["ingest", "sequence"]),
-    ("plotters", &["sequence"]),
+    ("plotters", &["plot", "sequence"]),
+    ("png", &["plot"]),
+    ("ratatui", &["cli", "plot"]),
     ("postcard", &["pipeline"]),
     ("rrule", &["calendar"]),
 ];

@@ -3,6 +3,7 @@
 use crate::cli::args_backtest::{Backtest, Compare};
 use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score, Serve};
 use crate::cli::args_models::ModelsCommand;
+use crate::cli::args_plot::Plot;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
@@ -70,6 +71,9 @@ pub(super) enum Command {
     /// Tell whether one model of a backtest is better than another
     #[command(after_help = exit::help())]
     Compare(Compare),
+    /// Draw forecasts over what was observed: SVG, PNG, or characters on stdout
+    #[command(after_help = exit::help())]
+    Plot(Box<Plot>),
     /// Put a model to a benchmark, or a network to a sequence task: train, score
     #[command(after_help = exit::help())]
     Train(Train),

@@ -45,6 +45,9 @@ pub(super) struct WindowArgs {
     /// Also write every forecast beside what came, as Parquet
     #[arg(short, long, env = "S4CAST_BACKTEST_OUTPUT", value_name = "OUT.parquet")]
     pub output: Option<String>,
+    /// Also write a page about it that opens offline: scores in words, losses, some series with their forecasts
+    #[arg(long, env = "S4CAST_BACKTEST_REPORT", value_name = "OUT.html")]
+    pub report: Option<String>,
     /// Also score by series, by step ahead or by segment; repeat the flag or separate by commas
     #[arg(long, env = "S4CAST_BY", value_enum, value_name = "WHAT", value_delimiter = ',')]
     pub by: Vec<By>,
@@ -84,6 +87,7 @@ impl Backtest {
             sliding: flags.sliding.clone(),
             models: flags.models.clone(),
             output: flags.output.clone(),
+            report: flags.report.clone(),
             segment: flags.segment.clone(),
         }
     }

@@ -9,9 +9,10 @@ use crate::model::spec::ModelSpec;
 use crate::pipeline::BacktestReport;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What a backtest found.
-pub(super) fn document(report: &BacktestReport, by: &[By]) -> Value {
+pub(super) fn document(report: &BacktestReport, by: &[By], page: Option<&Path>) -> Value {
     let spec = &report.spec;
     let models = report.models.iter().map(|model| (model.model.as_str().into(), self::model(model)));
     let by: Map<String, Value> = by.iter().map(|by| (name(*by).into(), breakdown(report, *by))).collect();
@@ -33,6 +34,7 @@ pub(super) fn document(report: &BacktestReport, by: &[By]) -> Value {
         "cutoffs": report.cutoffs.iter().copied().map(shown).collect::<Vec<_>>(),
         "notes": report.notes,
         "source": json::source(&report.source),
+        "report": page,
         "output": report.published.as_ref().map(|published| {
             json!({ "path": published.path, "rows": published.rows, "bytes": published.bytes })
         }),

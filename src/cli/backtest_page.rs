@@ -8,13 +8,14 @@ use crate::evaluation::score::Scores;
 use crate::evaluation::spec::Refit;
 use crate::model::spec::ModelKind;
 use crate::pipeline::BacktestReport;
+use std::path::Path;
 
 /// Rows of a breakdown, and notes of a model, that are shown before the rest is only counted.
 const SHOWN: usize = 20;
 const NOTES: usize = 2;
 
 /// The summary of a backtest.
-pub(super) fn page(report: &BacktestReport, by: &[By]) -> String {
+pub(super) fn page(report: &BacktestReport, by: &[By], file: Option<&Path>) -> String {
     let mut page = Page::default();
     summary::source(&mut page, &report.source);
     windows(&mut page, report);
@@ -29,6 +30,9 @@ pub(super) fn page(report: &BacktestReport, by: &[By]) -> String {
     }
     for model in &models {
         served(&mut page, model);
+    }
+    if let Some(file) = file {
+        page.line("Report", file.display());
     }
     if let Some(published) = &report.published {
         let (rows, size) = (count(published.rows, "row"), published.bytes.div_ceil(1024));

@@ -59,6 +59,11 @@ pub(super) enum CliError {
     /// The operating system gives no threads or signals.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
+    /// The file holds no forecasts.
+    #[error(
+        "{path} holds no forecasts: {reason}; name a Parquet or CSV file that forecast, backtest or the daemon wrote"
+    )]
+    NoForecasts { path: PathBuf, reason: String },
     /// What a command needs is not there.
     #[error("{0}")]
     Missing(String),
@@ -177,6 +182,7 @@ impl CliError {
                 GenerateError::Task { .. } | GenerateError::Steps { .. } | GenerateError::Input { .. },
             ) => Exit::Usage,
             CliError::Generate(_) => Exit::Data,
+            CliError::NoForecasts { .. } => Exit::Data,
             CliError::Stdout(_) => Exit::Io,
             CliError::Bug(_) => Exit::Internal,
         }

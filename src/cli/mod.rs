@@ -7,6 +7,7 @@ mod args;
 mod args_backtest;
 mod args_daemon;
 mod args_models;
+mod args_plot;
 mod backtest;
 mod backtest_json;
 mod backtest_page;
@@ -25,6 +26,7 @@ mod journal;
 mod json;
 mod launch;
 mod notify;
+mod plot;
 mod run;
 mod runs;
 mod schedule;
@@ -98,6 +100,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Forecast(command) => forecast::run(command, terminal),
         Command::Backtest(command) => backtest::run(command, terminal),
         Command::Compare(command) => compare::run(command, terminal),
+        Command::Plot(command) => plot::run(command, terminal),
         Command::Train(command) => train::run(command, terminal),
         Command::Generate(command) => generate::run(command, terminal),
         Command::Data(DataCommand::Check(command)) => data::check(command, terminal),

@@ -5,6 +5,7 @@ use crate::cli::args::{Color, Global};
 use crate::cli::error::{CliError, rendered};
 use crate::cli::journal::Scribe;
 use crate::model::report::Progress;
+use crate::plot::Columns;
 use crate::serve::Journal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -19,6 +20,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 /// How this run talks to the person who started it.
 pub(super) struct Terminal {
     color: bool,
+    /// The same of stdout.
+    stdout_color: bool,
     json: bool,
     quiet: bool,
     progress: bool,
@@ -45,11 +48,12 @@ impl Terminal {
     pub fn new(global: &Global, log: Log) -> Terminal {
         let is_terminal = std::io::stderr().is_terminal();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let color = match global.color {
+        let allowed = |is_terminal: bool| match global.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => is_terminal && !no_color,
         };
+        let (color, stdout_color) = (allowed(is_terminal), allowed(std::io::stdout().is_terminal()));
         let level = match (global.quiet, global.verbose) {
             (true, _) => "error",
             (false, 0) if log.is_daemon => "s4cast=info,warn",
@@ -72,7 +76,7 @@ impl Terminal {
         // Log lines and a moving bar would overwrite each other.
         let progress = is_terminal && !global.no_progress && !global.quiet && global.verbose == 0;
         let lines = !progress && !global.no_progress && !global.quiet;
-        Terminal { color, json: global.json, quiet: global.quiet, progress, lines, journal }
+        Terminal { color, stdout_color, json: global.json, quiet: global.quiet, progress, lines, journal }
     }
 
     /// The last lines of the log, where the program is a daemon.
@@ -90,6 +94,18 @@ impl Terminal {
             (true, _) => to_stdout(&format!("{:#}\n", document())),
             (false, true) => Ok(()),
             (false, false) => to_stdout(&summary()),
+        }
+    }
+
+    /// Room of a picture of characters: what is asked for, else that of the terminal, else 80 columns of 24 lines.
+    pub fn columns(&self, width: Option<u32>, height: Option<u32>) -> Columns {
+        let own =
+            std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size).and_then(Result::ok);
+        let asked = |number: Option<u32>| number.map(|number| u16::try_from(number).unwrap_or(u16::MAX));
+        Columns {
+            width: asked(width).or(own.map(|(width, _)| width)).unwrap_or(80),
+            height: asked(height).unwrap_or(24),
+            color: self.stdout_color,
         }
     }
 

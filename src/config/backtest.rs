@@ -6,6 +6,7 @@ use crate::config::{Key, Problem, Problems, Settings};
 use crate::evaluation::spec::{Align, BacktestSpec, Refit};
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::pipeline::BacktestJob;
+use std::path::PathBuf;
 
 /// Flags of a backtest as written.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct RawBacktest {
     pub models: Vec<String>,
     /// Where the outcomes go.
     pub output: Option<String>,
+    /// Where a page about it goes.
+    pub report: Option<String>,
     /// Id column whose values are segments.
     pub segment: Option<String>,
 }
@@ -69,6 +72,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
     let align = check.flag("--align", &raw.align, align).unwrap_or_default();
     let sliding = check.flag("--sliding", &raw.sliding, |text| positive("sliding", text));
     let output = check.flag("--output", &raw.output, parquet);
+    let report = check.flag("--report", &raw.report, page);
     let mut kinds: Vec<ModelKind> =
         raw.models.iter().filter_map(|name| check.flag("--models", &Some(name.clone()), kind)).collect();
     let horizon = model.as_ref().map_or(0, ModelSpec::horizon);
@@ -91,7 +95,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
     let segment = raw.segment.clone();
     Ok(BacktestLaunch {
-        job: BacktestJob { source, spec, output, segment, config_file, config_sha256 },
+        job: BacktestJob { source, spec, output, report, segment, config_file, config_sha256 },
         threads,
     })
 }
@@ -123,6 +127,15 @@ fn distinct(kinds: Vec<ModelKind>) -> Vec<ModelKind> {
         }
     }
     distinct
+}
+
+fn page(text: &str) -> Result<PathBuf, Wrong> {
+    let path = PathBuf::from(text.trim());
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("html" | "htm") => Ok(path),
+        _ => Err(Wrong::new(format!("'{text}' is no HTML file"), "write for example report.html")),
+    }
 }
 
 fn positive(what: &str, text: &str) -> Result<usize, Wrong> {

@@ -6,9 +6,11 @@ use crate::ingest::{self, SourceSpec};
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::coherent::coherent;
+use crate::pipeline::gallery::{CutoffLoss, Gallery, Keeper};
 use crate::pipeline::{JobError, Moment, SourceReport, check_overwrites};
 use crate::publish::{self, BacktestFile, Published};
 use crate::series::{Forecasts, Panel};
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -24,6 +26,8 @@ pub struct BacktestJob {
     pub spec: BacktestSpec,
     /// Where the outcomes go, if anywhere.
     pub output: Option<PathBuf>,
+    /// Where a page about it goes, if anywhere: what is needed for one is kept, and whoever asked for the backtest writes it.
+    pub report: Option<PathBuf>,
     /// Id column whose values are segments, if any.
     pub segment: Option<String>,
     /// The job file, if there is one: it must not be overwritten.
@@ -48,6 +52,14 @@ pub struct BacktestReport {
     pub seasons: BTreeMap<String, usize>,
     /// Value of the segment column, by series; empty where no segments were asked for.
     pub segments: BTreeMap<String, String>,
+    /// Zone in which times are read.
+    pub zone: TimeZone,
+    /// Loss of every model at every cutoff.
+    pub losses: Vec<CutoffLoss>,
+    /// Some series with their forecasts, where a page is asked for.
+    pub gallery: Option<Gallery>,
+    /// SHA-256 of the settings that decide the result, lower-case hex.
+    pub config_sha256: String,
     /// Series without a value in any window.
     pub left_out: Vec<String>,
     /// What a reader of the figures has to know.
@@ -65,12 +77,16 @@ pub fn backtest(
     moment: Moment,
     watch: &dyn Fn(Progress),
 ) -> Result<BacktestReport, JobError> {
-    job.output.iter().try_for_each(|path| publish::probe(path))?;
-    check_overwrites(job.output.iter(), job.config_file.iter())?;
+    let outputs = || job.output.iter().chain(&job.report);
+    outputs().try_for_each(|path| publish::probe(path))?;
+    check_overwrites(outputs(), job.config_file.iter())?;
+    if let Some(path) = job.report.as_ref().filter(|path| job.output.as_ref() == Some(*path)) {
+        return Err(JobError::SamePath(path.clone()));
+    }
 
     watch(Progress { stage: "reading", done: 0, total: 0 });
     let ingested = ingest::read(&job.source)?;
-    check_overwrites(job.output.iter(), &ingested.files)?;
+    check_overwrites(outputs(), &ingested.files)?;
     let source = SourceReport::of(&ingested);
     let panel = &ingested.panel;
     let segments = segments(panel, job.segment.as_deref())?;
@@ -84,7 +100,10 @@ pub fn backtest(
     let metadata = metadata(job, &moment, &source);
     let file = job.output.as_ref().map(|path| BacktestFile::new(path, &panel.id_columns, levels, &metadata));
     let mut file = file.transpose()?;
+    let spec = &job.spec;
+    let mut keeper = Keeper::new(panel, &spec.models, spec.horizon, spec.windows, job.report.is_some());
     while let Some(outcomes) = backtest.next_window(watch)? {
+        keeper.add(&outcomes);
         if let Some(file) = &mut file {
             file.write(&outcomes)?;
         }
@@ -97,6 +116,7 @@ pub fn backtest(
     if models.iter().all(|model| model.tally.scores().points == 0) {
         notes.push("no step of any window was observed, so nothing is scored".into());
     }
+    let (losses, gallery) = keeper.finish(panel, &models);
     let spec = job.spec.clone();
     Ok(BacktestReport {
         moment,
@@ -106,6 +126,10 @@ pub fn backtest(
         cutoffs,
         seasons,
         segments,
+        zone: panel.zone.clone(),
+        losses,
+        gallery,
+        config_sha256: job.config_sha256.clone(),
         left_out,
         notes,
         published,

@@ -9,6 +9,7 @@ mod correct;
 mod digest;
 mod explain;
 mod forecast;
+mod gallery;
 mod guess;
 mod job;
 mod load;
@@ -27,6 +28,7 @@ pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, comp
 pub use digest::{ByModel, DIGEST_ROWS_MAX, Digest, DigestLoss, digest};
 pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
+pub use gallery::{CutoffLoss, Exhibit, Gallery, Windowed};
 pub use job::{Fallback, JobSpec, Promotion};
 pub use load::{Asked, LoadReport, LoadSpec};
 pub use making::Making;
