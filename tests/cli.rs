@@ -22,4 +22,5 @@ mod refusals;
 mod scenario;
 mod sequence;
 mod service;
+mod top;
 mod train;

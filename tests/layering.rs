@@ -22,6 +22,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hound", &["ingest", "sequence"]),
     ("plotters", &["sequence"]),
     ("postcard", &["pipeline"]),
+    ("ratatui", &["cli"]),
     ("rrule", &["calendar"]),
 ];
 

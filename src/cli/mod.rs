@@ -10,6 +10,7 @@ mod args_models;
 mod backtest;
 mod backtest_json;
 mod backtest_page;
+mod beacon;
 mod clock;
 mod compare;
 mod daemon;
@@ -23,6 +24,7 @@ mod generate;
 mod init;
 mod json;
 mod launch;
+mod meter;
 mod notify;
 mod run;
 mod runs;
@@ -32,6 +34,7 @@ mod schema;
 mod score;
 mod summary;
 mod terminal;
+mod top;
 mod train;
 mod usage;
 mod validate;
@@ -107,6 +110,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Score(command) => score::run(command, terminal),
         Command::Schedule(command) => schedule::dispatch(command, terminal),
         Command::Runs(command) => runs::dispatch(command, terminal),
+        Command::Top(command) => top::run(command, terminal),
         Command::Models(command) => models::run(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
         Command::Init(command) => init::run(command, terminal),

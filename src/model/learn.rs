@@ -13,7 +13,7 @@ use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
 use crate::model::member::Member;
 use crate::model::plan::{NetworkPlan, Shape};
-use crate::model::report::Progress;
+use crate::model::report::{Progress, Unit};
 use crate::model::spec::{ModelSpec, Point};
 use crate::model::train::{Recipe, State, Task};
 use crate::model::validation::{self, Validation};
@@ -210,7 +210,7 @@ impl Lesson<'_> {
                 continue;
             }
             let step = run.state.step;
-            (self.conditions.watch)(Progress { stage: self.label, done: step, total: run.steps });
+            (self.conditions.watch)(Progress::of(self.label, step, run.steps, Unit::Steps));
             if let Goal::Best(validation) = goal
                 && (step.is_multiple_of(recipe.evaluate_every) || step == recipe.steps)
             {

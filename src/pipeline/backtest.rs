@@ -63,13 +63,12 @@ pub struct BacktestReport {
 pub fn backtest(
     job: &BacktestJob,
     moment: Moment,
-    watch: &dyn Fn(Progress),
+    watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<BacktestReport, JobError> {
     job.output.iter().try_for_each(|path| publish::probe(path))?;
     check_overwrites(job.output.iter(), job.config_file.iter())?;
 
-    watch(Progress { stage: "reading", done: 0, total: 0 });
-    let ingested = ingest::read(&job.source)?;
+    let ingested = ingest::read_watched(&job.source, watch)?;
     check_overwrites(job.output.iter(), &ingested.files)?;
     let source = SourceReport::of(&ingested);
     let panel = &ingested.panel;

@@ -10,7 +10,7 @@ mod wire;
 mod write;
 
 pub use spec::{ServeError, ServeSpec, Token};
-pub use wire::run as run_document;
+pub use wire::{jobs as jobs_document, run as run_document};
 
 use crate::registry::Registry;
 use crate::schedule::command::Request;

@@ -4,11 +4,12 @@ use crate::publish::{AnomalyRow, ScoreRow};
 use crate::registry::Version;
 use crate::schedule::outcome::{Outcome, SlotRow};
 use crate::schedule::status::{JobStatus, Status};
+use crate::schedule::track::LineProgress;
 use crate::series::civil::shown;
 use serde_json::{Map, Value, json};
 
 /// All jobs, and how the daemon is.
-pub(super) fn jobs(status: &Status) -> Value {
+pub fn jobs(status: &Status) -> Value {
     let reload = status.reload.as_ref().map(|(at, outcome)| {
         json!({ "at": shown(*at), "applied": outcome.is_ok(), "reason": outcome.as_ref().err() })
     });
@@ -31,9 +32,25 @@ pub(super) fn job(job: &JobStatus) -> Value {
             "next": line.next.map(shown),
             "running": line.running,
             "waiting": line.waiting,
+            "progress": line.progress.as_ref().map(progress),
         })
     });
     json!({ "job": job.name, "stages": stages.collect::<Vec<_>>() })
+}
+
+/// How far the slot that runs is.
+fn progress(progress: &LineProgress) -> Value {
+    json!({
+        "phase": progress.phase,
+        "fraction": progress.fraction(),
+        "done": progress.done,
+        "total": (progress.total > 0).then_some(progress.total),
+        "unit": progress.unit.as_str(),
+        "rate": progress.rate,
+        "seconds_left": progress.seconds_left,
+        "started_at": shown(progress.started_at),
+        "updated_at": shown(progress.updated_at),
+    })
 }
 
 /// One slot, as `s4cast runs` prints it, too.
