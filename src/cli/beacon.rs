@@ -51,7 +51,7 @@ impl Beacon {
 
 impl Drop for Beacon {
     fn drop(&mut self) {
-        self.over = None;
+        drop(self.over.take());
         if let Some(thread) = self.thread.take() {
             // A bug in showing is no reason to end otherwise than the daemon would.
             let _ = thread.join();

@@ -328,7 +328,7 @@ impl<'a> Fit<'a> {
         let until = self.conditions.share(CHOICE_SHARE);
         let stop = self.conditions.stop;
         let is_over = || stop.load(Ordering::Relaxed) || until.is_some_and(|until| Instant::now() >= until);
-        let choice = select::choose(&candidates, validation, &is_over, &self.conditions.watch);
+        let choice = select::choose(&candidates, validation, &is_over, self.conditions.watch);
         // A choice that was cut short is none.
         self.conditions.go_on()?;
         self.conditions.journal.borrow_mut().chosen(&self.name, &choice);

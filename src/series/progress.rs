@@ -120,6 +120,9 @@ const ADVANCES: usize = 2;
 const WINDOW_S: f64 = 8.0;
 const WINDOW_SHARE: f64 = 0.25;
 
+/// Advances that it is taken over at least: long units are seldom alike.
+const LEAST: usize = 8;
+
 /// Earlier positions that are kept.
 const POSITIONS: usize = 64;
 
@@ -194,7 +197,9 @@ impl Pace {
         }
         let last = *self.positions.back()?;
         let since = last.0 - self.window(last.0);
-        let first = self.positions.iter().rev().find(|(at, _)| *at <= since).or(self.positions.front())?;
+        let by_time = self.positions.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
+        let by_count = self.positions.len().saturating_sub(1 + LEAST);
+        let first = self.positions.get(by_time.min(by_count))?;
         let (mut seconds, done) = (last.0 - first.0, last.1.saturating_sub(first.1) as f64);
         // A silence longer than two usual waits is slowness, not the wait for the next news.
         let usual = (last.0 - self.began.0) / self.advances.max(1) as f64;

@@ -111,7 +111,7 @@ impl LedgerReader {
         let depth = i64::try_from(depth).unwrap_or(i64::MAX);
         let query = "SELECT DISTINCT job, stage FROM (SELECT job, stage FROM slots ORDER BY id DESC LIMIT ?1)
             ORDER BY job, stage";
-        let read = || {
+        let read = || -> Result<Vec<(String, Stage)>, rusqlite::Error> {
             let mut statement = self.connection.prepare_cached(query)?;
             let rows =
                 statement.query_map([depth], |row| Ok((row.get(0)?, word(row, 1, Stage::from_name)?)))?;
