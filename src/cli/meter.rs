@@ -114,7 +114,7 @@ fn figures(pace: &Pace, note: &str, now: f64) -> String {
 
 /// A line about the work; `None` before anything was heard of it.
 fn line(pace: &Pace, note: &str, now: f64) -> Option<String> {
-    Some(format!("{}: {}", pace.newest()?.stage, figures(pace, note, now)))
+    Some(format!("{}: {}", pace.newest()?.words(), figures(pace, note, now)))
 }
 
 /// What the worker says and whoever shows it reads.
@@ -225,7 +225,8 @@ fn style(board: &Arc<Board>, since: Instant, is_counted: bool) -> ProgressStyle 
     let (stage, rest) = (board.clone(), board.clone());
     let stage = move |_: &ProgressState, to: &mut dyn fmt::Write| {
         // A bar that cannot be drawn is no reason to stop the work.
-        let _ = to.write_str(stage.news().0.newest().map_or("", |progress| progress.stage));
+        let words = stage.news().0.newest().map_or(String::new(), |progress| progress.words());
+        let _ = to.write_str(&words);
     };
     let rest = move |_: &ProgressState, to: &mut dyn fmt::Write| {
         let news = rest.news();

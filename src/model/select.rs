@@ -276,10 +276,10 @@ fn try_maps(
         candidates.plan.lookbacks.iter().rev().partition(|lookback| of_networks(lookback));
     order.extend(others);
     for (place, lookback) in order.into_iter().enumerate() {
-        told(place);
         if !all.is_empty() && is_over() {
             break;
         }
+        told(place);
         let horizon = candidates.spec.horizon();
         let Some(mut design) = design(work, lookback, candidates, WINDOWS_CHOICE) else { continue };
         let moments = design.moments();

@@ -21,6 +21,8 @@ struct Track {
 pub struct LineProgress {
     /// What is going on, in two or three words.
     pub phase: &'static str,
+    /// Which of several phases of that name it is, and how many there are; 0 of 0 where it is the only one.
+    pub part: (usize, usize),
     /// Units done.
     pub done: usize,
     /// Units in all; 0 where nobody knows.
@@ -57,10 +59,11 @@ impl Tracker {
     /// The phase; `None` before the first.
     pub fn look(&self) -> Option<LineProgress> {
         let track = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Progress { stage, done, total, unit } = track.pace.newest()?;
+        let Progress { stage, done, total, unit, part } = track.pace.newest()?;
         let at = seconds(track.heard);
         Some(LineProgress {
             phase: stage,
+            part,
             done,
             total,
             unit,

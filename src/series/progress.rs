@@ -53,6 +53,8 @@ pub struct Progress {
     pub total: usize,
     /// What is counted.
     pub unit: Unit,
+    /// Which of several stages of that name this is, and how many there are; 0 of 0 where it is the only one.
+    pub part: (usize, usize),
 }
 
 impl Progress {
@@ -63,7 +65,20 @@ impl Progress {
 
     /// So much of a stage is done.
     pub fn of(stage: &'static str, done: usize, total: usize, unit: Unit) -> Progress {
-        Progress { stage, done, total, unit }
+        Progress { stage, done, total, unit, part: (0, 0) }
+    }
+
+    /// The same as one of several stages of that name, counted from 1.
+    pub fn in_part(self, part: usize, of: usize) -> Progress {
+        Progress { part: (part, of), ..self }
+    }
+
+    /// What is going on, with which part of it where there are several.
+    pub fn words(&self) -> String {
+        match self.part {
+            (_, 0 | 1) => self.stage.to_owned(),
+            (part, of) => format!("{} {part} of {of}", self.stage),
+        }
     }
 
     /// Share that is done, 0 to 1, where the whole is known.
@@ -146,7 +161,8 @@ impl Pace {
     /// Hears of some progress at a time in seconds; true if a stage begins with it.
     pub fn hear(&mut self, now: f64, progress: Progress) -> bool {
         let goes_on = self.newest.is_some_and(|before| {
-            before.stage == progress.stage && before.total == progress.total && before.done <= progress.done
+            (before.stage, before.part, before.total) == (progress.stage, progress.part, progress.total)
+                && before.done <= progress.done
         });
         let advances = self.newest.is_some_and(|before| before.done < progress.done);
         self.newest = Some(progress);

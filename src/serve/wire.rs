@@ -42,6 +42,8 @@ pub(super) fn job(job: &JobStatus) -> Value {
 fn progress(progress: &LineProgress) -> Value {
     json!({
         "phase": progress.phase,
+        "part": (progress.part.1 > 1).then_some(progress.part.0),
+        "parts": (progress.part.1 > 1).then_some(progress.part.1),
         "fraction": progress.fraction(),
         "done": progress.done,
         "total": (progress.total > 0).then_some(progress.total),

@@ -94,7 +94,9 @@ fn head(view: &View, ui: &Ui, paint: Paint, across: usize) -> Vec<Line<'static>>
         Health::Stopped(_) | Health::Lost(_) | Health::Unknown => ("not running", paint.bad()),
     };
     let mut second = Vec::new();
-    let health = vec![Span::styled(format!("daemon {word}"), style), Span::raw(health(view))];
+    let word = format!("daemon {word}");
+    let health = health(view, across.saturating_sub(word.len()));
+    let health = vec![Span::styled(word, style), Span::raw(health)];
     cell(&mut second, health, across, false);
     let mut lines = vec![Line::from(first), Line::from(second)];
     let mut bad = |text: String| {
@@ -108,8 +110,8 @@ fn head(view: &View, ui: &Ui, paint: Paint, across: usize) -> Vec<Line<'static>>
     lines
 }
 
-/// What there is to say of the daemon behind its state.
-fn health(view: &View) -> String {
+/// What there is to say of the daemon behind its state, as much of it as fits.
+fn health(view: &View, room: usize) -> String {
     let ago = |at: i64| long(seconds(at, view.now));
     let mut parts = Vec::new();
     match view.health {
@@ -133,7 +135,13 @@ fn health(view: &View) -> String {
         parts.extend(view.pid.map(|pid| format!("process {pid}")));
         parts.extend(view.version.as_ref().map(|version| format!("version {version}")));
     }
-    format!(", {}", parts.join(", "))
+    let mut text = String::new();
+    for part in parts {
+        if text.is_empty() || text.chars().count() + part.chars().count() + 2 <= room {
+            text += &format!(", {part}");
+        }
+    }
+    text
 }
 
 /// The table, the selected job, and its slots where there is room for them.

@@ -257,8 +257,10 @@ fn stage(line: &Value, is_alive: bool) -> Option<Line> {
 }
 
 fn phase(progress: &Value) -> Option<Phase> {
+    let name = progress["phase"].as_str()?;
+    let part = progress["part"].as_u64().zip(progress["parts"].as_u64());
     Some(Phase {
-        name: progress["phase"].as_str()?.to_owned(),
+        name: part.map_or(name.to_owned(), |(part, of)| format!("{name} {part} of {of}")),
         done: progress["done"].as_u64().unwrap_or(0),
         total: progress["total"].as_u64(),
         unit: progress["unit"].as_str().unwrap_or_default().to_owned(),
@@ -282,7 +284,7 @@ mod tests {
             "jobs": [{ "job": "load", "stages": [{
                 "stage": "train", "schedule": "every 1h", "next": "2026-03-01T13:00:00Z", "running": "run",
                 "waiting": 2, "progress": {
-                    "phase": "reading", "fraction": 0.5, "done": 5, "total": 10, "unit": "bytes", "rate": null,
+                    "phase": "reading", "part": 2, "parts": 3, "fraction": 0.5, "done": 5, "total": 10, "unit": "bytes", "rate": null,
                     "seconds_left": null, "started_at": "2026-03-01T11:59:00Z",
                 },
             }, { "stage": "prune" }] }],
@@ -301,7 +303,10 @@ mod tests {
         assert_eq!(lines.len(), 1, "an unknown stage is passed over");
         assert_eq!((lines[0].waiting, lines[0].next), (2, Some(at("2026-03-01T13:00:00Z"))));
         let phase = lines[0].running.as_ref().and_then(|running| running.phase.clone()).expect("a phase");
-        assert_eq!((phase.name.as_str(), phase.fraction, phase.total), ("reading", Some(0.5), Some(10)));
+        assert_eq!(
+            (phase.name.as_str(), phase.fraction, phase.total),
+            ("reading 2 of 3", Some(0.5), Some(10))
+        );
     }
 
     #[test]

@@ -149,8 +149,12 @@ fn now(job: &Job, view: &View, paint: Paint, most: usize) -> Vec<Span<'static>> 
         return vec![Span::styled(fitted(&running_words(line, running, view.now), most), paint.busy())];
     }
     if job.waiting() > 0 {
-        let slots = if job.waiting() == 1 { "slot waits" } else { "slots wait" };
-        return vec![Span::styled(format!("{} {slots}", job.waiting()), paint.doubtful())];
+        let words = match job.waiting() {
+            _ if job.troubled().is_some() => "tries again soon".to_owned(),
+            1 => "1 slot waits".to_owned(),
+            slots => format!("{slots} slots wait"),
+        };
+        return vec![Span::styled(words, paint.doubtful())];
     }
     match job.next() {
         Some((line, next)) => {
@@ -182,6 +186,7 @@ fn running_words(line: &Stage, running: &Running, now: i64) -> Vec<String> {
     if let (Some(share), Some(left)) = (&share, &left) {
         words.push(format!("{stage}: {name} {share}, {left} left"));
         words.push(format!("{stage} {share}, {left} left"));
+        words.push(format!("{stage} {share}, {left}"));
     }
     if let Some(share) = share {
         words.push(format!("{stage}: {name} {share}"));
@@ -242,6 +247,7 @@ mod tests {
         let words = |most| fitted(&running_words(&line, &running, 5_000_000), most);
         assert_eq!(words(50), "train: training network 43 %, 75s left");
         assert_eq!(words(30), "train 43 %, 75s left");
-        assert_eq!(words(17), "train 43 %");
+        assert_eq!(words(17), "train 43 %, 75s");
+        assert_eq!(words(12), "train 43 %");
     }
 }

@@ -4,6 +4,7 @@ use super::paint::{Paint, bar, cell, letter};
 use super::view::{Job, Line as Stage, Phase, Run, View};
 use super::words::{brief, long, moment, percent, seconds, width, wrapped};
 use crate::cli::meter::measured;
+use crate::schedule::spec;
 use ratatui::text::{Line, Span};
 
 /// Width of the names at the left.
@@ -11,6 +12,9 @@ const NAMES: usize = 10;
 
 /// Outcomes of a stage that are shown.
 const OUTCOMES: usize = 30;
+
+/// Width of what is due at most.
+const DUE: usize = 68;
 
 /// Width of a bar at most.
 const BAR: usize = 40;
@@ -20,6 +24,11 @@ pub(super) fn lines(job: &Job, view: &View, paint: Paint, across: usize) -> Vec<
     let mut lines = Vec::new();
     for stage in &job.lines {
         lines.extend(of_stage(stage, view, paint, across));
+    }
+    if let Some(run) = job.troubled() {
+        let reason = run.reasons.first().map_or("", String::as_str);
+        let text = format!("{} of {}: {reason}", run.stage.as_str(), moment(run.slot));
+        lines.extend(named("tries", &[text], paint, across));
     }
     if let Some(run) = job.last() {
         lines.extend(of_last(run, view, paint, across));
@@ -34,10 +43,10 @@ fn of_stage(stage: &Stage, view: &View, paint: Paint, across: usize) -> Vec<Line
     let strip = if across >= 100 { OUTCOMES } else { (across / 4).min(OUTCOMES) };
     let mut row = Vec::new();
     cell(&mut row, vec![Span::styled(stage.stage.as_str(), paint.strong())], NAMES, false);
-    let room = across.saturating_sub(NAMES + strip + 2);
+    let room = across.saturating_sub(NAMES + strip + 2).min(DUE);
     cell(&mut row, due(stage, view, paint, room), room, false);
     row.push(Span::raw("  "));
-    cell(&mut row, paint.strip(&stage.outcomes, strip), strip, true);
+    row.extend(paint.strip(&stage.outcomes, strip));
     let mut lines = vec![Line::from(row)];
     if let Some(phase) = stage.running.as_ref().and_then(|running| running.phase.as_ref()) {
         lines.push(progress(phase, view, paint, across));
@@ -49,7 +58,8 @@ fn of_stage(stage: &Stage, view: &View, paint: Paint, across: usize) -> Vec<Line
 fn due(stage: &Stage, view: &View, paint: Paint, most: usize) -> Vec<Span<'static>> {
     let waiting = match stage.waiting {
         0 => String::new(),
-        slots => format!(", {slots} more wait"),
+        1 => ", 1 slot waits".into(),
+        slots => format!(", {slots} slots wait"),
     };
     if let Some(running) = &stage.running {
         let age =
@@ -62,9 +72,9 @@ fn due(stage: &Stage, view: &View, paint: Paint, most: usize) -> Vec<Span<'stati
         None if view.health.is_alive() => "never".into(),
         None => "not while nobody works it".into(),
     };
-    let (short, full) = (format!("{next}{waiting}"), format!("{next}{waiting}  ({})", stage.rule));
-    match width(&full) <= most && !stage.rule.is_empty() {
-        true => vec![Span::raw(short), Span::styled(format!("  ({})", stage.rule), paint.faint())],
+    let (short, rule) = (format!("{next}{waiting}"), format!("  {}", stage.rule));
+    match width(&short) + width(&rule) <= most {
+        true => vec![Span::raw(short), Span::styled(rule, paint.faint())],
         false => vec![Span::raw(short)],
     }
 }
@@ -150,7 +160,10 @@ fn data(job: &Job, view: &View) -> String {
 
 fn accuracy(job: &Job) -> Vec<String> {
     let Some(((own, naive), skill)) = job.mase.zip(job.skill()) else {
-        return vec!["no published forecast was scored".into()];
+        let has_scores = job.lines.iter().any(|line| line.stage == spec::Stage::Score);
+        let why =
+            if has_scores { "no published forecast has come true yet" } else { "no schedule for scores" };
+        return vec![why.into()];
     };
     let word = if skill < 0.0 { "worse" } else { "better" };
     let inside =
@@ -186,8 +199,8 @@ pub(super) fn runs(
         let mut row = Vec::new();
         let (word, style) = match run.outcome {
             Some(outcome) => (outcome.as_str(), paint.outcome(outcome)),
-            None if run.started_at.is_some() && view.health.is_alive() => ("running", paint.busy()),
-            None if run.started_at.is_some() => ("open", paint.doubtful()),
+            None if job.works(run) => ("running", paint.busy()),
+            None if !view.health.is_alive() => ("open", paint.doubtful()),
             None => ("waiting", paint.faint()),
         };
         let mark = run.outcome.map_or(" ", letter);

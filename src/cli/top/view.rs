@@ -145,6 +145,19 @@ impl Job {
         self.lines.iter().filter_map(|line| Some((line, line.next?))).min_by_key(|(_, next)| *next)
     }
 
+    /// Whether a slot is being worked, and not waiting to be tried again.
+    pub fn works(&self, run: &Run) -> bool {
+        let mut lines = self.lines.iter().filter(|line| line.stage == run.stage);
+        run.outcome.is_none()
+            && run.started_at.is_some()
+            && lines.any(|line| line.running.as_ref().is_some_and(|one| one.started_at == run.started_at))
+    }
+
+    /// A slot that failed and is or will be tried again.
+    pub fn troubled(&self) -> Option<&Run> {
+        self.runs.iter().find(|run| run.outcome.is_none() && !run.reasons.is_empty())
+    }
+
     /// Slots that wait.
     pub fn waiting(&self) -> usize {
         self.lines.iter().map(|line| line.waiting).sum()
