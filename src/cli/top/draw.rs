@@ -91,6 +91,8 @@ fn head(view: &View, ui: &Ui, paint: Paint, across: usize) -> Vec<Line<'static>>
         Health::Running => ("running", paint.good()),
         Health::Starting => ("starting", paint.busy()),
         Health::Draining => ("draining", paint.doubtful()),
+        Health::Hung(_) => ("hangs", paint.bad()),
+        Health::Silent(_) => ("gives no sign of life", paint.bad()),
         Health::Stopped(_) | Health::Lost(_) | Health::Unknown => ("not running", paint.bad()),
     };
     let mut second = Vec::new();
@@ -113,9 +115,16 @@ fn head(view: &View, ui: &Ui, paint: Paint, across: usize) -> Vec<Line<'static>>
 /// What there is to say of the daemon behind its state, as much of it as fits.
 fn health(view: &View, room: usize) -> String {
     let ago = |at: i64| long(seconds(at, view.now));
-    let mut parts = Vec::new();
+    let mut parts: Vec<String> = Vec::new();
     match view.health {
         Health::Stopped(at) => parts.push(format!("it stopped {} ago", ago(at))),
+        Health::Hung(at) => parts.push(format!("its loop has not turned for {}", ago(at))),
+        Health::Silent(at) => {
+            parts.push(format!(
+                "last seen {} ago; its process is there: a full disk, or it was stopped",
+                ago(at)
+            ));
+        }
         Health::Lost(at) => parts.push(format!("last seen {} ago, it did not end as it should", ago(at))),
         Health::Unknown => parts.push("nothing tells of one in this state directory".into()),
         Health::Running | Health::Starting | Health::Draining => {

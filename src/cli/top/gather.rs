@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 /// Slots of a job that are listed.
 const RUNS: usize = 60;
 
+/// How long the loop may take for a turn, in microseconds: as long as `/healthz` lets it.
+const TURN: i64 = 30 * SECOND;
+
 /// How old what is known of the serving versions may get, in microseconds.
 const CHAMPIONS_EVERY: i64 = 5 * SECOND;
 
@@ -203,24 +206,29 @@ impl Snapshot {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => unknown(None),
             Err(error) => unknown(Some(format!("{}: {error}", path.display()))),
             Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(document) => Snapshot::of(&document, now),
+                Ok(document) => Snapshot::of(&document, now, &exists),
                 Err(error) => unknown(Some(format!("{}: {error}", path.display()))),
             },
         }
     }
 
-    fn of(document: &Value, now: i64) -> Snapshot {
+    /// What a status file says at `now`; `exists` tells whether there is a process of a number.
+    fn of(document: &Value, now: i64, exists: &dyn Fn(u64) -> bool) -> Snapshot {
         let written = instant(&document["written_at"]).unwrap_or(0);
         let is_fresh = now.saturating_sub(written) < beacon::DEAD_AFTER;
+        // The time of a simulation is none of anybody else.
+        let ticked = instant(&document["ticked_at"]);
+        let own = ticked.filter(|_| document["clock"] == "simulated");
+        let turned = ticked.filter(|_| own.is_none() && document["state"] != "starting").unwrap_or(now);
         let health = match document["state"].as_str() {
             Some("stopped") => Health::Stopped(written),
+            _ if !is_fresh && document["pid"].as_u64().is_some_and(exists) => Health::Silent(written),
             _ if !is_fresh => Health::Lost(written),
+            _ if now.saturating_sub(turned) > TURN => Health::Hung(turned),
             Some("draining") => Health::Draining,
             Some("starting") => Health::Starting,
             _ => Health::Running,
         };
-        // The time of a simulation is none of anybody else.
-        let own = instant(&document["ticked_at"]).filter(|_| document["clock"] == "simulated");
         let is_newer = document["format"].as_u64().is_some_and(|format| format > beacon::FORMAT);
         let reload = instant(&document["reload"]["at"])
             .map(|at| (at, document["reload"]["reason"].as_str().map(str::to_owned)));
@@ -242,6 +250,20 @@ impl Snapshot {
                 .then(|| "the daemon is newer than this program, which may not see everything".into()),
         }
     }
+}
+
+/// Whether this machine has a process of that number.
+#[cfg(unix)]
+fn exists(pid: u64) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    // One that may not be asked is there.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// Elsewhere nobody knows.
+#[cfg(not(unix))]
+fn exists(_: u64) -> bool {
+    false
 }
 
 /// One stage; without a daemon nothing runs and nothing is to come.
@@ -297,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_daemon_that_shows_itself_is_alive() {
-        let snapshot = Snapshot::of(&document("running"), at("2026-03-01T12:00:07Z"));
+        let snapshot = Snapshot::of(&document("running"), at("2026-03-01T12:00:07Z"), &|_| true);
         assert_eq!((snapshot.health, snapshot.pid), (Health::Running, Some(7)));
         let lines = &snapshot.stages["load"];
         assert_eq!(lines.len(), 1, "an unknown stage is passed over");
@@ -317,7 +339,7 @@ mod tests {
             ("running", 180, Health::Lost(written)),
             ("draining", 15, Health::Lost(written)),
         ] {
-            let snapshot = Snapshot::of(&document(state), written + later * SECOND);
+            let snapshot = Snapshot::of(&document(state), written + later * SECOND, &|_| false);
             assert_eq!(snapshot.health, health);
             let line = &snapshot.stages["load"][0];
             assert_eq!((line.next, line.waiting, &line.running), (None, 0, &None));
@@ -343,7 +365,22 @@ mod tests {
         document["clock"] = json!("simulated");
         document["ticked_at"] = json!("2024-01-01T00:00:00Z");
         let now = at("2026-03-01T12:00:01Z");
-        assert_eq!(Snapshot::of(&document, now).now, at("2024-01-01T00:00:00Z"));
+        let snapshot = Snapshot::of(&document, now, &|_| true);
+        assert_eq!((snapshot.now, snapshot.health), (at("2024-01-01T00:00:00Z"), Health::Running));
+    }
+
+    #[test]
+    fn a_loop_that_does_not_turn_and_a_process_that_says_nothing_are_told() {
+        let mut document = document("running");
+        let written = at("2026-03-01T12:00:00Z");
+        assert_eq!(
+            Snapshot::of(&document, written + 60 * SECOND, &|pid| pid == 7).health,
+            Health::Silent(written)
+        );
+        document["written_at"] = json!("2026-03-01T12:00:40Z");
+        let hung = Snapshot::of(&document, written + 41 * SECOND, &|_| true);
+        assert_eq!((hung.health, hung.stages["load"][0].waiting), (Health::Hung(written), 2));
+        assert!(exists(std::process::id().into()) && !exists(0) && !exists(u64::MAX));
     }
 
     #[test]

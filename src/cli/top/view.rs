@@ -33,6 +33,10 @@ pub(super) enum Health {
     Starting,
     Running,
     Draining,
+    /// Its process shows itself, but its loop has not turned since then.
+    Hung(i64),
+    /// It showed itself last then, and its process is still there.
+    Silent(i64),
     /// It ended as it should, then.
     Stopped(i64),
     /// It was seen last then, and did not say that it would end.
@@ -44,7 +48,7 @@ pub(super) enum Health {
 impl Health {
     /// Whether there is a daemon.
     pub fn is_alive(self) -> bool {
-        matches!(self, Health::Starting | Health::Running | Health::Draining)
+        matches!(self, Health::Starting | Health::Running | Health::Draining | Health::Hung(_))
     }
 
     fn as_str(self) -> &'static str {
@@ -52,6 +56,8 @@ impl Health {
             Health::Starting => "starting",
             Health::Running => "running",
             Health::Draining => "draining",
+            Health::Hung(_) => "hung",
+            Health::Silent(_) => "silent",
             Health::Stopped(_) => "stopped",
             Health::Lost(_) => "lost",
             Health::Unknown => "unknown",
@@ -241,7 +247,7 @@ impl Sort {
 /// The view for a program.
 pub(super) fn document(view: &View) -> Value {
     let seen = match view.health {
-        Health::Stopped(at) | Health::Lost(at) => Some(shown(at)),
+        Health::Hung(at) | Health::Silent(at) | Health::Stopped(at) | Health::Lost(at) => Some(shown(at)),
         _ => None,
     };
     json!({
