@@ -25,4 +25,5 @@ mod report;
 mod scenario;
 mod sequence;
 mod service;
+mod top;
 mod train;

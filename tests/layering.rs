@@ -24,6 +24,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("png", &["plot"]),
     ("ratatui", &["cli", "plot"]),
     ("postcard", &["pipeline"]),
+    ("ratatui", &["cli"]),
     ("rrule", &["calendar"]),
 ];
 

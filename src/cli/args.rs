@@ -1,7 +1,7 @@
 //! The clap types, nothing else. Values stay text here: flags and config files are checked by the same code.
 
 use crate::cli::args_backtest::{Backtest, Compare};
-use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score, Serve};
+use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score, Serve, Top};
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::args_plot::Plot;
 use crate::cli::exit;
@@ -28,7 +28,7 @@ pub(super) struct Global {
     /// Print exactly one JSON document on stdout
     #[arg(long, global = true, env = "S4CAST_JSON", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub json: bool,
-    /// No progress bars (they never appear where stderr is no terminal)
+    /// No progress on stderr: no bars, and no lines where stderr is no terminal
     #[arg(long, global = true, env = "S4CAST_NO_PROGRESS", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub no_progress: bool,
     /// More of what happens, on stderr; twice for details
@@ -101,6 +101,9 @@ pub(super) enum Command {
     /// What became of every slot
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Watch a daemon at work: jobs, next slots, progress, how forecasts have done
+    #[command(after_help = exit::help())]
+    Top(Top),
     /// Look at trained models, and choose which one serves
     #[command(subcommand)]
     Models(ModelsCommand),

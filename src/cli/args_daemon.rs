@@ -121,6 +121,18 @@ pub(super) struct StateArgs {
     pub config: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Top {
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// Print what there is to see once, as text, and end; so it is where stdout is no terminal
+    #[arg(long)]
+    pub once: bool,
+    /// Time between two looks
+    #[arg(long, default_value = "1s", value_name = "TIME")]
+    pub interval: String,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum RunsCommand {
     /// The slots of the ledger, newest first

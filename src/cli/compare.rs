@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::evaluation::compare::Verdict;
+use crate::model::report::Progress;
 use crate::pipeline::{self, CompareJob, CompareReport, Loss};
 use serde_json::{Value, json};
 
@@ -18,7 +19,11 @@ pub(super) fn run(args: &Compare, terminal: &Terminal) -> Result<Exit, CliError>
         LossName::Mse => Loss::Mse,
         LossName::Pinball => Loss::Pinball,
     };
-    let report = pipeline::compare(&CompareJob { contenders: [a, b], loss, seed: args.seed })?;
+    let report = {
+        let meter = terminal.meter();
+        meter.show(Progress::begun("comparing"));
+        pipeline::compare(&CompareJob { contenders: [a, b], loss, seed: args.seed })?
+    };
     terminal.result(|| document(&report, loss), || page(&report, loss))?;
     Ok(Exit::Ok)
 }

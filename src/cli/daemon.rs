@@ -1,6 +1,7 @@
 //! `s4cast serve`: the daemon with everything around its loop.
 
 use crate::cli::args_daemon::Serve;
+use crate::cli::beacon::Beacon;
 use crate::cli::error::CliError;
 use crate::cli::notify::Notifier;
 use crate::cli::{Exit, clock, launch};
@@ -54,6 +55,7 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let work = if args.dry_run { drill() } else { Arc::new(workshop).work() };
     let notifier = Notifier::from_environment();
     let shared = Shared::default();
+    let _beacon = Beacon::light(&config.spec.state, shared.clone(), clock.is_simulated());
     let parts = Parts {
         scheduler,
         clock: clock.clone(),

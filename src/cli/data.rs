@@ -9,7 +9,6 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, json, launch};
 use crate::config::{self, Key, nearest};
 use crate::ingest::{self, BadSeriesLimit, Ingested};
-use crate::model::report::Progress;
 use crate::pipeline::{self, SourceReport};
 use crate::publish;
 use crate::series::Series;
@@ -38,8 +37,7 @@ pub(super) fn check(args: &DataCheck, terminal: &Terminal) -> Result<Exit, CliEr
     source.max_bad_series = BadSeriesLimit::All;
     let ingested = {
         let meter = terminal.meter();
-        meter.show(Progress { stage: "reading", done: 0, total: 0 });
-        ingest::read(&source)?
+        ingest::read_watched(&source, &|progress| meter.show(progress))?
     };
     if let Some(path) = &launch.quality {
         pipeline::check_overwrites([path].into_iter(), &ingested.files)?;
@@ -85,7 +83,10 @@ pub(super) fn show(args: &DataShow, terminal: &Terminal) -> Result<Exit, CliErro
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
     launch::take_along(&launch.source);
-    let ingested = ingest::read(&launch.source.at(clock::now()))?;
+    let ingested = {
+        let meter = terminal.meter();
+        ingest::read_watched(&launch.source.at(clock::now()), &|progress| meter.show(progress))?
+    };
     let series = find(&ingested, args.series.as_deref())?;
     terminal.result(|| document(series), || portrait(series, ingested.panel.series.len()))?;
     Ok(Exit::Ok)

@@ -37,9 +37,9 @@ pub(super) fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, CliError>
     let (forecaster, manifest) = registry.load(&job.name, champion.version)?;
     let explanation = {
         let meter = terminal.meter();
-        meter.show(Progress { stage: "reading", done: 0, total: 0 });
-        let ingested = ingest::read(&SourceSpec { as_of: Some(clock::now()), ..job.source.clone() })?;
-        meter.show(Progress { stage: "forecasting", done: 0, total: 0 });
+        let source = SourceSpec { as_of: Some(clock::now()), ..job.source.clone() };
+        let ingested = ingest::read_watched(&source, &|progress| meter.show(progress))?;
+        meter.show(Progress::begun("forecasting"));
         let found = explain(&job, &forecaster, &ingested, &args.unique_id)?;
         found.ok_or_else(|| {
             let ids = || ingested.panel.series.iter().map(|series| series.unique_id.as_str());

@@ -5,6 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, launch};
+use crate::model::report::Progress;
 use crate::sequence::{Columns, GenerateSpec, Generated, generate};
 use serde_json::{Value, json};
 
@@ -33,7 +34,11 @@ pub(super) fn run(args: &Generate, terminal: &Terminal) -> Result<Exit, CliError
         prefix: prefix.clone(),
         seed: *seed,
     };
-    let generated = generate(&spec)?;
+    let generated = {
+        let meter = terminal.meter();
+        meter.show(Progress::begun("reading"));
+        generate(&spec, &|progress| meter.show(progress))?
+    };
     terminal.result(|| document(&spec, &generated), || summary(&spec, &generated))?;
     Ok(Exit::Ok)
 }

@@ -64,11 +64,19 @@ fn restart(threads: &str) {
 
 /// From here on a signal that ends this program ends the command of a source first: it has a process group of its own, which
 /// Ctrl-C does not reach.
-#[cfg(unix)]
 pub(super) fn take_along(source: &SourceSpec) {
     if source.exec.is_none() {
         return;
     }
+    on_signal(|number| {
+        ingest::end_commands();
+        std::process::exit(128 + number);
+    });
+}
+
+/// From here on the first signal that asks this program to end does this instead, with its number.
+#[cfg(unix)]
+pub(super) fn on_signal(heed: impl FnOnce(i32) + Send + 'static) {
     let listening = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
         let streams = {
             let _entered = runtime.enter();
@@ -77,20 +85,18 @@ pub(super) fn take_along(source: &SourceSpec) {
                 kinds.into_iter().map(|kind| Ok((kind, signal(kind)?))).collect();
             streams?
         };
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let number = runtime.block_on(first(streams));
-            ingest::end_commands();
-            std::process::exit(128 + number);
-        })
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || heed(runtime.block_on(first(streams))))
     });
     if let Err(error) = listening {
-        tracing::warn!(%error, "a command outlives this program if that is interrupted");
+        tracing::warn!(%error, "nothing is put right if this program is interrupted");
     }
 }
 
-/// Elsewhere the command is a child like any other.
+/// Elsewhere a command is a child like any other, and a terminal is put right by whoever has it next.
 #[cfg(not(unix))]
-pub(super) fn take_along(_: &SourceSpec) {}
+pub(super) fn on_signal(_: impl FnOnce(i32) + Send + 'static) {}
 
 /// The number of the first signal that comes.
 #[cfg(unix)]

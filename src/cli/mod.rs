@@ -11,6 +11,7 @@ mod args_plot;
 mod backtest;
 mod backtest_json;
 mod backtest_page;
+mod beacon;
 mod clock;
 mod compare;
 mod daemon;
@@ -25,6 +26,7 @@ mod init;
 mod journal;
 mod json;
 mod launch;
+mod meter;
 mod notify;
 mod plot;
 mod run;
@@ -35,6 +37,7 @@ mod schema;
 mod score;
 mod summary;
 mod terminal;
+mod top;
 mod train;
 mod usage;
 mod validate;
@@ -111,6 +114,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Score(command) => score::run(command, terminal),
         Command::Schedule(command) => schedule::dispatch(command, terminal),
         Command::Runs(command) => runs::dispatch(command, terminal),
+        Command::Top(command) => top::run(command, terminal),
         Command::Models(command) => models::run(command, terminal),
         Command::Demo(command) => demo::run(command, terminal),
         Command::Init(command) => init::run(command, terminal),

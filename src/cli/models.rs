@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::summary::{self, Page, count};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, json};
+use crate::model::report::Progress;
 use crate::registry::{Event, Figures, Manifest, Promotion, Registry, TrialFigures, Version};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -294,7 +295,11 @@ fn verify(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
     jobs(place)?;
     let registry = registry(place);
     let versions = registry.versions(place.job.as_deref()).len();
-    let findings = registry.verify(place.job.as_deref());
+    let findings = {
+        let meter = terminal.meter();
+        meter.show(Progress::begun("verifying"));
+        registry.verify(place.job.as_deref())
+    };
     let document = || {
         let finding = |finding: &crate::registry::Finding| json!({ "job": finding.job, "version": finding.version, "problem": finding.error.to_string() });
         json!({ "versions": versions, "findings": findings.iter().map(finding).collect::<Vec<_>>() })

@@ -18,6 +18,7 @@ use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::run_id;
 use crate::schedule::scheduler::{Task, Verdict};
 use crate::schedule::spec::{JobPlan, Stage};
+use crate::schedule::track::Tracker;
 use crate::schedule::work::Workshop;
 use crate::serve;
 use jiff::tz::TimeZone;
@@ -141,6 +142,7 @@ fn work(
         job: plan.job.clone(),
         fits_first: stage == Stage::Forecast && plan.train.is_none(),
         stop: Arc::new(AtomicBool::new(false)),
+        progress: Tracker::default(),
     };
     launch::take_along(&plan.job.source);
     let done = {

@@ -24,12 +24,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let now = clock::now();
     let (reviewed, duel) = {
         let meter = terminal.meter();
-        meter.show(Progress { stage: "reading", done: 0, total: 0 });
         let source = SourceSpec { as_of: Some(now), ..job.source.clone() };
-        let ingested = ingest::read(&source)?;
-        meter.show(Progress { stage: "scoring", done: 0, total: 0 });
+        let watch = |progress: Progress| meter.show(progress);
+        let ingested = ingest::read_watched(&source, &watch)?;
         let registry = Registry::at(config.spec.state.join("models"));
-        (review_runs(&job, &ingested.panel, now)?, duel(&job, &registry, &ingested.panel, now)?)
+        (review_runs(&job, &ingested.panel, now, &watch)?, duel(&job, &registry, &ingested.panel, now)?)
     };
     let whole: Vec<&ScoreRow> = review::whole_runs(&reviewed.table).collect();
     let all = review::summary(whole.iter().copied());

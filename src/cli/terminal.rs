@@ -4,15 +4,12 @@ use crate::cli::Exit;
 use crate::cli::args::{Color, Global};
 use crate::cli::error::{CliError, rendered};
 use crate::cli::journal::Scribe;
-use crate::model::report::Progress;
+use crate::cli::meter::{Meter, Shown};
 use crate::plot::Columns;
 use crate::serve::Journal;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -20,8 +17,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 /// How this run talks to the person who started it.
 pub(super) struct Terminal {
     color: bool,
-    /// The same of stdout.
-    stdout_color: bool,
+    /// As asked for.
+    wanted: Color,
     json: bool,
     quiet: bool,
     progress: bool,
@@ -47,13 +44,7 @@ impl Terminal {
     /// Settles colour and progress, and starts the log.
     pub fn new(global: &Global, log: Log) -> Terminal {
         let is_terminal = std::io::stderr().is_terminal();
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let allowed = |is_terminal: bool| match global.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => is_terminal && !no_color,
-        };
-        let (color, stdout_color) = (allowed(is_terminal), allowed(std::io::stdout().is_terminal()));
+        let color = has_color(global.color, is_terminal);
         let level = match (global.quiet, global.verbose) {
             (true, _) => "error",
             (false, 0) if log.is_daemon => "s4cast=info,warn",
@@ -76,7 +67,15 @@ impl Terminal {
         // Log lines and a moving bar would overwrite each other.
         let progress = is_terminal && !global.no_progress && !global.quiet && global.verbose == 0;
         let lines = !progress && !global.no_progress && !global.quiet;
-        Terminal { color, stdout_color, json: global.json, quiet: global.quiet, progress, lines, journal }
+        Terminal {
+            color,
+            wanted: global.color,
+            json: global.json,
+            quiet: global.quiet,
+            progress,
+            lines,
+            journal,
+        }
     }
 
     /// The last lines of the log, where the program is a daemon.
@@ -99,13 +98,13 @@ impl Terminal {
 
     /// Room of a picture of characters: what is asked for, else that of the terminal, else 80 columns of 24 lines.
     pub fn columns(&self, width: Option<u32>, height: Option<u32>) -> Columns {
-        let own =
-            std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size).and_then(Result::ok);
+        let is_terminal = std::io::stdout().is_terminal();
+        let own = is_terminal.then(ratatui::crossterm::terminal::size).and_then(Result::ok);
         let asked = |number: Option<u32>| number.map(|number| u16::try_from(number).unwrap_or(u16::MAX));
         Columns {
             width: asked(width).or(own.map(|(width, _)| width)).unwrap_or(80),
             height: asked(height).unwrap_or(24),
-            color: self.stdout_color,
+            color: self.has_color(is_terminal),
         }
     }
 
@@ -131,24 +130,37 @@ impl Terminal {
         let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
     }
 
-    /// The progress of long work.
-    pub fn ticker(&self) -> Ticker {
-        let target = if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Ticker { bar, lines: self.lines, told: None }
+    /// Whether the result is one JSON document.
+    pub fn is_json(&self) -> bool {
+        self.json
     }
 
-    /// A progress bar, visible where a person can see it.
+    /// Whether what goes to a terminal, or to none, has colours.
+    pub fn has_color(&self, is_terminal: bool) -> bool {
+        has_color(self.wanted, is_terminal)
+    }
+
+    /// The progress of long work, visible where a person can see it.
     pub fn meter(&self) -> Meter {
-        let target = if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(spinner());
-        if self.progress {
-            bar.enable_steady_tick(Duration::from_millis(120));
+        Meter::new(self.shown())
+    }
+
+    /// How progress is shown.
+    fn shown(&self) -> Shown {
+        match (self.progress, self.lines) {
+            (true, _) => Shown::Bar,
+            (false, true) => Shown::Lines,
+            (false, false) => Shown::Nothing,
         }
-        Meter { bar, stage: Mutex::default() }
+    }
+}
+
+fn has_color(wanted: Color, is_terminal: bool) -> bool {
+    let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match wanted {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => is_terminal && !no_color(),
     }
 }
 
@@ -165,72 +177,4 @@ fn to_stdout(text: &str) -> Result<(), CliError> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Stdout(error)),
         _ => Ok(()),
     }
-}
-
-/// Time between two lines of progress.
-const LINE_EVERY: Duration = Duration::from_secs(20);
-
-/// The progress of hours of work: a bar with a line of figures, or, where stderr is no terminal, the line every so often.
-pub(super) struct Ticker {
-    bar: ProgressBar,
-    lines: bool,
-    told: Option<Instant>,
-}
-
-impl Ticker {
-    /// Shows where the work is.
-    pub fn show(&mut self, [done, total]: [usize; 2], line: &str) {
-        self.bar.set_length(total as u64);
-        self.bar.set_position(done as u64);
-        self.bar.set_message(line.to_owned());
-        if self.lines && self.told.is_none_or(|told| told.elapsed() >= LINE_EVERY) {
-            self.told = Some(Instant::now());
-            // Where stderr is gone there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "{done}/{total} {line}");
-        }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// One progress bar that changes with the stage; it disappears when it is dropped.
-pub(super) struct Meter {
-    bar: ProgressBar,
-    stage: Mutex<&'static str>,
-}
-
-impl Meter {
-    /// Shows some progress.
-    pub fn show(&self, progress: Progress) {
-        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        if *stage != progress.stage {
-            *stage = progress.stage;
-            self.bar.set_message(progress.stage);
-            self.bar.set_style(if progress.total > 0 { counted() } else { spinner() });
-        }
-        if progress.total > 0 {
-            self.bar.set_length(progress.total as u64);
-            self.bar.set_position(progress.done as u64);
-        }
-    }
-}
-
-impl Drop for Meter {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {msg} {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
-}
-
-fn counted() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {msg:<20} {wide_bar} {pos}/{len} {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

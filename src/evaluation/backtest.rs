@@ -11,7 +11,7 @@ use crate::evaluation::cutoffs::{self, Known, Window};
 use crate::evaluation::score::{Case, Scale, Tally};
 use crate::evaluation::spec::{BacktestError, BacktestSpec, Refit};
 use crate::model::forecaster::{Control, Forecaster, ModelError};
-use crate::model::report::Progress;
+use crate::model::report::{Progress, Unit};
 use crate::model::season;
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::series::{Forecasts, Frequency, Panel, Series, SeriesForecast};
@@ -137,7 +137,7 @@ impl<'a> Backtest<'a> {
         for place in 0..self.models.len() {
             let (done, total) =
                 (self.next * self.models.len() + place, self.windows.len() * self.models.len());
-            watch(Progress { stage: "backtesting", done, total });
+            watch(Progress::of("backtesting", done, total, Unit::Fits));
             let spec = self.spec.models.iter().find(|spec| spec.kind() == self.models[place].model);
             let Some(spec) = spec else { continue };
             let Some(forecasts) = self.models[place].forecast(&known, spec, fits, number, self.finish)?

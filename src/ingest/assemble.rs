@@ -5,6 +5,7 @@ use super::companions::Companions;
 use super::complete::Gate;
 use super::draft::{self, Draft};
 use super::fingerprint::fingerprint;
+use super::gauge::Watch;
 use super::grid::{self, Placed};
 use super::keys::NO_CODE;
 use super::problems::{Capped, listed};
@@ -15,6 +16,7 @@ use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, SourceSpec};
 use super::timeline::{Decoded, NO_TIME};
 use super::{fill, suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
+use crate::series::progress::Progress;
 use crate::series::{Panel, Quality, Series};
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
@@ -49,7 +51,9 @@ pub(super) fn assemble(
     sources: &[Source],
     assignment: &Assignment,
     spec: &SourceSpec,
+    watch: &Watch,
 ) -> Result<Assembled, IngestError> {
+    watch(Progress::begun("putting series together"));
     let roles = &assignment.roles;
     let whole_column =
         |problem| refused(vec![format!("{}: column {}: {problem}", rows.first_file(), roles.time)]);
@@ -128,7 +132,7 @@ pub(super) fn assemble(
     let mut placed: Vec<Placed> =
         drafts.into_par_iter().map(|draft| with_keys(draft.code, draft, &grid_context)).collect();
     placed.par_sort_by(|a, b| a.quality.unique_id.cmp(&b.quality.unique_id));
-    let companions = Companions { sources, assignment, as_of: spec.as_of };
+    let companions = Companions { sources, assignment, as_of: spec.as_of, watch };
     let (covariates, missing) = companions.attach(&mut placed, &context)?;
     notes.extend(missing);
     limit(&placed, &rows, spec.max_bad_series)?;

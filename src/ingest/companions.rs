@@ -3,6 +3,7 @@
 use super::columns::{Assignment, Companion};
 use super::draft::{self, Draft};
 use super::files::data;
+use super::gauge::{Gauge, Watch};
 use super::grid::{Placed, STEPS_FREE};
 use super::keys::Names;
 use super::problems::{Kind, Reason};
@@ -22,6 +23,7 @@ pub(super) struct Companions<'a> {
     pub(super) assignment: &'a Assignment,
     /// Rows after this instant are not read, but for what is known in advance.
     pub(super) as_of: Option<i64>,
+    pub(super) watch: &'a Watch<'a>,
 }
 
 impl Companions<'_> {
@@ -33,8 +35,13 @@ impl Companions<'_> {
         context: &draft::Context<'_>,
     ) -> Result<(Vec<Covariate>, Vec<String>), IngestError> {
         let (mut covariates, mut notes) = (Vec::new(), Vec::new());
+        let passes = self.assignment.covariates.len();
+        if passes == 0 {
+            return Ok((covariates, notes));
+        }
+        let gauge = Gauge::new(self.watch, "reading covariates", self.sources, passes);
         for column in &self.assignment.covariates {
-            let names = self.attach_column(column, placed, context)?;
+            let names = self.attach_column(column, placed, context, &gauge)?;
             let values = match names {
                 Some(names) => Values::Category(renumber(placed, &names)),
                 None => Values::Real,
@@ -51,10 +58,11 @@ impl Companions<'_> {
         column: &Companion,
         placed: &mut [Placed],
         context: &draft::Context<'_>,
+        gauge: &Gauge<'_>,
     ) -> Result<Option<Vec<Arc<str>>>, IngestError> {
         let assignment = self.assignment.with_covariate(column);
         let names = column.is_category.then(Names::default);
-        let mut rows = Rows::read_as(self.sources, &assignment, names)?;
+        let mut rows = Rows::read_as(self.sources, &assignment, names, gauge)?;
         let decoded = rows.timeline.decide().map_err(|problem| {
             data(format!("{}: column {}: {problem}", rows.first_file(), assignment.roles.time))
         })?;

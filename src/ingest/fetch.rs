@@ -2,7 +2,7 @@
 
 use super::exec::{self, Output};
 use super::stamp::{self, Change, ChangeKind, FileStamp, Stamps};
-use super::{Ingested, SourceSpec, files, read_found};
+use super::{Ingested, SourceSpec, Watch, files, read_found};
 use crate::ingest::IngestError;
 use std::sync::atomic::AtomicBool;
 
@@ -49,9 +49,17 @@ impl Fetched {
     /// # Errors
     /// See [`IngestError`].
     pub fn read(&self, spec: &SourceSpec) -> Result<Ingested, IngestError> {
+        self.read_watched(spec, &|_| {})
+    }
+
+    /// As [`Fetched::read`]; `watch` hears how far it is.
+    ///
+    /// # Errors
+    /// See [`IngestError`].
+    pub fn read_watched(&self, spec: &SourceSpec, watch: &Watch) -> Result<Ingested, IngestError> {
         match &self.output {
-            Some(output) => read_found(spec, output.found()?),
-            None => read_found(spec, files::find(&spec.inputs)?),
+            Some(output) => read_found(spec, output.found()?, watch),
+            None => read_found(spec, files::find(&spec.inputs)?, watch),
         }
     }
 }

@@ -34,6 +34,7 @@ mod files;
 mod fill;
 mod fingerprint;
 mod footer;
+mod gauge;
 mod grid;
 mod images;
 mod iso;
@@ -67,6 +68,7 @@ pub use covariate_spec::{CovariateSpec, MissingAhead};
 pub use exec::{ExecSpec, end_commands};
 pub use fetch::{Fetched, fetch};
 pub use fingerprint::{Chain, chains, fingerprint_of};
+pub use gauge::Watch;
 pub use images::{Images, images};
 pub use sounds::{Sound, sound};
 pub use spec::{
@@ -79,6 +81,8 @@ pub use sums::{SumsSpec, is_sum};
 
 use crate::series::Note;
 use crate::series::civil::{DAY, date_from_days};
+use crate::series::progress::Progress;
+use gauge::Gauge;
 use jiff::tz::TimeZone;
 use rows::Rows;
 use source::Source;
@@ -89,14 +93,25 @@ use std::sync::atomic::AtomicBool;
 /// # Errors
 /// Every problem of the input that stops the job, all at once.
 pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
+    read_watched(spec, &|_| {})
+}
+
+/// As [`read`]; `watch` hears how far it is.
+///
+/// # Errors
+/// See [`read`].
+pub fn read_watched(spec: &SourceSpec, watch: &Watch) -> Result<Ingested, IngestError> {
     match &spec.exec {
-        Some(_) => fetch(spec, &[], &AtomicBool::new(false))?.read(spec),
-        None => read_found(spec, files::find(&spec.inputs)?),
+        Some(_) => {
+            watch(Progress::begun("running the command"));
+            fetch(spec, &[], &AtomicBool::new(false))?.read_watched(spec, watch)
+        }
+        None => read_found(spec, files::find(&spec.inputs)?, watch),
     }
 }
 
 /// Reads the files that were found.
-fn read_found(spec: &SourceSpec, found: files::Found) -> Result<Ingested, IngestError> {
+fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<Ingested, IngestError> {
     if spec.needs_time() && spec.as_of.is_none() {
         let problem = "latency_offset and stale series need to know the time; set as_of";
         return Err(files::usage(problem.to_owned()));
@@ -104,7 +119,7 @@ fn read_found(spec: &SourceSpec, found: files::Found) -> Result<Ingested, Ingest
     let mut skipped_files = found.skipped;
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
-    let rows = Rows::read(&sources, &assignment)?;
+    let rows = Rows::read(&sources, &assignment, &Gauge::new(watch, "reading", &sources, 1))?;
     if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
@@ -113,7 +128,7 @@ fn read_found(spec: &SourceSpec, found: files::Found) -> Result<Ingested, Ingest
         )));
     }
     let file_rows = rows.file_rows;
-    let mut assembled = assemble::assemble(rows, &sources, &assignment, spec)?;
+    let mut assembled = assemble::assemble(rows, &sources, &assignment, spec, watch)?;
     assembled.panel = sums::add(assembled.panel, &spec.sums)?;
     almanac::add(&mut assembled.panel, &spec.almanac)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();

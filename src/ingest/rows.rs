@@ -2,6 +2,7 @@
 
 use super::columns::Assignment;
 use super::files::data;
+use super::gauge::Gauge;
 use super::keys::{Keys, NO_CODE, Names, Part};
 use super::problems::{ALIKE, Capped};
 use super::raw_series::RawSeries;
@@ -66,8 +67,12 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Reads all rows of the sources.
-    pub(super) fn read(sources: &[Source], assignment: &Assignment) -> Result<Rows, IngestError> {
-        Rows::read_as(sources, assignment, None)
+    pub(super) fn read(
+        sources: &[Source],
+        assignment: &Assignment,
+        gauge: &Gauge,
+    ) -> Result<Rows, IngestError> {
+        Rows::read_as(sources, assignment, None, gauge)
     }
 
     /// Reads all rows of the sources; with `names`, the values are names.
@@ -75,6 +80,7 @@ impl Rows {
         sources: &[Source],
         assignment: &Assignment,
         names: Option<Names>,
+        gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
         let mut rows = Rows {
             keys: Keys::new(assignment.roles.id.len()),
@@ -89,7 +95,12 @@ impl Rows {
             if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());
             }
-            source.chunks(&wanted.columns, |chunk| rows.add(file, source, &wanted, assignment, chunk))?;
+            source.chunks(&wanted.columns, |chunk| {
+                let bytes = chunk.bytes;
+                rows.add(file, source, &wanted, assignment, chunk)?;
+                gauge.add(bytes);
+                Ok(())
+            })?;
         }
         Ok(rows)
     }

@@ -31,6 +31,8 @@ pub(super) struct Chunk {
     pub(super) rows: Option<Vec<u32>>,
     /// Records that were left out, with file and line.
     pub(super) problems: Vec<String>,
+    /// Bytes of the file that it is from, about.
+    pub(super) bytes: u64,
 }
 
 /// The wanted columns of some rows.
@@ -153,20 +155,23 @@ impl Source {
                 while let Some(mut block) =
                     blocks.next_block().map_err(|error| io_error(&self.file.path, &error))?
                 {
+                    let bytes = block.bytes.len() as u64;
                     let table = Table::Cells(self.cells(&mut block, wanted.len())?);
                     let problems = std::mem::take(&mut block.problems);
                     let problems = problems
                         .into_iter()
                         .map(|problem| format!("{}: {problem}", self.file.name))
                         .collect();
-                    each(Chunk { table, first_row: block.first_line, rows: block.lines, problems })?;
+                    each(Chunk { table, first_row: block.first_line, rows: block.lines, problems, bytes })?;
                 }
             }
             Body::Parquet { metadata, .. } => {
                 let groups = metadata.row_groups.iter().map(|group| group.num_rows());
+                let bytes_a_row = self.file.metadata.len() as f64 / metadata.num_rows.max(1) as f64;
                 for (from, rows) in stretches(groups, CHUNK_ROWS) {
                     let table = Table::Frame(self.read_rows(from, rows, wanted)?);
-                    each(Chunk { table, first_row: from + 1, rows: None, problems: Vec::new() })?;
+                    let bytes = (bytes_a_row * rows as f64) as u64;
+                    each(Chunk { table, first_row: from + 1, rows: None, problems: Vec::new(), bytes })?;
                 }
             }
         }

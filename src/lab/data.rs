@@ -1,6 +1,6 @@
 //! The files of a benchmark to one panel.
 
-use crate::ingest::{self, BadSeriesLimit, Ingested, SourceSpec};
+use crate::ingest::{self, BadSeriesLimit, Ingested, SourceSpec, Watch};
 use crate::lab::missing::MissingFile;
 use crate::lab::run::LabError;
 use crate::lab::spec::{Kind, Pipeline};
@@ -19,15 +19,15 @@ pub(super) struct Loaded {
 }
 
 /// Reads a benchmark. Nothing is left out of one: a series that cannot be used is an error.
-pub(super) fn load(pipeline: &Pipeline, folder: Option<&Path>) -> Result<Loaded, LabError> {
+pub(super) fn load(pipeline: &Pipeline, folder: Option<&Path>, watch: &Watch) -> Result<Loaded, LabError> {
     let file = find(pipeline, &pipeline.data.files, folder)?;
-    let train = read(pipeline, &[&file])?;
+    let train = read(pipeline, &[&file], watch)?;
     let Kind::OneOrigin { test_file: Some(test_file) } = &pipeline.kind else {
         let Ingested { panel, files, rows, fingerprint, .. } = train;
         return Ok(Loaded { panel, trained: None, files, rows, fingerprint });
     };
     let test_file = find(pipeline, std::slice::from_ref(test_file), folder)?;
-    let both = read(pipeline, &[&file, &test_file])?;
+    let both = read(pipeline, &[&file, &test_file], watch)?;
     let trained = lengths(&train.panel, &both.panel).map_err(LabError::Data)?;
     let Ingested { panel, files, rows, fingerprint, .. } = both;
     Ok(Loaded { panel, trained: Some(trained), files, rows, fingerprint })
@@ -46,10 +46,10 @@ fn find(pipeline: &Pipeline, names: &[String], folder: Option<&Path>) -> Result<
     Ok(found.ok_or_else(missing)?)
 }
 
-fn read(pipeline: &Pipeline, files: &[&PathBuf]) -> Result<Ingested, LabError> {
+fn read(pipeline: &Pipeline, files: &[&PathBuf], watch: &Watch) -> Result<Ingested, LabError> {
     let data = &pipeline.data;
     let inputs = files.iter().map(|file| file.display().to_string()).collect();
-    Ok(ingest::read(&SourceSpec {
+    let spec = SourceSpec {
         id: data.id.clone(),
         time: data.time.clone(),
         target: data.target.clone(),
@@ -57,7 +57,8 @@ fn read(pipeline: &Pipeline, files: &[&PathBuf]) -> Result<Ingested, LabError> {
         zone: Some(TimeZone::UTC),
         max_bad_series: BadSeriesLimit::Count(0),
         ..SourceSpec::new(inputs)
-    })?)
+    };
+    Ok(ingest::read_watched(&spec, watch)?)
 }
 
 /// Steps of each series that the training file has; the test file has to continue all of them and none else.

@@ -5,7 +5,7 @@ use crate::lab::run::LabError;
 use crate::lab::task::Task;
 use crate::model::baseline::seasonal_naive_point;
 use crate::model::forecaster::Forecaster;
-use crate::model::report::Progress;
+use crate::model::report::{Progress, Unit};
 use crate::publish::Window;
 use crate::series::{SeriesForecast, Status};
 use ndarray::Array2;
@@ -82,7 +82,7 @@ pub fn evaluate(
     let (mut models, mut fallbacks, mut unreached) = (BTreeMap::new(), 0, 0);
     let mut seconds = 0.0;
     for start in (0..task.origins).step_by(CHUNK) {
-        watch(Progress { stage: "forecasting", done: start, total: task.origins });
+        watch(Progress::of("forecasting", start, task.origins, Unit::Origins));
         let clock = Instant::now();
         let origins: Vec<usize> = (start..(start + CHUNK).min(task.origins)).collect();
         let chunk: Vec<Vec<Scored>> =

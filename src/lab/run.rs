@@ -81,8 +81,7 @@ pub fn run(
         publish::probe(&path)?;
     }
     let clock = Instant::now();
-    watch(Progress { stage: "reading", done: 0, total: 0 });
-    let loaded = data::load(pipeline, experiment.data_dir.as_deref())?;
+    let loaded = data::load(pipeline, experiment.data_dir.as_deref(), watch)?;
     check_overwrites(paths().collect::<Vec<_>>().iter(), &loaded.files)?;
     let task = |&horizon: &usize| Task::new(pipeline, &loaded, horizon);
     let tasks: Vec<Result<Task, Vec<String>>> = horizons.iter().map(task).collect();

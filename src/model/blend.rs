@@ -14,7 +14,7 @@ use crate::model::conformal::Conformal;
 use crate::model::exam;
 use crate::model::group::Group;
 use crate::model::known;
-use crate::model::predict::{self, Made, Seen};
+use crate::model::predict::{self, Made, Seen, Told};
 use crate::model::spec::{ModelKind, ModelSpec, Point};
 use crate::series::Status;
 
@@ -85,11 +85,13 @@ impl Blend {
 
     /// Forecasts of series of one frequency, in order, before bounds are applied. Where the base cannot forecast a series, its
     /// stand-in serves alone.
-    pub fn forecasts(&self, spec: &ModelSpec, seen: &[Seen<'_>]) -> Vec<Option<Made>> {
-        let bases = predict::of_seen(spec, Some(&self.base), seen);
+    pub fn forecasts(&self, spec: &ModelSpec, seen: &[Seen<'_>], told: &Told) -> Vec<Option<Made>> {
+        let bases = predict::of_seen(spec, Some(&self.base), seen, &|| {});
         let one = |(seen, base): (&Seen<'_>, Option<Made>)| {
             let base = base?;
-            Some(if base.status == Status::Fallback { base } else { self.forecast(spec, seen, base) })
+            let made = if base.status == Status::Fallback { base } else { self.forecast(spec, seen, base) };
+            told();
+            Some(made)
         };
         seen.par_iter().zip(bases).map(one).collect()
     }

@@ -26,7 +26,7 @@ use crate::model::known;
 use crate::model::plan::Rolling;
 use crate::model::pooling::{self, Pooled, Window};
 use crate::model::predict;
-use crate::model::report::{FitReport, Progress};
+use crate::model::report::{FitReport, Progress, Unit};
 use crate::model::spec::{ModelKind, ModelSpec, Point};
 use crate::model::validation::{long_enough, sample};
 use crate::series::{Series, Status};
@@ -98,6 +98,7 @@ pub fn blend(task: &Task, outcome: Outcome) -> Result<Outcome, Stopped> {
         let report = FitReport { budget_exhausted: true, ..outcome.report };
         return Ok(Outcome { report, ..outcome });
     };
+    (task.conditions.watch)(Progress::begun("learning weights"));
     let before_tail = |trial: &&Trial| trial.window.fold < origins;
     let levels = task.spec.quantile_levels();
     let outcome = match pooling::learn(&by_series(task, trials.iter().filter(before_tail))) {
@@ -108,7 +109,14 @@ pub fn blend(task: &Task, outcome: Outcome) -> Result<Outcome, Stopped> {
             let unseen = task.group(unseen.calibrated(&evidence, levels).0);
             let covariates = task.conditions.covariates;
             let (count, history) = (task.tail_origins.max(1), task.history);
-            let holdout = holdout::score(task.spec, &unseen, task.series, covariates, count, history);
+            let holdout = holdout::score(
+                task.spec,
+                &unseen,
+                task.series,
+                covariates,
+                (count, history),
+                task.conditions.watch,
+            );
             Outcome { unseen, report: FitReport { holdout, ..outcome.report }, ..outcome }
         }
     };
@@ -189,7 +197,7 @@ impl Task<'_> {
             if self.conditions.is_over() {
                 return Ok(None);
             }
-            (self.conditions.watch)(Progress { stage: "weighing models", done, total: jobs.len() });
+            (self.conditions.watch)(Progress::of("weighing models", done, jobs.len(), Unit::Parts));
             let chosen: Vec<usize> = long_enough(self.series, back + self.history)
                 .into_iter()
                 .filter(|index| chunk.binary_search(index).is_ok())
@@ -201,7 +209,7 @@ impl Task<'_> {
             let cut: Vec<&Series> = cut.iter().collect();
             let marks = BTreeMap::new();
             let seen = predict::seen(self.spec, Some(&group), &cut, &marks, self.conditions.covariates);
-            let bases = predict::of_seen(self.spec, Some(&blend.base), &seen);
+            let bases = predict::of_seen(self.spec, Some(&blend.base), &seen, &|| {});
             let (spec, season, series) = (self.spec, self.season, self.series);
             let trial = |((&index, seen), base): ((&usize, &predict::Seen<'_>), Option<predict::Made>)| {
                 let base = base.filter(|base| base.status != Status::Fallback)?;

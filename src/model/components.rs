@@ -72,7 +72,7 @@ pub struct Sight {
 pub fn of(spec: &ModelSpec, group: Option<&Group>, series: &Series, panel: &Panel) -> Option<Components> {
     let cutoff = series.cutoff()?;
     let season = group.map_or(1, |group| group.season);
-    let made = predict::forecasts(spec, group, &[series], &panel.marks, &panel.covariates).pop()?;
+    let made = predict::forecasts(spec, group, &[series], &panel.marks, &panel.covariates, &|| {}).pop()?;
     // Where seasonal naive stands in, the group's model has no part in the forecast.
     let group = group.filter(|group| match group.served {
         Served::Blend(_) => made.status != Status::Fallback,
@@ -136,7 +136,7 @@ impl<'a> Learnt<'a> {
         let share: f64 =
             made.weights.iter().map(|(name, weight)| weight * f64::from(!blend.is_local(name))).sum();
         let base = Some(&blend.base);
-        let own = predict::forecasts(spec, base, &[series], &panel.marks, &panel.covariates).pop()?;
+        let own = predict::forecasts(spec, base, &[series], &panel.marks, &panel.covariates, &|| {}).pop()?;
         (share > 0.0).then_some(Learnt { group: &blend.base, share, point: own.point })
     }
 }

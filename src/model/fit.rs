@@ -127,7 +127,6 @@ impl<'a> Fit<'a> {
         let (spec, shape) = (self.spec, &self.shape);
         let history = self.history();
         let validation = Validation::new(self.series, self.plan.rolling, self.tail, history, self.terms());
-        (self.conditions.watch)(Progress { stage: "choosing the base", done: 0, total: 1 });
         let choice = self.choose(&validation)?;
         let Some(early) = self.stage(&choice, self.held) else {
             let (length, horizon) = (shape.length, shape.horizon);
@@ -153,6 +152,7 @@ impl<'a> Fit<'a> {
             return Ok(self.baseline(false, reason));
         }
         self.conditions.go_on()?;
+        self.tell("calibrating intervals");
         let evidence = self.evidence(&judged, &choice, &early, &validation);
         let (judged, _) = judged.calibrated(&evidence);
         let loss = validation.relative_loss(&judged, &early.work, self.series);
@@ -168,8 +168,8 @@ impl<'a> Fit<'a> {
             &unseen,
             self.series,
             self.conditions.covariates,
-            self.plan.tail_origins,
-            history,
+            (self.plan.tail_origins, history),
+            self.conditions.watch,
         );
         // The score above is that of intervals which had not seen the tail; those that serve have.
         let tail = intervals::tail(self.series, self.shape.horizon, self.plan.tail_origins, history);
@@ -177,6 +177,7 @@ impl<'a> Fit<'a> {
         let evidence = evidence.with_tail(tail);
         let (judged, interval_scores) = judged.calibrated(&evidence);
         self.conditions.go_on()?;
+        self.tell("fitting to everything");
         let (served, refit_notes) = self.serve(&choice, &explored, events.as_ref(), &mix, &judged)?;
         let is_refitted = refit_notes.is_empty();
 
@@ -216,6 +217,11 @@ impl<'a> Fit<'a> {
         };
         let extent = self.extent(self.tail, self.held);
         Ok(Outcome { served: self.ensemble(served), unseen, extent, report })
+    }
+
+    /// Says what is being done.
+    fn tell(&self, stage: &'static str) {
+        (self.conditions.watch)(Progress::begun(stage));
     }
 
     /// What `auto` would serve, averaged with models of each series alone.
@@ -306,7 +312,7 @@ impl<'a> Fit<'a> {
         let until = self.conditions.share(CHOICE_SHARE);
         let stop = self.conditions.stop;
         let is_over = || stop.load(Ordering::Relaxed) || until.is_some_and(|until| Instant::now() >= until);
-        let choice = select::choose(&candidates, validation, &is_over);
+        let choice = select::choose(&candidates, validation, &is_over, self.conditions.watch);
         // A choice that was cut short is none.
         self.conditions.go_on()?;
         self.conditions.journal.borrow_mut().chosen(&self.name, &choice);

@@ -17,7 +17,7 @@ use crate::model::known::Known;
 use crate::model::memory::{Memory, Remembered};
 use crate::model::predict::{self, Made, Reading, Seen};
 use crate::model::rate::{Match, Rate};
-use crate::model::report::FitReport;
+use crate::model::report::{Counter, FitReport, Progress, Unit};
 use crate::model::sampling::Sampled;
 use crate::model::spec::ModelSpec;
 use crate::model::stored;
@@ -175,6 +175,19 @@ impl Forecaster {
     /// Forecasts every series of the panel as [`Forecaster::predict`] does, at the rates that [`Forecaster::matches`] found:
     /// as many rows as the horizon lasts in the time of the model. A frequency without a match is forecast at its own.
     pub fn predict_at(&self, panel: &Panel, matches: &[Match]) -> Forecasts {
+        self.predict_watched(panel, matches, &|_| {})
+    }
+
+    /// As [`Forecaster::predict_at`]; `watch` hears how far it is, where models are fitted to each series.
+    pub fn predict_watched(
+        &self,
+        panel: &Panel,
+        matches: &[Match],
+        watch: &(dyn Fn(Progress) + Sync),
+    ) -> Forecasts {
+        let is_slow = self.groups.iter().any(Group::fits_each);
+        let counter = is_slow.then(|| Counter::new(watch, "forecasting", panel.series.len(), Unit::Series));
+        let told = || counter.iter().for_each(Counter::one);
         let (spec, marks, covariates) = (&self.spec, &panel.marks, &panel.covariates[..]);
         let mut all = Vec::with_capacity(panel.series.len());
         for (data, series) in by_frequency(panel) {
@@ -189,8 +202,8 @@ impl Forecaster {
             let seen: Vec<&Series> =
                 series.iter().zip(&read).map(|(one, read)| read.as_ref().unwrap_or(one)).collect();
             let made = match group {
-                Some(group) => Sampled { spec, group, data, rate, marks, covariates }.forecasts(&seen),
-                None => predict::forecasts(spec, group, &seen, marks, covariates),
+                Some(group) => Sampled { spec, group, data, rate, marks, covariates }.forecasts(&seen, &told),
+                None => predict::forecasts(spec, group, &seen, marks, covariates, &told),
             };
             let back = |(made, wall): (Made, &Option<Wall>)| match wall {
                 Some(wall) => wall.back(made),
@@ -254,7 +267,7 @@ impl Forecaster {
                 features: Arc::default(),
                 is_suspect: false,
             });
-            let made = predict::of_seen(&self.spec, self.group(frequency), &seen.collect::<Vec<_>>());
+            let made = predict::of_seen(&self.spec, self.group(frequency), &seen.collect::<Vec<_>>(), &|| {});
             let outlooks = series.iter().zip(made).map(|(one, made)| {
                 let (unique_id, keys, cutoff) = (&one.unique_id, &one.keys, one.cutoff);
                 Some(Outlook { unique_id, keys, cutoff, is_marked: false, made: made? })

@@ -63,6 +63,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// Whether a forecast fits models to each series, which takes long where there are many.
+    pub fn fits_each(&self) -> bool {
+        matches!(self.served, Served::Local { .. } | Served::Blend(_))
+    }
+
     /// Its learnt maps and networks, if it has any.
     pub fn ensemble(&self) -> Option<&Ensemble> {
         match &self.served {

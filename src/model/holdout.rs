@@ -7,11 +7,14 @@ use ndarray::{Array2, Array3, ArrayView1};
 use crate::model::ensemble::Predicted;
 use crate::model::exam::{Exam, Terms};
 use crate::model::group::Group;
-use crate::model::predict;
-use crate::model::report::HoldoutScore;
+use crate::model::predict::{self, Told};
+use crate::model::report::{Counter, HoldoutScore, Progress, Unit};
 use crate::model::spec::{ModelSpec, tails};
 use crate::model::validation::{self, long_enough};
 use crate::series::{Covariate, Series};
+
+/// What progress calls it.
+const STAGE: &str = "scoring the tail";
 
 /// Scores what a group publishes for the last `origins` horizons of each series, one origin after the other: forecasts
 /// of the series cut off there, bounds and fallbacks included. A series takes part in an origin with `history` steps
@@ -21,9 +24,10 @@ pub fn score(
     group: &Group,
     series: &[&Series],
     covariates: &[Covariate],
-    origins: usize,
-    history: usize,
+    (origins, history): (usize, usize),
+    watch: &(dyn Fn(Progress) + Sync),
 ) -> Option<HoldoutScore> {
+    watch(Progress::begun(STAGE));
     let terms = Terms { horizon: spec.horizon(), season: group.season, point: spec.point() };
     let levels = spec.quantile_levels();
     let position = |level: f64| levels.iter().position(|&l| l == level).expect("tails are among the levels");
@@ -34,7 +38,10 @@ pub fn score(
         .map(|(back, chosen)| Exam::new(series, &chosen, back, terms))
         .filter(Exam::has_actuals)
         .map(|exam| {
-            let predicted = published(spec, group, series, covariates, &exam);
+            let counter =
+                group.fits_each().then(|| Counter::new(watch, STAGE, exam.series.len(), Unit::Series));
+            let told = || counter.iter().for_each(Counter::one);
+            let predicted = published(spec, group, series, covariates, &exam, &told);
             (exam, predicted)
         })
         .collect();
@@ -68,14 +75,16 @@ pub fn published(
     series: &[&Series],
     covariates: &[Covariate],
     exam: &Exam,
+    told: &Told,
 ) -> Predicted {
     let until = |(&index, &origin): (&usize, &usize)| series[index].cut(0, origin);
     let cut: Vec<Series> = exam.series.iter().zip(&exam.origins).map(until).collect();
     let cut: Vec<&Series> = cut.iter().collect();
     let (rows, horizon, levels) = (cut.len(), spec.horizon(), spec.quantile_levels().len());
     let (mut point, mut quantiles) = (Array2::zeros((rows, horizon)), Array3::zeros((rows, horizon, levels)));
-    for (row, made) in
-        predict::forecasts(spec, Some(group), &cut, &BTreeMap::new(), covariates).into_iter().enumerate()
+    for (row, made) in predict::forecasts(spec, Some(group), &cut, &BTreeMap::new(), covariates, told)
+        .into_iter()
+        .enumerate()
     {
         let made = made.bounded(spec.bounds());
         point.row_mut(row).assign(&ArrayView1::from(&made.point));

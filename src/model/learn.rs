@@ -13,7 +13,7 @@ use crate::model::ensemble::Ensemble;
 use crate::model::exam::Terms;
 use crate::model::member::Member;
 use crate::model::plan::{NetworkPlan, Shape};
-use crate::model::report::Progress;
+use crate::model::report::{Progress, Unit};
 use crate::model::spec::{ModelSpec, Point};
 use crate::model::train::{Recipe, State, Task};
 use crate::model::validation::{self, Validation};
@@ -156,7 +156,7 @@ impl Lesson<'_> {
             None => self.begin(&start, &task, index, &goal),
         };
         let is_long_enough = run.steps >= STEPS_MIN.min(start.recipe.steps);
-        let is_trained = is_long_enough && self.train(&mut run, &start, &task, &goal, &name)?;
+        let is_trained = is_long_enough && self.train(&mut run, &start, &task, &goal, (index, &name))?;
         let learnt = run.end(start.untrained(), is_trained);
         journal.borrow_mut().finish(name, &learnt);
         Ok(learnt)
@@ -188,7 +188,7 @@ impl Lesson<'_> {
         start: &Start,
         task: &Task,
         goal: &Goal,
-        name: &str,
+        (index, name): (usize, &str),
     ) -> Result<bool, Stopped> {
         let journal = self.conditions.journal;
         while run.state.step < run.steps && self.is_patient(run) {
@@ -210,7 +210,10 @@ impl Lesson<'_> {
                 continue;
             }
             let step = run.state.step;
-            (self.conditions.watch)(Progress { stage: self.label, done: step, total: run.steps });
+            (self.conditions.watch)(
+                Progress::of(self.label, step, run.steps, Unit::Steps)
+                    .in_part(index + 1, self.networks.len()),
+            );
             if let Goal::Best(validation) = goal
                 && (step.is_multiple_of(recipe.evaluate_every) || step == recipe.steps)
             {

@@ -112,6 +112,9 @@ impl Reading {
     }
 }
 
+/// Hears of every series that a model of its own was fitted to; others are forecast all at once.
+pub type Told<'a> = dyn Fn() + Sync + 'a;
+
 /// Forecasts of series of one frequency from their own ends, in order, before bounds are applied.
 ///
 /// Without a group, and where the group's model cannot forecast a series or `marks` say `Fallback` of it, seasonal naive
@@ -122,9 +125,10 @@ pub fn forecasts(
     series: &[&Series],
     marks: &BTreeMap<String, Status>,
     covariates: &[Covariate],
+    told: &Told,
 ) -> Vec<Made> {
     let seen = seen(spec, group, series, marks, covariates);
-    of_seen(spec, group, &seen).into_iter().map(|made| made.expect("every value is at hand")).collect()
+    of_seen(spec, group, &seen, told).into_iter().map(|made| made.expect("every value is at hand")).collect()
 }
 
 /// What [`forecasts`] sees of the series.
@@ -156,9 +160,9 @@ pub fn seen<'a>(
 }
 
 /// As [`forecasts`]; `None` where seasonal naive would have to stand in and needs values that are not at hand.
-pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Vec<Option<Made>> {
+pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>], told: &Told) -> Vec<Option<Made>> {
     if let Some(Served::Blend(blend)) = group.map(|group| &group.served) {
-        return blend.forecasts(spec, seen);
+        return blend.forecasts(spec, seen, told);
     }
     let is_asked_for = matches!(spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive);
     let naive_status = match group.map(|group| &group.served) {
@@ -166,7 +170,7 @@ pub fn of_seen(spec: &ModelSpec, group: Option<&Group>, seen: &[Seen<'_>]) -> Ve
         None | Some(Served::SeasonalNaive { .. }) if is_asked_for => Status::Ok,
         _ => Status::Fallback,
     };
-    let own = group.and_then(|group| own(spec, group, seen)).unwrap_or_else(|| vec![None; seen.len()]);
+    let own = group.and_then(|group| own(spec, group, seen, told)).unwrap_or_else(|| vec![None; seen.len()]);
     let season = group.map_or(1, |group| group.season);
     let weights = group.map(Group::weights).unwrap_or_default();
     let one = |(seen, own): (&Seen<'_>, Option<Own>)| match (own.filter(|_| !seen.is_suspect), group) {
@@ -219,12 +223,17 @@ pub(super) fn naive(spec: &ModelSpec, seen: &Seen<'_>, season: usize, status: St
 }
 
 /// What the group's model makes of every series; `None` where it is seasonal naive.
-fn own(spec: &ModelSpec, group: &Group, seen: &[Seen<'_>]) -> Option<Vec<Option<Own>>> {
+fn own(spec: &ModelSpec, group: &Group, seen: &[Seen<'_>], told: &Told) -> Option<Vec<Option<Own>>> {
     match &group.served {
         Served::Ensemble(ensemble) => Some(learnt(ensemble, seen, group.season)),
         Served::Local { kind } => {
             let seasons = classical::seasons(*kind, group.season, group.frequency);
-            Some(seen.par_iter().map(|seen| local(spec, *kind, seen, &seasons)).collect())
+            let one = |seen: &Seen<'_>| {
+                let own = local(spec, *kind, seen, &seasons);
+                told();
+                own
+            };
+            Some(seen.par_iter().map(one).collect())
         }
         Served::Counts(head) => Some(counted(spec, head, seen, group.season)),
         Served::Blend(_) | Served::SeasonalNaive { .. } => None,

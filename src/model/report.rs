@@ -1,15 +1,6 @@
 //! What training tells the person who asked for it.
 
-/// Progress of a long computation, sent to whoever watches.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// What is going on, in two or three words.
-    pub stage: &'static str,
-    /// Units done.
-    pub done: usize,
-    /// Units in all.
-    pub total: usize,
-}
+pub use crate::series::progress::{Counter, Progress, Unit};
 
 /// Scores of a forecaster and of seasonal naive on the tail that training did not see.
 #[derive(Clone, Debug)]

@@ -29,7 +29,7 @@ use ndarray::{Array2, Axis};
 
 use crate::model::features::Encoding;
 use crate::model::group::{Group, Served};
-use crate::model::predict::{self, Made};
+use crate::model::predict::{self, Made, Told};
 use crate::model::rate::Rate;
 use crate::model::spec::ModelSpec;
 use crate::model::work::Space;
@@ -61,10 +61,10 @@ impl Sampled<'_> {
     /// Forecasts of series of the data's step from their own ends, in order, before bounds are applied: as many rows as the
     /// horizon of the model lasts. A series that the model cannot forecast, or that looks wrong, gets seasonal naive on its
     /// own step.
-    pub fn forecasts(&self, series: &[&Series]) -> Vec<Made> {
+    pub fn forecasts(&self, series: &[&Series], told: &Told) -> Vec<Made> {
         let Sampled { spec, group, marks, covariates, .. } = *self;
         if self.rate == Rate::Same {
-            return predict::forecasts(spec, Some(group), series, marks, covariates);
+            return predict::forecasts(spec, Some(group), series, marks, covariates, told);
         }
         let is_naive = matches!(group.served, Served::SeasonalNaive { .. });
         let is_able = |one: &&Series| {
@@ -99,7 +99,7 @@ impl Sampled<'_> {
         let rows = self.rate.rows(self.spec.horizon());
         let spec =
             self.spec.clone().with_horizon(rows).expect("a match has as many rows as a model may have steps");
-        predict::forecasts(&spec, Some(&naive), series, self.marks, &[])
+        predict::forecasts(&spec, Some(&naive), series, self.marks, &[], &|| {})
     }
 
     /// Of the phases of every series, woven together; `None` where the model cannot forecast all of them.
@@ -127,7 +127,7 @@ impl Sampled<'_> {
 
     fn model(&self, series: &[Series]) -> Vec<Made> {
         let series: Vec<&Series> = series.iter().collect();
-        predict::forecasts(self.spec, Some(self.group), &series, self.marks, self.covariates)
+        predict::forecasts(self.spec, Some(self.group), &series, self.marks, self.covariates, &|| {})
     }
 
     /// The forecasts of a series' phases (k), the latest first, as one of the series.

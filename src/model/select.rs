@@ -16,6 +16,7 @@ use crate::model::features::Features;
 use crate::model::greedy;
 use crate::model::member::{Batch, Member};
 use crate::model::plan::{self, NetworkPlan, Plan};
+use crate::model::report::{Progress, Unit};
 use crate::model::ridge::{Design, Map, anchor_inputs};
 use crate::model::smoothing;
 use crate::model::spec::{ModelKind, ModelSpec, Point};
@@ -152,7 +153,8 @@ impl Candidates<'_> {
     }
 }
 
-/// Chooses by mean error relative to seasonal naive; stops trying when `is_over` says so.
+/// Chooses by mean error relative to seasonal naive; stops trying when `is_over` says so. `watch` hears how many lookbacks were
+/// tried.
 ///
 /// Without validation origins, or when time is over, the first of everything is taken, which is the rule of thumb:
 /// logarithms for positive values, one season as the anchor, λ = 0.1.
@@ -160,10 +162,16 @@ pub fn choose(
     candidates: &Candidates,
     validation: &Validation,
     is_over: &(dyn Fn() -> bool + Sync),
+    watch: &dyn Fn(Progress),
 ) -> Choice {
     let spaces = spaces(candidates.series, candidates.spec.point());
     let mut best: Option<(f64, Choice)> = None;
-    for &space in &spaces {
+    let lookbacks = candidates.plan.lookbacks.len();
+    for (place, &space) in spaces.iter().enumerate() {
+        let told = |lookback: usize| {
+            let (done, total) = (place * lookbacks + lookback, spaces.len() * lookbacks);
+            watch(Progress::of("choosing the base", done, total, Unit::Lookbacks));
+        };
         if best.is_some() && is_over() {
             break;
         }
@@ -172,7 +180,7 @@ pub fn choose(
         let mut tried = if validation.is_empty() {
             Vec::new()
         } else {
-            try_maps(candidates, &work, validation, space, is_over)
+            try_maps(candidates, &work, validation, space, is_over, &told)
         };
         if tried.is_empty() {
             continue;
@@ -260,16 +268,18 @@ fn try_maps(
     validation: &Validation,
     space: Space,
     is_over: &(dyn Fn() -> bool + Sync),
+    told: &dyn Fn(usize),
 ) -> Vec<Candidate> {
     let mut all: Vec<Candidate> = Vec::new();
     let of_networks = |lookback: &usize| candidates.plan.networks.iter().any(|n| n.lookback == *lookback);
     let (mut order, others): (Vec<usize>, Vec<usize>) =
         candidates.plan.lookbacks.iter().rev().partition(|lookback| of_networks(lookback));
     order.extend(others);
-    for lookback in order {
+    for (place, lookback) in order.into_iter().enumerate() {
         if !all.is_empty() && is_over() {
             break;
         }
+        told(place);
         let horizon = candidates.spec.horizon();
         let Some(mut design) = design(work, lookback, candidates, WINDOWS_CHOICE) else { continue };
         let moments = design.moments();

@@ -122,7 +122,7 @@ impl Validation {
         let levels = spec.quantile_levels();
         let (mut sum, mut count) = (0.0, 0usize);
         for exam in &self.folds {
-            let quantiles = holdout::published(spec, group, all, covariates, exam).quantiles;
+            let quantiles = holdout::published(spec, group, all, covariates, exam, &|| {}).quantiles;
             for (row, quantiles) in quantiles.outer_iter().enumerate() {
                 sum += exam.loss(row, quantiles, levels);
             }

@@ -75,7 +75,7 @@ pub struct BacktestReport {
 pub fn backtest(
     job: &BacktestJob,
     moment: Moment,
-    watch: &dyn Fn(Progress),
+    watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<BacktestReport, JobError> {
     let outputs = || job.output.iter().chain(&job.report);
     outputs().try_for_each(|path| publish::probe(path))?;
@@ -84,8 +84,7 @@ pub fn backtest(
         return Err(JobError::SamePath(path.clone()));
     }
 
-    watch(Progress { stage: "reading", done: 0, total: 0 });
-    let ingested = ingest::read(&job.source)?;
+    let ingested = ingest::read_watched(&job.source, watch)?;
     check_overwrites(outputs(), &ingested.files)?;
     let source = SourceReport::of(&ingested);
     let panel = &ingested.panel;

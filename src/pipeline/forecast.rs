@@ -85,7 +85,10 @@ pub fn forecast(
             seconds: Vec::new(),
         });
     }
-    let fetch = || ingest::fetch(&job.source, context.known, context.stop);
+    let fetch = || {
+        context.tell(if job.source.exec.is_some() { "running the command" } else { "looking at files" });
+        ingest::fetch(&job.source, context.known, context.stop)
+    };
     let early = fits_first.then(fetch).transpose()?;
     if let Some(fetched) = &early {
         check_ahead(job, context, fetched)?;
@@ -99,6 +102,7 @@ pub fn forecast(
         _ => fetch()?,
     };
     let made = make(job, context, &serving, &fetched, &mut clock)?;
+    context.tell("publishing");
     let run = publish_made(job, &job.sink, moment, &serving, &made)?;
     // The run is out; that older ones could not be removed does not take it back.
     let pruned = publish::prune(&job.sink, &job.name, moment.created_at);
@@ -143,7 +147,8 @@ fn check_ahead(job: &JobSpec, context: &Context, fetched: &Fetched) -> Result<()
     let (spec, model) = (&job.source.covariates, &job.model);
     if spec.has_known_ahead() {
         let as_of = context.moment.issued_at;
-        let reading = context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched)?;
+        let reading =
+            context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched, context.watch)?;
         let known = (spec, &job.source.sums);
         ahead::complete(&reading.ingested.panel, known, model.horizon(), model.season_length())?;
     }
@@ -255,11 +260,13 @@ fn remembered(
     // Scenarios need covariates, of which nothing is remembered.
     let Some(page) = Page::read(&path).filter(|_| job.scenarios.is_empty()) else { return Ok(None) };
     let key = Key::new(&job.source, &manifest.weights_sha256);
+    context.tell("reading new files");
     let Some(continued) = page.go_on(&job.source, &key, as_of, &fetched.stamps.files, &path) else {
         return Ok(None);
     };
     let Continued { memory, report, zone, bytes_read } = continued;
     clock.lap("read");
+    context.tell("forecasting");
     let Some(mut forecasts) = forecaster.predict_remembered(&memory, &zone) else { return Ok(None) };
     clock.lap("predict");
     let corrections = correct(job, &Actuals::remembered(&memory, &zone), as_of, &mut forecasts)?;
@@ -287,7 +294,8 @@ fn whole(
     clock: &mut StopWatch,
 ) -> Result<Made, StageError> {
     let as_of = context.moment.issued_at;
-    let reading = context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched)?;
+    let reading =
+        context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched, context.watch)?;
     let ingested = &reading.ingested;
     if reading.bytes_read > 0 {
         let folder = context.state.join("quality");
@@ -304,6 +312,7 @@ fn whole(
         source.warn(ahead::new_names(forecaster, &ahead.panel));
     }
     clock.lap("read");
+    context.tell("forecasting");
     let mut forecasts = predict(job, context, serving, &ahead.panel)?;
     let what_if = (&*ahead.panel, &forecasts);
     let mut lacks: Vec<String> = serving.shortfall(job).into_iter().collect();
@@ -319,6 +328,7 @@ fn whole(
     }
     source.warn(std::mem::take(&mut scenarios.notes));
     clock.lap("predict");
+    context.tell("correcting intervals");
     let corrections = correct(job, &Actuals::whole(&ingested.panel), as_of, &mut forecasts)?;
     let corrections = corrections.unwrap_or_default();
     if job.is_adaptive {
@@ -330,6 +340,7 @@ fn whole(
     if reading.bytes_read > 0
         && let Some((forecaster, manifest)) = &serving.model
     {
+        context.tell("remembering");
         let key = Key::new(&job.source, &manifest.weights_sha256);
         // Twice as far back as the runs reach that were learnt from: there will be more of them.
         let steps = 2 * corrections.steps;
@@ -375,7 +386,7 @@ fn predict(
     panel: &Panel,
 ) -> Result<Forecasts, StageError> {
     if let Some((forecaster, _)) = &serving.model {
-        let forecasts = forecaster.predict(panel);
+        let forecasts = forecaster.predict_watched(panel, &[], context.watch);
         return Ok(coherent(forecasts, panel, &job.source.sums, forecaster.spec())?);
     }
     if job.fallback == Fallback::None {

@@ -67,10 +67,12 @@ pub(super) fn fitted(
     }
     clock.lap("train");
 
-    watch(Progress { stage: "forecasting", done: 0, total: 0 });
+    watch(Progress::begun("forecasting"));
     source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
-    let predict =
-        |panel: &Panel| coherent::coherent(fitted.forecaster.predict(panel), panel, &job.source.sums, model);
+    let predict = |panel: &Panel| {
+        let forecasts = fitted.forecaster.predict_watched(panel, &[], watch);
+        coherent::coherent(forecasts, panel, &job.source.sums, model)
+    };
     let (forecasts, scenarios) = what_if(job, &ahead.panel, horizon, predict)?;
     source.warn(scenarios.notes.clone());
     clock.lap("forecast");
@@ -113,10 +115,10 @@ pub(super) fn loaded(
     source.warn(fitting.warnings.clone());
     clock.lap("read");
 
-    watch(Progress { stage: "forecasting", done: 0, total: 0 });
+    watch(Progress::begun("forecasting"));
     source.warn(ahead::new_names(&opened.forecaster, &ahead.panel));
     let predict = |panel: &Panel| {
-        let forecasts = opened.forecaster.predict_at(panel, &fitting.matches);
+        let forecasts = opened.forecaster.predict_watched(panel, &fitting.matches, watch);
         coherent::coherent(forecasts, panel, &job.source.sums, &fitting.spec)
     };
     let (forecasts, scenarios) = what_if(job, &ahead.panel, fitting.rows, predict)?;
@@ -154,8 +156,7 @@ fn read(
     spec: &SourceSpec,
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Ingested, SourceReport), JobError> {
-    watch(Progress { stage: "reading", done: 0, total: 0 });
-    let ingested = ingest::read(spec)?;
+    let ingested = ingest::read_watched(spec, watch)?;
     check_overwrites(outputs(job), &ingested.files)?;
     let source = SourceReport::of(&ingested);
     if let Some(path) = &job.quality {

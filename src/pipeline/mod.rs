@@ -142,7 +142,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         Making::Load(spec) => making::loaded(job, spec, watch, &mut clock)?,
     };
 
-    watch(Progress { stage: "publishing", done: 0, total: 0 });
+    watch(Progress::begun("publishing"));
     let provenance = provenance(job, &moment, &made);
     let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
     let published = publish::write_forecasts(&job.output, plain, what_if, &made.id_columns, &provenance)?;

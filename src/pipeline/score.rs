@@ -5,6 +5,7 @@ use crate::live::anomaly::{self, Look};
 use crate::live::drift::{self, Reason, Situation};
 use crate::live::review::{self, RunName, Score};
 use crate::live::truth::Truth;
+use crate::model::report::{Progress, Unit};
 use crate::pipeline::shadow::{self, Duel};
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::{JobSpec, SourceRead, SourceReport, StopWatch};
@@ -45,11 +46,12 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let moment = context.moment;
     let mut clock = StopWatch::start();
     let (name, as_of) = (&job.source_name, moment.issued_at);
-    let reading = context.sources.read(name, &job.source, as_of, context.known, context.stop)?;
+    let reading =
+        context.sources.read(name, &job.source, as_of, context.known, context.stop, context.watch)?;
     clock.lap("read");
 
     let panel = &reading.ingested.panel;
-    let mut reviewed = review_runs(job, panel, moment.issued_at)?;
+    let mut reviewed = review_runs(job, panel, moment.issued_at, context.watch)?;
     clock.lap("compare");
 
     let scores = publish::scores_path(&job.sink.path, &job.name)?;
@@ -59,6 +61,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     if let Some(anomalies) = &reviewed.anomalies {
         publish::write_anomalies(&publish::anomalies_path(&job.sink.path, &job.name)?, anomalies)?;
     }
+    context.tell("writing scores");
     let report = SourceReport::of(&reading.ingested);
     let retrain = retrain(job, context, panel, &reviewed.table)?;
     clock.lap("publish");
@@ -99,11 +102,17 @@ pub struct Reviewed {
     pub shortfalls: Vec<String>,
 }
 
-/// Compares the runs of a job that were issued before an instant and are not final yet with a panel; writes nothing.
+/// Compares the runs of a job that were issued before an instant and are not final yet with a panel; writes nothing. `watch`
+/// hears how far it is.
 ///
 /// # Errors
 /// If the sink cannot be read.
-pub fn review_runs(job: &JobSpec, panel: &Panel, before: i64) -> Result<Reviewed, PublishError> {
+pub fn review_runs(
+    job: &JobSpec,
+    panel: &Panel,
+    before: i64,
+    watch: &dyn Fn(Progress),
+) -> Result<Reviewed, PublishError> {
     let sink = &job.sink.path;
     let table = publish::read_scores(&publish::scores_path(sink, &job.name)?)?;
     let finals: BTreeSet<String> =
@@ -119,7 +128,9 @@ pub fn review_runs(job: &JobSpec, panel: &Panel, before: i64) -> Result<Reviewed
     let commits = publish::runs(sink, &job.name)?;
     let earlier = commits.iter().filter(|commit| commit.issued_at < before).take(RUNS_MAX);
     let (mut new, mut look, mut compared, mut unreadable) = (Vec::new(), Look::new(), 0, 0);
-    for commit in earlier.filter(|commit| !finals.contains(&commit.run_id)) {
+    let open: Vec<&Commit> = earlier.filter(|commit| !finals.contains(&commit.run_id)).collect();
+    for (done, commit) in open.iter().enumerate() {
+        watch(Progress::of("comparing runs", done, open.len(), Unit::Runs));
         let Some(run) = publish::read_columns(commit, job.model.quantile_levels())? else {
             unreadable += 1;
             continue;

@@ -140,7 +140,7 @@ pub fn duel(
 pub(super) fn score(job: &JobSpec, context: &Context, panel: &Panel) -> Result<Option<Duel>, StageError> {
     let (registry, before) = (context.registry, context.moment.issued_at);
     let apart = JobSpec { sink: job.sink.shadow(), anomaly: None, ..job.clone() };
-    let reviewed = review_runs(&apart, panel, before)?;
+    let reviewed = review_runs(&apart, panel, before, context.watch)?;
     if reviewed.compared > 0 {
         publish::write_scores(&publish::scores_path(&apart.sink.path, &job.name)?, &reviewed.table)?;
     }

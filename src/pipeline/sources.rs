@@ -1,6 +1,6 @@
 //! Sources that are read again and again: what has not changed is not read twice.
 
-use crate::ingest::{self, Fetched, FileStamp, IngestError, Ingested, SourceSpec, Stamps};
+use crate::ingest::{self, Fetched, FileStamp, IngestError, Ingested, SourceSpec, Stamps, Watch};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,7 +60,7 @@ pub struct Reading {
 impl Sources {
     /// Reads a source as it was known at `as_of` (microseconds UTC); `known` are its files as they were seen before. A
     /// source that is a command runs it, until `stop` becomes true; if it prints what it printed before, that is not read
-    /// again.
+    /// again. `watch` hears how far the reading is.
     ///
     /// # Errors
     /// See [`IngestError`].
@@ -71,8 +71,9 @@ impl Sources {
         as_of: i64,
         known: &[FileStamp],
         stop: &AtomicBool,
+        watch: &Watch,
     ) -> Result<Reading, IngestError> {
-        self.read_fetched(name, spec, as_of, &ingest::fetch(spec, known, stop)?)
+        self.read_fetched(name, spec, as_of, &ingest::fetch(spec, known, stop)?, watch)
     }
 
     /// As [`Sources::read`], where the files have been looked at or the command has run.
@@ -85,6 +86,7 @@ impl Sources {
         spec: &SourceSpec,
         as_of: i64,
         fetched: &Fetched,
+        watch: &Watch,
     ) -> Result<Reading, IngestError> {
         let stamps = fetched.stamps.clone();
         let settings = settings(spec);
@@ -92,7 +94,7 @@ impl Sources {
         if let Some(ingested) = self.kept(name, &settings, as_of, &stamps.files) {
             return Ok(Reading { ingested, stamps, bytes_read: 0 });
         }
-        let ingested = Arc::new(fetched.read(&spec)?);
+        let ingested = Arc::new(fetched.read_watched(&spec, watch)?);
         let kept = Kept { settings, as_of, files: stamps.files.clone(), ingested: ingested.clone() };
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), kept);
         let bytes_read = ingested.bytes;
@@ -197,7 +199,8 @@ mod tests {
     const HOUR: i64 = 3_600_000_000;
 
     fn read(sources: &Sources, spec: &SourceSpec, as_of: i64) -> (u64, usize) {
-        let reading = sources.read("s", spec, as_of, &[], &AtomicBool::new(false)).expect("readable");
+        let reading =
+            sources.read("s", spec, as_of, &[], &AtomicBool::new(false), &|_| {}).expect("readable");
         (reading.bytes_read, reading.ingested.panel.series[0].values.len())
     }
 

@@ -27,6 +27,13 @@ pub struct Context<'a> {
     pub watch: &'a (dyn Fn(Progress) + Sync),
 }
 
+impl Context<'_> {
+    /// Says what is being done.
+    pub(super) fn tell(&self, what: &'static str) {
+        (self.watch)(Progress::begun(what));
+    }
+}
+
 /// Why a stage gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {

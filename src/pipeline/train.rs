@@ -103,8 +103,8 @@ pub(super) fn train_on(
     let mut clock = StopWatch::start();
     let (name, as_of) = (&job.source_name, moment.issued_at);
     let reading = match fetched {
-        Some(fetched) => context.sources.read_fetched(name, &job.source, as_of, fetched)?,
-        None => context.sources.read(name, &job.source, as_of, context.known, context.stop)?,
+        Some(fetched) => context.sources.read_fetched(name, &job.source, as_of, fetched, context.watch)?,
+        None => context.sources.read(name, &job.source, as_of, context.known, context.stop, context.watch)?,
     };
     let panel = &reading.ingested.panel;
     let report = SourceReport::of(&reading.ingested);
@@ -127,6 +127,7 @@ pub(super) fn train_on(
     };
     let fitted = Forecaster::fit(panel, &job.model, &control)?;
     clock.lap("fit");
+    context.tell("judging");
     let judgement = match job.promotion {
         Promotion::Always => Judgement::default(),
         Promotion::Gate | Promotion::Manual | Promotion::Shadow => {

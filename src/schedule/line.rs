@@ -4,6 +4,7 @@ use crate::schedule::ledger::{Cursor, NewSlot};
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::run_id;
 use crate::schedule::spec::{JobPlan, Missed, Overlap, ScheduleSpec, Stage};
+use crate::schedule::track::Tracker;
 use crate::series::civil::{micros, shown};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ impl Waiting {
 pub(super) struct Running {
     pub row: SlotRow,
     pub stop: Arc<AtomicBool>,
+    pub progress: Tracker,
     /// The slot that takes its place, by its instant.
     pub replaced_by: Option<i64>,
 }

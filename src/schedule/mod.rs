@@ -14,6 +14,7 @@ mod run_id;
 pub mod scheduler;
 pub mod spec;
 pub mod status;
+pub mod track;
 pub mod work;
 
 pub use run_id::run_id;

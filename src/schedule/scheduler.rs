@@ -9,6 +9,7 @@ use crate::schedule::line::{Line, Running, Waiting};
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::spec::{DaemonSpec, JobPlan, Overlap, ScheduleSpec, Stage};
 use crate::schedule::status::{JobStatus, LineStatus, Plan};
+use crate::schedule::track::Tracker;
 use crate::series::civil::shown;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Task {
     pub fits_first: bool,
     /// Becomes true when the work is to stop soon.
     pub stop: Arc<AtomicBool>,
+    /// Where the work says how far it is.
+    pub progress: Tracker,
 }
 
 /// What became of a task.
@@ -260,10 +263,15 @@ impl Scheduler {
             (row.attempts, row.started_at) = (row.attempts + 1, Some(now));
             self.ledger.start(row.id, row.attempts, now)?;
             line.waiting.pop_front();
-            let stop = Arc::new(AtomicBool::new(false));
-            line.running = Some(Running { row: row.clone(), stop: stop.clone(), replaced_by: None });
+            let (stop, progress) = (Arc::new(AtomicBool::new(false)), Tracker::default());
+            line.running = Some(Running {
+                row: row.clone(),
+                stop: stop.clone(),
+                progress: progress.clone(),
+                replaced_by: None,
+            });
             let fits_first = line.stage == Stage::Forecast && line.plan.train.is_none();
-            return Ok(Some(Task { row, job: line.plan.job.clone(), fits_first, stop }));
+            return Ok(Some(Task { row, job: line.plan.job.clone(), fits_first, stop, progress }));
         }
         Ok(None)
     }
@@ -366,6 +374,7 @@ impl Scheduler {
                 next: line.next,
                 running: line.running.as_ref().map(|running| running.row.run_id.clone()),
                 waiting: line.waiting.len(),
+                progress: line.running.as_ref().and_then(|running| running.progress.look()),
             };
             jobs.last_mut().expect("pushed above").lines.push(status);
         }

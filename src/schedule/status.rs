@@ -1,6 +1,7 @@
 //! What the daemon is doing, as a value: the loop writes it, serving reads it.
 
 use crate::schedule::spec::{JobPlan, Stage};
+use crate::schedule::track::LineProgress;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A snapshot; all instants in microseconds UTC.
@@ -64,6 +65,8 @@ pub struct LineStatus {
     pub running: Option<String>,
     /// Slots that wait.
     pub waiting: usize,
+    /// How far the slot that runs is, once it has said so.
+    pub progress: Option<LineProgress>,
 }
 
 /// The snapshot that is shared.

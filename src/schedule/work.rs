@@ -15,6 +15,7 @@ use crate::schedule::metrics::{JobFigures, Metrics};
 use crate::schedule::outcome::{Outcome, Trigger};
 use crate::schedule::scheduler::{Task, Verdict};
 use crate::schedule::spec::Stage;
+use crate::series::civil::shown;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,7 +44,11 @@ impl Workshop {
     }
 
     fn run(&self, task: &Task, seen: &[SeenFile]) -> Done {
-        self.run_watched(task, seen, &log)
+        let watch = |progress: Progress| {
+            task.progress.hear(self.clock.now(), progress);
+            log(progress);
+        };
+        self.run_watched(task, seen, &watch)
     }
 
     /// A slot from its task to its ending; `watch` hears of the progress.
@@ -304,6 +309,7 @@ fn source(source: &SourceRead) -> Value {
         "quarantined": quarantined,
         "skipped_files": report.skipped_files.iter().take(NAMED).collect::<Vec<_>>(),
         "revisions": revisions,
+        "last_ds": report.span.map(|(_, last)| shown(last)),
         "notes": report.notes.iter().take(NAMED).collect::<Vec<_>>(),
     })
 }

@@ -12,10 +12,11 @@ use crate::engine::chunked::Stream;
 use crate::engine::codes::{Codes, Range};
 use crate::engine::cross_entropy::log_probability;
 use crate::engine::sashimi::autoregressive::{Autoregressive, AutoregressiveStepper};
-use crate::engine::sashimi::sample::{Paths, Sampling, continue_prefix, draw};
+use crate::engine::sashimi::sample::{Paths, Sampling, continue_told, draw};
 use crate::engine::simd::Isa;
 use crate::engine::ssm::SsmKind;
 use crate::ingest;
+use crate::model::report::{Counter, Progress, Unit};
 use crate::publish::{PublishError, SeriesPaths, write_bytes, write_paths};
 use crate::sequence::backbone::{Weights, sashimi_spec, shape};
 use crate::sequence::data::{DataError, FIRST};
@@ -114,11 +115,11 @@ pub struct Generated {
 /// Purpose of the random numbers.
 const PATHS: u64 = 4;
 
-/// Generates and writes.
+/// Generates and writes; `watch` hears how far it is.
 ///
 /// # Errors
 /// See [`GenerateError`].
-pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
+pub fn generate(spec: &GenerateSpec, watch: &(dyn Fn(Progress) + Sync)) -> Result<Generated, GenerateError> {
     let (description, weights, weights_sha256) = read_model(&spec.model)?;
     if description.task != Task::Generate {
         return Err(GenerateError::Task { path: spec.model.clone(), task: description.task.as_str() });
@@ -137,7 +138,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
         let shape = sashimi_spec(&description.architecture, description.classes, description.len);
         let model = Autoregressive::new(shape, params);
         let steps = spec.steps.unwrap_or(description.len - context);
-        let series = continue_series(&model.stepper(), input, context, steps, sampling, spec)?;
+        let series = continue_series(&model.stepper(), input, (context, steps), sampling, spec, watch)?;
         return Ok(Generated {
             files: vec![spec.out.clone()],
             log_likelihood: Vec::new(),
@@ -159,12 +160,13 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
         None => Vec::new(),
     };
     let mut rngs: Vec<ChaCha8Rng> = (0..spec.paths).map(|path| generator(spec.seed, PATHS, path)).collect();
+    let mut told = |done: usize| watch(Progress::of("generating", done, steps, Unit::Steps));
     let paths = match weights {
         Weights::Sashimi(params) => {
             let shape = sashimi_spec(&description.architecture, description.classes, description.len);
             let model = Autoregressive::new(shape, params);
             let prefix = ArrayView2::from_shape((1, prefix.len()), &prefix).expect("one row");
-            continue_prefix(&model.stepper(), prefix, steps, sampling, &mut rngs)
+            continue_told(&model.stepper(), prefix, (steps, sampling), &mut rngs, &mut told)
         }
         Weights::Stack(_) if description.architecture.ssm != SsmKind::S4d => {
             return Err(GenerateError::Steps { path: spec.model.clone() });
@@ -174,7 +176,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, GenerateError> {
             let stream = Stream::new(shape, &params, spec.paths, Isa::detect());
             let step =
                 |stream: &mut Stream, tokens: &[f32], out: &mut [f32]| stream.step(&params, tokens, out);
-            stack_paths(stream, step, description.classes, &prefix, (steps, sampling), &mut rngs)
+            stack_paths(stream, step, description.classes, &prefix, (steps, sampling), &mut rngs, &mut told)
         }
     };
     let mut files = Vec::new();
@@ -206,6 +208,7 @@ fn stack_paths(
     prefix: &[u16],
     (steps, sampling): (usize, Sampling),
     rngs: &mut [ChaCha8Rng],
+    told: &mut dyn FnMut(usize),
 ) -> Paths {
     let mut paths =
         Paths { codes: Array2::zeros((rngs.len(), steps)), log_likelihood: Array1::zeros(rngs.len()) };
@@ -225,6 +228,7 @@ fn stack_paths(
             };
             tokens[path] = f32::from(code);
         }
+        told((t + 1).saturating_sub(prefix.len()));
     }
     paths
 }
@@ -233,13 +237,15 @@ fn stack_paths(
 fn continue_series(
     model: &AutoregressiveStepper<'_, f32>,
     input: &Path,
-    context: usize,
-    steps: usize,
+    (context, steps): (usize, usize),
     sampling: Sampling,
     spec: &GenerateSpec,
+    watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<[usize; 2], GenerateError> {
     let panel = load::read_panel(&[input.into()], &spec.columns)?;
+    let counter = Counter::new(watch, "generating", panel.series.len(), Unit::Series);
     let paths = |(index, series): (usize, &Series)| {
+        counter.one();
         let values = load::without_holes(&series.values);
         let known = &values[values.len().checked_sub(context)?..];
         let last = *series.times.last()?;

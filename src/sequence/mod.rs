@@ -27,7 +27,7 @@ pub use curve::figures;
 pub use data::DataError;
 pub use generate::{GenerateError, GenerateSpec, Generated, generate};
 pub use paths::SumCoverage;
-pub use run::{Epoch, Outcome, Progress, SequenceError, default_folder, run};
+pub use run::{Epoch, Outcome, Progress, SequenceError, TRAINING, default_folder, run};
 pub use score::Score;
 pub use spec::{Architecture, Columns, Places, RawSequence, Recipe, SequenceSpec, SpecProblem};
 pub use stored::StoredError;

@@ -67,6 +67,8 @@ pub struct Epoch {
 /// Where a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
+    /// What is going on, in a word or two; the figures are those of training in any case.
+    pub stage: &'static str,
     /// From 1 on.
     pub epoch: usize,
     /// Epochs of the recipe.
@@ -79,6 +81,16 @@ pub struct Progress {
     pub rate: f64,
     /// Seconds that are left, as far as one can say.
     pub left: f64,
+}
+
+/// The stage that the figures of [`Progress`] are about.
+pub const TRAINING: &str = "training";
+
+impl Progress {
+    /// Before the first step.
+    fn begun(stage: &'static str) -> Progress {
+        Progress { stage, epoch: 0, epochs: 0, steps: [0; 2], loss: f64::NAN, rate: 0.0, left: f64::INFINITY }
+    }
 }
 
 /// What a run found.
@@ -123,6 +135,8 @@ pub fn run(
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, SequenceError> {
     let clock = Instant::now();
+    let mut newest = Progress::begun("reading");
+    watch(&newest);
     let data = load::load(spec, places.data.as_deref())?;
     stored::make_folder(&places.out)?;
     let mut learner = Learner::new(spec, &data);
@@ -137,7 +151,12 @@ pub fn run(
     let pace = Pace { spec, total };
     while run.state.step < total && pace.progress(run.state.step, seconds()) < 1.0 {
         let epoch = run.state.step / per_epoch;
-        let train = one_epoch(&mut learner, &mut run, &data, &pace, &seconds, watch)?;
+        let mut training = |progress: &Progress| {
+            newest = *progress;
+            watch(progress);
+        };
+        let train = one_epoch(&mut learner, &mut run, &data, &pace, &seconds, &mut training)?;
+        watch(&Progress { stage: "validating", ..newest });
         let valid = learner.score(&run.state.averaged, &data.valid);
         let multiplier = pace.multiplier(run.state.step, seconds());
         let done =
@@ -160,11 +179,13 @@ pub fn run(
         let shape = sashimi_spec(&spec.architecture, data.classes, data.len);
         let model = Autoregressive::new(shape, params);
         let (stepper, seed) = (model.stepper(), spec.recipe.seed);
+        watch(&Progress { stage: "choosing a temperature", ..newest });
         let found = paths::temperature(&stepper, &data, &data.valid, seed);
         stored::write_temperature(&places.out, found.temperature)?;
         sums = Some([found, paths::coverage(&stepper, &data, &data.test, found.temperature, seed)]);
     }
     let (weights, weights_sha256) = stored::best(&places.out, spec, &data)?;
+    watch(&Progress { stage: "scoring the test part", ..newest });
     let test = learner.score(&weights, &data.test);
     Ok(Outcome {
         files: data.files.clone(),
@@ -239,6 +260,7 @@ fn one_epoch(
             let by_steps = spent / steps * (pace.total - run.state.step) as f64;
             let by_time = recipe.budget.map_or(f64::INFINITY, |budget| budget.as_secs_f64() - seconds());
             watch(&Progress {
+                stage: TRAINING,
                 epoch: epoch + 1,
                 epochs: recipe.epochs,
                 steps: [run.state.step, pace.total],

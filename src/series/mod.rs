@@ -10,6 +10,7 @@ pub mod frequency;
 pub mod infer;
 pub mod metric;
 pub mod observations;
+pub mod progress;
 pub mod quality;
 pub mod spelling;
 

@@ -21,7 +21,7 @@ mod write;
 
 pub use journal::{Journal, Line};
 pub use spec::{ServeError, ServeSpec, Token};
-pub use wire::run as run_document;
+pub use wire::{jobs as jobs_document, run as run_document};
 
 use crate::pipeline::Sources;
 use crate::publish::ScoreRow;

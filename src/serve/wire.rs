@@ -4,12 +4,13 @@ use crate::publish::{AnomalyRow, ScoreRow};
 use crate::registry::{Event, Version};
 use crate::schedule::outcome::{Outcome, SlotRow};
 use crate::schedule::status::{JobStatus, LineStatus, Status};
+use crate::schedule::track::LineProgress;
 use crate::series::civil::shown;
 use crate::serve::journal::Line;
 use serde_json::{Map, Value, json};
 
 /// All jobs, and how the daemon is.
-pub(super) fn jobs(status: &Status) -> Value {
+pub fn jobs(status: &Status) -> Value {
     json!({
         "started_at": shown(status.started_at),
         "ready": status.is_ready,
@@ -41,6 +42,24 @@ pub(super) fn stage(line: &LineStatus) -> Value {
         "next": line.next.map(shown),
         "running": line.running,
         "waiting": line.waiting,
+        "progress": line.progress.as_ref().map(progress),
+    })
+}
+
+/// How far the slot that runs is.
+fn progress(progress: &LineProgress) -> Value {
+    json!({
+        "phase": progress.phase,
+        "part": (progress.part.1 > 1).then_some(progress.part.0),
+        "parts": (progress.part.1 > 1).then_some(progress.part.1),
+        "fraction": progress.fraction(),
+        "done": progress.done,
+        "total": (progress.total > 0).then_some(progress.total),
+        "unit": progress.unit.as_str(),
+        "rate": progress.rate,
+        "seconds_left": progress.seconds_left,
+        "started_at": shown(progress.started_at),
+        "updated_at": shown(progress.updated_at),
     })
 }
 

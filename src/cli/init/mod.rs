@@ -9,7 +9,6 @@ use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, launch};
 use crate::config::{self, Key, Settings, Table, quoted, relative_to};
 use crate::ingest::{self, BadSeriesLimit, IngestError, IngestErrorKind, Ingested, Layout};
-use crate::model::report::Progress;
 use crate::pipeline::SourceReport;
 use crate::series::Frequency;
 use rhythm::Rhythm;
@@ -34,8 +33,7 @@ pub(super) fn run(args: &Init, terminal: &Terminal) -> Result<Exit, CliError> {
     source.max_bad_series = BadSeriesLimit::All;
     let ingested = {
         let meter = terminal.meter();
-        meter.show(Progress { stage: "reading", done: 0, total: 0 });
-        ingest::read(&source)?
+        ingest::read_watched(&source, &|progress| meter.show(progress))?
     };
     let Some(draft) = Draft::of(args, &ingested) else {
         let reasons = SourceReport::of(&ingested).quarantined.into_iter();

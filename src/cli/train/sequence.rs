@@ -1,10 +1,12 @@
 //! A sequence task: its settings, its progress, what it found.
 
 use crate::cli::error::CliError;
+use crate::cli::meter::{Meter, span};
 use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, launch, usage};
 use crate::config::SequenceTrain;
+use crate::model::report::{Progress as Work, Unit};
 use crate::sequence::{self, Outcome, Progress, Score, SequenceSpec, SumCoverage, figures};
 use serde_json::{Map, Value, json};
 
@@ -16,20 +18,26 @@ pub(super) fn run(train: &SequenceTrain, is_dry: bool, terminal: &Terminal) -> R
     }
     launch::limit_threads(train.threads);
     let outcome = {
-        let mut ticker = terminal.ticker();
-        sequence::run(&train.spec, &train.places, train.resume, &mut |progress| {
-            ticker.show(progress.steps, &line(progress));
-        })?
+        let meter = terminal.meter();
+        sequence::run(&train.spec, &train.places, train.resume, &mut |progress| show(&meter, progress))?
     };
     terminal.result(|| document(train, &outcome), || summary(&train.spec, &outcome))?;
     Ok(Exit::Ok)
 }
 
-/// Where a run is, in a line.
-fn line(progress: &Progress) -> String {
-    let Progress { epoch, epochs, loss, rate, left, .. } = progress;
-    let minutes = left / 60.0;
-    format!("epoch {epoch}/{epochs}, loss {loss:.4}, {:.0} k positions/s, {minutes:.0} min left", rate / 1e3)
+/// Shows where a run is.
+fn show(meter: &Meter, progress: &Progress) {
+    let Progress { stage, epoch, epochs, steps: [done, total], loss, rate, left } = progress;
+    if *stage != sequence::TRAINING {
+        return meter.show(Work::begun(stage));
+    }
+    // What is left is known better there: a budget may end it.
+    let note = format!(
+        "epoch {epoch} of {epochs}, loss {loss:.4}, {:.0} k positions/s, {} left",
+        rate / 1e3,
+        span(*left)
+    );
+    meter.show_with(Work::of(stage, *done, *total, Unit::Steps), note);
 }
 
 fn sums(found: &SumCoverage) -> Value {

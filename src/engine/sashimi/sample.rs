@@ -106,6 +106,20 @@ pub fn continue_prefix<F: Real>(
     sampling: Sampling,
     rngs: &mut [impl Rng],
 ) -> Paths {
+    continue_told(model, prefix, (steps, sampling), rngs, &mut |_| {})
+}
+
+/// As [`continue_prefix`]; `told` hears how many codes each path has, as often as there is one more.
+///
+/// # Panics
+/// See [`continue_prefix`].
+pub fn continue_told<F: Real>(
+    model: &AutoregressiveStepper<'_, F>,
+    prefix: ArrayView2<u16>,
+    (steps, sampling): (usize, Sampling),
+    rngs: &mut [impl Rng],
+    told: &mut dyn FnMut(usize),
+) -> Paths {
     let paths = rngs.len();
     assert!(prefix.nrows() == paths || prefix.nrows() == 1, "{} prefixes of {paths} paths", prefix.nrows());
     let mut drawn = Paths { codes: Array2::zeros((paths, steps)), log_likelihood: Array1::zeros(paths) };
@@ -131,6 +145,7 @@ pub fn continue_prefix<F: Real>(
             drawn.codes[[path, t]] = u16::try_from(code).expect("codes are 16 bits wide");
             drawn.log_likelihood[path] += log_probability(logits, code);
         }
+        told(t + 1);
     }
     drawn
 }

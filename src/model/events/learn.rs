@@ -15,7 +15,7 @@ use crate::model::events::batch::{Batch, Queries};
 use crate::model::events::member::{EventMember, to_outputs};
 use crate::model::exam::Terms;
 use crate::model::member::SLICE;
-use crate::model::report::Progress;
+use crate::model::report::{Progress, Unit};
 use crate::model::spec::{ModelSpec, Point};
 use crate::model::train::{CLIP, EMA_DECAY, Recipe, WARMUP, generator};
 use crate::model::validation::{self, Validation};
@@ -144,7 +144,7 @@ impl Teacher<'_> {
                 state = State::new(start.clone());
                 continue;
             }
-            (self.conditions.watch)(Progress { stage: self.label, done: state.step, total: steps });
+            (self.conditions.watch)(Progress::of(self.label, state.step, steps, Unit::Steps));
             let is_due = state.step.is_multiple_of(recipe.evaluate_every) || state.step == recipe.steps;
             if let Some(validation) = validation.filter(|_| is_due) {
                 let error = judge(&state.averaged);

@@ -78,6 +78,7 @@ impl Fit<'_> {
             stop.load(std::sync::atomic::Ordering::Relaxed)
                 || deadline.is_some_and(|deadline| std::time::Instant::now() >= deadline)
         };
+        self.tell("learning counts");
         let weights = self.panel().learn(Likelihood::Counts, held, &is_over);
         self.conditions.go_on()?;
         Ok(weights)
@@ -100,7 +101,14 @@ impl Fit<'_> {
     ) -> Result<Outcome, Stopped> {
         let (horizon, origins) = (self.shape.horizon, self.plan.tail_origins);
         let covariates = self.conditions.covariates;
-        let holdout = holdout::score(self.spec, &unseen, self.series, covariates, origins, self.history());
+        let holdout = holdout::score(
+            self.spec,
+            &unseen,
+            self.series,
+            covariates,
+            (origins, self.history()),
+            self.conditions.watch,
+        );
         let mut windows: Vec<(usize, usize)> = validation.indices().collect();
         windows.extend(intervals::tail(self.series, horizon, origins, self.history()));
         let Served::Counts(judged) = &unseen.served else { unreachable!("a count group serves counts") };

@@ -45,7 +45,14 @@ impl Fit<'_> {
         let (season, origins) = (self.shape.season, self.plan.tail_origins.max(1));
         let served = self.group(served, report.model_id);
         let covariates = self.conditions.covariates;
-        let holdout = holdout::score(self.spec, &served, self.series, covariates, origins, season + 1);
+        let holdout = holdout::score(
+            self.spec,
+            &served,
+            self.series,
+            covariates,
+            (origins, season + 1),
+            self.conditions.watch,
+        );
         let (unseen, steps) = (served.clone(), origins * self.shape.horizon);
         let report = FitReport { holdout, ..report };
         Outcome { served, unseen, extent: self.extent(steps, steps), report }

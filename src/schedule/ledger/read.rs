@@ -156,6 +156,40 @@ impl LedgerReader {
         rows.collect::<Result<Vec<_>, _>>().expect("words").join("; ")
     }
 
+    /// The slots from a number on, the oldest first.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub fn slots_from(&self, id: i64) -> Result<Vec<SlotRow>, LedgerError> {
+        select(&self.connection, "WHERE id >= ?1 ORDER BY id", &[&id]).map_err(|reason| self.wrap(reason))
+    }
+
+    /// The jobs and stages of the newest slots, `depth` of them: which ones there are without reading all.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub fn recent_lines(&self, depth: usize) -> Result<Vec<(String, Stage)>, LedgerError> {
+        let depth = i64::try_from(depth).unwrap_or(i64::MAX);
+        let query = "SELECT DISTINCT job, stage FROM (SELECT job, stage FROM slots ORDER BY id DESC LIMIT ?1)
+            ORDER BY job, stage";
+        let read = || -> Result<Vec<(String, Stage)>, rusqlite::Error> {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let rows =
+                statement.query_map([depth], |row| Ok((row.get(0)?, word(row, 1, Stage::from_name)?)))?;
+            rows.collect()
+        };
+        read().map_err(|reason| self.wrap(reason))
+    }
+
+    /// A number that is another one whenever somebody has written since it was asked for last.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub fn revision(&self) -> Result<i64, LedgerError> {
+        let read = self.connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        read.map_err(|reason| self.wrap(reason))
+    }
+
     fn wrap(&self, reason: rusqlite::Error) -> LedgerError {
         LedgerError::Database { path: self.path.clone(), reason }
     }
