@@ -35,12 +35,13 @@ struct Header {
 /// What is wrong with the pages of a column chunk of a flat column, which begins and ends at these bytes of the file and has
 /// so many rows.
 pub(super) fn fault(file: &mut File, chunk: Range<u64>, rows: u64) -> io::Result<Option<&'static str>> {
-    let (mut at, mut seen) = (chunk.start, 0);
+    let (mut at, mut seen, whole) = (chunk.start, 0, file.metadata()?.len());
     while at < chunk.end && (seen < rows || at == chunk.start) {
         let Some(header) = header_at(file, at, chunk.end)? else {
             return Ok(Some("a page header makes no sense"));
         };
-        if header.unpacked > UNPACKED_FREE.max(header.packed.saturating_mul(UNPACKED_RATIO)) {
+        let packed = header.packed.min(whole);
+        if header.unpacked > UNPACKED_FREE.max(packed.saturating_mul(UNPACKED_RATIO)) {
             return Ok(Some("a page claims to unpack to more than its bytes can hold"));
         }
         // Every value of a dictionary takes a byte at least.
@@ -134,6 +135,10 @@ mod tests {
         // 2^30 bytes from ten, and a size below zero.
         let bomb = [&[0x15, 0, 0x15, 0x80, 0x80, 0x80, 0x80, 0x08, 0x15, 20, 0][..], &[0; 10]].concat();
         assert_eq!(of(&bomb, 60), Some("a page claims to unpack to more than its bytes can hold"));
+        // 2^30 bytes from as many, of which the file has ten.
+        let hollow = [0x15, 0, 0x15, 0x80, 0x80, 0x80, 0x80, 0x08, 0x15, 0x80, 0x80, 0x80, 0x80, 0x08, 0];
+        let hollow = [&hollow[..], &[0; 10]].concat();
+        assert_eq!(of(&hollow, 60), Some("a page claims to unpack to more than its bytes can hold"));
         assert_eq!(of(&[0x15, 0, 0x15, 1, 0x15, 20, 0], 60), Some("a page header makes no sense"));
     }
 

@@ -152,7 +152,7 @@ impl Sources {
         if glance.bytes > bytes_max {
             return Err(LookError::TooLarge { bytes: glance.bytes, bytes_max });
         }
-        Ok(self.read(name, spec, now, known, &AtomicBool::new(false))?.ingested)
+        Ok(self.read(name, spec, now, known, &AtomicBool::new(false), &|_| {})?.ingested)
     }
 
     /// What was read last with these settings, whatever has changed since.
