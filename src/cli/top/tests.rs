@@ -82,7 +82,8 @@ pub(super) fn view() -> View {
             })
             .collect(),
     };
-    load.lines[0].running = Some(Running { started_at: Some(NOW - 65 * SECOND), phase: Some(training) });
+    load.lines[0].running =
+        Some(Running { started_at: Some(NOW - 65 * SECOND + SECOND / 2), phase: Some(training) });
     load.runs.insert(0, run(901, Stage::Train, 65 * SECOND, None, &[]));
     let mut price = Job {
         name: "day_ahead_price_of_every_zone".into(),

@@ -7,7 +7,7 @@ pub(super) use crate::series::civil::shown;
 
 /// A span of time in at most four characters: `42s`, `12m`, `3h`, `15d`.
 pub(super) fn brief(seconds: f64) -> String {
-    let seconds = if seconds.is_finite() { seconds.max(0.0).round() } else { 0.0 };
+    let seconds = if seconds.is_finite() { seconds.max(0.0).floor() } else { 0.0 };
     let (minutes, hours, days) = (seconds / 60.0, seconds / 3600.0, seconds / 86_400.0);
     if seconds < 100.0 {
         format!("{seconds}s")

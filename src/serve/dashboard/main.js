@@ -29,6 +29,7 @@ async function route() {
   const wanted = parse(location.hash);
   if (current?.page === wanted.page && current.job === wanted.job && current.shown?.moved?.(wanted)) {
     current = { ...wanted, shown: current.shown };
+    element("main").dataset.at = location.hash;
     return;
   }
   current?.shown?.leave?.();
@@ -42,6 +43,7 @@ async function route() {
     if (current !== mine) return;
     put(main);
     mine.shown = page.show(main, wanted);
+    main.dataset.at = location.hash;
   } catch (error) {
     if (current !== mine) return;
     put(

@@ -45,7 +45,7 @@ export function trouble(error, again) {
 export function skeleton(...heights) {
   return h(
     "div",
-    { class: "stack", "aria-busy": "true", "aria-label": "loading" },
+    { class: "stack", role: "status", "aria-busy": "true", "aria-label": "loading" },
     heights.map((height) => h("div", { class: "card skeleton", style: { height: `${height}px` } })),
   );
 }

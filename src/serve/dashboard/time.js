@@ -125,7 +125,8 @@ const SPANS = [
 /// 2 d 3 h: the two largest units of some seconds.
 export function span(seconds) {
   const size = Math.abs(seconds);
-  if (size < 10) return `${size < 1 && size > 0 ? size.toFixed(1) : Math.round(size)} s`;
+  if (size > 0 && size < 1) return `${Math.round(size * 1000)} ms`;
+  if (size < 10) return `${Math.round(size)} s`;
   const whole = Math.round(size);
   const at = SPANS.findIndex(([, unit]) => whole >= unit);
   const [name, unit] = SPANS[at];

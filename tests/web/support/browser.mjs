@@ -65,8 +65,12 @@ export async function open(
     async show(hash) {
       if (page.url() === `${base}/${hash}`) await page.reload();
       else await page.goto(`${base}/${hash}`);
-      await page.locator("main h1").first().waitFor();
-      await page.locator('main [aria-busy="true"]').waitFor({ state: "detached" });
+      await page.waitForFunction(() => {
+        const main = document.querySelector("main");
+        return (
+          main.dataset.at === location.hash && main.querySelector("h1") && !main.querySelector('[aria-busy="true"]')
+        );
+      });
     },
     /// Sum of layout shifts so far.
     shifted: () => page.evaluate(() => window.shifts.reduce((a, b) => a + b, 0)),
