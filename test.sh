@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# All tests: those of the program, then those of its dashboard in a browser.
+# All tests: those of the program, then those of its dashboard in a browser and of its views in DuckDB, with the program that
+# `cargo test` has built.
 set -euo pipefail
 cd "$(dirname "$0")"
 cargo test --release --locked
-cargo build --release --locked
 tests/web/run.sh
+tests/views/run.sh
