@@ -137,7 +137,7 @@ impl<'a> Backtest<'a> {
         for place in 0..self.models.len() {
             let (done, total) =
                 (self.next * self.models.len() + place, self.windows.len() * self.models.len());
-            watch(Progress::of("backtesting", done, total, Unit::Fits));
+            watch(Progress::of("backtesting", done, total, Unit::Fits).in_cycles(self.models.len()));
             let spec = self.spec.models.iter().find(|spec| spec.kind() == self.models[place].model);
             let Some(spec) = spec else { continue };
             let Some(forecasts) = self.models[place].forecast(&known, spec, fits, number, self.finish)?

@@ -59,7 +59,7 @@ impl Tracker {
     /// The phase; `None` before the first.
     pub fn look(&self) -> Option<LineProgress> {
         let track = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Progress { stage, done, total, unit, part } = track.pace.newest()?;
+        let Progress { stage, done, total, unit, part, .. } = track.pace.newest()?;
         let at = seconds(track.heard);
         Some(LineProgress {
             phase: stage,

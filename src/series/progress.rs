@@ -55,6 +55,8 @@ pub struct Progress {
     pub unit: Unit,
     /// Which of several stages of that name this is, and how many there are; 0 of 0 where it is the only one.
     pub part: (usize, usize),
+    /// After how many units their kinds come round again; 0 where all are alike. Speed means nothing before.
+    pub cycle: usize,
 }
 
 impl Progress {
@@ -65,12 +67,17 @@ impl Progress {
 
     /// So much of a stage is done.
     pub fn of(stage: &'static str, done: usize, total: usize, unit: Unit) -> Progress {
-        Progress { stage, done, total, unit, part: (0, 0) }
+        Progress { stage, done, total, unit, part: (0, 0), cycle: 0 }
     }
 
     /// The same as one of several stages of that name, counted from 1.
     pub fn in_part(self, part: usize, of: usize) -> Progress {
         Progress { part: (part, of), ..self }
+    }
+
+    /// The same with units of so many kinds, which come one after the other again and again.
+    pub fn in_cycles(self, cycle: usize) -> Progress {
+        Progress { cycle, ..self }
     }
 
     /// What is going on, with which part of it where there are several.
@@ -208,13 +215,14 @@ impl Pace {
 
     /// Units a second; `None` until the stage is settled. Falls while nothing comes.
     pub fn rate(&self, now: f64) -> Option<f64> {
-        if self.elapsed(now) < SETTLED_S || self.advances < ADVANCES {
+        let cycle = self.newest.map_or(0, |progress| progress.cycle);
+        if self.elapsed(now) < SETTLED_S || self.advances < ADVANCES.max(cycle) {
             return None;
         }
         let last = *self.positions.back()?;
         let since = last.0 - self.window(last.0);
         let by_time = self.positions.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
-        let by_count = self.positions.len().saturating_sub(1 + LEAST);
+        let by_count = self.positions.len().saturating_sub(1 + LEAST.max(cycle));
         let first = self.positions.get(by_time.min(by_count))?;
         let (mut seconds, done) = (last.0 - first.0, last.1.saturating_sub(first.1) as f64);
         // A silence longer than two usual waits is slowness, not the wait for the next news.
@@ -303,6 +311,18 @@ mod tests {
         pace.hear(60.0, fits(2));
         assert_eq!(pace.left(60.0), Some(180.0));
         assert_eq!(pace.left(75.0), Some(165.0), "half of the next one is done");
+    }
+
+    #[test]
+    fn kinds_of_units_are_waited_for_until_each_was_seen() {
+        let mut pace = Pace::default();
+        let fits = |done| Progress::of("backtesting", done, 9, Unit::Fits).in_cycles(3);
+        pace.hear(0.0, fits(0));
+        pace.hear(1.0, fits(1));
+        pace.hear(4.0, fits(2));
+        assert_eq!((pace.rate(20.0), pace.left(20.0)), (None, None));
+        pace.hear(60.0, fits(3));
+        assert_eq!(pace.left(60.0), Some(120.0));
     }
 
     #[test]
