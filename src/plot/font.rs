@@ -73,6 +73,12 @@ fn registered() -> &'static str {
     NAME
 }
 
+/// Makes the font the `sans-serif` of plotters, for pictures that it lays out by itself: it measures their words.
+pub fn register_sans_serif() {
+    static DONE: OnceLock<bool> = OnceLock::new();
+    DONE.get_or_init(|| register_font("sans-serif", FontStyle::Normal, BYTES).is_ok());
+}
+
 /// Width of a text in em.
 pub(super) fn width(text: &str) -> f64 {
     static WIDTHS: OnceLock<HashMap<char, f64>> = OnceLock::new();

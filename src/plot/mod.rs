@@ -30,7 +30,7 @@ mod tests;
 
 pub use chart::{Chart, Dash, Figure, Layer, Mark, Sheet, XAxis};
 pub use fan::{Band, Fan, SeriesPicture, zone_name};
-pub use font::lacks;
+pub use font::{lacks, register_sans_serif};
 pub use paint::{png, svg};
 pub use terminal::{Columns, text};
 pub use theme::{Ink, Theme};

@@ -9,6 +9,7 @@ use plotters::prelude::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::plot::register_sans_serif;
 use crate::publish::{PublishError, TrainingRow, write_bytes, write_training};
 use crate::sequence::run::Epoch;
 use crate::sequence::score::Score;
@@ -108,6 +109,7 @@ fn picture(spec: &SequenceSpec, epochs: &[Epoch], points: &[Point]) -> String {
         all().fold((f64::INFINITY, 0.0_f64), |(low, high), loss| (low.min(loss), high.max(loss)));
     let end = train.last().map_or(1.0, |&(step, _)| step);
     let (blue, orange) = (RGBColor(0x1f, 0x77, 0xb4), RGBColor(0xff, 0x7f, 0x0e));
+    register_sans_serif();
     let draw = |text: &mut String| -> Result<(), Box<dyn std::error::Error>> {
         let area = SVGBackend::with_string(text, (860, 480)).into_drawing_area();
         area.fill(&WHITE)?;

@@ -152,7 +152,9 @@ impl LedgerReader {
     #[cfg(test)]
     pub(super) fn plan_of(&self, query: &str) -> String {
         let mut statement = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).expect("a query");
-        let rows = statement.query_map([], |row| row.get::<_, String>(3)).expect("a plan");
+        let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
+        let values = rusqlite::params_from_iter(nothing);
+        let rows = statement.query_map(values, |row| row.get::<_, String>(3)).expect("a plan");
         rows.collect::<Result<Vec<_>, _>>().expect("words").join("; ")
     }
 
