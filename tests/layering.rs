@@ -24,7 +24,6 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("png", &["plot"]),
     ("ratatui", &["cli", "plot"]),
     ("postcard", &["pipeline"]),
-    ("ratatui", &["cli"]),
     ("rrule", &["calendar"]),
 ];
 

@@ -266,9 +266,7 @@ mod tests {
     #[test]
     fn a_new_stage_forgets_the_speed_of_the_one_before() {
         let mut pace = Pace::default();
-        (0..=10).for_each(|second| {
-            pace.hear(f64::from(second), steps(50 * second as usize));
-        });
+        (0..=10).for_each(|second| _ = pace.hear(f64::from(second), steps(50 * second as usize)));
         assert_eq!(pace.left(10.0), Some(10.0));
         assert!(pace.hear(11.0, Progress::begun("publishing")));
         assert_eq!((pace.rate(20.0), pace.left(20.0), pace.elapsed(20.0)), (None, None, 9.0));
@@ -278,12 +276,8 @@ mod tests {
     #[test]
     fn the_speed_is_that_of_the_last_seconds() {
         let mut pace = Pace::default();
-        (0..=40).for_each(|second| {
-            pace.hear(f64::from(second), steps(10 * second as usize));
-        });
-        (1..=12).for_each(|second| {
-            pace.hear(40.0 + f64::from(second), steps(400 + 2 * second as usize));
-        });
+        (0..=40).for_each(|second| _ = pace.hear(f64::from(second), steps(10 * second as usize)));
+        (1..=12).for_each(|second| _ = pace.hear(40.0 + f64::from(second), steps(400 + 2 * second as usize)));
         let rate = pace.rate(52.0).expect("settled");
         assert!((1.9..3.5).contains(&rate), "{rate}");
     }
@@ -291,9 +285,7 @@ mod tests {
     #[test]
     fn silence_lowers_the_speed_and_the_rest_never_falls_below_nothing() {
         let mut pace = Pace::default();
-        (0..=10).for_each(|second| {
-            pace.hear(f64::from(second), steps(90 * second as usize));
-        });
+        (0..=10).for_each(|second| _ = pace.hear(f64::from(second), steps(90 * second as usize)));
         let soon = pace.left(10.5).expect("settled");
         assert!(soon < 1.2, "{soon}");
         assert!(pace.rate(60.0).expect("known") < 0.3 * pace.rate(10.0).expect("known"));
