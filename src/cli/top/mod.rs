@@ -40,6 +40,9 @@ const INTERVAL_LEAST: Duration = Duration::from_millis(100);
 /// How long a signal may wait.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// How long the loop has to end by itself after a signal.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Width of a page where no terminal says.
 const PAGE: usize = 120;
 
@@ -90,7 +93,13 @@ fn text(line: &Line<'_>) -> String {
 /// The loop: look, draw, heed the keys.
 fn live(gatherer: &mut Gatherer, interval: Duration, paint: Paint) -> Result<Exit, CliError> {
     static OVER: AtomicBool = AtomicBool::new(false);
-    launch::on_signal(|_| OVER.store(true, Ordering::Relaxed));
+    launch::on_signal(|number| {
+        OVER.store(true, Ordering::Relaxed);
+        // Where the terminal is gone, the loop does not come back from its keys: what reads them finds their end again and again.
+        std::thread::sleep(GRACE);
+        screen::restore();
+        std::process::exit(128 + number);
+    });
     let mut screen = Screen::enter().map_err(CliError::Stdout)?;
     let mut ui = Ui::default();
     let mut view = gatherer.look(clock::now());

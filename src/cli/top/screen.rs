@@ -41,8 +41,8 @@ impl Drop for Screen {
     }
 }
 
-/// Where the terminal is gone there is nothing to give back.
-fn restore() {
+/// Gives the terminal back. Where it is gone there is nothing to give.
+pub(super) fn restore() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
