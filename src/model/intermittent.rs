@@ -228,7 +228,12 @@ fn quantiles(demand: &Demand, sizes: &[f64], levels: &[f64]) -> Vec<f64> {
     sorted.sort_by(f64::total_cmp);
     let factor = demand.size / mean;
     let of = |level: &f64| if *level > 0.0 { factor * quantile(&sorted, level.min(1.0)) } else { 0.0 };
-    inner.iter().map(of).collect()
+    // Between two equal sizes, rounding may take the larger level below the smaller one.
+    let ascending = |least: &mut f64, level: &f64| {
+        *least = least.max(of(level));
+        Some(*least)
+    };
+    inner.iter().scan(0.0, ascending).collect()
 }
 
 /// Mean and variance; zeros of nothing.
@@ -378,6 +383,13 @@ mod tests {
             of(&[2, 3, 4]) && of(&[2, 3, 0]) && !of(&[2, 0]) && !of(&[0, 1]) && !of(&[2, 5]) && !of(&[4])
         );
         assert!(!are_counts([&[0.5, 0.0, 0.0, 0.0][..]].into_iter()));
+    }
+
+    #[test]
+    fn quantiles_between_equal_sizes_are_in_order() {
+        let values = [0.0, 7.0, 33.126246909072684, 7.0, 33.03494521927177];
+        let row = forecast(ModelKind::Adida, &values, 1, &LEVELS).expect("demand").quantiles;
+        assert!(row.iter().is_sorted(), "{row}");
     }
 
     proptest! {
