@@ -74,7 +74,8 @@ pub(super) fn fault_of_pages(
     let mut start = 0usize;
     for group in &metadata.row_groups {
         let end = start.saturating_add(group.num_rows());
-        if start < rows.end && rows.start < end {
+        // A group without rows has no place of its own, but its dictionaries are read.
+        if start < rows.end && rows.start < end || start == end {
             for chunk in columns.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten() {
                 if let Some(fault) = pages::fault(file, chunk.byte_range(), group.num_rows() as u64)? {
                     return Ok(Some(fault));
