@@ -67,12 +67,23 @@ impl<'a> Walk<'a> {
     }
 
     fn skip(&mut self, count: u64) -> Option<()> {
-        self.bytes = self.bytes.get(usize::try_from(count).ok()?..)?;
-        Some(())
+        self.take(usize::try_from(count).ok()?).map(|_| ())
+    }
+
+    /// So many bytes.
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(count)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    /// The bytes that are left.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.bytes
     }
 
     /// A number in groups of seven bits.
-    fn varint(&mut self) -> Option<u64> {
+    pub(super) fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -149,7 +160,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Numbers with a sign are written so that small ones are short.
-fn unzigzag(value: u64) -> i64 {
+pub(super) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 

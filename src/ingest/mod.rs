@@ -34,6 +34,7 @@ mod files;
 mod fill;
 mod fingerprint;
 mod footer;
+mod fronts;
 mod gauge;
 mod grid;
 mod images;

@@ -1,9 +1,10 @@
 //! The footer of a Parquet file: which columns it has, and which of their types can be read.
 
 use super::files::{self, SourceFile, data, io_error};
+use super::pages::{self, Packing};
 use super::source::{ColumnType, guarded};
 use super::spec::IngestError;
-use super::{decimal, footer, pages};
+use super::{decimal, footer};
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::io::parquet::read::{FileMetadata, ParquetReader};
 use polars::prelude::{ArrowDataType, ArrowField, ArrowSchema, DataType, PolarsError, SerReader};
@@ -77,7 +78,10 @@ pub(super) fn fault_of_pages(
         // A group without rows has no place of its own, but its dictionaries are read.
         if start < rows.end && rows.start < end || start == end {
             for chunk in columns.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten() {
-                if let Some(fault) = pages::fault(file, chunk.byte_range(), group.num_rows() as u64)? {
+                let is_optional = chunk.descriptor().descriptor.max_def_level > 0;
+                let packing = Packing { compression: chunk.compression(), is_optional };
+                if let Some(fault) = pages::fault(file, chunk.byte_range(), group.num_rows() as u64, packing)?
+                {
                     return Ok(Some(fault));
                 }
             }
