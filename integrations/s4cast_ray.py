@@ -25,6 +25,10 @@ for module in (s4cast_worker, sys.modules[__name__]):
     ray.cloudpickle.register_pickle_by_value(module)
 
 
+#: Name of the column that holds a row's bucket.
+BUCKET = "s4cast_bucket"
+
+
 class S4Cast:
     """Batches of whole series to their forecasts, for `map_batches` and `map_groups` with `batch_format="pyarrow"`.
 
@@ -38,6 +42,7 @@ class S4Cast:
 
     def __call__(self, table):
         """Forecasts of a table whose rows stand in any order."""
+        table = table.select([name for name in table.column_names if name != BUCKET])
         names = unique_ids(table, self.id)
         order = pc.sort_indices(pa.table({"id": names, "time": table[self.time]}), [("id", "ascending"), ("time", "ascending")])
         yield from self.stream(table.take(order).to_batches(65536))
@@ -56,13 +61,47 @@ class S4CastFiles(S4Cast):
             yield from self.stream(pyarrow.dataset.dataset(path, format="parquet").to_batches(batch_readahead=2))
 
 
-def forecast(dataset, model, buckets, workers=None, id=("unique_id",), time="ds", target="y", **flags):
-    """Forecasts of every series of a dataset, as a dataset; `workers` at a time (as many as there are cores).
+def forecast(dataset, model, buckets, workers=2, id=("unique_id",), time="ds", target="y", **flags):
+    """Forecasts of every series of a dataset, as a dataset, by `workers` processes at a time.
 
     `model` is a trained model, or with `train=True` the name of a kind of model, which is trained on each of the `buckets` alone: then
-    forecasts depend on their number.
+    forecasts depend on their number. A bucket has to fit into the memory of a node.
     """
     id = [id] if isinstance(id, str) else list(id)
-    settings = settings_of(flags, dataset, id=id, time=time, target=target)
-    grouped = dataset.map_batches(bucketed, fn_args=[id, buckets], batch_format="pyarrow").groupby("s4cast_bucket", num_partitions=buckets)
-    return grouped.map_groups(S4Cast, fn_constructor_args=[model], fn_constructor_kwargs=settings, batch_format="pyarrow", concurrency=workers)
+    if not flags.get("train"):
+        flags.setdefault("data_end", last_time(dataset, time, target))
+    settings = s4cast_worker.one_run({"id": id, "time": time, "target": target, **flags})
+    groups = dataset.map_batches(bucketed, fn_args=[id, buckets], batch_format="pyarrow").groupby(BUCKET, num_partitions=buckets)
+    made = {"fn_constructor_args": [model], "fn_constructor_kwargs": settings}
+    return groups.map_groups(S4Cast, batch_format="pyarrow", concurrency=workers, **made)
+
+
+def forecast_files(paths, model, data_end, workers=2, **flags):
+    """Forecasts of Parquet files that hold whole series, sorted by `unique_id` and time, as a dataset: each file is a stream.
+
+    `data_end` is the last time with a value of all series, or "none".
+    """
+    files = ray.data.from_items([{"path": str(path)} for path in paths], override_num_blocks=len(paths))
+    made = {"fn_constructor_args": [model], "fn_constructor_kwargs": s4cast_worker.one_run({"data_end": data_end, **flags})}
+    return files.map_batches(S4CastFiles, batch_size=1, batch_format="pyarrow", concurrency=workers, **made)
+
+
+def unique_ids(table, id):
+    """The id of every row, as s4cast composes it."""
+    return pc.binary_join_element_wise(*[table[name].cast(pa.string()) for name in id], "/")
+
+
+def bucketed(table, id, buckets):
+    """The table, and the bucket of every row, by a hash of its id that is the same on every machine."""
+    ids = unique_ids(table, id).combine_chunks().dictionary_encode()
+    bucket = pa.array([zlib.crc32(name.encode()) % buckets for name in ids.dictionary.to_pylist()], pa.int32())
+    return table.append_column(BUCKET, bucket.take(ids.indices))
+
+
+def last_time(dataset, time, target):
+    """The last time with a value, as the worker reads it; "none" where there is no value at all."""
+    def last(table):
+        return pa.table({"last": [pc.max(table.filter(table[target].is_valid())[time])]})
+
+    times = [row["last"] for row in dataset.map_batches(last, batch_format="pyarrow").take_all() if row["last"] is not None]
+    return max(times).isoformat() if times else "none"

@@ -1,4 +1,4 @@
-"""Forecasts of s4cast in Spark 3.5 or later.
+"""Forecasts of s4cast in Spark 4 or later.
 
     import s4cast_spark
     forecasts = s4cast_spark.forecast(spark.read.parquet("s3://data/load"), model="s3://models/load.safetensors", partitions=64)
@@ -16,13 +16,12 @@ Instants (TIMESTAMP) reach the worker in UTC, whatever the time zone of the sess
 `tz`. Days and seasons of both follow `tz`. Instants come back as TIMESTAMP.
 """
 
-import datetime
 import sys
 
+import pyarrow as pa
 import s4cast_worker
 from pyspark import cloudpickle
 from pyspark.sql import functions
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 # What executors run travels with the code of both files, so that nothing has to be installed there.
 for module in (s4cast_worker, sys.modules[__name__]):
@@ -35,6 +34,9 @@ SCHEMA = (
     "issued_at timestamp, created_at timestamp, run_id string, model_id string, model_version int, status string, scenario string, "
     "weights string"
 )
+
+#: Spark's names of the types of schema v1.
+NAMES = {pa.string(): "string", pa.int32(): "int", pa.float64(): "double", pa.timestamp("us", "UTC"): "timestamp"}
 
 
 def predict_batches(model, **flags):
@@ -59,17 +61,15 @@ def forecast(df, model, partitions=None, id=("unique_id",), time="ds", target="y
     if "data_end" not in flags and not flags.get("train"):
         flags["data_end"] = last_time(df, time, target)
     words = s4cast_worker.command(model, **flags)
-    columns = from_arrow_schema(s4cast_worker.output_schema(to_arrow_schema(df.schema), words), prefer_timestamp_ntz=True)
+    schema = s4cast_worker.output_schema(df.limit(0).toArrow().schema, words)
+    columns = ", ".join(f"`{field.name}` {NAMES[field.type]}" for field in schema)
     shares = df.repartition(*([partitions] if partitions else []), *id)
     ordered = shares.sortWithinPartitions(functions.concat_ws("/", *id), time)
     return ordered.mapInArrow(lambda batches: s4cast_worker.forecasts(batches, words), columns)
 
 
 def last_time(df, time, target):
-    """The last time with a value, as the worker reads it: an instant in UTC, or a civil time as it stands there."""
-    last = functions.max(df[time])
-    is_instant = df.schema[time].dataType.typeName() == "timestamp"
-    value = df.where(df[target].isNotNull()).select(functions.unix_micros(last) if is_instant else last.cast("string")).first()[0]
-    if not is_instant or value is None:
-        return "none" if value is None else value.replace(" ", "T")
-    return (datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=value)).isoformat() + "Z"
+    """The last time with a value, as the worker reads it: an instant in UTC, a civil time or a day; "none" where there is no value."""
+    last = df.where(df[target].isNotNull()).agg(functions.max(time).alias(time)).toArrow()
+    value = last.cast(s4cast_worker.plain(last.schema)).column(0)[0].as_py()
+    return "none" if value is None else value.isoformat()

@@ -110,13 +110,7 @@ def check(words, code, log):
 
 
 def plain(schema):
-    """The schema in types that the worker reads: no dictionaries, no large and decimal ones; instants in UTC, civil times as they are."""
+    """The schema with instants labelled UTC: a label, such as the zone of a session, is no property of the data."""
     def kind(given):
-        if pa.types.is_dictionary(given):
-            return kind(given.value_type)
-        if pa.types.is_large_string(given):
-            return pa.string()
-        if pa.types.is_decimal(given):
-            return pa.float64()
         return pa.timestamp(given.unit, "UTC") if pa.types.is_timestamp(given) and given.tz else given
-    return pa.schema([pa.field(field.name, kind(field.type)) for field in schema])
+    return pa.schema([field.with_type(kind(field.type)) for field in schema])
