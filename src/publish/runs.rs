@@ -188,6 +188,7 @@ impl Run<'_> {
             naming: self.sink.naming,
             format: self.sink.format,
             metadata: table.metadata().into_iter().collect(),
+            parts: Vec::new(),
             folder: self.folder.into(),
         };
         let path = self.folder.join(COMMIT_FILE);
