@@ -22,6 +22,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use agreement::TRAINED_ON;
 pub use record::Part;
 pub(super) use record::is_part;
 
