@@ -68,7 +68,7 @@ pub fn publish_run(
         },
     };
     match &mirror {
-        Some(mirror) => drop(mirror.update_latest()?),
+        Some(mirror) => mirror.update_latest()?,
         None => drop(latest::update(&folders)?),
     }
     let (rows, bytes, path) = (commit.rows, commit.bytes, commit.path());

@@ -1,7 +1,7 @@
 //! The folder of a registry that stands in a store: a copy, brought up to date before it is relied on.
 //!
-//! Readers read the copy and ask the store nothing, so that forecasts go on while it is away. `JOB/copy.json` says of which
-//! store it is one, and which champion file it has.
+//! Readers read the copy and ask the store nothing, so that forecasts go on while it is away. `copy.json` says of which store it
+//! is one, and `JOB/copy.json` which champion file of the job it has.
 
 use crate::model::artifact::sha256;
 use crate::publish;
@@ -11,7 +11,7 @@ use crate::registry::folder::{self, Lock};
 use crate::registry::manifest::{self, Manifest};
 use crate::registry::shelf::{Decision, Inventory, Shelf, weights_name};
 use crate::registry::versions::{Registry, UNSEEN, WEIGHTS, WEIGHTS_MAX, numbers};
-use crate::store::Store;
+use crate::store::{Address, Store};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -41,9 +41,49 @@ impl Copy {
 }
 
 impl Registry {
-    /// The registry at an address; `root` is the folder of its copy. Nothing is asked of the store yet.
-    pub fn copy_of(root: PathBuf, store: Store) -> Registry {
-        Registry { shelf: Some(Shelf::new(store)), ..Registry::at(root) }
+    /// The registry at an address; `root` is the folder of its copy, which remembers that it is one. Nothing is asked of the
+    /// store yet.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or the settings of the store make no sense.
+    pub fn copy_of(root: PathBuf, at: &Address) -> Result<Registry, RegistryError> {
+        let mark = Copy { of: at.as_str().into(), champion: 0 };
+        let mut registry = Registry::at(root);
+        registry.shelf = Some(Shelf::new(Store::open(at)?));
+        if Copy::read(registry.root()) != mark {
+            std::fs::create_dir_all(registry.root()).map_err(RegistryError::io(registry.root()))?;
+            mark.write(registry.root())?;
+        }
+        Ok(registry)
+    }
+
+    /// The registry in a folder that a daemon has used: in a store, if the folder is a copy of one.
+    ///
+    /// # Errors
+    /// See [`Registry::copy_of`].
+    pub fn found(root: PathBuf) -> Result<Registry, RegistryError> {
+        match Address::parse(&Copy::read(&root).of) {
+            None => Ok(Registry::at(root)),
+            Some(at) => Registry::copy_of(root, &at?),
+        }
+    }
+
+    /// The registry in a folder, which is no copy from now on, if it was one.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn alone(root: PathBuf) -> Result<Registry, RegistryError> {
+        let registry = Registry::at(root);
+        let folders = registry.folders()?.into_iter().map(|job| registry.folder(&job));
+        for mark in folders.chain([registry.root().to_path_buf()]).map(|folder| folder.join(FILE)) {
+            match std::fs::remove_file(&mark) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(RegistryError::io(&mark)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(registry)
     }
 
     /// Whether it stands in a store.
@@ -154,7 +194,12 @@ impl Registry {
             let unseen = unseen.transpose()?;
             let files = files(&manifest, &weights, unseen.as_deref());
             shelf.put_version(job, manifest.version, &files, &folder, &manifest.to_bytes())?;
-            tracing::info!(job, version = manifest.version, store = shelf.address(), "put a version that was here");
+            tracing::info!(
+                job,
+                version = manifest.version,
+                store = shelf.address(),
+                "put a version that was here"
+            );
         }
         let champion = Champion::read(&folder)?;
         if inventory.champions.is_empty() && champion.current.is_some() {
@@ -217,7 +262,8 @@ fn fetch(shelf: &Shelf, job: &str, version: u32, folder: &Path) -> Result<(), Re
             }
         };
         let weights = file("weights", &manifest.weights_sha256, manifest.weights_bytes)?;
-        let unseen = manifest.unseen.as_ref().map(|one| file("unseen", &one.sha256, one.bytes)).transpose()?;
+        let unseen =
+            manifest.unseen.as_ref().map(|one| file("unseen", &one.sha256, one.bytes)).transpose()?;
         let mut files = vec![(WEIGHTS, weights.as_slice()), (manifest::FILE, text.as_slice())];
         files.extend(unseen.as_deref().map(|bytes| (UNSEEN, bytes)));
         folder::create(folder, &version.to_string(), &files, |partial| {

@@ -58,11 +58,14 @@ impl Inventory {
         let mut inventory = Inventory::default();
         let mut folders: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
         for entry in entries {
-            let mut parts = entry.name.strip_prefix(job).unwrap_or_default().trim_start_matches('/').split('/');
+            let mut parts =
+                entry.name.strip_prefix(job).unwrap_or_default().trim_start_matches('/').split('/');
             let (folder, file) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             match folder.parse::<u32>() {
                 _ if folder == "champion" => {
-                    inventory.champions.extend(file.strip_suffix(".json").and_then(|n| n.parse::<u64>().ok()));
+                    inventory
+                        .champions
+                        .extend(file.strip_suffix(".json").and_then(|n| n.parse::<u64>().ok()));
                 }
                 Ok(number) if number.to_string() == folder => {
                     folders.entry(number).or_default().push(entry);
@@ -133,7 +136,13 @@ impl Shelf {
     }
 
     /// A file of a version; `None` where it is gone.
-    pub fn file(&self, job: &str, version: u32, name: &str, max: u64) -> Result<Option<Vec<u8>>, RegistryError> {
+    pub fn file(
+        &self,
+        job: &str,
+        version: u32,
+        name: &str,
+        max: u64,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
         Ok(self.0.get(&format!("{job}/{version}/{name}"), max)?)
     }
 

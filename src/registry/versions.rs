@@ -360,6 +360,11 @@ impl Registry {
         Ok(names)
     }
 
+    /// The folder of all jobs.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of a job.
     pub(super) fn folder(&self, job: &str) -> PathBuf {
         self.root.join(job)

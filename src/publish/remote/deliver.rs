@@ -126,8 +126,11 @@ impl Mirror<'_> {
             Some(commit) => Ok(commit),
             None => {
                 let shards: Vec<&str> = there.parts.iter().map(|part| part.shard.as_str()).collect();
-                let problem =
-                    format!("the run is committed with shards {}, this is {}", shards.join(", "), self.remote.shard);
+                let problem = format!(
+                    "the run is committed with shards {}, this is {}",
+                    shards.join(", "),
+                    self.remote.shard
+                );
                 let folder = self.store.address().join(&name).to_string();
                 Err(PublishError::Disagree { folder, problems: vec![problem] })
             }

@@ -45,7 +45,12 @@ struct Pointer {
 
 impl Mirror<'_> {
     /// Lets `latest` show the newest run that is committed, here and there; the lock is held.
-    pub(in crate::publish) fn update_latest(&self) -> Result<Listing, PublishError> {
+    pub(in crate::publish) fn update_latest(&self) -> Result<(), PublishError> {
+        self.show_newest().map(drop)
+    }
+
+    /// As [`Mirror::update_latest`]; also returns what is there afterwards.
+    pub(super) fn show_newest(&self) -> Result<Listing, PublishError> {
         let (mut listing, _) = self.pull(None)?;
         for _ in 0..TURNS {
             let Some(newest) = self.newest(&listing)? else { break };

@@ -95,7 +95,9 @@ impl<'a> Mirror<'a> {
     /// Removes a copy of another store.
     fn begin_anew(&self, other: &str) -> Result<(), PublishError> {
         tracing::warn!(
-            job = self.job, before = other, now = self.remote.address.as_str(),
+            job = self.job,
+            before = other,
+            now = self.remote.address.as_str(),
             "the sink is at another address now; the copy of the one before is removed"
         );
         let side = side::FOLDERS.map(|folder| self.sink.path.join(folder).join(format!("job={}", self.job)));

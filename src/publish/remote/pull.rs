@@ -145,7 +145,8 @@ impl Mirror<'_> {
             return Err(PublishError::Read { path: self.store.address().join(name).as_str().into(), reason });
         }
         let target = folder.join(COMMIT_FILE);
-        let text = commit.to_json().map_err(|reason| PublishError::Verify { path: target.clone(), reason })?;
+        let text =
+            commit.to_json().map_err(|reason| PublishError::Verify { path: target.clone(), reason })?;
         store::publish(&target, |mut file| Ok(file.write_all(&text)?), |_| Ok(()))?;
         latest::remove_other_formats(&folder, part.format);
         Ok(Some(commit))

@@ -59,8 +59,15 @@ impl Mirror<'_> {
         let is_own = |name: &&String| !name[prefix.len()..].contains('/') && self.file(name).is_some();
         let known = record.objects.keys().filter(|name| name.starts_with(&prefix));
         let files = files(&at).into_iter().map(|file| format!("{prefix}{}", self.name_there(folder, &file)));
-        let names: BTreeSet<String> =
-            found.keys().filter(is_own).chain(known).cloned().collect::<BTreeSet<_>>().into_iter().chain(files).collect();
+        let names: BTreeSet<String> = found
+            .keys()
+            .filter(is_own)
+            .chain(known)
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .chain(files)
+            .collect();
         let mut moved = 0;
         for name in names {
             let Some(path) = self.file(&name) else { continue };
@@ -134,7 +141,9 @@ fn what(
 /// Names of the files in a folder, hidden ones left out.
 fn files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| entry.file_name().into_string().ok());
+    let names = entries
+        .filter(|entry| entry.path().is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| !name.starts_with('.')).collect()
 }
 
@@ -150,8 +159,14 @@ mod tests {
         };
         assert_eq!(what("", "", "a"), Move::Nothing);
         assert_eq!(what("a", "a", "a"), Move::Nothing);
-        assert_eq!((what("", "b", ""), what("a", "b", "a"), what("c", "b", "a")), (Move::Up, Move::Up, Move::Up));
-        assert_eq!((what("b", "a", "a"), what("a", "", "a"), what("a", "b", "")), (Move::Down, Move::Down, Move::Down));
+        assert_eq!(
+            (what("", "b", ""), what("a", "b", "a"), what("c", "b", "a")),
+            (Move::Up, Move::Up, Move::Up)
+        );
+        assert_eq!(
+            (what("b", "a", "a"), what("a", "", "a"), what("a", "b", "")),
+            (Move::Down, Move::Down, Move::Down)
+        );
         assert_eq!(what("", "a", "a"), Move::RemoveHere);
     }
 }

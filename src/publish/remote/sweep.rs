@@ -16,7 +16,7 @@ impl Mirror<'_> {
     pub(in crate::publish) fn recover(&self) -> Result<(), PublishError> {
         store::create_folder(&self.folders.history)?;
         let _lock = self.folders.lock();
-        let listing = self.update_latest()?;
+        let listing = self.show_newest()?;
         self.sweep(&listing)?;
         self.sync_side().map(drop)
     }
