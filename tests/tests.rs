@@ -24,6 +24,7 @@ mod irregular;
 mod irregular_engine;
 mod layering;
 mod memory;
+mod mirror;
 mod properties;
 mod properties_dplr;
 mod properties_sashimi;
