@@ -47,10 +47,10 @@ pub(super) fn registry(spec: &DaemonSpec) -> Result<Registry, CliError> {
 }
 
 /// Brings the copies of what stands in stores up to date, for a command that only looks: what cannot be is as it was.
-pub(super) fn refresh(registry: &Registry, job: &JobSpec, now: i64) {
+pub(super) fn refresh(registry: &Registry, job: &JobSpec) {
     registry.refresh_or_warn(&job.name);
     for sink in [&job.sink, &job.sink.shadow()] {
-        if let Err(error) = publish::pull(sink, &job.name, now) {
+        if let Err(error) = publish::pull(sink, &job.name) {
             tracing::warn!(job = job.name, %error, "the runs cannot be brought up to date");
         }
     }
