@@ -3,7 +3,7 @@
 use crate::ingest::{Ingested, Layout, Roles};
 use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{LoadReport, Moment, ScenarioReport};
+use crate::pipeline::{Delivered, LoadReport, Moment, ScenarioReport};
 use crate::publish::Published;
 use crate::series::covariate::{Covariate, Known, Values};
 use crate::series::{Forecasts, Panel, Status, Verdict};
@@ -127,6 +127,8 @@ pub struct JobReport {
     pub scenarios: Vec<ScenarioReport>,
     /// The forecasts.
     pub published: Published,
+    /// How far the run of several shards is.
+    pub delivered: Option<Delivered>,
     /// The quality report.
     pub quality: Option<PathBuf>,
     /// The saved model.

@@ -59,7 +59,7 @@ pub use correction::read_correction;
 pub use drawn::{Drawn, read_drawn, series_of};
 pub use forecasts::write_forecasts;
 pub use latest::latest;
-pub use layout::{RunKey, is_name};
+pub use layout::{RunKey, is_name, is_run_id};
 pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
 pub use newest::{RunSeries, newest_runs, read_series};
