@@ -275,9 +275,12 @@ mod tests {
         assert_eq!(of(None, &again), Ok(Some("5/7".into())));
     }
 
+    /// Flag, environment, and words of the refusal.
+    type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], &'a str);
+
     #[test]
     fn what_is_said_in_part_or_twice_is_refused() {
-        let cases: [(Option<&str>, &[(&str, &str)], &str); 9] = [
+        let cases: [Case<'_>; 9] = [
             (None, &[("S4CAST_SHARD_COUNT", "7")], "nothing says which of the shards"),
             (
                 None,
