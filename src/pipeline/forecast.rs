@@ -103,6 +103,7 @@ pub fn forecast(
     };
     let made = make(job, context, &serving, &fetched, &mut clock)?;
     context.tell("publishing");
+    context.check_held()?;
     let run = publish_made(job, &job.sink, moment, &serving, &made)?;
     // The run is out; that older ones could not be removed does not take it back.
     let pruned = publish::prune(&job.sink, &job.name, moment.created_at);

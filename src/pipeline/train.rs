@@ -154,6 +154,7 @@ pub(super) fn train_on(
             .map(|(_, ancestor)| ancestor)
             .filter(|_| fitted.reports.iter().any(|fit| fit.warm > 0)),
     };
+    context.check_held()?;
     let manifest = registry.add(&job.name, &fitted.forecaster, Some(&fitted.unseen), &birth)?;
     let fate = promote(job, context, &manifest)?;
     clock.lap("register");
@@ -203,6 +204,7 @@ fn shadow(
 /// Lets a version serve, and removes versions beyond those to keep. One that knows less than the champion (a backfill), or that
 /// was judged to be no better, does not serve, nor does any while another is pinned.
 fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate, StageError> {
+    context.check_held()?;
     let registry = context.registry;
     let champion = registry.champion(&job.name)?.filter(|champion| champion.version != manifest.version);
     let fate = match champion {

@@ -137,6 +137,7 @@ pub fn simulate_counted(
         host: Host {
             work,
             probe: Arc::new(|_, _| false),
+            fleet: None,
             reload: Box::new(|_| Ok(None)),
             turned: Box::new(|_| {}),
         },

@@ -12,7 +12,7 @@ pub struct Key(String);
 
 impl Key {
     /// A slot of the schedule, by its nominal instant (microseconds UTC).
-    pub fn of_slot(job: &str, stage: Stage, shard: Option<Shard>, slot: i64) -> Key {
+    pub fn of_slot(job: &str, stage: Stage, shard: Shard, slot: i64) -> Key {
         let of_day = slot.rem_euclid(DAY);
         let (hours, minutes, seconds) = (of_day / HOUR, of_day / MINUTE % 60, of_day / SECOND % 60);
         let micros = of_day % SECOND;
@@ -20,15 +20,17 @@ impl Key {
     }
 
     /// Work beside the schedule that several daemons would begin at instants of their own.
-    pub fn apart(job: &str, stage: Stage, shard: Option<Shard>, slot: i64, what: &str) -> Key {
+    pub fn apart(job: &str, stage: Stage, shard: Shard, slot: i64, what: &str) -> Key {
         Key(format!("{}/{what}", Key::day(job, stage, shard, slot.div_euclid(DAY))))
     }
 
     /// The folder of a day (since 1970-01-01).
-    pub(super) fn day(job: &str, stage: Stage, shard: Option<Shard>, day: i64) -> String {
+    pub(super) fn day(job: &str, stage: Stage, shard: Shard, day: i64) -> String {
         let (year, month, day) = date_from_days(day);
-        let shard = shard.filter(|shard| !shard.is_whole());
-        let shard = shard.map_or(String::new(), |shard| format!("-{}-of-{}", shard.index(), shard.count()));
+        let shard = match shard.is_whole() {
+            true => String::new(),
+            false => format!("-{}-of-{}", shard.index(), shard.count()),
+        };
         format!("{job}/{}{shard}/{year:04}-{month:02}-{day:02}", stage.as_str())
     }
 
@@ -67,13 +69,16 @@ mod tests {
     #[test]
     fn slots_have_folders_by_day_and_shards_their_own() {
         let slot = "2026-11-26T07:05:09.25Z".parse::<jiff::Timestamp>().expect("instant").as_microsecond();
-        let key = Key::of_slot("load", Stage::Train, None, slot);
+        let key = Key::of_slot("load", Stage::Train, Shard::WHOLE, slot);
         assert_eq!(key.folder(), "load/train/2026-11-26/070509.250000");
         assert_eq!(key.turn(3), "load/train/2026-11-26/070509.250000/turn-3.json");
-        let of = |shard| Key::of_slot("load", Stage::Forecast, Shard::parse(shard).ok(), slot).to_string();
+        let of = |shard| {
+            let shard = Shard::parse(shard).expect("a shard");
+            Key::of_slot("load", Stage::Forecast, shard, slot).to_string()
+        };
         assert_eq!(of("2/7"), "load/forecast-2-of-7/2026-11-26/070509.250000");
         assert_eq!(of("0/1"), "load/forecast/2026-11-26/070509.250000");
-        let before = Key::of_slot("load", Stage::Score, None, -1);
+        let before = Key::of_slot("load", Stage::Score, Shard::WHOLE, -1);
         assert_eq!(before.folder(), "load/score/1969-12-31/235959.999999");
         assert_eq!(number(&key.beat(12), "beat"), Some(12));
         assert_eq!((number(&key.beat(12), "turn"), number("turn-x.json", "turn")), (None, None));

@@ -88,7 +88,8 @@ mod tests {
     fn offsets_are_spread_and_fixed() {
         let member = |state: &str| Member { node: "a".into(), state: state.into(), process: String::new() };
         let most = Duration::from_secs(10);
-        let offsets: Vec<Duration> = (0..100).map(|at| member(&at.to_string()).offset("slot", most)).collect();
+        let offsets: Vec<Duration> =
+            (0..100).map(|at| member(&at.to_string()).offset("slot", most)).collect();
         assert!(offsets.iter().all(|offset| *offset < most));
         assert!(offsets.iter().any(|one| *one < most / 4) && offsets.iter().any(|one| *one > most * 3 / 4));
         assert_eq!(member("7").offset("slot", most), offsets[7]);

@@ -30,7 +30,7 @@ mod turn;
 mod work;
 
 pub use clean::KEPT;
-pub use desk::{Answer, Desk, LeaseError};
+pub use desk::{Answer, Desk, LeaseError, Times};
 pub use hold::{Ended, Hold, Lease};
 pub use key::Key;
 pub use member::Member;
