@@ -36,3 +36,6 @@ pub use key::Key;
 pub use member::Member;
 pub use turn::{By, Claim, Finish, Over, Turn};
 pub use work::{Begun, Fleet, Stamp};
+
+#[cfg(test)]
+mod tests;
