@@ -8,7 +8,6 @@ use crate::cli::{Exit, clock, fleet, launch};
 use crate::config::{self, Daemon as Config};
 use crate::pipeline::Sources;
 use crate::publish;
-use crate::registry::Registry;
 use crate::schedule::command::Request;
 use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Reload, Signal, Work};
 use crate::schedule::lease::Fleet;
@@ -21,6 +20,7 @@ use crate::schedule::spec::DaemonSpec;
 use crate::schedule::status::{Shared, Status};
 use crate::schedule::work::{Workshop, probe};
 use crate::serve::{self, App, Held, Journal, ServeSpec};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -36,11 +36,14 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     launch::limit_threads(config.threads);
     let clock = clock::parse(&args.clock)?;
     let _lock = StateLock::take(&config.spec.state)?;
-    let registry = Registry::at(config.spec.state.join("models"));
+    let registry = launch::registry(&config.spec)?;
     registry.sweep()?;
     let metrics = Arc::new(Metrics::new());
     if !args.dry_run {
         recover_sinks(&config.spec);
+        if let Err(error) = registry.refresh_all() {
+            tracing::warn!(%error, "the models cannot be brought up to date; those of the last time serve, and slots try again");
+        }
     }
     let durability = if clock.is_simulated() { Durability::Simulated } else { Durability::Full };
     let ledger = Ledger::open(&config.spec.state, durability)?;
@@ -151,11 +154,22 @@ fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly.
+/// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly. A store is asked
+/// once whether it answers.
 fn recover_sinks(spec: &DaemonSpec) {
+    let mut silent = BTreeSet::new();
+    let mut asked = BTreeSet::new();
     for plan in &spec.jobs {
+        let name = &plan.job.sink.name;
+        if asked.insert(name)
+            && let Err(error) = publish::probe_store(&plan.job.sink)
+        {
+            tracing::error!(sink = name, %error, "the store of the sink does not answer; slots try again");
+            silent.insert(name);
+        }
+        let recover = if silent.contains(name) { publish::recover_copy } else { publish::recover };
         for sink in [&plan.job.sink, &plan.job.sink.shadow()] {
-            if let Err(error) = publish::recover(sink, &plan.job.name) {
+            if let Err(error) = recover(sink, &plan.job.name) {
                 tracing::warn!(job = plan.job.name, %error, "the sink could not be put right");
             }
         }

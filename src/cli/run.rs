@@ -7,7 +7,6 @@ use crate::cli::{Exit, clock, launch, runs};
 use crate::config::{self, Daemon as Config, nearest};
 use crate::pipeline::Sources;
 use crate::publish;
-use crate::registry::Registry;
 use crate::schedule::clock::Clock;
 use crate::schedule::command::Command;
 use crate::schedule::inbox;
@@ -112,7 +111,7 @@ fn work(
     terminal: &Terminal,
 ) -> Result<SlotRow, CliError> {
     let state = &config.spec.state;
-    let registry = Registry::at(state.join("models"));
+    let registry = launch::registry(&config.spec)?;
     registry.sweep()?;
     publish::recover(&plan.job.sink, job)?;
     publish::recover(&plan.job.sink.shadow(), job)?;

@@ -45,6 +45,11 @@ pub struct Scored {
 pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let moment = context.moment;
     let mut clock = StopWatch::start();
+    context.registry.refresh_or_warn(&job.name);
+    for sink in [&job.sink, &job.sink.shadow()] {
+        publish::pull(sink, &job.name, moment.created_at)?;
+        publish::sync_files(sink, &job.name)?;
+    }
     let (name, as_of) = (&job.source_name, moment.issued_at);
     let reading =
         context.sources.read(name, &job.source, as_of, context.known, context.stop, context.watch)?;
@@ -72,6 +77,9 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     });
     if shadow.is_some() {
         clock.lap("shadow");
+    }
+    for sink in [&job.sink, &job.sink.shadow()] {
+        publish::sync_files(sink, &job.name)?;
     }
 
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };

@@ -95,6 +95,8 @@ pub(super) fn train_on(
     fetched: Option<&Fetched>,
 ) -> Result<Trained, StageError> {
     let (registry, moment) = (context.registry, context.moment);
+    // A model that cannot be kept is not worth hours.
+    registry.refresh(&job.name)?;
     let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
     if let Some(manifest) = registry.find_slot(&job.name, &moment.run_id)? {
         let fate = promote(job, context, &manifest)?;

@@ -132,7 +132,9 @@ impl Workshop {
     fn forecasted(&self, job: &JobSpec, done: &Forecasted) -> (Ending, Option<Files>) {
         if done.was_there {
             let detail = json!({ "rows": done.run.rows, "bytes": done.run.bytes });
-            return (ending(false, vec!["published by an earlier attempt".into()], detail), None);
+            let mut reasons = vec!["published by an earlier attempt".to_owned()];
+            reasons.extend(done.shortfalls.iter().cloned());
+            return (ending(!done.shortfalls.is_empty(), reasons, detail), None);
         }
         self.steps(job, Stage::Forecast, &done.seconds);
         self.metrics.published(done.run.rows);
