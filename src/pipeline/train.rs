@@ -158,6 +158,8 @@ pub(super) fn train_on(
     };
     context.check_held()?;
     let manifest = registry.add(&job.name, &fitted.forecaster, Some(&fitted.unseen), &birth)?;
+    // A daemon that was frozen when it had the slot may have added a version of it, too: the first one counts, for all.
+    let manifest = registry.find_slot(&job.name, &moment.run_id)?.unwrap_or(manifest);
     let fate = promote(job, context, &manifest)?;
     clock.lap("register");
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };
