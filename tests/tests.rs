@@ -25,6 +25,7 @@ mod irregular_engine;
 mod layering;
 mod leases;
 mod memory;
+mod mirror;
 mod properties;
 mod properties_dplr;
 mod properties_sashimi;
