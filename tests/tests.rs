@@ -23,6 +23,7 @@ mod intermittent;
 mod irregular;
 mod irregular_engine;
 mod layering;
+mod leases;
 mod memory;
 mod mirror;
 mod properties;

@@ -4,12 +4,13 @@ use crate::cli::args_daemon::Serve;
 use crate::cli::beacon::Beacon;
 use crate::cli::error::CliError;
 use crate::cli::notify::Notifier;
-use crate::cli::{Exit, clock, launch};
+use crate::cli::{Exit, clock, fleet, launch};
 use crate::config::{self, Daemon as Config};
 use crate::pipeline::Sources;
 use crate::publish;
 use crate::schedule::command::Request;
 use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Reload, Signal, Work};
+use crate::schedule::lease::Fleet;
 use crate::schedule::ledger::{Durability, Ending, Ledger};
 use crate::schedule::lock::StateLock;
 use crate::schedule::metrics::Metrics;
@@ -46,7 +47,9 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     }
     let durability = if clock.is_simulated() { Durability::Simulated } else { Durability::Full };
     let ledger = Ledger::open(&config.spec.state, durability)?;
-    let scheduler = Scheduler::new(ledger, &config.spec, clock.is_simulated(), clock.now())?;
+    let fleet = fleet::join(&config.spec, &clock, &metrics)?;
+    let delay = fleet.clone().map(Fleet::delays);
+    let scheduler = Scheduler::shared(ledger, &config.spec, clock.is_simulated(), clock.now(), delay)?;
     let sources = Sources::default();
     let workshop = Workshop {
         registry: registry.clone(),
@@ -68,6 +71,7 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
         host: Host {
             work,
             probe: probe(),
+            fleet,
             reload: Box::new(reloader(args.config.clone(), config.clone(), notifier)),
             turned: Box::new(announcer(notifier)),
         },
@@ -187,6 +191,9 @@ fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnM
         let Config { spec, sha256, http, threads, .. } = loaded?;
         if http != started_with.http || threads != started_with.threads {
             tracing::warn!("what changed under [http] or of the threads takes effect with a restart");
+        }
+        if spec.leases != started_with.spec.leases || spec.shard != started_with.spec.shard {
+            tracing::warn!("another lease store, node, ttl or shard takes effect with a restart");
         }
         Ok(Some((spec, sha256)))
     }

@@ -111,6 +111,7 @@ pub fn forecast(
     };
     let made = make(job, context, &serving, &fetched, &mut clock)?;
     context.tell("publishing");
+    context.check_held()?;
     let run = publish_made(job, &job.sink, moment, &serving, &made)?;
     let waited = parts::wait(job, context, &key, run.waits_for.clone());
     // The run is out; that older ones could not be removed does not take it back.

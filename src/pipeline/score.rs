@@ -60,6 +60,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let mut reviewed = review_runs(job, panel, moment.issued_at, context.watch)?;
     clock.lap("compare");
 
+    context.check_held()?;
     let scores = publish::scores_path(&job.sink.path, &job.name)?;
     if reviewed.compared > 0 {
         publish::write_scores(&scores, &reviewed.table)?;

@@ -177,14 +177,14 @@ impl Registry {
         unseen_of(&folder::version(&self.folder(job), version), &manifest)
     }
 
-    /// The newest version that a training run made: after a crash, whether that run was done.
+    /// The version that a training run made, the first one if there are several: after a crash, whether that run was done.
     ///
     /// # Errors
     /// If the folder cannot be read; versions that cannot be are passed over.
     pub fn find_slot(&self, job: &str, run_id: &str) -> Result<Option<Manifest>, RegistryError> {
         folder::check_job(job)?;
         let numbers = numbers(&self.folder(job))?;
-        let mut manifests = numbers.iter().rev().filter_map(|&version| self.manifest(job, version).ok());
+        let mut manifests = numbers.iter().filter_map(|&version| self.manifest(job, version).ok());
         Ok(manifests.find(|manifest| manifest.run_id == run_id))
     }
 
