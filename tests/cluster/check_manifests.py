@@ -56,7 +56,7 @@ def config():
         file.write(text)
     replicas = only("StatefulSet", "daemons.yaml")["spec"]["replicas"]
     shard = environment(pod)["S4CAST_SHARD"]["value"].replace("$(POD_INDEX)", str(replicas - 1))
-    variables = {"S4CAST_POD_NAME": "s4cast-2", "S4CAST_SHARD": shard, "S4CAST_TOKEN": "sesame"}
+    variables = {"S4CAST_SHARD": shard, "S4CAST_TOKEN": "sesame"}
     done = subprocess.run([PROGRAM, "validate", "--no-environment", "-c", path], env={**os.environ, **variables}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     count = shard.split("/")[1]
