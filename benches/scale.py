@@ -1,6 +1,6 @@
 """What a series costs: CPU, memory and bytes of forecasts with a model that was trained before, as markdown tables on stdout.
 
-    python benches/scale.py [--bin target/release/s4cast] [--series 1000] [--sample 100] [--models ridge auto s4d]
+    python benches/scale.py [--bin target/release/s4cast] [--series 1000] [--sample 50] [--models ridge s4d]
                             [--days 28 365] [--horizons 24 168] [--prices vcpu_hour=0.04 …] [--keep FOLDER]
 
 Wants numpy and pyarrow. Hourly series with a day, a week and noise, made up and the same every time: a model is trained on `sample` of
@@ -120,8 +120,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default="target/release/s4cast")
     parser.add_argument("--series", type=int, default=1000)
-    parser.add_argument("--sample", type=int, default=100)
-    parser.add_argument("--models", nargs="+", default=["ridge", "auto", "s4d"])
+    parser.add_argument("--sample", type=int, default=50)
+    parser.add_argument("--models", nargs="+", default=["ridge", "s4d"])
     parser.add_argument("--days", nargs="+", type=int, default=[28, 365])
     parser.add_argument("--horizons", nargs="+", type=int, default=[24, 168])
     parser.add_argument("--plan", type=float, default=1e8)
