@@ -43,22 +43,19 @@ class S4Cast:
     def __call__(self, table):
         """Forecasts of a table whose rows stand in any order."""
         table = table.select([name for name in table.column_names if name != BUCKET])
-        names = unique_ids(table, self.id)
-        order = pc.sort_indices(pa.table({"id": names, "time": table[self.time]}), [("id", "ascending"), ("time", "ascending")])
+        keys = pa.table({"id": unique_ids(table, self.id), "time": table[self.time]})
+        order = pc.sort_indices(keys, [("id", "ascending"), ("time", "ascending")])
         yield from self.stream(table.take(order).to_batches(65536))
+
+    def files(self, table):
+        """Forecasts of Parquet files, named by the column `path`, that hold whole series in order."""
+        for path in table["path"].to_pylist():
+            yield from self.stream(pyarrow.dataset.dataset(path, format="parquet").to_batches(batch_readahead=2))
 
     def stream(self, batches):
         """Forecasts of batches that are in order, while they come."""
         for batch in s4cast_worker.forecasts(batches, self.words):
             yield pa.Table.from_batches([batch])
-
-
-class S4CastFiles(S4Cast):
-    """As `S4Cast`, of batches whose column `path` names Parquet files of whole series in order."""
-
-    def __call__(self, table):
-        for path in table["path"].to_pylist():
-            yield from self.stream(pyarrow.dataset.dataset(path, format="parquet").to_batches(batch_readahead=2))
 
 
 def forecast(dataset, model, buckets, workers=2, id=("unique_id",), time="ds", target="y", **flags):
@@ -70,10 +67,10 @@ def forecast(dataset, model, buckets, workers=2, id=("unique_id",), time="ds", t
     id = [id] if isinstance(id, str) else list(id)
     if not flags.get("train"):
         flags.setdefault("data_end", last_time(dataset, time, target))
-    settings = s4cast_worker.one_run({"id": id, "time": time, "target": target, **flags})
+    one = S4Cast(model, **s4cast_worker.one_run({"id": id, "time": time, "target": target, **flags}))
     groups = dataset.map_batches(bucketed, fn_args=[id, buckets], batch_format="pyarrow").groupby(BUCKET, num_partitions=buckets)
-    made = {"fn_constructor_args": [model], "fn_constructor_kwargs": settings}
-    return groups.map_groups(S4Cast, batch_format="pyarrow", concurrency=workers, **made)
+    # Tasks, not actors: those would hold the cores that the shuffle before them waits for.
+    return groups.map_groups(one.__call__, batch_format="pyarrow", compute=ray.data.TaskPoolStrategy(workers))
 
 
 def forecast_files(paths, model, data_end, workers=2, **flags):
@@ -82,8 +79,8 @@ def forecast_files(paths, model, data_end, workers=2, **flags):
     `data_end` is the last time with a value of all series, or "none".
     """
     files = ray.data.from_items([{"path": str(path)} for path in paths], override_num_blocks=len(paths))
-    made = {"fn_constructor_args": [model], "fn_constructor_kwargs": s4cast_worker.one_run({"data_end": data_end, **flags})}
-    return files.map_batches(S4CastFiles, batch_size=1, batch_format="pyarrow", concurrency=workers, **made)
+    one = S4Cast(model, **s4cast_worker.one_run({"data_end": data_end, **flags}))
+    return files.map_batches(one.files, batch_size=1, batch_format="pyarrow", compute=ray.data.TaskPoolStrategy(workers))
 
 
 def unique_ids(table, id):

@@ -214,6 +214,7 @@ fn of_registry(error: &RegistryError) -> Exit {
         RegistryError::Broken { .. } => Exit::Data,
         RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
         RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
+        RegistryError::Store(error) => of_store(error),
         RegistryError::JobName(_) | RegistryError::Pinned { .. } | RegistryError::Serves { .. } => {
             Exit::Usage
         }

@@ -21,6 +21,7 @@ mod demo;
 mod error;
 mod exit;
 mod explain;
+mod fleet;
 mod forecast;
 mod generate;
 mod init;

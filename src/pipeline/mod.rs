@@ -15,6 +15,7 @@ mod job;
 mod load;
 mod making;
 mod memory;
+mod parts;
 mod report;
 mod scenario;
 mod score;

@@ -11,7 +11,7 @@ use std::fmt::Display;
 const SHARED: [&str; 4] = ["config_sha256", "weights_sha256", "columns", "source_rows"];
 
 /// Metadata of a part whose model was trained on the series of its shard alone; such weights differ from part to part.
-pub(super) const TRAINED_ON: &str = "trained_on_shard";
+pub const TRAINED_ON: &str = "trained_on_shard";
 
 /// What all parts of a run say alike, in an order that puts first what explains the rest.
 type Claims = Vec<(&'static str, String)>;

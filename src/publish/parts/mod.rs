@@ -25,6 +25,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use agreement::TRAINED_ON;
 pub use opening::{Asked, Opening, open};
 pub use record::Part;
 pub(super) use record::is_part;
