@@ -200,7 +200,7 @@ def check(nodes, leases, sink, series, horizon=6):
         if len(workers) < 1:
             lost.append(f"{where}: {scheduled} {chain[-1]}")
         if workers:
-            assert f"node-{workers[0]}" == ends[0]["node"], f"{where}: {workers} and {ends}"
+            assert f"node-{workers[0]}" == ends[0]["by"]["node"], f"{where}: {workers} and {ends}"
         assert set(others) <= {"skipped"}, f"{where}: {scheduled}"
         if stage == "forecast":
             run_id = scheduled[0][1]["run_id"]
@@ -263,7 +263,7 @@ def drill(world, root, leases, sink, jobs, slots, count=NODES, every=1, kills=0.
     counts = check(nodes, leases, sink, series)
     del accidents[None]
     took = time.monotonic() - began
-    shares = Counter(turn[-1]["node"] for turn in turns(leases).values())
+    shares = Counter(chain[-1]["by"]["node"] for chain in turns(leases).values())
     told = {**counts, **accidents, "seconds": round(took), "shares": dict(sorted(shares.items()))}
     print("       " + json.dumps(told), flush=True)
     assert counts["forecast slots"] >= slots, counts
