@@ -125,6 +125,7 @@ impl CliError {
                 IngestErrorKind::InputMissing => Exit::NoInput,
                 IngestErrorKind::Data => Exit::Data,
                 IngestErrorKind::Io => Exit::Io,
+                IngestErrorKind::Unavailable => Exit::Unavailable,
                 IngestErrorKind::Permission => Exit::Permission,
                 IngestErrorKind::Usage => Exit::Usage,
                 IngestErrorKind::Stopped => Exit::TryLater,

@@ -3,7 +3,7 @@
 use crate::config::document::Document;
 use crate::config::key::Table;
 use crate::config::{Key, Problem, Settings};
-use crate::ingest::{self, ExecSpec, SourceSpec};
+use crate::ingest::{self, ExecSpec, Roles, SourceSpec};
 use crate::pipeline::{Job, Making};
 use crate::publish;
 use crate::registry;
@@ -88,20 +88,13 @@ impl Found {
         }
         match ingest::look(source) {
             Ok(look) => {
-                let id = if look.roles.id.is_empty() {
-                    String::new()
-                } else {
-                    format!(", id {}", look.roles.id.join(" + "))
-                };
-                let targets = look.roles.targets.len();
-                let target =
-                    if targets == 1 { look.roles.targets[0].clone() } else { format!("{targets} columns") };
                 let files = look.files.len();
                 let plural = if files == 1 { "" } else { "s" };
-                self.facts.push(format!(
-                    "{name}: {files} file{plural}, time {}{id}, target {target}",
-                    look.roles.time
-                ));
+                let columns = look.roles.as_ref().map_or_else(
+                    || ", too large to be looked into from here".into(),
+                    |roles| format!(", {}", in_words(roles)),
+                );
+                self.facts.push(format!("{name}: {files} file{plural}{columns}"));
             }
             Err(error) => {
                 for line in error.problems() {
@@ -147,7 +140,7 @@ impl Found {
         if let Some((message, help)) = refusal {
             return self.problem(settings, settings.place(key), message, Some(help));
         }
-        let Some(free) = free_bytes(folder) else { return };
+        let Some(free) = ingest::free_bytes(folder) else { return };
         let megabytes = free >> 20;
         if free < FREE_BYTES_MIN {
             let message = format!("{shown} has only {megabytes} MiB of free space");
@@ -156,6 +149,14 @@ impl Found {
             self.facts.push(format!("{shown}: writable, {megabytes} MiB free"));
         }
     }
+}
+
+/// Which column plays which part.
+fn in_words(roles: &Roles) -> String {
+    let id = if roles.id.is_empty() { String::new() } else { format!(", id {}", roles.id.join(" + ")) };
+    let targets = roles.targets.len();
+    let target = if targets == 1 { roles.targets[0].clone() } else { format!("{targets} columns") };
+    format!("time {}{id}, target {target}", roles.time)
 }
 
 /// The setting whose text a message quotes.
@@ -168,15 +169,4 @@ fn named(settings: &Settings, message: &str) -> Option<Range<usize>> {
 /// The empty path is the folder that the program was started in.
 fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
-}
-
-#[cfg(unix)]
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let space = rustix::fs::statvfs(folder).ok()?;
-    space.f_bavail.checked_mul(space.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
 }

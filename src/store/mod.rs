@@ -19,7 +19,7 @@ pub use failure::StoreError;
 pub use memory::{Fault, break_memory, mend_memory};
 
 use client::Client;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStoreExt, PutMode, PutOptions};
 use std::path::Path;
@@ -86,6 +86,18 @@ impl Store {
         let mut entries: Vec<Entry> = found.iter().filter_map(|meta| entry(&root, meta)).collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    /// Some of the objects below a folder, at most so many: as few questions as that takes.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn some(&self, folder: &str, most: usize) -> Result<Vec<Entry>, StoreError> {
+        let (key, root) = (self.key(folder)?, self.key("")?);
+        let asked =
+            self.client.ask(async |store| store.list(Some(&key)).take(most).try_collect::<Vec<_>>().await);
+        let found = asked.map_err(|error| self.failure(folder, error))?;
+        Ok(found.iter().filter_map(|meta| entry(&root, meta)).collect())
     }
 
     /// What is known of an object; `None` where there is none.
