@@ -12,6 +12,7 @@ use crate::registry::RegistryError;
 use crate::schedule::ledger::LedgerError;
 use crate::schedule::lock::LockError;
 use crate::sequence::{DataError, GenerateError, SequenceError, StoredError};
+use crate::store::StoreError;
 use miette::Diagnostic;
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -121,15 +122,9 @@ impl CliError {
             CliError::Settings(problems) if problems.in_config() => Exit::Config,
             CliError::Settings(_) | CliError::Request { .. } => Exit::Usage,
             CliError::ConfigFile { .. } => Exit::Config,
-            CliError::Job(JobError::Ingest(error)) => match error.kind() {
-                IngestErrorKind::InputMissing => Exit::NoInput,
-                IngestErrorKind::Data => Exit::Data,
-                IngestErrorKind::Io => Exit::Io,
-                IngestErrorKind::Unavailable => Exit::Unavailable,
-                IngestErrorKind::Permission => Exit::Permission,
-                IngestErrorKind::Usage => Exit::Usage,
-                IngestErrorKind::Stopped => Exit::TryLater,
-            },
+            CliError::Job(JobError::Ingest(error)) | CliError::Compare(CompareError::Object(error)) => {
+                of_ingest(error)
+            }
             CliError::Job(
                 JobError::Model(ModelError::EmptyPanel)
                 | JobError::Backtest(BacktestError::Model(ModelError::EmptyPanel)),
@@ -160,6 +155,7 @@ impl CliError {
                     PublishError::Permission { .. } => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
+                    PublishError::Store(error) => of_store(error),
                 }
             }
             CliError::Registry(error) => of_registry(error),
@@ -203,6 +199,19 @@ impl CliError {
     }
 }
 
+/// The exit code of what is wrong with an input.
+fn of_ingest(error: &IngestError) -> Exit {
+    match error.kind() {
+        IngestErrorKind::InputMissing => Exit::NoInput,
+        IngestErrorKind::Data => Exit::Data,
+        IngestErrorKind::Io => Exit::Io,
+        IngestErrorKind::Unavailable => Exit::Unavailable,
+        IngestErrorKind::Permission => Exit::Permission,
+        IngestErrorKind::Usage => Exit::Usage,
+        IngestErrorKind::Stopped => Exit::TryLater,
+    }
+}
+
 /// The exit code of what is wrong with models on disk.
 fn of_registry(error: &RegistryError) -> Exit {
     match error {
@@ -212,9 +221,22 @@ fn of_registry(error: &RegistryError) -> Exit {
         RegistryError::Broken { .. } => Exit::Data,
         RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
         RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
+        RegistryError::Store(error) => of_store(error),
         RegistryError::JobName(_) | RegistryError::Pinned { .. } | RegistryError::Serves { .. } => {
             Exit::Usage
         }
+    }
+}
+
+/// The exit code of what is wrong with a store.
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Address { .. } | StoreError::Unsupported { .. } => Exit::Usage,
+        StoreError::Missing { .. } => Exit::NoInput,
+        StoreError::Denied { .. } => Exit::Permission,
+        StoreError::Unavailable { .. } => Exit::Unavailable,
+        StoreError::TooLarge { .. } => Exit::Data,
+        StoreError::Local { .. } => Exit::Io,
     }
 }
 
@@ -232,7 +254,7 @@ pub(super) fn rendered(error: &CliError) -> Vec<Box<dyn Diagnostic + Send + Sync
             .collect(),
         CliError::Job(JobError::Ingest(error)) => message(shortened(error.problems()), None),
         CliError::Job(JobError::Unlike { path, problems }) => {
-            let help = format!("{} is another model than is asked for, or for other data", path.display());
+            let help = format!("{path} is another model than is asked for, or for other data");
             message(shortened(problems), Some(help))
         }
         CliError::Lab(LabError::Data(problems)) => message(shortened(problems), None),

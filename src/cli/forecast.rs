@@ -14,9 +14,13 @@ pub(super) fn run(args: &Forecast, terminal: &Terminal) -> Result<Exit, CliError
     let mut launch = config::job(&settings)?;
     launch::limit_threads(launch.threads);
     launch::take_along(&launch.job.source);
+    let job = &launch.job;
+    launch::take_outputs_along(
+        [Some(&job.output), job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten(),
+    );
     let moment = clock::moment(launch.job.source.as_of);
     launch.job.source = launch.job.source.at(moment.issued_at);
-    tracing::info!(run_id = moment.run_id, output = %launch.job.output.display(), "job started");
+    tracing::info!(run_id = moment.run_id, output = %launch.job.output, "job started");
     let report = {
         let meter = terminal.meter();
         pipeline::run(&launch.job, moment, &|progress| meter.show(progress))?

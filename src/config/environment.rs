@@ -4,9 +4,8 @@ use crate::config::document::Document;
 use crate::config::key::Table;
 use crate::config::{Key, Problem, Settings};
 use crate::ingest::{self, ExecSpec, Roles, SourceSpec};
-use crate::pipeline::{Job, Making};
-use crate::publish;
-use crate::registry;
+use crate::pipeline::{self, Job, Making};
+use crate::publish::Outlet;
 use crate::schedule::spec::DaemonSpec;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,7 +26,7 @@ pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
     let mut found = Found::default();
     found.inputs(settings, &job.source, "the input");
     if let Making::Load(load) = &job.making
-        && let Err(error) = registry::open(&load.path)
+        && let Err(error) = pipeline::open_model(&load.path)
     {
         found.problem(settings, settings.place(Key::LoadModel), error.to_string(), None);
     }
@@ -37,7 +36,7 @@ pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
         (Key::Quality, job.quality.as_ref()),
     ];
     for (key, path) in outputs.into_iter().filter_map(|(key, path)| Some((key, path?))) {
-        if let Err(error) = publish::probe(path) {
+        if let Err(error) = Outlet::open(path) {
             found.problem(settings, settings.place(key), error.to_string(), None);
         }
     }

@@ -1,9 +1,10 @@
 //! The settings of a one-shot job, from flags and file.
 
-use crate::config::check::{Check, parquet};
+use crate::config::check::{Check, parquet, place};
 use crate::config::{Key, Problems, Settings};
 use crate::ingest::SourceSpec;
 use crate::pipeline::{Job, Making};
+use crate::store::Place;
 use std::path::PathBuf;
 
 /// A job, and what is not part of it.
@@ -23,7 +24,7 @@ pub struct SourceLaunch {
     /// Whether the limit of bad series was asked for.
     pub limit_given: bool,
     /// Where the quality report goes.
-    pub quality: Option<PathBuf>,
+    pub quality: Option<Place>,
     /// The job file, if there is one.
     pub config_file: Option<PathBuf>,
     /// Worker threads; `None` takes one per core.
@@ -41,7 +42,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     let scenarios = check.scenarios(Key::Scenarios, Some(&source), making.as_ref().and_then(Making::kind));
     check.demand(Key::Output, "no output: give -o OUT.parquet, or path under [output]");
     let output = check.one(Key::Output, parquet);
-    let save_model = check.text(Key::SaveModel).map(PathBuf::from);
+    let save_model = check.one(Key::SaveModel, place);
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
     Problems::none_of(check.problems)?;

@@ -56,7 +56,7 @@ fn a_file_becomes_a_job() {
     let Making::Fit(model) = &job.making else { panic!("nothing is loaded") };
     assert_eq!((model.horizon(), model.seed()), (24, 7));
     assert_eq!(model.levels(), [80.0, 97.5]);
-    assert_eq!(job.output, Path::new("conf/out.parquet"));
+    assert_eq!(job.output.local(), Some(Path::new("conf/out.parquet")));
     assert_eq!(threads, None);
 }
 

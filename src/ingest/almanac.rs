@@ -3,13 +3,12 @@
 //! Series of one step share a calendar from the first of their times to the last, and beyond it as far as forecasts go; one
 //! whose times are not on that grid has its own.
 
-use super::objects::{self, Objects};
+use super::objects::Objects;
 use super::spec::{IngestError, IngestErrorKind};
 use crate::calendar::{self, CalendarError, CalendarSpec, Event, Feature, HolidaySpec, event_csv, ical};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::covariate::{Covariate, Known, Row, Values};
 use crate::series::{Frequency, Panel, Series};
-use crate::store::Address;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -163,7 +162,7 @@ fn events(panel: &Panel, spec: &AlmanacSpec, objects: &Objects) -> Result<Vec<Ev
     let day = |instant: i64| clock.civil(instant).div_euclid(DAY);
     let (mut events, mut problems) = (Vec::new(), Vec::new());
     for named in &spec.events {
-        let path = local(named, objects)?;
+        let path = objects.local(named)?;
         match events_of(named, &path, day(first), day(last)) {
             Ok(more) => events.extend(more),
             Err(problem) => problems.push(problem),
@@ -176,12 +175,6 @@ fn events(panel: &Panel, spec: &AlmanacSpec, objects: &Objects) -> Result<Vec<Ev
         return widened.map_err(|error| refused(&error));
     }
     if problems.is_empty() { Ok(events) } else { Err(IngestError::new(IngestErrorKind::Data, problems)) }
-}
-
-/// Where a file of events is on this machine.
-fn local(named: &Path, objects: &Objects) -> Result<PathBuf, IngestError> {
-    let address = named.to_str().and_then(Address::parse).transpose().map_err(objects::refused)?;
-    address.map_or(Ok(named.into()), |address| address.local().map_or_else(|| objects.copy(&address), Ok))
 }
 
 fn events_of(named: &Path, path: &Path, first: i64, last: i64) -> Result<Vec<Event>, String> {

@@ -1,8 +1,8 @@
 //! The data of a source at one moment: its files as they are, or what its command has just printed.
 
 use super::exec::{self, Output};
-use super::stamp::{self, Change, ChangeKind, FileStamp, Stamps};
 use super::files::{self, Found};
+use super::stamp::{self, Change, ChangeKind, FileStamp, Stamps};
 use super::{Ingested, SourceSpec, Watch, read_found};
 use crate::ingest::IngestError;
 use std::sync::atomic::AtomicBool;

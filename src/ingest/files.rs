@@ -276,7 +276,8 @@ fn add_many(
     named: &mut Named,
 ) -> Result<(), IngestError> {
     for path in paths {
-        let bytes = || std::fs::metadata(&path).map(|file| file.len()).map_err(|error| io_error(&path, &error));
+        let bytes =
+            || std::fs::metadata(&path).map(|file| file.len()).map_err(|error| io_error(&path, &error));
         let refusal = match refuse(&path, 1) {
             Refusal::None => refuse(&path, bytes()?),
             refusal => refusal,
@@ -293,7 +294,9 @@ fn add_many(
 impl Named {
     fn skip(&mut self, name: &str, refusal: Refusal, tell_foreign: bool) {
         match refusal {
-            Refusal::Foreign(reason) if !tell_foreign => tracing::trace!(name, reason, "not meant to be read"),
+            Refusal::Foreign(reason) if !tell_foreign => {
+                tracing::trace!(name, reason, "not meant to be read")
+            }
             Refusal::Foreign(reason) | Refusal::Because(reason) => {
                 self.skipped.push(format!("{name}: {reason}"));
             }

@@ -71,12 +71,8 @@ mod tests {
 
     #[test]
     fn an_object_is_the_same_whatever_answer_tells_of_it() {
-        let entry = |modified: i64, tag: &str| Entry {
-            name: "a".into(),
-            bytes: 3,
-            modified,
-            etag: Some(tag.into()),
-        };
+        let entry =
+            |modified: i64, tag: &str| Entry { name: "a".into(), bytes: 3, modified, etag: Some(tag.into()) };
         let listed = Seen::of_object(&entry(1_700_000_000_123_000, "\"abc\""));
         assert_eq!(listed, Seen::of_object(&entry(1_700_000_000_000_000, "W/\"abc\"")));
         assert_ne!(listed, Seen::of_object(&entry(1_700_000_000_000_000, "\"abd\"")));

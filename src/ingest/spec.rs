@@ -182,7 +182,7 @@ impl SourceSpec {
     }
 
     /// Whether an input is an address.
-    pub(super) fn has_addresses(&self) -> bool {
+    pub fn has_addresses(&self) -> bool {
         self.inputs.iter().any(|input| Address::parse(input).is_some())
     }
 

@@ -30,6 +30,7 @@ mod layout;
 mod names;
 mod newest;
 mod outcomes;
+mod outlet;
 mod paths;
 mod quality;
 mod ledger;
@@ -62,6 +63,7 @@ pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
 pub use newest::{RunSeries, newest_runs, read_series};
 pub use outcomes::{OutcomeColumns, read_outcomes};
+pub use outlet::{Outlet, write_to};
 pub use paths::{SeriesPaths, write_paths};
 pub use quality::write_quality;
 pub use read::{Filter, Which, read_run};
@@ -75,6 +77,7 @@ pub use training::{TrainingRow, write_training};
 pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
+use crate::store::{Place, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Version of the forecast schema, in the file's metadata as `s4cast.schema_version`.
@@ -108,8 +111,8 @@ pub struct Published {
     pub rows: usize,
     /// Size of the file.
     pub bytes: u64,
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub path: Place,
 }
 
 /// Why nothing was written; an older file at the path is untouched.
@@ -157,6 +160,9 @@ pub enum PublishError {
         /// The operating system's words, or what is wrong with the file.
         reason: String,
     },
+    /// A store fails, or refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl PublishError {
@@ -164,6 +170,7 @@ impl PublishError {
     pub fn is_retryable(&self) -> bool {
         match self {
             PublishError::Io { .. } | PublishError::Read { .. } => true,
+            PublishError::Store(error) => error.is_retryable(),
             PublishError::CannotCreate { .. }
             | PublishError::Permission { .. }
             | PublishError::Verify { .. } => false,

@@ -11,12 +11,14 @@ mod address;
 mod client;
 mod failure;
 mod memory;
+mod scratch;
 mod transfer;
 
 pub use address::{Address, Place, Scheme};
 pub use client::time_limit;
 pub use failure::StoreError;
 pub use memory::{Fault, break_memory, mend_memory};
+pub use scratch::{Scratch, remove_scratch};
 
 use client::Client;
 use futures_util::{StreamExt, TryStreamExt};
@@ -169,6 +171,27 @@ impl Store {
             transfer::Failed::There(error) => self.failure(name, error),
             transfer::Failed::Here(source) => StoreError::Local { path: file.into(), source },
         })
+    }
+
+    /// Whether an object may be put there: an upload in parts is begun and given up, which changes nothing that anybody sees.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn probe(&self, name: &str) -> Result<(), StoreError> {
+        let key = self.key(name)?;
+        let asked = self.client.ask(async |store| {
+            // Some stores hear nothing of an upload before its first part.
+            let beside = Key::from_iter(key.parts().take(key.parts_count().saturating_sub(1)));
+            if let Some(Err(error @ Error::NotFound { .. })) = store.list(Some(&beside)).next().await {
+                return Err(error);
+            }
+            let mut upload = store.put_multipart(&key).await?;
+            if let Err(error) = upload.abort().await {
+                tracing::debug!(%key, %error, "an upload that was only a question stays begun");
+            }
+            Ok(())
+        });
+        asked.map_err(|error| self.failure(name, error))
     }
 
     /// Puts an object where there is none: of all who try, one succeeds.

@@ -12,10 +12,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
-use tempfile::TempDir;
-
-/// How the names of temporary folders begin.
-const TEMPORARY: &str = "s4cast-objects-";
 
 /// Its time is the file system's own: ages need no other clock.
 const NOW: &str = ".now";
@@ -31,47 +27,6 @@ const UNUSED: Duration = Duration::from_secs(30 * 86_400);
 
 /// How exactly the last use is known.
 const USE: Duration = Duration::from_secs(600);
-
-/// A folder that goes with this value, and is held locked until then. What a killed process left is removed by the next one.
-pub(super) struct Temporary {
-    folder: TempDir,
-    _lock: File,
-}
-
-impl Temporary {
-    pub(super) fn begin() -> Result<Temporary, IngestError> {
-        let parent = std::env::temp_dir();
-        remove_leftovers(&parent);
-        loop {
-            let begun = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(&parent).and_then(|folder| {
-                let lock = File::open(folder.path())?;
-                // Some file systems have no locks; then what is left stays.
-                let _ = lock.try_lock();
-                Ok(Temporary { folder, _lock: lock })
-            });
-            let begun = begun.map_err(|error| unusable(&parent, &error))?;
-            // Another run may have taken it for a leftover before it was locked.
-            if begun.path().exists() {
-                return Ok(begun);
-            }
-        }
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-fn remove_leftovers(parent: &Path) {
-    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_left = entry.file_name().to_string_lossy().starts_with(TEMPORARY)
-            && entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
-        if is_left && std::fs::remove_dir_all(entry.path()).is_ok() {
-            tracing::info!(folder = %entry.path().display(), "removed what a killed run left");
-        }
-    }
-}
 
 /// A name for what is on its way into the folder.
 pub(super) fn incoming(folder: &Path) -> PathBuf {

@@ -91,7 +91,8 @@ fn matching(input: &str, address: &Address) -> Result<Found, IngestError> {
     })?;
     let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
     // A folder that the pattern spells out is wanted, whatever its name.
-    let is_spelt = |folder: &Path| folder.file_name().is_some_and(|name| parts.iter().any(|part| name == *part));
+    let is_spelt =
+        |folder: &Path| folder.file_name().is_some_and(|name| parts.iter().any(|part| name == *part));
     let is_wanted = |entry: &Entry| {
         pattern.matches_with(&entry.name, options)
             && folders(&entry.name).all(|folder| !set_aside(folder) || is_spelt(folder))

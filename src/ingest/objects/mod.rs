@@ -15,13 +15,12 @@ mod transfer;
 pub use copies::free_bytes;
 pub(super) use listing::{Found, find};
 
+use super::Watch;
 use super::seen::Seen;
 use super::spec::{IngestError, IngestErrorKind};
-use super::Watch;
-use crate::store::{Address, Entry, Store, StoreError};
-use copies::Temporary;
+use crate::store::{Address, Entry, Scratch, Store, StoreError};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Default)]
 pub struct Objects {
     kept: Option<PathBuf>,
-    temporary: Arc<Mutex<Option<Temporary>>>,
+    temporary: Arc<Mutex<Option<Scratch>>>,
 }
 
 /// One of many is like the other: what is read does not depend on it.
@@ -64,6 +63,17 @@ impl Objects {
     /// Copies that outlive this process, in a folder; it is created with the first one.
     pub fn kept(folder: PathBuf) -> Objects {
         Objects { kept: Some(folder), ..Objects::default() }
+    }
+
+    /// Where a file is on this machine that a path or an address names.
+    ///
+    /// # Errors
+    /// If it is an address and cannot be had.
+    pub fn local(&self, named: &Path) -> Result<PathBuf, IngestError> {
+        match named.to_str().and_then(Address::parse).transpose().map_err(refused)? {
+            None => Ok(named.into()),
+            Some(address) => address.local().map_or_else(|| self.copy(&address), Ok),
+        }
     }
 
     /// The copy of one object, which goes with this value unless it is kept.
@@ -123,13 +133,13 @@ impl Objects {
         if let Some(temporary) = held.as_ref() {
             return Ok(temporary.path().to_owned());
         }
-        let new = Temporary::begin()?;
+        let new = Scratch::begin().map_err(|error| copies::unusable(&std::env::temp_dir(), &error))?;
         let path = new.path().to_owned();
         *held = Some(new);
         Ok(path)
     }
 
-    fn temporary(&self) -> std::sync::MutexGuard<'_, Option<Temporary>> {
+    fn temporary(&self) -> std::sync::MutexGuard<'_, Option<Scratch>> {
         self.temporary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
