@@ -257,7 +257,7 @@ fn a_loaded_model_is_held_against_what_is_written() {
         GOOD.replace("horizon = 24\n", "load_model = \"m.safetensors\"\nsampling_scale = 0.25\nmin = 0\n");
     let Making::Load(load) = job(&parse(&text)).expect("valid").job.making else { panic!("it is loaded") };
     assert_eq!(
-        (load.path.as_path(), load.scale),
+        (load.path.local().expect("a path"), load.scale),
         (Path::new("conf/m.safetensors"), Some(Scale::By(Rate::Finer(4))))
     );
     assert_eq!((load.asked.horizon, load.asked.kind, load.asked.seed), (None, None, Some(7)));
