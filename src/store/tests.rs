@@ -107,8 +107,8 @@ fn of_all_who_create_an_object_one_does() {
         });
         assert_eq!(won.iter().filter(|one| **one == Created::Now).count(), 1);
         let stands = store.get("slot", 9).expect("asked").expect("there");
-        let others = won.iter().filter(|one| **one != Created::Now);
-        assert!(others.cloned().all(|one| one == Created::Exists(stands.clone())));
+        let mut others = won.iter().filter(|one| **one != Created::Now);
+        assert!(others.all(|one| *one == Created::Exists(stands.clone())));
     }
 }
 

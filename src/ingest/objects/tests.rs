@@ -169,8 +169,7 @@ fn the_temporary_folder_goes_with_the_last_one_who_reads() {
 fn a_store_that_fails_or_a_stop_ends_the_download() {
     store("failing", &[("a.csv", ROWS), ("b.csv", ROWS)]);
     let spec = spec("memory://failing/");
-    let error =
-        find(&spec, &AtomicBool::new(true), &|_| {}).expect_err("stopped before the first arrival");
+    let error = find(&spec, &AtomicBool::new(true), &|_| {}).expect_err("stopped before the first arrival");
     assert_eq!(error.kind(), IngestErrorKind::Stopped);
     break_memory("failing", Fault::Fails, 0, 100);
     let error = found(&spec).expect_err("no list");
