@@ -51,10 +51,10 @@ pub(super) fn overlaps(document: &Document, sinks: &Checked<SinkSpec>, state: &P
 
 /// Whether an input names files below `root`, or would once there are some.
 fn reads(input: &str, root: &Path) -> bool {
-    if input.is_empty() {
+    let path = if input.is_empty() { PathBuf::new() } else { as_path(input) };
+    if path.as_os_str().is_empty() {
         return false;
     }
-    let path = as_path(input);
     let is_pattern = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
     let fixed: PathBuf = path.components().take_while(|part| !is_pattern(part)).collect();
     if fixed.starts_with(root) {
@@ -74,7 +74,7 @@ fn reads(input: &str, root: &Path) -> bool {
     }
 }
 
-/// A path as [`plain`] has it; what is in a store lies in a folder of its own there.
+/// A path as [`plain`] has it; what is in a store lies in a folder of its own there. Empty for what is no address.
 fn as_path(text: &str) -> PathBuf {
     match Address::parse(text) {
         None => plain(Path::new(text)),
