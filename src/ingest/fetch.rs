@@ -1,7 +1,7 @@
 //! The data of a source at one moment: its files as they are, or what its command has just printed.
 
 use super::exec::{self, Output};
-use super::files::{self, Found};
+use super::inputs::{self, Found};
 use super::stamp::{self, Change, ChangeKind, FileStamp, Stamps};
 use super::{Ingested, SourceSpec, Watch, read_found};
 use crate::ingest::IngestError;
@@ -69,7 +69,7 @@ impl Fetched {
         match (&self.output, &self.copies) {
             (Some(output), _) => read_found(spec, output.found()?, watch),
             (None, Some(copies)) => read_found(spec, copies.clone(), watch),
-            (None, None) => read_found(spec, files::find(spec, &AtomicBool::new(false), watch)?, watch),
+            (None, None) => read_found(spec, inputs::find(spec, &AtomicBool::new(false), watch)?, watch),
         }
     }
 }

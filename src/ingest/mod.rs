@@ -39,6 +39,7 @@ mod gauge;
 mod grid;
 mod hive;
 mod images;
+mod inputs;
 mod iso;
 mod keys;
 mod objects;
@@ -111,12 +112,12 @@ pub fn read_watched(spec: &SourceSpec, watch: &Watch) -> Result<Ingested, Ingest
             watch(Progress::begun("running the command"));
             fetch(spec, &[], &AtomicBool::new(false), watch)?.read_watched(spec, watch)
         }
-        None => read_found(spec, files::find(spec, &AtomicBool::new(false), watch)?, watch),
+        None => read_found(spec, inputs::find(spec, &AtomicBool::new(false), watch)?, watch),
     }
 }
 
 /// Reads the files that were found.
-fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<Ingested, IngestError> {
+fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<Ingested, IngestError> {
     if spec.needs_time() && spec.as_of.is_none() {
         let problem = "latency_offset and stale series need to know the time; set as_of";
         return Err(files::usage(problem.to_owned()));
@@ -175,7 +176,7 @@ const LOOK_BYTES: u64 = 64 << 20;
 /// If no file can be read, or if the columns are not there.
 pub fn look(spec: &SourceSpec) -> Result<Look, IngestError> {
     let spec = &SourceSpec { objects: Objects::default(), ..spec.clone() };
-    let (found, left) = files::find_some(spec, LOOK_BYTES)?;
+    let (found, left) = inputs::find_some(spec, LOOK_BYTES)?;
     if found.files.is_empty() {
         return Ok(Look { files: left, roles: None });
     }

@@ -1,7 +1,8 @@
 //! Which files of a source are new, revised or gone since an earlier look, without reading a row.
 
 use super::Watch;
-use super::files::{self, Found, SourceFile};
+use super::files::{self, SourceFile};
+use super::inputs::{self, Found};
 use super::seen::Seen;
 use super::spec::{IngestError, SourceSpec};
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ pub(super) fn stamp_found(
 ) -> Result<(Stamps, Found), IngestError> {
     let known: BTreeMap<&str, &FileStamp> = known.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut stamps = Stamps { files: Vec::new(), bytes_hashed: 0, changes: Vec::new() };
-    let found = files::find(spec, stop, watch)?;
+    let found = inputs::find(spec, stop, watch)?;
     for file in &found.files {
         let before = known.get(file.name.as_str()).copied();
         let now = stamp_file(file, before).map_err(|error| files::io_error(&file.path, &error))?;
@@ -146,7 +147,7 @@ pub fn glance(spec: &SourceSpec, known: &[FileStamp]) -> Result<Glance, IngestEr
     if spec.exec.is_some() {
         return Ok(Glance { bytes: 0, is_same: false });
     }
-    let (files, bytes_missing) = files::at_hand(spec)?;
+    let (files, bytes_missing) = inputs::at_hand(spec)?;
     let is_same = |(file, before): (&SourceFile, &FileStamp)| {
         FileStamp { sha256: before.sha256.clone(), ..unhashed(file) } == *before
     };

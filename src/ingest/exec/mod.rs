@@ -8,7 +8,8 @@ mod form;
 
 pub use child::end_commands;
 
-use super::files::{self, Format, Found, SourceFile, data};
+use super::files::{self, Format, SourceFile, data};
+use super::inputs::Found;
 use super::secrets;
 use super::seen::Seen;
 use super::spec::{IngestError, IngestErrorKind};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ingest::files::{Found, find};
+use crate::ingest::inputs::{Found, find};
 use crate::ingest::{ChangeKind, IngestErrorKind, SourceSpec, fetch, glance, look, stamp};
 use crate::store::{Fault, Store, break_memory, mend_memory};
 use std::time::Duration;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ingest::hive;
 
 fn find(inputs: &[String]) -> Result<Found, IngestError> {
     super::find(&SourceSpec::new(inputs.to_vec()), &AtomicBool::new(false), &|_| {})
