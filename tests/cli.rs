@@ -25,5 +25,6 @@ mod report;
 mod scenario;
 mod sequence;
 mod service;
+mod shards;
 mod top;
 mod train;

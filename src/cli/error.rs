@@ -155,6 +155,7 @@ impl CliError {
                     PublishError::Permission { .. } => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
+                    PublishError::OtherRun { .. } | PublishError::Disagree { .. } => Exit::CannotCreate,
                     PublishError::Store(error) => of_store(error),
                 }
             }

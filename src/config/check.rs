@@ -126,14 +126,7 @@ pub(super) fn written(text: &str) -> Result<String, Wrong> {
 
 /// A path or an address.
 pub(super) fn place(text: &str) -> Result<Place, Wrong> {
-    let place = Place::parse(&written(text)?)?;
-    match &place {
-        Place::Remote(_) if text.ends_with('/') => {
-            let help = "write for example s3://bucket/forecasts.parquet";
-            Err(Wrong::new(format!("'{text}' names a folder of objects, not one of them"), help))
-        }
-        _ => Ok(place),
-    }
+    Ok(Place::parse(&written(text)?)?)
 }
 
 /// A path or an address that does not promise another format than Parquet.

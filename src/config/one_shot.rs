@@ -4,7 +4,7 @@ use crate::config::check::{Check, parquet, place};
 use crate::config::{Key, Problems, Settings};
 use crate::ingest::SourceSpec;
 use crate::pipeline::{Job, Making};
-use crate::store::Place;
+use crate::store::{Address, Place};
 use std::path::PathBuf;
 
 /// A job, and what is not part of it.
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub struct Launch {
     /// What to do.
     pub job: Job,
+    /// Whether the output is an address with a slash at its end: a folder of objects.
+    pub names_folder: bool,
     /// Worker threads; `None` takes one per core.
     pub threads: Option<usize>,
 }
@@ -50,8 +52,20 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
         unreachable!("a missing value is a problem");
     };
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
-    let job = Job { source, making, scenarios, output, save_model, quality, config_file, config_sha256 };
-    Ok(Launch { job, threads })
+    let job = Job {
+        source,
+        making,
+        scenarios,
+        output,
+        sharded: None,
+        save_model,
+        quality,
+        config_file,
+        config_sha256,
+    };
+    let is_folder = |text: &str| text.ends_with('/') && Address::parse(text).is_some();
+    let names_folder = settings.get(Key::Output).first().is_some_and(|item| is_folder(&item.text));
+    Ok(Launch { job, names_folder, threads })
 }
 
 /// The source that the settings describe; model and output are not looked at.

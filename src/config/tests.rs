@@ -46,7 +46,7 @@ fn problems(text: &str) -> Vec<(String, String, String)> {
 
 #[test]
 fn a_file_becomes_a_job() {
-    let Launch { job, threads } = job(&parse(GOOD)).expect("valid");
+    let Launch { job, threads, .. } = job(&parse(GOOD)).expect("valid");
     assert_eq!(job.source.inputs, ["conf/a.csv", "/abs/b.csv"]);
     assert_eq!(job.source.id, ["site"]);
     assert_eq!(job.source.duplicates, Duplicates::Mean);

@@ -55,6 +55,7 @@ pub mod secrets;
 mod seen;
 mod shapes;
 mod shift;
+mod sketch;
 mod sounds;
 mod source;
 mod spec;
@@ -76,6 +77,7 @@ pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use gauge::Watch;
 pub use images::{Images, images};
 pub use objects::{Objects, free_bytes};
+pub use sketch::Spans;
 pub use sounds::{Sound, sound};
 pub use spec::{
     BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LevelShift,
@@ -91,6 +93,7 @@ use crate::series::progress::Progress;
 use gauge::Gauge;
 use jiff::tz::TimeZone;
 use rows::Rows;
+use sketch::Share;
 use source::Source;
 use std::sync::atomic::AtomicBool;
 
@@ -125,7 +128,8 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
     let mut skipped_files = found.skipped;
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
-    let rows = Rows::read(&sources, &assignment, &Gauge::new(watch, "reading", &sources, 1))?;
+    let gauge = Gauge::new(watch, "reading", &sources, 1);
+    let rows = Rows::read(&sources, &assignment, Share::of(spec), &gauge)?;
     if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
@@ -136,7 +140,8 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
     let file_rows = rows.file_rows;
     let mut assembled = assemble::assemble(rows, &sources, &assignment, spec, watch)?;
     assembled.panel = sums::add(assembled.panel, &spec.sums)?;
-    almanac::add(&mut assembled.panel, &spec.almanac, &spec.objects)?;
+    let spans = assembled.spans.as_ref();
+    almanac::add(&mut assembled.panel, &spec.almanac, &spec.objects, spans)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
         panel: assembled.panel,
@@ -154,6 +159,7 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
         layout: assignment.layout,
         roles: assignment.roles,
         fingerprint: assembled.fingerprint,
+        spans: assembled.spans,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::model::report::{FitReport, Progress};
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::pipeline::{
     Job, JobError, LoadReport, LoadSpec, Outlets, SourceReport, StopWatch, ahead, check_overwrites, coherent,
-    load, outputs, scenario,
+    load, outputs, scenario, shard,
 };
 use crate::publish;
 use crate::series::{Forecasts, Panel};
@@ -70,12 +70,20 @@ pub(super) fn fitted(
     clock.lap("train");
 
     watch(Progress::begun("forecasting"));
-    source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
+    let (panel, spans) = match &job.sharded {
+        Some(sharded) => {
+            let (panel, spans) = shard::own(&ahead.panel, sharded.shard);
+            (panel, Some(spans))
+        }
+        None => (ahead.panel, None),
+    };
+    source.warn(ahead::new_names(&fitted.forecaster, &panel));
     let predict = |panel: &Panel| {
         let forecasts = fitted.forecaster.predict_watched(panel, &[], watch);
+        let forecasts = shard::beside_others(forecasts, panel, spans.as_ref());
         coherent::coherent(forecasts, panel, &job.source.sums, model)
     };
-    let (forecasts, scenarios) = what_if(job, &ahead.panel, horizon, predict)?;
+    let (forecasts, scenarios) = what_if(job, &panel, horizon, predict)?;
     source.warn(scenarios.notes.clone());
     clock.lap("forecast");
     Ok(Made {
@@ -112,7 +120,8 @@ pub(super) fn loaded(
         (ingested, source) = read(job, &reaching(fitting.rows), outlets, watch)?;
     }
     let known = (&job.source.covariates, &job.source.sums);
-    let ahead = ahead::complete(&ingested.panel, known, fitting.rows, load.asked.season_length)?;
+    let (panel, spans) = (&ingested.panel, ingested.spans.as_ref());
+    let ahead = ahead::complete_share(panel, spans, known, fitting.rows, load.asked.season_length)?;
     source.notes.extend(ahead.notes);
     scenario::check(&job.scenarios, &ahead.panel, known.0, fitting.rows)?;
     source.warn(fitting.warnings.clone());
@@ -122,6 +131,7 @@ pub(super) fn loaded(
     source.warn(ahead::new_names(&opened.forecaster, &ahead.panel));
     let predict = |panel: &Panel| {
         let forecasts = opened.forecaster.predict_watched(panel, &fitting.matches, watch);
+        let forecasts = shard::beside_others(forecasts, panel, spans);
         coherent::coherent(forecasts, panel, &job.source.sums, &fitting.spec)
     };
     let (forecasts, scenarios) = what_if(job, &ahead.panel, fitting.rows, predict)?;

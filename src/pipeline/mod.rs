@@ -15,9 +15,11 @@ mod job;
 mod load;
 mod making;
 mod memory;
+mod parts;
 mod report;
 mod scenario;
 mod score;
+mod shard;
 mod shadow;
 mod sources;
 mod stage;
@@ -36,6 +38,7 @@ pub use report::{CovariateReport, JobReport, SourceReport};
 pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
 pub use score::{Reviewed, Scored, review_runs, score};
 pub use shadow::{Duel, Shadowed, duel};
+pub use shard::{Delivered, Sharded, begin, complete};
 pub use sources::{LookError, Reading, Sources};
 pub use stage::{Context, StageError};
 pub use train::{Fate, SourceRead, Trained, train};
@@ -44,7 +47,7 @@ use crate::evaluation::spec::BacktestError;
 use crate::ingest::{IngestError, SourceSpec};
 use crate::model::forecaster::ModelError;
 use crate::model::report::Progress;
-use crate::publish::{self, Outlet, Provenance, PublishError};
+use crate::publish::{self, Outlet, Provenance, PublishError, Published};
 use crate::registry::RegistryError;
 use crate::store::Place;
 use std::path::{Path, PathBuf};
@@ -63,6 +66,8 @@ pub struct Job {
     pub scenarios: Vec<Scenario>,
     /// Where the forecasts go.
     pub output: Place,
+    /// Whose series are forecast, where the run is one of several processes; the folder of the run is then the output.
+    pub sharded: Option<Sharded>,
     /// Where the trained weights go, if anywhere.
     pub save_model: Option<Place>,
     /// Where the quality report goes, if anywhere.
@@ -144,11 +149,14 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     };
 
     watch(Progress::begun("publishing"));
-    let provenance = provenance(job, &moment, &made);
-    let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
-    let file = outlets.output.file();
-    let published = publish::write_forecasts(file, plain, what_if, &made.id_columns, &provenance)?;
-    let published = outlets.output.publish(published)?;
+    let (published, delivered) = match (&job.sharded, &outlets.output) {
+        (Some(sharded), _) => {
+            let (published, delivered) = sharded.deliver(job, &moment, &made)?;
+            (published, Some(delivered))
+        }
+        (None, Some(outlet)) => (write(job, &moment, &made, outlet)?, None),
+        (None, None) => unreachable!("what is no shard has an outlet"),
+    };
     clock.lap("publish");
 
     Ok(JobReport {
@@ -160,6 +168,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         statuses: report::count_statuses(&made.forecasts),
         scenarios: made.scenarios.reports,
         published,
+        delivered,
         quality: job.quality.clone(),
         saved_model: job.save_model.clone(),
         seconds: clock.laps,
@@ -168,14 +177,24 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     })
 }
 
-/// Every place that the job writes to.
+/// Writes the file of a job.
+fn write(job: &Job, moment: &Moment, made: &Made, outlet: &Outlet) -> Result<Published, PublishError> {
+    let provenance = provenance(job, moment, made);
+    let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
+    let published = publish::write_forecasts(outlet.file(), plain, what_if, &made.id_columns, &provenance)?;
+    outlet.publish(published)
+}
+
+/// Every place that the job writes to; a part of a run has a name of its own.
 fn outputs(job: &Job) -> impl Iterator<Item = &Place> {
-    [Some(&job.output), job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten()
+    let output = job.sharded.is_none().then_some(&job.output);
+    [output, job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten()
 }
 
 /// Where the files of a job go; all of them can be written.
 struct Outlets {
-    output: Outlet,
+    /// Of the forecasts, where they do not go to the parts of a run.
+    output: Option<Outlet>,
     save_model: Option<Outlet>,
     quality: Option<Outlet>,
 }
@@ -194,7 +213,7 @@ impl Outlets {
             Ok(outlet)
         };
         Ok(Outlets {
-            output: open(&job.output)?,
+            output: job.sharded.is_none().then_some(&job.output).map(&mut open).transpose()?,
             save_model: job.save_model.as_ref().map(&mut open).transpose()?,
             quality: job.quality.as_ref().map(&mut open).transpose()?,
         })
@@ -295,6 +314,7 @@ mod tests {
             making: Making::Fit(ModelSpec::try_from(raw).expect("valid")),
             scenarios: Vec::new(),
             output: Place::Local(folder.join("out.parquet")),
+            sharded: None,
             save_model: None,
             quality: None,
             config_file: None,
