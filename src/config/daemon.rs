@@ -105,8 +105,12 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
     });
     // The slots of a daemon know their own time.
     let objects = Objects::kept(spec.state.join("objects"));
+    let shard = Some(spec.shard).filter(|shard| !shard.is_whole());
     let source = |check: &mut Check<'_>, _: &str| {
-        Some(SourceSpec { as_of: None, objects: objects.clone(), ..check.source() })
+        if shard.is_some() {
+            check.no_sums_of_shards();
+        }
+        Some(SourceSpec { as_of: None, shard, objects: objects.clone(), ..check.source() })
     };
     let parts = Parts {
         document,
