@@ -8,16 +8,16 @@ use super::fingerprint::fingerprint;
 use super::gauge::Watch;
 use super::grid::{self, Placed};
 use super::keys::NO_CODE;
-use super::problems::{Capped, listed};
+use super::problems::{Capped, Kind, listed};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
 use super::source::Source;
-use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, SourceSpec};
-use super::timeline::{Decoded, NO_TIME};
+use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Order, SourceSpec};
+use super::timeline::{Decoded, NO_TIME, Timeline};
 use super::{fill, suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::progress::Progress;
-use crate::series::{Panel, Quality, Series};
+use crate::series::{Frequency, Panel, Quality, Series};
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
@@ -31,6 +31,15 @@ pub(super) struct Assembled {
     /// See [`super::Ingested::times_are`].
     pub(super) times_are: String,
     pub(super) left_out: LeftOut,
+    /// What is known of the times so far.
+    pub(super) timeline: Timeline,
+}
+
+/// Rows that are only some of the series: what holds of the others has to be known beforehand, or nothing is made of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// Frequency of most series of all, for those that are too short to tell theirs.
+    pub(super) majority: Option<Frequency>,
 }
 
 /// Rows that will count at a later time.
@@ -45,12 +54,14 @@ pub(super) struct LeftOut {
     pub(super) changes_at: i64,
 }
 
-/// Builds the panel of all rows, or says why too few series can be used. The sources are read again for covariates.
+/// Builds the panel of all rows, or says why too few series can be used. The sources are read again for covariates. Of a part
+/// it may be that no series is left, and its values have no fingerprint.
 pub(super) fn assemble(
     mut rows: Rows,
     sources: &[Source],
     assignment: &Assignment,
     spec: &SourceSpec,
+    part: Option<Part>,
     watch: &Watch,
 ) -> Result<Assembled, IngestError> {
     watch(Progress::begun("putting series together"));
@@ -94,7 +105,12 @@ pub(super) fn assemble(
         Draft::new(u32::try_from(code).unwrap_or(NO_CODE), one, spec.as_of, &context)
     };
     let mut drafts: Vec<Draft> = raw.par_iter_mut().enumerate().map(draft).collect();
-    let majority = if spec.frequency.is_none() { grid::majority(&drafts) } else { None };
+    in_order(&drafts, spec.order)?;
+    let majority = match part {
+        _ if spec.frequency.is_some() => None,
+        Some(part) => part.majority,
+        None => grid::majority(&drafts),
+    };
     let declared = spec.frequency.is_some();
     let rules = suspect::Rules::of(spec);
     let goes_ahead = spec.covariates.has_known_ahead();
@@ -106,6 +122,7 @@ pub(super) fn assemble(
         season: spec.season_length,
         majority,
         declared,
+        is_part: part.is_some(),
         rules,
         goes_ahead,
     };
@@ -119,7 +136,7 @@ pub(super) fn assemble(
     drop(raw);
     // A series that only begins after the as-of time does not exist yet.
     drafts.retain(|draft| draft.rows_read > 0 || spec.as_of.is_none());
-    if drafts.is_empty() && rows.unplaced() == 0 {
+    if drafts.is_empty() && rows.unplaced() == 0 && part.is_none() {
         return Err(refused(vec![too_early(&rows, spec, first, decoded.local, &zone)]));
     }
     let shifted: usize = drafts.iter().map(|draft| draft.shifted.len()).sum();
@@ -135,7 +152,8 @@ pub(super) fn assemble(
     let companions = Companions { sources, assignment, as_of: spec.as_of, watch };
     let (covariates, missing) = companions.attach(&mut placed, &context)?;
     notes.extend(missing);
-    limit(&placed, &rows, spec.max_bad_series)?;
+    let bad_allowed = if part.is_some() { BadSeriesLimit::All } else { spec.max_bad_series };
+    limit(&placed, &rows, bad_allowed)?;
     if let (Some(majority), Some(note)) = (majority, borrowed_note(&placed)) {
         notes.push(format!("{note} the frequency {majority} of the others"));
     }
@@ -151,9 +169,23 @@ pub(super) fn assemble(
     let (quality, series): (Vec<Quality>, Vec<Option<Series>>) =
         placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();
     let series: Vec<Series> = series.into_iter().flatten().collect();
-    let fingerprint = fingerprint(&series, &covariates);
+    let fingerprint = if part.is_some() { String::new() } else { fingerprint(&series, &covariates) };
     let panel = Panel { id_columns: roles.id.clone(), series, zone, marks, covariates };
-    Ok(Assembled { panel, quality, notes, fingerprint, times_are: format!("{decoded:?}"), left_out })
+    let (times_are, timeline) = (format!("{decoded:?}"), rows.timeline);
+    Ok(Assembled { panel, quality, notes, fingerprint, times_are, left_out, timeline })
+}
+
+/// Ends the job where rows that were promised to be sorted are not.
+fn in_order(drafts: &[Draft], order: Order) -> Result<(), IngestError> {
+    if order != Order::Demand {
+        return Ok(());
+    }
+    let mut problems = Capped::default();
+    let reasons = drafts.iter().flat_map(|draft| &draft.reasons);
+    for reason in reasons.filter(|reason| reason.kind == Kind::Order) {
+        problems.push(reason.text.clone());
+    }
+    if problems.total() > 0 { Err(refused(problems.into_lines())) } else { Ok(()) }
 }
 
 /// The first and the last time of all rows, microseconds.

@@ -62,7 +62,7 @@ impl Companions<'_> {
     ) -> Result<Option<Vec<Arc<str>>>, IngestError> {
         let assignment = self.assignment.with_covariate(column);
         let names = column.is_category.then(Names::default);
-        let mut rows = Rows::read_as(self.sources, &assignment, names, gauge)?;
+        let mut rows = Rows::read_as(self.sources, &assignment, names, context.rows.timeline.clone(), gauge)?;
         let decoded = rows.timeline.decide().map_err(|problem| {
             data(format!("{}: column {}: {problem}", rows.first_file(), assignment.roles.time))
         })?;

@@ -14,7 +14,7 @@ use super::value;
 use super::wanted::{Place, Wanted};
 use polars::prelude::DataType;
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// How many bad cells are described; more are only counted.
 pub(super) const DESCRIBED: usize = 20_000;
@@ -66,13 +66,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads all rows of the sources.
+    /// Reads all rows of the sources; `timeline` is what is known of their times before.
     pub(super) fn read(
         sources: &[Source],
         assignment: &Assignment,
+        timeline: Timeline,
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
-        Rows::read_as(sources, assignment, None, gauge)
+        Rows::read_as(sources, assignment, None, timeline, gauge)
     }
 
     /// Reads all rows of the sources; with `names`, the values are names.
@@ -80,17 +81,19 @@ impl Rows {
         sources: &[Source],
         assignment: &Assignment,
         names: Option<Names>,
+        timeline: Timeline,
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
         let mut rows = Rows {
             keys: Keys::new(assignment.roles.id.len()),
             unplaced: [Capped::showing(ALIKE), Capped::showing(ALIKE)],
             names,
+            timeline,
             ..Rows::default()
         };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
-            rows.modified.push(source.file.metadata.modified().unwrap_or(UNIX_EPOCH));
+            rows.modified.push(source.file.modified);
             let wanted = Wanted::new(source, assignment)?;
             if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());
