@@ -32,6 +32,7 @@ fn main() {
         naming: Naming::V1,
         retention: None,
         grace: jiff::SignedDuration::ZERO,
+        remote: None,
     };
     let (mut rows, mut bytes) = (0, 0);
     let began = Instant::now();

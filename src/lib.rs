@@ -16,6 +16,7 @@ pub mod hierarchy;
 pub mod engine;
 pub mod model;
 pub mod evaluation;
+pub mod store;
 pub mod ingest;
 pub mod publish;
 pub mod registry;

@@ -50,6 +50,7 @@ impl Place {
                 naming: Naming::V1,
                 retention: None,
                 grace: SignedDuration::from_hours(1),
+                remote: None,
             },
             fallback: Fallback::SeasonalNaive,
             keep_versions: 9,

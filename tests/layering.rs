@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 /// Crate, and the only layers that may name it.
 const CONFINED: &[(&str, &[&str])] = &[
     ("polars", &["ingest"]),
-    ("tokio", &["schedule", "serve", "cli"]),
+    ("tokio", &["store", "schedule", "serve", "cli"]),
+    ("object_store", &["store"]),
+    ("futures_util", &["store"]),
     ("anyhow", &["cli"]),
     ("axum", &["serve"]),
     ("utoipa", &["serve"]),

@@ -38,6 +38,7 @@ impl Place {
             naming: Naming::V1,
             retention: None,
             grace: SignedDuration::ZERO,
+            remote: None,
         };
         Place { sink, _folder: folder }
     }

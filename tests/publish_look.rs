@@ -20,6 +20,7 @@ fn sink(folder: &Path, format: Format, naming: Naming) -> SinkSpec {
         naming,
         retention: None,
         grace: SignedDuration::ZERO,
+        remote: None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::http::Secrets;
 use crate::config::key::Table;
 use crate::config::problem::in_order;
 use crate::config::words::{self, Wrong};
-use crate::config::{Key, Problem, Problems, Settings, paths};
+use crate::config::{Key, Problem, Problems, Settings, fleet, paths};
 use crate::ingest::SourceSpec;
 use crate::model::spec::ModelSpec;
 use crate::publish::SinkSpec;
@@ -110,7 +110,7 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
         sources: checked(document, Table::Source, &mut problems, source),
         models: checked(document, Table::Model, &mut problems, |check, _| check.model()),
         schedules: checked(document, Table::Schedule, &mut problems, |check, _| check.schedule()),
-        sinks: checked(document, Table::Sink, &mut problems, |check, name| check.sink(name)),
+        sinks: checked(document, Table::Sink, &mut problems, |check, name| check.sink(name, &spec)),
     };
     let jobs: Checked<JobPlan> =
         checked(document, Table::Job, &mut problems, |check, name| check.plan(name, &parts));
@@ -120,6 +120,7 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
         problems.push(Problem::in_file(&document.file, 0..0, message, Some(help.into())));
     }
     problems.extend(paths::overlaps(document, &parts.sinks, &spec.state));
+    problems.extend(fleet::unshared(document, &spec, &parts.sinks));
     Problems::none_of(problems)?;
     spec.jobs = jobs.all.into_values().flatten().collect();
     let warnings = in_order(warnings(document));
@@ -158,6 +159,10 @@ impl Check<'_> {
             drain_limit: self.one(Key::DrainLimit, words::span).unwrap_or(DRAIN_LIMIT),
             reload_poll: self.one(Key::Reload, off_or_span).unwrap_or(Some(RELOAD)),
             ledger_retention: self.one(Key::LedgerRetention, words::positive_span),
+            models: self.models(),
+            leases: self.leases(),
+            shard: self.shard(),
+            shard_timeout: self.shard_timeout(),
             jobs: Vec::new(),
         }
     }

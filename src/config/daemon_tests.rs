@@ -299,3 +299,47 @@ fn each_kind_of_file_is_told_where_it_belongs() {
     }
     assert!(daemon::daemon(&folder.path().join("none.toml"), &env).expect_err("no file").in_config());
 }
+
+/// A daemon with these lines under [daemon] and this path of its sink.
+fn fleet(lines: &str, sink: &str) -> String {
+    format!("[daemon]\n{lines}\n{}", SMALL.replace("path = \"out\"", &format!("path = \"{sink}\"")))
+}
+
+#[test]
+fn daemons_that_share_jobs_name_what_they_share() {
+    let lines =
+        "models = \"s3://b/models/\"\nleases = \"file:///nfs/leases\"\nnode = \"a-1\"\nlease_ttl = \"5s\"
+        shard = \"2/3\"\nshard_timeout = \"1m\"";
+    let spec = valid(&fleet(lines, "s3://b/out")).spec;
+    assert_eq!(spec.models.as_ref().map(|at| at.as_str()), Some("s3://b/models"));
+    let leases = spec.leases.expect("written");
+    assert_eq!((leases.address.as_str(), leases.node.as_deref()), ("file:///nfs/leases", Some("a-1")));
+    assert_eq!((leases.ttl.as_secs(), spec.shard.to_string()), (5, "2/3".into()));
+    let sink = &spec.jobs[0].job.sink;
+    let remote = sink.remote.as_ref().expect("an address");
+    assert_eq!((remote.address.as_str(), remote.shard), ("s3://b/out", spec.shard));
+    assert_eq!(
+        (remote.shard_timeout.as_secs(), sink.path.as_path()),
+        (60, Path::new("conf/state/sinks/lake"))
+    );
+    assert_eq!(sink.shadow().remote.expect("an address").address.as_str(), "s3://b/out/shadow");
+}
+
+#[test]
+fn what_is_not_shared_is_told() {
+    let wrong = messages(&fleet("leases = \"s3://b/leases\"\nshard = \"0/2\"", "out"));
+    assert!(wrong[0].contains("leases without models"), "{wrong:?}");
+    assert!(wrong[1].contains("leases, and [sink.lake] is a folder of this machine"), "{wrong:?}");
+    assert!(wrong[2].contains("shard 0 of 2, and [sink.lake]"), "{wrong:?}");
+    for (lines, sink, part) in [
+        ("node = \"a\"", "out", "node without leases"),
+        ("models = \"models\"", "out", "is no address"),
+        ("models = \"https://host/models\"", "out", "can only be read"),
+        ("shard = \"3/3\"", "s3://b/out", "does not exist"),
+        ("lease_ttl = \"1ms\"\nleases = \"s3://b/l\"\nmodels = \"s3://b/m\"", "s3://b/out", "too short"),
+        ("", "ftp://host/out", "no such scheme"),
+    ] {
+        let wrong = messages(&fleet(lines, sink));
+        assert!(wrong.len() == 1 && wrong[0].contains(part), "{lines} {sink}: {wrong:?}");
+    }
+}

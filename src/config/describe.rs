@@ -82,7 +82,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 111] = [
+pub(super) static ROWS: [Row; 117] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -139,6 +139,12 @@ pub(super) static ROWS: [Row; 111] = [
     row(Key::DrainLimit, Table::Daemon, "drain_limit", Shape::Duration, "How long a shutdown waits for running slots").default("\"60s\""),
     row(Key::Reload, Table::Daemon, "reload", Shape::DurationOr("off"), "How often this file is looked at; \"off\" waits for SIGHUP").default("\"30s\""),
     row(Key::LedgerRetention, Table::Daemon, "ledger_retention", Shape::Duration, "How long ended slots stay in the ledger; left out, for ever").example("\"400d\""),
+    row(Key::Models, Table::Daemon, "models", Shape::Text, "Store of the models, which daemons may share; left out, the state folder holds them").example("\"s3://bucket/models\""),
+    row(Key::Leases, Table::Daemon, "leases", Shape::Text, "Store by which several daemons with the same jobs agree who works a slot; left out, this one works all").example("\"s3://bucket/leases\""),
+    row(Key::Node, Table::Daemon, "node", Shape::Text, "Name of this daemon among them; left out, that of the machine").example("\"forecast-1\""),
+    row(Key::LeaseTtl, Table::Daemon, "lease_ttl", Shape::Duration, "How long a daemon that has fallen silent keeps a slot").default("\"30s\""),
+    row(Key::Shard, Table::Daemon, "shard", Shape::Text, "The share of the series that this daemon works on, i/N from 0/N; left out, S4CAST_SHARD or all").example("\"0/4\""),
+    row(Key::ShardTimeout, Table::Daemon, "shard_timeout", Shape::Duration, "How long a shard waits for the others, whose parts make a run whole").default("\"10m\""),
     row(Key::Listen, Table::Http, "listen", Shape::Text, "Address and port; one that others can reach needs a token").default("\"127.0.0.1:8091\""),
     row(Key::Token, Table::Http, "token", Shape::Secret, "Where the token stands that a request has to show; left out, nobody may write").example("{ env = \"S4CAST_TOKEN\" }"),
     row(Key::Hosts, Table::Http, "hosts", Shape::Texts, "Names that requests may have in Host beside localhost and addresses; checked where the address is loopback").example("[\"forecasts.example.org\"]"),
@@ -154,7 +160,7 @@ pub(super) static ROWS: [Row; 111] = [
     row(Key::Jitter, Table::Schedule, "jitter", Shape::Duration, "Largest delay of a start, the same every time").default("\"0s\""),
     row(Key::Attempts, Table::Schedule, "attempts", Shape::Integer, "Attempts in all; only failures that may pass by themselves are tried again").default("3"),
     row(Key::Backoff, Table::Schedule, "backoff", Shape::Duration, "Wait before the second attempt; it doubles with each further one").default("\"30s\""),
-    row(Key::SinkPath, Table::Sink, "path", Shape::Path, "Folder").example("\"out\"").required(),
+    row(Key::SinkPath, Table::Sink, "path", Shape::Path, "Folder, or the address of one in a store").example("\"out\"").required(),
     row(Key::Format, Table::Sink, "format", FORMATS, "File format").default("\"parquet\""),
     row(Key::Columns, Table::Sink, "columns", COLUMNS, "Names of the columns: schema v1, or as Nixtla's libraries write them").default("\"v1\""),
     row(Key::Retention, Table::Sink, "retention", Shape::Duration, "Age from which on runs are removed; left out, all are kept").example("\"400d\""),

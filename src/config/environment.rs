@@ -5,9 +5,10 @@ use crate::config::key::Table;
 use crate::config::{Key, Problem, Settings};
 use crate::ingest::{self, ExecSpec, SourceSpec};
 use crate::pipeline::{Job, Making};
-use crate::publish;
+use crate::publish::{self, SinkSpec};
 use crate::registry;
 use crate::schedule::spec::DaemonSpec;
+use crate::store::{Address, Store};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -55,15 +56,24 @@ pub(super) fn daemon(document: &Document, spec: &DaemonSpec) -> Found {
             found.inputs(settings, source, &format!("[source.{name}]"));
         }
     }
-    let sinks: BTreeMap<&str, &Path> =
-        spec.jobs.iter().map(|plan| (plan.job.sink.name.as_str(), plan.job.sink.path.as_path())).collect();
-    for (name, path) in sinks {
-        if let Some(settings) = table(Table::Sink, name) {
-            found.folder(settings, Key::SinkPath, path);
+    let sinks: BTreeMap<&str, &SinkSpec> =
+        spec.jobs.iter().map(|plan| (plan.job.sink.name.as_str(), &plan.job.sink)).collect();
+    for (name, sink) in sinks {
+        match (table(Table::Sink, name), &sink.remote) {
+            (Some(settings), Some(remote)) => found.store(settings, Key::SinkPath, &remote.address),
+            (Some(settings), None) => found.folder(settings, Key::SinkPath, &sink.path),
+            (None, _) => {}
         }
     }
     let nothing = Settings { file: Some(document.file.clone()), ..Settings::default() };
-    found.folder(document.daemon.as_ref().unwrap_or(&nothing), Key::State, &spec.state);
+    let general = document.daemon.as_ref().unwrap_or(&nothing);
+    found.folder(general, Key::State, &spec.state);
+    let leases = spec.leases.as_ref().map(|leases| &leases.address);
+    for (key, address) in [(Key::Models, spec.models.as_ref()), (Key::Leases, leases)] {
+        if let Some(address) = address {
+            found.store(general, key, address);
+        }
+    }
     found
 }
 
@@ -127,6 +137,15 @@ impl Found {
                 let help = Some("install it, or write its whole path");
                 self.problem(settings, settings.place(Key::Exec), message, help);
             }
+        }
+    }
+
+    /// The store answers; nothing is written.
+    fn store(&mut self, settings: &Settings, key: Key, address: &Address) {
+        let probe = Store::open(address).and_then(|store| store.head("_probe"));
+        match probe {
+            Ok(_) => self.facts.push(format!("{address}: the store answers")),
+            Err(error) => self.problem(settings, settings.place(key), error.to_string(), None),
         }
     }
 

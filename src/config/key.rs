@@ -117,6 +117,18 @@ pub enum Key {
     Reload,
     /// How long ended slots stay in the ledger.
     LedgerRetention,
+    /// Store of the models.
+    Models,
+    /// Store of the leases.
+    Leases,
+    /// Name of this daemon among those that share jobs.
+    Node,
+    /// How long a silent holder keeps a slot.
+    LeaseTtl,
+    /// Share of the series.
+    Shard,
+    /// How long a shard waits for the others.
+    ShardTimeout,
     /// Address to listen on.
     Listen,
     /// Bearer token.

@@ -20,6 +20,7 @@ mod environment;
 mod exec;
 mod expand;
 mod file;
+mod fleet;
 mod http;
 mod key;
 mod live;

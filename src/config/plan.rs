@@ -1,6 +1,6 @@
 //! Sinks and jobs, checked: names become what they refer to.
 
-use crate::config::check::{Check, flag, written};
+use crate::config::check::{Check, flag};
 use crate::config::daemon::{Checked, Parts};
 use crate::config::key::Shape;
 use crate::config::reader::did_you_mean;
@@ -9,9 +9,8 @@ use crate::config::words::{self, Wrong};
 use crate::config::{Key, Settings};
 use crate::pipeline::{Fallback, JobSpec, Promotion};
 use crate::publish::{Format, Naming, SinkSpec};
-use crate::schedule::spec::{JobPlan, ScheduleSpec};
+use crate::schedule::spec::{DaemonSpec, JobPlan, ScheduleSpec};
 use jiff::SignedDuration;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Grace of a sink where nothing is written.
@@ -25,14 +24,15 @@ const SHADOW_RUNS: usize = 7;
 const SHADOW_RUNS_MAX: usize = 250;
 
 impl Check<'_> {
-    pub(super) fn sink(&mut self, name: &str) -> Option<SinkSpec> {
+    pub(super) fn sink(&mut self, name: &str, daemon: &DaemonSpec) -> Option<SinkSpec> {
         self.demand(Key::SinkPath, "");
-        let path = self.one(Key::SinkPath, written).map(PathBuf::from);
+        let place = self.sink_place(name, daemon);
         let format = self.choice(Key::Format, &[Format::Parquet, Format::Csv]);
         let naming = self.choice(Key::Columns, &[Naming::V1, Naming::Nixtla]);
         let retention = self.one(Key::Retention, words::positive_span);
         let grace = self.one(Key::Grace, words::span).unwrap_or(GRACE);
-        Some(SinkSpec { name: name.into(), path: path?, format, naming, retention, grace })
+        let (path, remote) = place?;
+        Some(SinkSpec { name: name.into(), path, format, naming, retention, grace, remote })
     }
 
     pub(super) fn plan(&mut self, name: &str, parts: &Parts<'_>) -> Option<JobPlan> {

@@ -69,7 +69,7 @@ pub use replay::{Replay, Replayed, backtest_files};
 pub use retention::{Recovered, prune, recover};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use scores::{ScoreRow, read_scores, scores_path, write_scores};
-pub use sink::{Format, Naming, SinkSpec, shadow_root};
+pub use sink::{Format, Naming, RemoteSink, SinkSpec, shadow_root};
 pub use store::probe;
 pub use training::{TrainingRow, write_training};
 pub use vintage::{Interval, Vintage, read_vintage};

@@ -1,5 +1,7 @@
 //! Where the runs of a job go, fully checked.
 
+use crate::series::shard::Shard;
+use crate::store::Address;
 use jiff::SignedDuration;
 use std::path::{Path, PathBuf};
 
@@ -71,16 +73,34 @@ pub struct SinkSpec {
     pub retention: Option<SignedDuration>,
     /// How long a run that is to be removed stays readable after it was superseded.
     pub grace: SignedDuration,
+    /// The store that readers look at; `path` is then this machine's copy of it.
+    pub remote: Option<RemoteSink>,
+}
+
+/// A sink in an object store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteSink {
+    /// Root of the sink.
+    pub address: Address,
+    /// Which part of every run is this publisher's; the run counts once it has all of them.
+    pub shard: Shard,
+    /// How long to wait for the others.
+    pub shard_timeout: SignedDuration,
 }
 
 impl SinkSpec {
     /// Where the runs of models in shadow go: the same below `shadow/`, and nothing of it is in this sink's own `latest/`.
     pub fn shadow(&self) -> SinkSpec {
-        SinkSpec { path: shadow_root(&self.path), ..self.clone() }
+        let below =
+            |remote: &RemoteSink| RemoteSink { address: remote.address.join(SHADOW), ..remote.clone() };
+        SinkSpec { path: shadow_root(&self.path), remote: self.remote.as_ref().map(below), ..self.clone() }
     }
 }
 
+/// Name of the folder of the runs of models in shadow.
+const SHADOW: &str = "shadow";
+
 /// The root of the runs of models in shadow, below that of a sink.
 pub fn shadow_root(sink: &Path) -> PathBuf {
-    sink.join("shadow")
+    sink.join(SHADOW)
 }

@@ -2,6 +2,8 @@
 
 use crate::pipeline::JobSpec;
 use crate::schedule::cron::Rule;
+use crate::series::shard::Shard;
+use crate::store::Address;
 use jiff::SignedDuration;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,6 +123,25 @@ pub struct DaemonSpec {
     pub reload_poll: Option<SignedDuration>,
     /// How long ended slots stay in the ledger; `None` keeps them.
     pub ledger_retention: Option<SignedDuration>,
+    /// Where the models are; `None` keeps them below the state directory.
+    pub models: Option<Address>,
+    /// By what several daemons agree who works a slot; `None` works all.
+    pub leases: Option<LeaseSpec>,
+    /// Which series it works on.
+    pub shard: Shard,
+    /// How long it waits for the parts of the other shards.
+    pub shard_timeout: SignedDuration,
     /// All jobs, ascending by name.
     pub jobs: Vec<JobPlan>,
+}
+
+/// By what several daemons with the same jobs agree who works a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseSpec {
+    /// Root of the leases in a store that all of them reach.
+    pub address: Address,
+    /// Name of this daemon; `None` takes that of the machine.
+    pub node: Option<String>,
+    /// How long a holder may be silent.
+    pub ttl: SignedDuration,
 }

@@ -12,6 +12,7 @@ pub mod metric;
 pub mod observations;
 pub mod progress;
 pub mod quality;
+pub mod shard;
 pub mod spelling;
 
 pub use covariate::{Covariate, Known};
@@ -19,6 +20,7 @@ pub use forecast::{Forecasts, ScenarioForecasts, SeriesForecast, Status};
 pub use frequency::Frequency;
 pub use observations::Observations;
 pub use quality::{Note, Quality, Verdict};
+pub use shard::{Shard, ShardError};
 
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;

@@ -17,6 +17,7 @@ use s4cast::schedule::outcome::{Outcome, SlotRow};
 use s4cast::schedule::scheduler::{Scheduler, Verdict};
 use s4cast::schedule::spec::{DaemonSpec, JobPlan, Missed, Overlap, ScheduleSpec};
 use s4cast::schedule::status::Shared;
+use s4cast::series::shard::Shard;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -59,6 +60,7 @@ pub fn job(name: &str, forecast: ScheduleSpec) -> JobPlan {
         naming: Naming::V1,
         retention: None,
         grace: SignedDuration::from_secs(3600),
+        remote: None,
     };
     let job = JobSpec {
         name: name.into(),
@@ -91,6 +93,10 @@ pub fn spec(state: &Path, jobs: Vec<JobPlan>) -> DaemonSpec {
         drain_limit: SignedDuration::from_secs(5),
         reload_poll: None,
         ledger_retention: None,
+        models: None,
+        leases: None,
+        shard: Shard::WHOLE,
+        shard_timeout: SignedDuration::from_mins(10),
         jobs,
     }
 }
