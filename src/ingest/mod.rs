@@ -79,7 +79,7 @@ pub use spec::{
     LimitError, Order, PolicyError, Roles, Sampling, SourceSpec, SpikeAction, Spikes, Stale, SuspectAction,
 };
 pub use stamp::{Change, ChangeKind, FileStamp, Glance, Stamps, glance, stamp};
-pub use stream::{Bounds, Group, Groups, Parts, Spooled, Stream, spool, stream};
+pub use stream::{Bounds, Group, Groups, NAME as STREAM_NAME, Parts, Spooled, Stream, spool, stream};
 pub(crate) use sums::refused as hierarchy_refused;
 pub use sums::{SumsSpec, is_sum};
 

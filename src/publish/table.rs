@@ -67,6 +67,21 @@ struct One<'a> {
 }
 
 impl<'a> Table<'a> {
+    /// The table of plain forecasts in their own order, and not in that of their ids; the reason as in [`Table::new`].
+    pub(super) fn as_they_come(
+        forecasts: &'a Forecasts,
+        id_columns: &[String],
+        provenance: &'a Provenance,
+    ) -> Result<Table<'a>, String> {
+        let empty = Forecasts { quantile_levels: forecasts.quantile_levels.clone(), series: Vec::new() };
+        let Table { schema, contents, quantiles, .. } =
+            Table::new(&empty, &[], id_columns, provenance, Naming::V1)?;
+        let series: Vec<One<'_>> =
+            forecasts.series.iter().map(|series| One { scenario: None, series }).collect();
+        let rows = series.iter().map(|one| one.series.times.len()).sum();
+        Ok(Table { provenance, schema, contents, quantiles, series, rows })
+    }
+
     /// The table of some forecasts; the reason where an interval asked for was not forecast, or a scenario has no column.
     pub(super) fn new(
         forecasts: &'a Forecasts,

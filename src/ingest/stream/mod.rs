@@ -44,7 +44,7 @@ use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 use std::io::Read;
 
 /// What messages call the stream.
-pub(super) const NAME: &str = "stdin";
+pub const NAME: &str = "stdin";
 
 /// A stream at its beginning, in two halves that two threads may have.
 #[derive(Debug)]

@@ -7,8 +7,11 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+/// How one id stands to another.
+type Order = fn(&Sequence, &[String], &[String]) -> Ordering;
+
 /// Orders in which ids may be sorted.
-const ORDERS: [fn(&Sequence, &[String], &[String]) -> Ordering; 3] =
+const ORDERS: [Order; 3] =
     [|sequence, a, b| sequence.by_value(a, b), |_, a, b| a.cmp(b), |_, a, b| composed(a).cmp(&composed(b))];
 
 /// The ids so far: which orders they may be in. No id comes twice in a sequence that strictly ascends, or descends.
