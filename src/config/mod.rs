@@ -41,6 +41,7 @@ mod source;
 mod validate;
 mod values;
 mod words;
+mod worker;
 
 pub use backtest::{BacktestLaunch, RawBacktest, backtest};
 pub use daemon::{Daemon, daemon};
@@ -56,6 +57,7 @@ pub use settings::Settings;
 pub use validate::{Verdict, validate};
 pub use values::{duration, instant, sha256, zone};
 pub use words::nearest;
+pub use worker::{RawWorker, WorkerLaunch, worker};
 
 #[cfg(test)]
 mod daemon_tests;

@@ -71,7 +71,8 @@ impl Ends {
         let steps: BTreeMap<&str, Frequency> =
             panel.series.iter().map(|series| (series.unique_id.as_str(), series.frequency)).collect();
         for one in &forecasts.series {
-            let (Some(frequency), Some(&until)) = (steps.get(one.unique_id.as_str()), one.times.last()) else {
+            let (Some(frequency), Some(&until)) = (steps.get(one.unique_id.as_str()), one.times.last())
+            else {
                 continue;
             };
             // Whatever else a forecast is, it is before it is stale.

@@ -51,7 +51,8 @@ impl WorkerReport {
     pub fn degradations(&self) -> Vec<String> {
         let left_out = (self.left_out > 0).then(|| format!("{} series left out", self.left_out));
         let statuses = self.statuses.iter().filter(|(status, _)| *status != Status::Ok);
-        let statuses = statuses.map(|(status, count)| format!("{count} series with status {}", status.as_str()));
+        let statuses =
+            statuses.map(|(status, count)| format!("{count} series with status {}", status.as_str()));
         left_out.into_iter().chain(statuses).chain(training_shortfalls(&self.fits)).collect()
     }
 }
@@ -142,9 +143,10 @@ impl Tally {
              --max-bad-series",
             self.left_out, self.series
         )];
-        let reasons = self.quarantined.iter().flat_map(|(id, reasons)| {
-            reasons.iter().map(move |reason| format!("series '{id}': {reason}"))
-        });
+        let reasons = self
+            .quarantined
+            .iter()
+            .flat_map(|(id, reasons)| reasons.iter().map(move |reason| format!("series '{id}': {reason}")));
         problems.extend(reasons);
         Err(IngestError::new(IngestErrorKind::Data, problems).into())
     }

@@ -18,7 +18,10 @@ pub(super) struct Stage<T, E> {
 
 impl<T: Send + 'static, E: Send + From<io::Error> + 'static> Stage<T, E> {
     /// Starts a thread that calls `make` until it gives nothing more, or an error.
-    pub(super) fn run(name: &str, mut make: impl FnMut() -> Result<Option<T>, E> + Send + 'static) -> Stage<T, E> {
+    pub(super) fn run(
+        name: &str,
+        mut make: impl FnMut() -> Result<Option<T>, E> + Send + 'static,
+    ) -> Stage<T, E> {
         let (sender, pieces) = sync_channel(1);
         let begun = sender.clone();
         let work = move || {
