@@ -38,3 +38,4 @@ mod support;
 mod unseen;
 mod warm;
 mod warm_loop;
+mod worker;

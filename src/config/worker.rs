@@ -147,7 +147,7 @@ mod tests {
         assert!(matches!(launched(&RawWorker::default(), &[load]).unwrap().job.making, Making::Load(_)));
         let train = RawWorker { is_training: true, ..RawWorker::default() };
         assert!(matches!(launched(&train, &[(Key::Horizon, "3")]).unwrap().job.making, Making::Fit(_)));
-        let error = |raw, flags: &[_]| launched(raw, flags).unwrap_err().join("; ");
+        let error = |raw: &RawWorker, flags: &[(Key, &str)]| launched(raw, flags).unwrap_err().join("; ");
         assert!(error(&RawWorker::default(), &[]).contains("no model"));
         assert!(error(&train, &[load]).contains("train says"));
         assert!(error(&train, &[]).contains("no horizon"));
