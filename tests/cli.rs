@@ -27,3 +27,4 @@ mod sequence;
 mod service;
 mod top;
 mod train;
+mod worker;

@@ -2,4 +2,4 @@
 
 mod equality;
 mod refusals;
-mod table;
+pub mod table;

@@ -18,23 +18,23 @@ use std::path::{Path, PathBuf};
 pub enum Reader {
     Csv,
     Parquet,
-    Arrow,
     Ical,
     Rule,
     Events,
     Toml,
     Cron,
+    Arrow,
 }
 
 pub const ALL: [Reader; 8] = [
     Reader::Csv,
     Reader::Parquet,
-    Reader::Arrow,
     Reader::Ical,
     Reader::Rule,
     Reader::Events,
     Reader::Toml,
     Reader::Cron,
+    Reader::Arrow,
 ];
 
 /// What became of an input that did no harm.
@@ -182,9 +182,13 @@ fn stream(dice: &mut Dice, input: &[u8]) -> bool {
     let Ok(Stream { mut groups, mut parts }) = begun else { return false };
     loop {
         match groups.next_group() {
-            Ok(Some(group)) if parts.read(group).is_ok() => {}
+            Ok(Some(group)) => {
+                if parts.read(group).is_err() {
+                    return false;
+                }
+            }
             Ok(None) => return true,
-            _ => return false,
+            Err(_) => return false,
         }
     }
 }
