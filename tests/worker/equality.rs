@@ -3,7 +3,10 @@
 use super::table::{columns, dictionary, of_file, of_stream, plain, put, rows, same, stream, table, with};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{ArrayRef, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray};
+use arrow_array::{
+    ArrayRef, BinaryArray, DurationSecondArray, Int64Array, LargeStringArray, NullArray, RecordBatch,
+    StringArray, StringViewArray,
+};
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::IpcWriteOptions;
 use proptest::prelude::*;
@@ -127,11 +130,35 @@ fn what_holds_the_values_makes_no_difference() {
     for (what, table) in forms {
         known.check(plain(&table, &[64]), WITH_ALL, 300, what);
     }
+    // Columns of no use are passed over, whatever they are.
+    let odd = beside(&known.table);
+    known.check(plain(&odd, &[64]), WITH_ALL, 300, "odd columns");
     for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
         let options = IpcWriteOptions::default().try_with_compression(Some(codec)).unwrap();
         let what = format!("{codec:?}");
         known.check(stream(&known.table, &[500], options), WITH_ALL, 300, &what);
     }
+}
+
+/// The table with columns that nothing can be read from.
+fn beside(table: &RecordBatch) -> RecordBatch {
+    let rows = table.num_rows();
+    let columns = table
+        .schema()
+        .fields()
+        .iter()
+        .zip(table.columns())
+        .map(|(field, column)| (field.name().clone(), column.clone(), true))
+        .collect::<Vec<_>>();
+    let nothing: ArrayRef = Arc::new(NullArray::new(rows));
+    let spans: ArrayRef = Arc::new(DurationSecondArray::from_iter_values(0..rows as i64));
+    let bytes: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..rows).map(|row| [row as u8])));
+    let odd = [
+        ("nothing".to_owned(), nothing, true),
+        ("spans".to_owned(), spans, true),
+        ("bytes".to_owned(), bytes, true),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().chain(odd)).unwrap()
 }
 
 #[test]
@@ -181,6 +208,8 @@ fn a_model_that_is_trained_on_the_stream_forecasts_what_the_file_gives() {
         let (found, report) = of_stream(plain(&table, &[50]), &flags, &training, 1).unwrap();
         same(&found, &expected, model);
         assert_eq!((report.left_out, report.fits.len()), (1, 1));
+        let (found, _) = of_stream(plain(&beside(&table), &[50]), &flags, &training, 1).unwrap();
+        same(&found, &expected, "odd columns");
     }
     // All of the stream is there, so sums are, too.
     let flags = "--id store,item --target y --hierarchy store -H 7 --model ridge --duplicates first";
