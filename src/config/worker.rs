@@ -1,9 +1,10 @@
 //! The settings of a worker: source and model as of a one-shot job, the rest by flags alone.
 
 use crate::config::check::Check;
+use crate::config::settings::Item;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Problems, Settings};
-use crate::ingest::{self, BadSeriesLimit};
+use crate::ingest::{self, BadSeriesLimit, Order};
 use crate::pipeline::{Ending, Making, WorkerJob};
 use crate::series::{Ends, Frequency};
 use jiff::tz::TimeZone;
@@ -38,12 +39,17 @@ pub struct WorkerLaunch {
     pub threads: Option<usize>,
 }
 
-/// The worker that the settings and flags describe. Inputs and output in the settings are not looked at.
+/// The worker that the settings and flags describe. Inputs of the settings are not looked at, nor what a file says of outputs.
 ///
 /// # Errors
 /// Every problem of the file and of the flags.
 pub fn worker(mut settings: Settings, raw: &RawWorker) -> Result<WorkerLaunch, Problems> {
     settings.drop_exec();
+    settings.unflag(Key::Quality);
+    let is_of_file = |item: &Item| item.span.is_some();
+    if !raw.is_training && settings.get(Key::SaveModel).iter().all(is_of_file) {
+        settings.unflag(Key::SaveModel);
+    }
     settings.flag(Key::Inputs, [ingest::STREAM_NAME]);
     if !raw.is_training && !settings.has(Key::LoadModel) && settings.problems.is_empty() {
         let help = "give --model PATH, or --train and a horizon to train one on the stream";
@@ -51,14 +57,15 @@ pub fn worker(mut settings: Settings, raw: &RawWorker) -> Result<WorkerLaunch, P
         return Err(Problems::none_of(vec![problem]).expect_err("there is one"));
     }
     let mut check = Check::new(&settings);
-    let source = check.source();
+    let mut source = check.source();
+    if !raw.is_training && settings.get(Key::Order).is_empty() {
+        source.order = Order::Demand;
+    }
     let making = check.making();
-    for (key, what) in [(Key::Scenarios, "scenarios"), (Key::Quality, "a quality report")] {
-        if check.settings.has(key) {
-            let message = format!("{what} cannot be had of a stream");
-            let wrong = Wrong::new(message, "leave it out, or forecast a file");
-            check.problem_at(check.settings.place(key), wrong);
-        }
+    if check.settings.has(Key::Scenarios) {
+        let help = "leave them out, or forecast a file";
+        let wrong = Wrong::new("scenarios cannot be had of a stream".into(), help);
+        check.problem_at(check.settings.place(Key::Scenarios), wrong);
     }
     if raw.is_training && matches!(making, Some(Making::Load(_))) {
         let message = "train says to train a model, and load_model that one is loaded".to_owned();
@@ -169,6 +176,16 @@ mod tests {
         assert!(of(&["none", "1970-01-02"]).unwrap_err()[0].contains("says none"));
         assert!(of(&["soon"]).unwrap_err()[0].contains("not a time"));
         assert!(of(&["1x=1970-01-02"]).is_err());
+    }
+
+    #[test]
+    fn sorted_rows_are_demanded_unless_a_policy_is_written() {
+        let load = (Key::LoadModel, "m");
+        let order = |raw: &RawWorker, flags: &[_]| launched(raw, flags).unwrap().job.source.order;
+        assert_eq!(order(&RawWorker::default(), &[load]), Order::Demand);
+        assert_eq!(order(&RawWorker::default(), &[load, (Key::Order, "sort")]), Order::Sort);
+        let train = RawWorker { is_training: true, ..RawWorker::default() };
+        assert_eq!(order(&train, &[(Key::Horizon, "3")]), Order::Sort);
     }
 
     #[test]

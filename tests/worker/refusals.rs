@@ -36,7 +36,7 @@ impl Bench {
         data_end: &str,
     ) -> Result<(RecordBatch, WorkerReport), JobError> {
         let data_end = data_end.split_whitespace().map(String::from).collect();
-        of_stream(bytes, &self.flags(more), &RawWorker { data_end, ..RawWorker::default() }, 200)
+        of_stream(bytes, &self.flags(more), &RawWorker { data_end, ..RawWorker::default() }, 1)
     }
 
     fn refusal(&self, bytes: Vec<u8>, more: &str) -> String {

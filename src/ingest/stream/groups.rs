@@ -154,23 +154,17 @@ impl Groups {
         let before = self.before;
         let (mut whole, mut ids, mut rows) = (Vec::new(), Vec::new(), 0);
         while let Some((frame, mut runs)) = self.next_frame()? {
-            let mut from = 0;
-            // The rows of a frame up to the first run may belong to the series before.
-            while let Some(run) = runs.front() {
-                let is_full = rows + run.start - from >= self.bounds.rows || ids.len() >= self.bounds.series;
-                if is_full && !ids.is_empty() {
-                    break;
-                }
-                let Some(run) = runs.pop_front() else { break };
+            // The rows of a frame up to the first run belong to the series before.
+            let is_room = |run: &mut Run, series: usize| {
+                series == 0 || rows + run.start < self.bounds.rows && series < self.bounds.series
+            };
+            while let Some(run) = runs.pop_front_if(|run| is_room(run, ids.len())) {
                 self.sequence.begin(run.id.clone(), run.row)?;
                 ids.push(run.id);
-                whole.extend((run.start > from).then(|| frame.slice(from as i64, run.start - from)));
-                rows += run.start - from;
-                from = run.start;
             }
             let end = runs.front().map_or(frame.height(), |run| run.start);
-            whole.extend((end > from).then(|| frame.slice(from as i64, end - from)));
-            rows += end - from;
+            whole.extend((end > 0).then(|| frame.slice(0, end)));
+            rows += end;
             if !runs.is_empty() {
                 runs.iter_mut().for_each(|run| run.start -= end);
                 self.rest = Some((frame.slice(end as i64, frame.height() - end), runs));
@@ -190,7 +184,7 @@ impl Groups {
             let Some(batch) = self.messages.next_batch()? else { break };
             let batch = self.narrowed(&batch)?;
             self.rows += batch.num_rows();
-            self.batches.push_back(batch);
+            self.batches.extend((batch.num_rows() > 0).then_some(batch));
         }
         let mut taken = Vec::new();
         let mut rows = 0;
