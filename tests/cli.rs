@@ -25,6 +25,7 @@ mod report;
 mod scenario;
 mod sequence;
 mod service;
+mod shards;
 mod top;
 mod train;
 mod worker;

@@ -118,6 +118,7 @@ impl Place {
             moment,
             stop: &AtomicBool::new(false),
             watch: &|_: Progress| {},
+            holds: &|| true,
         })
     }
 

@@ -78,12 +78,12 @@ fn everything(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn key(job: &str, run: usize, issued_at: i64) -> RunKey {
+pub fn key(job: &str, run: usize, issued_at: i64) -> RunKey {
     RunKey { job: job.into(), run_id: format!("run-{run}"), issued_at }
 }
 
 /// Two steps of every series; the point forecast is the number of rows, so that a reader can tell a whole run.
-fn provenance(key: &RunKey, created_at: i64) -> Provenance {
+pub fn provenance(key: &RunKey, created_at: i64) -> Provenance {
     Provenance {
         run_id: key.run_id.clone(),
         issued_at: key.issued_at,
@@ -97,7 +97,7 @@ fn provenance(key: &RunKey, created_at: i64) -> Provenance {
     }
 }
 
-fn forecasts(series: usize) -> Forecasts {
+pub fn forecasts(series: usize) -> Forecasts {
     let one = |number: usize| SeriesForecast {
         unique_id: format!("s{number:05}"),
         keys: vec![format!("s, \"{number}\"")],
@@ -116,7 +116,7 @@ fn forecasts(series: usize) -> Forecasts {
 }
 
 /// Rows of a run, and whether they are all of it and of it alone.
-fn is_whole(batches: &[RecordBatch]) -> bool {
+pub fn is_whole(batches: &[RecordBatch]) -> bool {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let points = |batch: &RecordBatch| batch["yhat"].as_primitive::<Float64Type>().values().to_vec();
     let runs =

@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-fn forecaster() -> &'static Forecaster {
+pub fn forecaster() -> &'static Forecaster {
     static FORECASTER: OnceLock<Forecaster> = OnceLock::new();
     FORECASTER.get_or_init(|| fit(&panel(waves(3, 60)), &spec("ridge", 3, 1)).forecaster)
 }

@@ -4,13 +4,13 @@ use crate::cli::args_daemon::Serve;
 use crate::cli::beacon::Beacon;
 use crate::cli::error::CliError;
 use crate::cli::notify::Notifier;
-use crate::cli::{Exit, clock, launch};
+use crate::cli::{Exit, clock, fleet, launch};
 use crate::config::{self, Daemon as Config};
 use crate::pipeline::Sources;
 use crate::publish;
-use crate::registry::Registry;
 use crate::schedule::command::Request;
 use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Reload, Signal, Work};
+use crate::schedule::lease::Fleet;
 use crate::schedule::ledger::{Durability, Ending, Ledger};
 use crate::schedule::lock::StateLock;
 use crate::schedule::metrics::Metrics;
@@ -20,6 +20,7 @@ use crate::schedule::spec::DaemonSpec;
 use crate::schedule::status::{Shared, Status};
 use crate::schedule::work::{Workshop, probe};
 use crate::serve::{self, App, Held, Journal, ServeSpec};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -35,15 +36,20 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     launch::limit_threads(config.threads);
     let clock = clock::parse(&args.clock)?;
     let _lock = StateLock::take(&config.spec.state)?;
-    let registry = Registry::at(config.spec.state.join("models"));
+    let registry = launch::registry(&config.spec)?;
     registry.sweep()?;
     let metrics = Arc::new(Metrics::new());
     if !args.dry_run {
         recover_sinks(&config.spec);
+        if let Err(error) = registry.refresh_all() {
+            tracing::warn!(%error, "the models cannot be brought up to date; those of the last time serve, and slots try again");
+        }
     }
     let durability = if clock.is_simulated() { Durability::Simulated } else { Durability::Full };
     let ledger = Ledger::open(&config.spec.state, durability)?;
-    let scheduler = Scheduler::new(ledger, &config.spec, clock.is_simulated(), clock.now())?;
+    let fleet = fleet::join(&config.spec, &clock, &metrics)?;
+    let delay = fleet.clone().map(Fleet::delays);
+    let scheduler = Scheduler::shared(ledger, &config.spec, clock.is_simulated(), clock.now(), delay)?;
     let sources = Sources::default();
     let workshop = Workshop {
         registry: registry.clone(),
@@ -65,6 +71,7 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
         host: Host {
             work,
             probe: probe(),
+            fleet,
             reload: Box::new(reloader(args.config.clone(), config.clone(), notifier)),
             turned: Box::new(announcer(notifier)),
         },
@@ -147,11 +154,22 @@ fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly.
+/// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly. A store is asked
+/// once whether it answers.
 fn recover_sinks(spec: &DaemonSpec) {
+    let mut silent = BTreeSet::new();
+    let mut asked = BTreeSet::new();
     for plan in &spec.jobs {
+        let name = &plan.job.sink.name;
+        if asked.insert(name)
+            && let Err(error) = publish::probe_store(&plan.job.sink)
+        {
+            tracing::error!(sink = name, %error, "the store of the sink does not answer; slots try again");
+            silent.insert(name);
+        }
+        let recover = if silent.contains(name) { publish::recover_copy } else { publish::recover };
         for sink in [&plan.job.sink, &plan.job.sink.shadow()] {
-            if let Err(error) = publish::recover(sink, &plan.job.name) {
+            if let Err(error) = recover(sink, &plan.job.name) {
                 tracing::warn!(job = plan.job.name, %error, "the sink could not be put right");
             }
         }
@@ -173,6 +191,9 @@ fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnM
         let Config { spec, sha256, http, threads, .. } = loaded?;
         if http != started_with.http || threads != started_with.threads {
             tracing::warn!("what changed under [http] or of the threads takes effect with a restart");
+        }
+        if spec.leases != started_with.spec.leases || spec.shard != started_with.spec.shard {
+            tracing::warn!("another lease store, node, ttl or shard takes effect with a restart");
         }
         Ok(Some((spec, sha256)))
     }

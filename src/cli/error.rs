@@ -12,6 +12,7 @@ use crate::registry::RegistryError;
 use crate::schedule::ledger::LedgerError;
 use crate::schedule::lock::LockError;
 use crate::sequence::{DataError, GenerateError, SequenceError, StoredError};
+use crate::store::StoreError;
 use miette::Diagnostic;
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -159,6 +160,8 @@ impl CliError {
                     PublishError::Permission { .. } => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
+                    PublishError::OtherRun { .. } | PublishError::Disagree { .. } => Exit::CannotCreate,
+                    PublishError::Store(error) => of_store(error),
                 }
             }
             CliError::Registry(error) => of_registry(error),
@@ -212,9 +215,22 @@ fn of_registry(error: &RegistryError) -> Exit {
         RegistryError::Broken { .. } => Exit::Data,
         RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
         RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
+        RegistryError::Store(error) => of_store(error),
         RegistryError::JobName(_) | RegistryError::Pinned { .. } | RegistryError::Serves { .. } => {
             Exit::Usage
         }
+    }
+}
+
+/// The exit code of what is wrong with a store.
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Address { .. } | StoreError::Unsupported { .. } => Exit::Usage,
+        StoreError::Missing { .. } => Exit::NoInput,
+        StoreError::Denied { .. } => Exit::Permission,
+        StoreError::Unavailable { .. } => Exit::Unavailable,
+        StoreError::TooLarge { .. } => Exit::Data,
+        StoreError::Local { .. } => Exit::Io,
     }
 }
 

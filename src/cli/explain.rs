@@ -10,7 +10,6 @@ use crate::ingest::{self, SourceSpec};
 use crate::model::components::{Components, Sight};
 use crate::model::report::Progress;
 use crate::pipeline::{Explanation, explain};
-use crate::registry::Registry;
 use clock::shown;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -27,7 +26,8 @@ pub(super) fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, CliError>
     let job = find(&config, &args.job)?.job.clone();
     launch::limit_threads(config.threads);
     launch::take_along(&job.source);
-    let registry = Registry::at(config.spec.state.join("models"));
+    let registry = launch::registry(&config.spec)?;
+    launch::refresh(&registry, &job);
     let champion = registry.champion(&job.name)?.ok_or_else(|| {
         CliError::Missing(format!(
             "no model of job '{0}' serves; train it: s4cast run {0} --stage train",

@@ -38,6 +38,12 @@ pub(super) fn job(report: &JobReport) -> Value {
             "bytes": report.published.bytes,
             "schema_version": SCHEMA_VERSION,
         },
+        "shard": report.delivered.as_ref().map(|delivered| json!({
+            "shard": delivered.shard.to_string(),
+            "folder": delivered.folder.to_string(),
+            "committed": report.missing_shards().is_empty(),
+            "missing": report.missing_shards(),
+        })),
         "saved_model": report.saved_model,
         "quality": report.quality,
         "seconds": seconds,

@@ -3,6 +3,10 @@
 use crate::cli::error::CliError;
 use crate::config::{self, Settings};
 use crate::ingest::{self, SourceSpec};
+use crate::pipeline::JobSpec;
+use crate::publish;
+use crate::registry::Registry;
+use crate::schedule::spec::DaemonSpec;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -29,6 +33,27 @@ pub(super) fn settings(config: Option<&Path>) -> Result<Settings, CliError> {
 pub(super) fn daemon(path: &Path) -> Result<config::Daemon, CliError> {
     let env = |name: &str| std::env::var(name).ok();
     Ok(config::daemon(path, &env)?)
+}
+
+/// The models of a daemon. Shards train on series of their own, so in a store each has a registry of its own.
+pub(super) fn registry(spec: &DaemonSpec) -> Result<Registry, CliError> {
+    let root = spec.state.join("models");
+    let Some(models) = &spec.models else { return Ok(Registry::alone(root)?) };
+    let (shard, mut at) = (spec.shard, models.clone());
+    if !shard.is_whole() {
+        at = at.join(&format!("shard-{}-of-{}", shard.index(), shard.count()));
+    }
+    Ok(Registry::copy_of(root, &at)?)
+}
+
+/// Brings the copies of what stands in stores up to date, for a command that only looks: what cannot be is as it was.
+pub(super) fn refresh(registry: &Registry, job: &JobSpec) {
+    registry.refresh_or_warn(&job.name);
+    for sink in [&job.sink, &job.sink.shadow()] {
+        if let Err(error) = publish::pull(sink, &job.name) {
+            tracing::warn!(job = job.name, %error, "the runs cannot be brought up to date");
+        }
+    }
 }
 
 /// Bounds the worker threads, those of the file readers included.

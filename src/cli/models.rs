@@ -21,7 +21,7 @@ pub(super) fn run(command: &ModelsCommand, terminal: &Terminal) -> Result<Exit, 
         ModelsCommand::Show(show) => describe(show, terminal),
         ModelsCommand::Promote(promote) => self::promote(promote, terminal),
         ModelsCommand::Rollback(place) => {
-            let (registry, job) = (registry(place), job(place)?);
+            let (registry, job) = (registry(place)?, job(place)?);
             promoted(&registry.rollback(&job, clock::now())?, terminal)
         }
         ModelsCommand::Pin(chosen) => pin(chosen, terminal, true),
@@ -38,8 +38,13 @@ fn state(place: &Place) -> PathBuf {
     place.state.clone().unwrap_or_else(|| PathBuf::from("state"))
 }
 
-fn registry(place: &Place) -> Registry {
-    Registry::at(state(place).join("models"))
+/// The models there, up to date where they stand in a store.
+fn registry(place: &Place) -> Result<Registry, CliError> {
+    let registry = Registry::found(state(place).join("models"))?;
+    if let Err(error) = registry.refresh_all() {
+        tracing::warn!(%error, "the models cannot be brought up to date; those of the last time are shown");
+    }
+    Ok(registry)
 }
 
 /// The job that is meant: the one named, or the only one.
@@ -47,7 +52,7 @@ fn job(place: &Place) -> Result<String, CliError> {
     if let Some(job) = &place.job {
         return Ok(job.clone());
     }
-    let jobs = registry(place).jobs()?;
+    let jobs = registry(place)?.jobs()?;
     match jobs.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err(CliError::Missing(no_models(&state(place)))),
@@ -66,16 +71,16 @@ fn no_models(state: &Path) -> String {
 fn jobs(place: &Place) -> Result<Vec<String>, CliError> {
     match &place.job {
         Some(job) => {
-            registry(place).check(job)?;
+            registry(place)?.check(job)?;
             Ok(vec![job.clone()])
         }
-        None => Ok(registry(place).jobs()?),
+        None => Ok(registry(place)?.jobs()?),
     }
 }
 
 fn list(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
     jobs(place)?;
-    let versions = registry(place).versions(place.job.as_deref());
+    let versions = registry(place)?.versions(place.job.as_deref());
     let document = || json!({ "models": versions.iter().map(json::version).collect::<Vec<_>>() });
     let page = || match versions.is_empty() {
         true => format!("{}\n", no_models(&state(place))),
@@ -140,7 +145,7 @@ fn trial_words(trial: &TrialFigures) -> String {
 }
 
 fn describe(show: &Show, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (registry, job) = (registry(&show.place), job(&show.place)?);
+    let (registry, job) = (registry(&show.place)?, job(&show.place)?);
     let history = registry.history(&job)?;
     let manifest = match show.version {
         Some(version) => registry.manifest(&job, version)?,
@@ -224,7 +229,7 @@ fn portrait(manifest: &Manifest, history: &[Event], standing: Standing) -> Strin
 }
 
 fn promote(promote: &Promote, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (registry, job) = (registry(&promote.chosen.place), job(&promote.chosen.place)?);
+    let (registry, job) = (registry(&promote.chosen.place)?, job(&promote.chosen.place)?);
     let promotion = registry.promote(&job, promote.chosen.version, clock::now(), &promote.reason)?;
     promoted(&promotion, terminal)
 }
@@ -245,7 +250,7 @@ fn promoted(promotion: &Promotion, terminal: &Terminal) -> Result<Exit, CliError
 }
 
 fn pin(chosen: &Chosen, terminal: &Terminal, is_pinned: bool) -> Result<Exit, CliError> {
-    let (registry, job, version) = (registry(&chosen.place), job(&chosen.place)?, chosen.version);
+    let (registry, job, version) = (registry(&chosen.place)?, job(&chosen.place)?, chosen.version);
     match is_pinned {
         true => registry.pin(&job, version)?,
         false => registry.unpin(&job, version)?,
@@ -268,7 +273,7 @@ fn pin(chosen: &Chosen, terminal: &Terminal, is_pinned: bool) -> Result<Exit, Cl
 }
 
 fn shadow(chosen: &Chosen, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (registry, job, version) = (registry(&chosen.place), job(&chosen.place)?, chosen.version);
+    let (registry, job, version) = (registry(&chosen.place)?, job(&chosen.place)?, chosen.version);
     let previous = registry.run_in_shadow(&job, version)?;
     let place = previous.map_or(String::new(), |previous| format!(", in place of version {previous}"));
     terminal.result(
@@ -279,7 +284,7 @@ fn shadow(chosen: &Chosen, terminal: &Terminal) -> Result<Exit, CliError> {
 }
 
 fn unshadow(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (registry, job) = (registry(place), job(place)?);
+    let (registry, job) = (registry(place)?, job(place)?);
     let previous = registry.end_shadow(&job)?;
     terminal.result(
         || json!({ "job": job, "shadow": null, "previous": previous }),
@@ -293,7 +298,7 @@ fn unshadow(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
 
 fn verify(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
     jobs(place)?;
-    let registry = registry(place);
+    let registry = registry(place)?;
     let versions = registry.versions(place.job.as_deref()).len();
     let findings = {
         let meter = terminal.meter();
@@ -322,7 +327,7 @@ fn verify(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
 }
 
 fn collect(gc: &Gc, terminal: &Terminal) -> Result<Exit, CliError> {
-    let registry = registry(&gc.place);
+    let registry = registry(&gc.place)?;
     let mut removed = Vec::new();
     for job in jobs(&gc.place)? {
         removed.extend(registry.gc(&job, gc.keep, gc.dry_run)?);

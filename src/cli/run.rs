@@ -7,10 +7,10 @@ use crate::cli::{Exit, clock, launch, runs};
 use crate::config::{self, Daemon as Config, nearest};
 use crate::pipeline::Sources;
 use crate::publish;
-use crate::registry::Registry;
 use crate::schedule::clock::Clock;
 use crate::schedule::command::Command;
 use crate::schedule::inbox;
+use crate::schedule::lease::Hold;
 use crate::schedule::ledger::{Durability, Ending, Ledger, NewSlot};
 use crate::schedule::lock::{LockError, StateLock};
 use crate::schedule::metrics::Metrics;
@@ -111,7 +111,7 @@ fn work(
     terminal: &Terminal,
 ) -> Result<SlotRow, CliError> {
     let state = &config.spec.state;
-    let registry = Registry::at(state.join("models"));
+    let registry = launch::registry(&config.spec)?;
     registry.sweep()?;
     publish::recover(&plan.job.sink, job)?;
     publish::recover(&plan.job.sink.shadow(), job)?;
@@ -125,6 +125,7 @@ fn work(
         is_late: false,
         run_id: run_id(job, stage, slot),
         ended: None,
+        is_open: false,
     };
     let now = clock::now();
     let mut row = ledger.plan(&[new], None, now)?.remove(0);
@@ -143,6 +144,11 @@ fn work(
         fits_first: stage == Stage::Forecast && plan.train.is_none(),
         stop: Arc::new(AtomicBool::new(false)),
         progress: Tracker::default(),
+        is_shared: false,
+        settles: None,
+        attempts_max: 1,
+        backoff: 0,
+        hold: Hold::default(),
     };
     launch::take_along(&plan.job.source);
     let done = {
@@ -154,7 +160,7 @@ fn work(
     }
     let ending = match done.verdict {
         Verdict::Ended(ending) | Verdict::Retryable(ending) => ending,
-        Verdict::Stopped => Ending {
+        Verdict::Stopped | Verdict::Held { .. } => Ending {
             outcome: Outcome::Failed,
             reasons: vec!["it was stopped".into()],
             detail: serde_json::Value::Null,

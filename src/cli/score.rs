@@ -10,7 +10,6 @@ use crate::live::review::{self, Score};
 use crate::model::report::Progress;
 use crate::pipeline::{Duel, duel, review_runs};
 use crate::publish::ScoreRow;
-use crate::registry::Registry;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -27,7 +26,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         let source = SourceSpec { as_of: Some(now), ..job.source.clone() };
         let watch = |progress: Progress| meter.show(progress);
         let ingested = ingest::read_watched(&source, &watch)?;
-        let registry = Registry::at(config.spec.state.join("models"));
+        let registry = launch::registry(&config.spec)?;
+        launch::refresh(&registry, &job);
         (review_runs(&job, &ingested.panel, now, &watch)?, duel(&job, &registry, &ingested.panel, now)?)
     };
     let whole: Vec<&ScoreRow> = review::whole_runs(&reviewed.table).collect();

@@ -6,13 +6,16 @@ use crate::ingest::Layout;
 use crate::model::rate::Rate;
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelKind;
-use crate::pipeline::{CovariateReport, JobReport, LoadReport, ScenarioReport, SourceReport};
+use crate::pipeline::{CovariateReport, Delivered, JobReport, LoadReport, ScenarioReport, SourceReport};
 use crate::series::Known;
 use std::fmt::Display;
 use std::path::Path;
 
 /// Lines of one kind that are shown before the rest is only counted.
 const SHOWN: usize = 3;
+
+/// Missing shards that are named before the rest is only counted.
+const SHARDS_SHOWN: usize = 20;
 
 /// The summary of a job.
 pub(super) fn job(report: &JobReport) -> String {
@@ -236,7 +239,28 @@ fn wrote(page: &mut Page, report: &JobReport) {
     for extra in [&report.saved_model, &report.quality].into_iter().flatten() {
         page.line("", extra.display());
     }
-    page.line("Read it", read_it(&published.path));
+    match &report.delivered {
+        Some(delivered) => page.line("Run", parts(report, delivered)),
+        None => page.line("Read it", read_it(&published.path)),
+    }
+}
+
+/// How far the run of several shards is.
+fn parts(report: &JobReport, delivered: &Delivered) -> String {
+    let (shard, folder, run_id) = (delivered.shard, &delivered.folder, &report.moment.run_id);
+    match report.missing_shards() {
+        [] => format!(
+            "{run_id} is committed in {folder}, with the parts of all {}",
+            count(shard.count() as usize, "shard")
+        ),
+        missing => {
+            let first: Vec<String> = missing.iter().take(SHARDS_SHOWN).map(u32::to_string).collect();
+            let more = missing.len().saturating_sub(SHARDS_SHOWN);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let plural = if missing.len() == 1 { "shard" } else { "shards" };
+            format!("{run_id} in {folder} waits for {plural} {}{more} of {}", first.join(", "), shard.count())
+        }
+    }
 }
 
 /// A command that shows the forecasts.

@@ -49,7 +49,17 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
         unreachable!("a missing value is a problem");
     };
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
-    let job = Job { source, making, scenarios, output, save_model, quality, config_file, config_sha256 };
+    let job = Job {
+        source,
+        making,
+        scenarios,
+        output,
+        sharded: None,
+        save_model,
+        quality,
+        config_file,
+        config_sha256,
+    };
     Ok(Launch { job, threads })
 }
 

@@ -3,6 +3,7 @@
 //! Series of one step share a calendar from the first of their times to the last, and beyond it as far as forecasts go; one
 //! whose times are not on that grid has its own.
 
+use super::sketch::Spans;
 use super::spec::{IngestError, IngestErrorKind};
 use crate::calendar::{self, CalendarError, CalendarSpec, Event, Feature, HolidaySpec, event_csv, ical};
 use crate::series::civil::{DAY, LocalClock};
@@ -40,8 +41,8 @@ impl AlmanacSpec {
     }
 }
 
-/// Adds the columns to every series of the panel.
-pub(super) fn add(panel: &mut Panel, spec: &AlmanacSpec) -> Result<(), IngestError> {
+/// Adds the columns to every series of the panel; `spans` say how far the series go of which the panel holds some.
+pub(super) fn add(panel: &mut Panel, spec: &AlmanacSpec, spans: Option<&Spans>) -> Result<(), IngestError> {
     if spec.is_empty() || panel.series.is_empty() {
         return Ok(());
     }
@@ -57,7 +58,8 @@ pub(super) fn add(panel: &mut Panel, spec: &AlmanacSpec) -> Result<(), IngestErr
     let mut rows: Vec<BTreeMap<usize, Row>> = vec![BTreeMap::new(); panel.series.len()];
     for (frequency, members) in groups.into_values() {
         let series: Vec<&Series> = members.iter().map(|&index| &panel.series[index]).collect();
-        let mut shared = Shared::new(&series, frequency, &zone, spec, &events)?;
+        let span = spans.and_then(|spans| spans.of(frequency)).unwrap_or_else(|| span(&series));
+        let mut shared = Shared::new(span, frequency, &zone, spec, &events)?;
         let places: Vec<usize> = shared.names.iter().map(|name| place_of(&mut names, name)).collect();
         for (&index, series) in members.iter().zip(series) {
             let of_series = shared.rows(series, &zone, spec.ahead)?;
@@ -82,6 +84,13 @@ fn place_of(names: &mut Vec<String>, name: &str) -> usize {
     })
 }
 
+/// The first and the last time of some series.
+fn span(series: &[&Series]) -> (i64, i64) {
+    let first = series.iter().filter_map(|one| one.times.first()).min().copied().unwrap_or(0);
+    let last = series.iter().filter_map(|one| one.times.last()).max().copied().unwrap_or(0);
+    (first, last)
+}
+
 /// Values of a column, at all times of a calendar.
 type Column = Arc<[f64]>;
 
@@ -96,14 +105,12 @@ struct Shared {
 
 impl Shared {
     fn new(
-        series: &[&Series],
+        (first, last): (i64, i64),
         frequency: Frequency,
         zone: &TimeZone,
         spec: &AlmanacSpec,
         events: &[Event],
     ) -> Result<Shared, IngestError> {
-        let first = series.iter().filter_map(|one| one.times.first()).min().copied().unwrap_or(0);
-        let last = series.iter().filter_map(|one| one.times.last()).max().copied().unwrap_or(0);
         let mut times = frequency.grid(first, last, zone);
         let end = times.last().copied().unwrap_or(first);
         times.extend(frequency.after(end, spec.ahead, zone));
@@ -227,7 +234,7 @@ mod tests {
     fn series_of_one_grid_share_a_calendar_that_goes_on_past_their_ends() {
         let spec = AlmanacSpec { is_auto: true, ahead: 7, ..AlmanacSpec::default() };
         let mut panel = panel(vec![daily("a", 0, DAYS), daily("b", 3, DAYS - 5)]);
-        add(&mut panel, &spec).expect("a calendar");
+        add(&mut panel, &spec, None).expect("a calendar");
         assert_eq!(panel.covariates.len(), 6, "three harmonics of the week: {:?}", panel.covariates);
         let [a, b] = [0, 1].map(|series: usize| &panel.series[series].covariates[0]);
         assert_eq!((a.values().len(), b.values().len()), (DAYS as usize + 7, DAYS as usize - 5 + 7));
@@ -246,7 +253,7 @@ mod tests {
         let steps = series.times.len();
         let spec = AlmanacSpec { is_auto: true, ahead: 4, ..AlmanacSpec::default() };
         let mut panel = panel(vec![series]);
-        add(&mut panel, &spec).expect("a calendar");
+        add(&mut panel, &spec, None).expect("a calendar");
         let rows = &panel.series[0].covariates;
         assert!(!rows.is_empty() && rows.iter().all(|row| row.values().len() == steps + 4));
     }
@@ -263,18 +270,18 @@ mod tests {
         far.times.iter_mut().for_each(|time| *time += 365 * 40 * DAY);
         let spec = AlmanacSpec { holidays: vec![holiday], ahead: 1, ..AlmanacSpec::default() };
         let mut holidays = panel(vec![far]);
-        add(&mut holidays, &spec).expect("known years");
+        add(&mut holidays, &spec, None).expect("known years");
         assert_eq!(holidays.covariates[0].name, "holiday_us");
         let spec = AlmanacSpec { events: vec![path], ahead: 1, ..AlmanacSpec::default() };
         let mut hourly = daily("b", 0, DAYS);
         hourly.frequency = Frequency::Fixed { micros: HOUR };
         hourly.times = (0..DAYS).map(|hour| (96 + hour) * HOUR).collect();
         let mut both = panel(vec![daily("a", 0, DAYS), hourly]);
-        add(&mut both, &spec).expect("events");
+        add(&mut both, &spec, None).expect("events");
         let sums: Vec<f64> = both.series.iter().map(|one| one.covariates[0].values().iter().sum()).collect();
         assert_eq!(sums, [2.0, 24.0], "two days of thirty; all of the 5th by the hour");
         let spec = AlmanacSpec { events: vec![folder.path().join("none.ics")], ..AlmanacSpec::default() };
-        let error = add(&mut both, &spec).expect_err("no such file");
+        let error = add(&mut both, &spec, None).expect_err("no such file");
         assert!(error.to_string().contains("none.ics"), "{error}");
     }
 }

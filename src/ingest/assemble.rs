@@ -11,6 +11,7 @@ use super::keys::NO_CODE;
 use super::problems::{Capped, Kind, listed};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
+use super::sketch::{self, Other, Share, Sketch, Spans};
 use super::source::Source;
 use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Order, SourceSpec};
 use super::timeline::{Decoded, NO_TIME, Timeline};
@@ -31,6 +32,8 @@ pub(super) struct Assembled {
     /// See [`super::Ingested::times_are`].
     pub(super) times_are: String,
     pub(super) left_out: LeftOut,
+    /// See [`super::Ingested::spans`].
+    pub(super) spans: Option<Spans>,
     /// What is known of the times so far.
     pub(super) timeline: Timeline,
 }
@@ -75,6 +78,9 @@ pub(super) fn assemble(
         notes.push(format!("the whole numbers of column {} are read as {unit}", roles.time));
     }
     let mut raw = std::mem::take(&mut rows.series);
+    let sketches = std::mem::take(&mut rows.sketches);
+    let sketches: Vec<(u32, &Sketch)> =
+        (0..).zip(&sketches).filter(|(_, sketch)| !sketch.is_empty()).collect();
     let has_hours = || {
         let times = raw.iter().flat_map(|one| &one.times).map(|&raw| decoded.micros(raw));
         times.filter(|&time| time != NO_TIME).any(|time| time.rem_euclid(DAY) != 0)
@@ -83,7 +89,7 @@ pub(super) fn assemble(
     // Only a clock that is set now and then, and a limit, need to know the times.
     let (first, last) = match zone.to_fixed_offset().is_ok() && spec.as_of.is_none() {
         true => (0, 0),
-        false => span(&raw, &decoded),
+        false => span(&raw, &sketches, &decoded),
     };
     let clock = LocalClock::new(&zone, first.min(last), last.max(first.min(last)));
 
@@ -104,12 +110,17 @@ pub(super) fn assemble(
         let one = if gate.is_some() { one.clone() } else { std::mem::take(one) };
         Draft::new(u32::try_from(code).unwrap_or(NO_CODE), one, spec.as_of, &context)
     };
-    let mut drafts: Vec<Draft> = raw.par_iter_mut().enumerate().map(draft).collect();
+    let is_own = |(code, _): &(usize, &mut RawSeries)| rows.is_own(u32::try_from(*code).unwrap_or(NO_CODE));
+    let mut drafts: Vec<Draft> = raw.par_iter_mut().enumerate().filter(is_own).map(draft).collect();
     in_order(&drafts, spec.order)?;
-    let majority = match part {
-        _ if spec.frequency.is_some() => None,
-        Some(part) => part.majority,
-        None => grid::majority(&drafts),
+    let majority = match (spec.frequency, part) {
+        (Some(_), _) => None,
+        (None, Some(part)) => part.majority,
+        (None, None) => {
+            let of_others = sketches.par_iter().map(|one| sketch::stamps(*one, spec.as_of, &context));
+            let own = drafts.iter().map(|draft| (draft.times.len(), draft.frequency));
+            grid::majority(&own.chain(of_others.collect::<Vec<_>>()).collect::<Vec<_>>())
+        }
     };
     let declared = spec.frequency.is_some();
     let rules = suspect::Rules::of(spec);
@@ -136,7 +147,11 @@ pub(super) fn assemble(
     drop(raw);
     // A series that only begins after the as-of time does not exist yet.
     drafts.retain(|draft| draft.rows_read > 0 || spec.as_of.is_none());
-    if drafts.is_empty() && rows.unplaced() == 0 && part.is_none() {
+    let other = |one: &(u32, &Sketch)| sketch::other(*one, spec.as_of, gate, &context, &grid_context);
+    let mut others: Vec<Other> = sketches.par_iter().filter_map(other).collect();
+    // A shard may have no series, and so may a part.
+    let is_whole = (spec.shard.is_none() || spec.heeds_others) && part.is_none();
+    if drafts.is_empty() && others.is_empty() && is_whole && rows.unplaced() == 0 {
         return Err(refused(vec![too_early(&rows, spec, first, decoded.local, &zone)]));
     }
     let shifted: usize = drafts.iter().map(|draft| draft.shifted.len()).sum();
@@ -149,11 +164,12 @@ pub(super) fn assemble(
     let mut placed: Vec<Placed> =
         drafts.into_par_iter().map(|draft| with_keys(draft.code, draft, &grid_context)).collect();
     placed.par_sort_by(|a, b| a.quality.unique_id.cmp(&b.quality.unique_id));
-    let companions = Companions { sources, assignment, as_of: spec.as_of, watch };
-    let (covariates, missing) = companions.attach(&mut placed, &context)?;
+    let companions = Companions { sources, assignment, as_of: spec.as_of, share: Share::of(spec), watch };
+    let (covariates, missing) = companions.attach(&mut placed, &mut others, &context)?;
     notes.extend(missing);
     let bad_allowed = if part.is_some() { BadSeriesLimit::All } else { spec.max_bad_series };
-    limit(&placed, &rows, bad_allowed)?;
+    limit(&placed, &others, &rows, bad_allowed)?;
+    let spans = (spec.shard.is_some() && spec.heeds_others).then(|| spans(&placed, &others));
     if let (Some(majority), Some(note)) = (majority, borrowed_note(&placed)) {
         notes.push(format!("{note} the frequency {majority} of the others"));
     }
@@ -172,7 +188,7 @@ pub(super) fn assemble(
     let fingerprint = if part.is_some() { String::new() } else { fingerprint(&series, &covariates) };
     let panel = Panel { id_columns: roles.id.clone(), series, zone, marks, covariates };
     let (times_are, timeline) = (format!("{decoded:?}"), rows.timeline);
-    Ok(Assembled { panel, quality, notes, fingerprint, times_are, left_out, timeline })
+    Ok(Assembled { panel, quality, notes, fingerprint, times_are, left_out, spans, timeline })
 }
 
 /// Ends the job where rows that were promised to be sorted are not.
@@ -189,15 +205,31 @@ fn in_order(drafts: &[Draft], order: Order) -> Result<(), IngestError> {
 }
 
 /// The first and the last time of all rows, microseconds.
-fn span(raw: &[RawSeries], decoded: &Decoded) -> (i64, i64) {
-    let spans = raw.iter().map(|one| decoded.span(&one.times));
+fn span(raw: &[RawSeries], sketches: &[(u32, &Sketch)], decoded: &Decoded) -> (i64, i64) {
+    let others = sketches.iter().map(|(_, sketch)| decoded.span(&sketch.rows().times));
+    let spans = raw.iter().map(|one| decoded.span(&one.times)).chain(others);
     spans.fold((i64::MAX, i64::MIN), |(low, high), (first, last)| (low.min(first), high.max(last)))
+}
+
+/// How far the usable series of all shards go.
+fn spans(placed: &[Placed], others: &[Other]) -> Spans {
+    let mut spans = Spans::default();
+    for series in placed.iter().filter_map(|placed| placed.series.as_ref()) {
+        if let (Some(&first), Some(cutoff)) = (series.times.first(), series.cutoff()) {
+            spans.add(series.frequency, first, cutoff);
+        }
+    }
+    others
+        .iter()
+        .filter_map(|other| other.outline)
+        .for_each(|one| spans.add(one.frequency, one.first, one.cutoff));
+    spans
 }
 
 /// Leaves out the steps of a draft that are not complete; how many rows that are, and when the first of them will be.
 ///
 /// The frequency is that of the grid before the cut, for the times of a step tell it whether it is over or not.
-fn complete(
+pub(super) fn complete(
     draft: &mut Draft,
     gate: Gate,
     context: &grid::Context<'_>,
@@ -341,7 +373,7 @@ fn judge_ids(rows: &Rows) -> Result<(), IngestError> {
 }
 
 /// Ends the job where rows belong to no series or too many series are bad.
-fn limit(placed: &[Placed], rows: &Rows, limit: BadSeriesLimit) -> Result<(), IngestError> {
+fn limit(placed: &[Placed], others: &[Other], rows: &Rows, limit: BadSeriesLimit) -> Result<(), IngestError> {
     let bad: Vec<&Placed> = placed.iter().filter(|placed| placed.series.is_none()).collect();
     let reasons = || {
         listed(bad.iter().flat_map(|placed| {
@@ -354,17 +386,18 @@ fn limit(placed: &[Placed], rows: &Rows, limit: BadSeriesLimit) -> Result<(), In
         problems.extend(reasons());
         return Err(refused(problems));
     }
-    if limit.allows(bad.len(), placed.len()) {
+    let bad_others = others.iter().filter(|other| other.outline.is_none()).count();
+    let (all_bad, all) = (bad.len() + bad_others, placed.len() + others.len());
+    if limit.allows(all_bad, all) {
         return Ok(());
     }
     let mut problems = reasons();
-    if placed.len() > 1 {
+    if all > 1 {
         // First of all: a terminal shows some of the problems only.
         let count = format!(
             "{} of {} series cannot be used, max_bad_series allows {limit}; repair them, or leave them out with a \
              higher --max-bad-series",
-            bad.len(),
-            placed.len()
+            all_bad, all
         );
         problems.insert(0, count);
     }

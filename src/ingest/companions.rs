@@ -9,13 +9,17 @@ use super::keys::Names;
 use super::problems::{Kind, Reason};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
+use super::sketch::{Other, Outline, Share, Sketch};
 use super::source::Source;
 use super::spec::{Duplicates, IngestError, Layout};
 use super::text_of_instant;
 use crate::series::covariate::{Covariate, Known, Row, Values};
-use crate::series::{Series, Verdict};
+use crate::series::{Frequency, Series, Verdict};
 use rayon::prelude::*;
 use std::sync::Arc;
+
+/// Names of a category, and which of them stand beside series of other shards.
+type Named = (Vec<Arc<str>>, Vec<bool>);
 
 /// What is read for the covariates.
 pub(super) struct Companions<'a> {
@@ -23,15 +27,18 @@ pub(super) struct Companions<'a> {
     pub(super) assignment: &'a Assignment,
     /// Rows after this instant are not read, but for what is known in advance.
     pub(super) as_of: Option<i64>,
+    /// Which series are kept.
+    pub(super) share: Option<Share>,
     pub(super) watch: &'a Watch<'a>,
 }
 
 impl Companions<'_> {
     /// Puts the covariates beside the series. One whose cells cannot be used is left out with the reason, like one whose
-    /// target cannot. Gives the covariates, and what is worth a note.
+    /// target cannot. Gives the covariates, and what is worth a note. Series of other shards are judged alike.
     pub(super) fn attach(
         &self,
         placed: &mut [Placed],
+        others: &mut [Other],
         context: &draft::Context<'_>,
     ) -> Result<(Vec<Covariate>, Vec<String>), IngestError> {
         let (mut covariates, mut notes) = (Vec::new(), Vec::new());
@@ -41,9 +48,9 @@ impl Companions<'_> {
         }
         let gauge = Gauge::new(self.watch, "reading covariates", self.sources, passes);
         for column in &self.assignment.covariates {
-            let names = self.attach_column(column, placed, context, &gauge)?;
+            let names = self.attach_column(column, placed, others, context, &gauge)?;
             let values = match names {
-                Some(names) => Values::Category(renumber(placed, &names)),
+                Some((names, occur)) => Values::Category(renumber(placed, &names, occur)),
                 None => Values::Real,
             };
             notes.extend(note(column, placed));
@@ -57,16 +64,24 @@ impl Companions<'_> {
         &self,
         column: &Companion,
         placed: &mut [Placed],
+        others: &mut [Other],
         context: &draft::Context<'_>,
         gauge: &Gauge<'_>,
-    ) -> Result<Option<Vec<Arc<str>>>, IngestError> {
+    ) -> Result<Option<Named>, IngestError> {
         let assignment = self.assignment.with_covariate(column);
         let names = column.is_category.then(Names::default);
-        let mut rows = Rows::read_as(self.sources, &assignment, names, context.rows.timeline.clone(), gauge)?;
+        // A row of a wide table is of all series.
+        let is_wide = self.assignment.layout == Layout::Wide;
+        let tells = column.is_category || column.known == Known::Static;
+        let share = self.share.filter(|_| !is_wide);
+        let share = share.map(|share| if tells { share.with_values() } else { share });
+        let timeline = context.rows.timeline.clone();
+        let mut rows = Rows::read_as(self.sources, &assignment, names, (timeline, share), gauge)?;
         let decoded = rows.timeline.decide().map_err(|problem| {
             data(format!("{}: column {}: {problem}", rows.first_file(), assignment.roles.time))
         })?;
         let raw = std::mem::take(&mut rows.series);
+        let sketches = std::mem::take(&mut rows.sketches);
         let duplicates = match (context.duplicates, column.is_category) {
             (Duplicates::Mean | Duplicates::Sum, true) => Duplicates::First,
             // Targets of several rows add up; what they cost or how warm it was does not.
@@ -75,8 +90,6 @@ impl Companions<'_> {
         };
         let limit = self.as_of.filter(|_| column.known != Known::Future);
         let own = draft::Context { rows: &rows, decoded, duplicates, ..*context };
-        // A row of a wide table is of all series.
-        let is_wide = self.assignment.layout == Layout::Wide;
         let attach = |placed: &mut Placed| {
             let Some(series) = &mut placed.series else { return };
             let code = if is_wide { 0 } else { placed.code };
@@ -94,8 +107,49 @@ impl Companions<'_> {
             }
         };
         placed.par_iter_mut().for_each(attach);
-        Ok(rows.names.map(|names| names.values().to_vec()))
+        let judge = |other: &mut Other| {
+            let outline = other.outline.take()?;
+            let code = if is_wide { 0 } else { other.code };
+            let kept =
+                if is_wide { raw.first().cloned() } else { sketches.get(code as usize).map(Sketch::rows) };
+            let mut draft = Draft::new(code, kept.unwrap_or_default(), limit, &own);
+            draft.reasons.retain(|reason| reason.kind != Kind::Empty);
+            let is_fine = draft.reasons.is_empty() && is_usable(column, outline, &draft, &own);
+            other.outline = is_fine.then_some(outline);
+            Some((outline, draft)).filter(|_| is_fine && column.is_category)
+        };
+        let drafts: Vec<(Outline, Draft)> = others.par_iter_mut().filter_map(judge).collect();
+        Ok(rows.names.map(|names| {
+            let names = names.values().to_vec();
+            let occur = occurring(column.known, &drafts, names.len());
+            (names, occur)
+        }))
     }
+}
+
+/// Whether the values of a draft could stand beside a series of another shard.
+fn is_usable(column: &Companion, series: Outline, draft: &Draft, context: &draft::Context<'_>) -> bool {
+    match column.known {
+        Known::Static => constant(column, draft, context).is_ok(),
+        Known::Past => true,
+        Known::Future => ahead(column, (series.cutoff, series.frequency), draft, context).is_ok(),
+    }
+}
+
+/// Which of so many names stand beside series of other shards.
+fn occurring(known: Known, drafts: &[(Outline, Draft)], names: usize) -> Vec<bool> {
+    let mut occur = vec![false; names];
+    for (series, draft) in drafts {
+        let stands = |time: i64| match known {
+            Known::Static => true,
+            Known::Past => (series.first..=series.cutoff).contains(&time),
+            Known::Future => time >= series.first,
+        };
+        let values =
+            draft.times.iter().zip(&draft.values).filter(|(time, name)| !name.is_nan() && stands(**time));
+        values.for_each(|(_, name)| occur[*name as usize] = true);
+    }
+    occur
 }
 
 fn leave_out(placed: &mut Placed, reasons: Vec<Reason>) {
@@ -126,9 +180,10 @@ fn row(
         return Ok(Row::new(known, vec![constant(column, draft, context)?]));
     }
     let mut values = on_grid(&series.times, &draft.times, &draft.values);
-    if known == Known::Future {
-        let ahead = ahead(column, series, draft, context)?;
-        values.extend(ahead);
+    if known == Known::Future
+        && let Some(cutoff) = series.cutoff()
+    {
+        values.extend(ahead(column, (cutoff, series.frequency), draft, context)?);
     }
     Ok(Row::new(known, values))
 }
@@ -145,19 +200,18 @@ fn on_grid(grid: &[i64], times: &[i64], values: &[f64]) -> Vec<f64> {
     grid.iter().map(value).collect()
 }
 
-/// Values of the steps after the last one of the series, up to the last that is known.
+/// Values of the steps after the last one of a series, up to the last that is known.
 fn ahead(
     column: &Companion,
-    series: &Series,
+    (cutoff, frequency): (i64, Frequency),
     draft: &Draft,
     context: &draft::Context<'_>,
 ) -> Result<Vec<f64>, Reason> {
-    let Some(cutoff) = series.cutoff() else { return Ok(Vec::new()) };
     let from = draft.times.partition_point(|time| *time <= cutoff);
     let known = draft.values[from..].iter().rposition(|value| !value.is_nan()).map_or(0, |last| last + 1);
     let (times, values) = (&draft.times[from..from + known], &draft.values[from..from + known]);
     let Some(&last) = times.last() else { return Ok(Vec::new()) };
-    let (name, frequency) = (&column.name, series.frequency);
+    let name = &column.name;
     let stray = |at: usize, what: &str| {
         let place = context.rows.place(draft.rows.at(from + at));
         let time = text_of_instant(times[at], context.zone);
@@ -199,9 +253,10 @@ fn constant(column: &Companion, draft: &Draft, context: &draft::Context<'_>) -> 
     Err(Reason { kind: Kind::Static, text })
 }
 
-/// Makes the newest rows of the usable series numbers of the names that occur in them, ascending, and gives those.
-fn renumber(placed: &mut [Placed], names: &[Arc<str>]) -> Vec<String> {
-    let mut occurs = vec![false; names.len()];
+/// Makes the newest rows of the usable series numbers of the names that occur in them or elsewhere, ascending, and gives
+/// those.
+fn renumber(placed: &mut [Placed], names: &[Arc<str>], elsewhere: Vec<bool>) -> Vec<String> {
+    let mut occurs = elsewhere;
     for code in rows(placed).flatten().filter(|code| !code.is_nan()) {
         occurs[*code as usize] = true;
     }

@@ -78,12 +78,12 @@ struct Holes {
     rows: Vec<bool>,
 }
 
-/// The frequency of most series, those with many stamps first.
-pub(super) fn majority(drafts: &[Draft]) -> Option<Frequency> {
+/// The frequency of most series, of which the number of stamps and the own frequency are given; those with many stamps first.
+pub(super) fn majority(stamps: &[(usize, Option<Frequency>)]) -> Option<Frequency> {
     let most = |least: usize| {
         let mut counts: std::collections::HashMap<Frequency, usize> = std::collections::HashMap::new();
         let known =
-            drafts.iter().filter(|draft| draft.times.len() >= least).filter_map(|draft| draft.frequency);
+            stamps.iter().filter(|(stamps, _)| *stamps >= least).filter_map(|(_, frequency)| *frequency);
         known.for_each(|frequency| *counts.entry(frequency).or_default() += 1);
         counts.into_iter().min_by_key(|(frequency, count)| (std::cmp::Reverse(*count), frequency.to_string()))
     };

@@ -52,6 +52,7 @@ mod scan;
 pub mod secrets;
 mod shapes;
 mod shift;
+mod sketch;
 mod sounds;
 mod source;
 mod spec;
@@ -73,6 +74,7 @@ pub use fetch::{Fetched, fetch};
 pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use gauge::Watch;
 pub use images::{Images, images};
+pub use sketch::Spans;
 pub use sounds::{Sound, sound};
 pub use spec::{
     BadSeriesLimit, Duplicates, Flat, Gaps, IngestError, IngestErrorKind, Ingested, Layout, LevelShift,
@@ -89,6 +91,7 @@ use crate::series::progress::Progress;
 use gauge::Gauge;
 use jiff::tz::TimeZone;
 use rows::Rows;
+use sketch::Share;
 use source::Source;
 use std::sync::atomic::AtomicBool;
 use timeline::Timeline;
@@ -128,7 +131,8 @@ fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<I
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
     let gauge = Gauge::new(watch, "reading", &sources, 1);
-    let rows = Rows::read(&sources, &assignment, Timeline::default(), &gauge)?;
+    let before = (Timeline::default(), Share::of(spec));
+    let rows = Rows::read(&sources, &assignment, before, &gauge)?;
     if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
@@ -139,7 +143,7 @@ fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<I
     let file_rows = rows.file_rows;
     let mut assembled = assemble::assemble(rows, &sources, &assignment, spec, None, watch)?;
     assembled.panel = sums::add(assembled.panel, &spec.sums)?;
-    almanac::add(&mut assembled.panel, &spec.almanac)?;
+    almanac::add(&mut assembled.panel, &spec.almanac, assembled.spans.as_ref())?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
         panel: assembled.panel,
@@ -157,6 +161,7 @@ fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<I
         layout: assignment.layout,
         roles: assignment.roles,
         fingerprint: assembled.fingerprint,
+        spans: assembled.spans,
     })
 }
 

@@ -6,6 +6,7 @@ use super::gauge::Gauge;
 use super::keys::{Keys, NO_CODE, Names, Part};
 use super::problems::{ALIKE, Capped};
 use super::raw_series::RawSeries;
+use super::sketch::{Share, Sketch};
 use super::source::{Chunk, ColumnOf, ColumnType, Source, Table};
 use super::spec::{IngestError, Layout};
 use super::time_column::TimeColumn;
@@ -46,8 +47,14 @@ pub(super) struct Fault {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) keys: Keys,
-    /// Rows by the code of their series.
+    /// Rows by the code of their series; none for those of other shards.
     pub(super) series: Vec<RawSeries>,
+    /// What is kept of the series of other shards, by their code; empty where nothing is.
+    pub(super) sketches: Vec<Sketch>,
+    /// Which series are kept.
+    share: Option<Share>,
+    /// By code, whether a series is kept; empty where all are.
+    is_own: Vec<bool>,
     /// Number of rows, those without an id included.
     pub(super) count: usize,
     pub(super) timeline: Timeline,
@@ -66,22 +73,22 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads all rows of the sources; `timeline` is what is known of their times before.
+    /// Reads all rows of the sources, and keeps those of the share; `timeline` is what is known of their times before.
     pub(super) fn read(
         sources: &[Source],
         assignment: &Assignment,
-        timeline: Timeline,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
-        Rows::read_as(sources, assignment, None, timeline, gauge)
+        Rows::read_as(sources, assignment, None, (timeline, share), gauge)
     }
 
-    /// Reads all rows of the sources; with `names`, the values are names.
+    /// Reads all rows of the sources, and keeps those of the share; with `names`, the values are names.
     pub(super) fn read_as(
         sources: &[Source],
         assignment: &Assignment,
         names: Option<Names>,
-        timeline: Timeline,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
         let mut rows = Rows {
@@ -89,6 +96,7 @@ impl Rows {
             unplaced: [Capped::showing(ALIKE), Capped::showing(ALIKE)],
             names,
             timeline,
+            share,
             ..Rows::default()
         };
         for (file, source) in sources.iter().enumerate() {
@@ -188,6 +196,7 @@ impl Rows {
                 None => Cow::Owned(vec![self.keys.named(name); count]),
             };
             self.series.resize_with(self.keys.len(), RawSeries::default);
+            self.share_out();
             for (at, remedy, text) in &bad_times {
                 self.fault(codes[*at], piece.start + at, remedy, || text.clone());
             }
@@ -198,14 +207,37 @@ impl Rows {
         Ok(())
     }
 
-    /// Hands rows to their series; those without an id belong to none.
+    /// Whether a series is kept.
+    pub(super) fn is_own(&self, code: u32) -> bool {
+        self.is_own.get(code as usize).copied().unwrap_or(true)
+    }
+
+    /// Tells whose the series are that are new.
+    fn share_out(&mut self) {
+        let Some(Share { shard, others }) = self.share else { return };
+        for code in self.is_own.len()..self.keys.len() {
+            let code = u32::try_from(code).unwrap_or(NO_CODE);
+            self.is_own.push(shard.owns(&self.keys.unique_id(code)));
+        }
+        if others.is_some() {
+            self.sketches.resize_with(self.keys.len(), Sketch::default);
+        }
+    }
+
+    /// Hands rows to their series; those without an id belong to none, those of other shards at most to a sketch.
     fn gather(&mut self, codes: &[u32], times: &[i64], values: &[f64]) {
         let mut from = 0;
         for run in codes.chunk_by(|one, other| one == other) {
             let to = from + run.len();
-            if let Some(series) = self.series.get_mut(run[0] as usize) {
-                let row = u32::try_from(self.count + from).unwrap_or(u32::MAX);
-                series.push(row, &times[from..to], &values[from..to]);
+            let (code, row) = (run[0] as usize, u32::try_from(self.count + from).unwrap_or(u32::MAX));
+            if self.is_own(run[0]) {
+                if let Some(series) = self.series.get_mut(code) {
+                    series.push(row, &times[from..to], &values[from..to]);
+                }
+            } else if let (Some(sketch), Some(detail)) =
+                (self.sketches.get_mut(code), self.share.and_then(|share| share.others))
+            {
+                sketch.push(row, &times[from..to], &values[from..to], detail);
             }
             from = to;
         }
@@ -291,8 +323,12 @@ impl Rows {
     }
 
     fn fault(&mut self, code: u32, row: usize, remedy: &'static str, text: impl FnOnce() -> String) {
-        let Some(series) = self.series.get_mut(code as usize) else { return };
-        series.faults.push(u32::try_from(self.faults.len()).unwrap_or(u32::MAX));
+        let faults = match self.is_own(code) {
+            true => self.series.get_mut(code as usize).map(|series| &mut series.faults),
+            false => self.sketches.get_mut(code as usize).map(|sketch| &mut sketch.faults),
+        };
+        let Some(faults) = faults else { return };
+        faults.push(u32::try_from(self.faults.len()).unwrap_or(u32::MAX));
         let text = if self.faults.len() < DESCRIBED { text() } else { String::new() };
         self.faults.push(Fault { row: u32::try_from(row).unwrap_or(u32::MAX), text, remedy });
     }

@@ -3,9 +3,10 @@
 use super::almanac::AlmanacSpec;
 use super::covariate_spec::CovariateSpec;
 use super::exec::ExecSpec;
+use super::sketch::Spans;
 use super::stream::Spooled;
 use super::sums::SumsSpec;
-use crate::series::{Frequency, Note, Panel, Quality};
+use crate::series::{Frequency, Note, Panel, Quality, Shard};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -64,6 +65,11 @@ pub struct SourceSpec {
     /// Declared season length in steps, for [`Gaps::Seasonal`], spikes and level shifts; `None` takes the usual one of the
     /// frequency: a day of hours, a week of days, a year of months.
     pub season_length: Option<usize>,
+    /// Which series are kept; `None` keeps all. Columns, and what the times mean, are told by all rows in any case.
+    pub shard: Option<Shard>,
+    /// Whether the series of a shard are read as those of the whole source would be: what the others decide (the step of short
+    /// series, which are stale, how many are bad, how far the calendar reaches) is then followed without keeping them.
+    pub heeds_others: bool,
 }
 
 /// A series whose last observed value is older than `after` at `as_of` is stale. Age counts from the value's time, the
@@ -163,6 +169,8 @@ impl SourceSpec {
             spikes: None,
             level_shift: None,
             season_length: None,
+            shard: None,
+            heeds_others: false,
         }
     }
 
@@ -441,6 +449,8 @@ pub struct Ingested {
     pub roles: Roles,
     /// SHA-256 over the usable series (ids, timestamps, values, covariates), lower-case hex.
     pub fingerprint: String,
+    /// How far the series of all shards go, where the panel holds those of one and heeds the others.
+    pub spans: Option<Spans>,
 }
 
 /// Which exit code a refusal deserves.

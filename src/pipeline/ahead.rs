@@ -30,11 +30,11 @@ pub(super) struct Ahead<'a> {
 /// Which values are missing, by series, time and column, where the policy is that none may be.
 pub(super) fn complete<'a>(
     panel: &'a Panel,
-    (spec, sums): (&CovariateSpec, &SumsSpec),
+    known: (&CovariateSpec, &SumsSpec),
     horizon: usize,
     season_length: Option<usize>,
 ) -> Result<Ahead<'a>, IngestError> {
-    complete_among(panel, (spec, sums), horizon, season_length, &Ends::default())
+    complete_among(panel, known, horizon, season_length, &Ends::default())
 }
 
 /// As [`complete`], of a panel of some of the series: the others end where `ends` says.

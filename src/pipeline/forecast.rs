@@ -8,6 +8,7 @@ use crate::pipeline::ahead;
 use crate::pipeline::coherent::coherent;
 use crate::pipeline::correct::Corrections;
 use crate::pipeline::memory::{self, Continued, Key, Page};
+use crate::pipeline::parts;
 use crate::pipeline::scenario;
 use crate::pipeline::shadow::{self, Shadowed};
 use crate::pipeline::stage::{Context, StageError};
@@ -62,13 +63,20 @@ pub fn forecast(
 ) -> Result<Forecasted, StageError> {
     let moment = context.moment;
     let key = RunKey { job: job.name.clone(), run_id: moment.run_id.clone(), issued_at: moment.issued_at };
-    if is_resumed && let Some(commit) = publish::find_run(&job.sink, &key)? {
+    context.registry.refresh_or_warn(&job.name);
+    publish::pull(&job.sink, &job.name)?;
+    // What is committed in a store stays as it is.
+    let is_final = is_resumed || job.sink.remote.is_some();
+    if let Some(commit) = publish::find_run(&job.sink, &key)?.filter(|_| is_final) {
+        let missing = publish::complete_run(&job.sink, &key)?;
+        let shortfall = parts::wait(job, context, &key, missing);
         return Ok(Forecasted {
             run: PublishedRun {
                 rows: commit.rows,
                 bytes: commit.bytes,
                 path: commit.path(),
                 sha256: commit.sha256,
+                waits_for: Vec::new(),
             },
             was_there: true,
             version: None,
@@ -81,7 +89,7 @@ pub fn forecast(
             trained: None,
             issued_at: moment.issued_at,
             latest: None,
-            shortfalls: Vec::new(),
+            shortfalls: shortfall.into_iter().collect(),
             seconds: Vec::new(),
         });
     }
@@ -103,7 +111,9 @@ pub fn forecast(
     };
     let made = make(job, context, &serving, &fetched, &mut clock)?;
     context.tell("publishing");
+    context.check_held()?;
     let run = publish_made(job, &job.sink, moment, &serving, &made)?;
+    let waited = parts::wait(job, context, &key, run.waits_for.clone());
     // The run is out; that older ones could not be removed does not take it back.
     let pruned = publish::prune(&job.sink, &job.name, moment.created_at);
     clock.lap("publish");
@@ -118,6 +128,7 @@ pub fn forecast(
     let statuses = report::count_statuses(&forecasts);
     let mut shortfalls = report::shortfalls(&source, &statuses);
     shortfalls.extend(lacks);
+    shortfalls.extend(waited);
     shortfalls.extend(pruned.err().map(|error| format!("old runs stay: {error}")));
     if let Some(trained) = &trained {
         shortfalls.extend(report::training_shortfalls(&trained.fits));
@@ -432,6 +443,9 @@ fn provenance(
         ("model_version", &version.to_string()),
     ];
     let command = source.command.clone().map(|command| ("source_command".into(), command));
+    // Every shard trains on its own series: their weights differ, and still make one run.
+    let shard = job.sink.remote.as_ref().map(|remote| remote.shard).filter(|shard| !shard.is_whole());
+    let shard = shard.map(|shard| (publish::parts::TRAINED_ON.into(), shard.to_string()));
     Provenance {
         run_id: moment.run_id.clone(),
         issued_at: moment.issued_at,
@@ -444,6 +458,7 @@ fn provenance(
             .map(|(key, value)| (key.into(), value.into()))
             .into_iter()
             .chain(command)
+            .chain(shard)
             .collect(),
     }
 }

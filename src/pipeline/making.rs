@@ -1,15 +1,15 @@
 //! Forecasts of a one-shot job: of a model that is trained on its data, or of one that was trained before.
 
-use crate::ingest::{self, IngestError, Ingested, SourceSpec};
+use crate::ingest::{self, IngestError, Ingested, SourceSpec, Spans};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::report::{FitReport, Progress};
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::pipeline::{
     Job, JobError, LoadReport, LoadSpec, SourceReport, StopWatch, ahead, check_overwrites, coherent, load,
-    outputs, scenario,
+    outputs, scenario, shard,
 };
 use crate::publish;
-use crate::series::{Forecasts, Panel};
+use crate::series::{Ends, Forecasts, Panel};
 
 /// Where the forecaster of a job comes from.
 #[derive(Clone, Debug)]
@@ -68,12 +68,16 @@ pub(super) fn fitted(
     clock.lap("train");
 
     watch(Progress::begun("forecasting"));
-    source.warn(ahead::new_names(&fitted.forecaster, &ahead.panel));
+    let (panel, ends) = match &job.sharded {
+        Some(sharded) => shard::own(&ahead.panel, sharded.shard),
+        None => (ahead.panel, Ends::default()),
+    };
+    source.warn(ahead::new_names(&fitted.forecaster, &panel));
     let predict = |panel: &Panel| {
-        let forecasts = fitted.forecaster.predict_watched(panel, &[], watch);
+        let forecasts = fitted.forecaster.predict_among(panel, &[], &ends, watch);
         coherent::coherent(forecasts, panel, &job.source.sums, model)
     };
-    let (forecasts, scenarios) = what_if(job, &ahead.panel, horizon, predict)?;
+    let (forecasts, scenarios) = what_if(job, &panel, horizon, predict)?;
     source.warn(scenarios.notes.clone());
     clock.lap("forecast");
     Ok(Made {
@@ -109,7 +113,9 @@ pub(super) fn loaded(
         (ingested, source) = read(job, &reaching(fitting.rows), watch)?;
     }
     let known = (&job.source.covariates, &job.source.sums);
-    let ahead = ahead::complete(&ingested.panel, known, fitting.rows, load.asked.season_length)?;
+    let ends = ingested.spans.as_ref().map(Spans::ends).unwrap_or_default();
+    let season_length = load.asked.season_length;
+    let ahead = ahead::complete_among(&ingested.panel, known, fitting.rows, season_length, &ends)?;
     source.notes.extend(ahead.notes);
     scenario::check(&job.scenarios, &ahead.panel, known.0, fitting.rows)?;
     source.warn(fitting.warnings.clone());
@@ -118,7 +124,7 @@ pub(super) fn loaded(
     watch(Progress::begun("forecasting"));
     source.warn(ahead::new_names(&opened.forecaster, &ahead.panel));
     let predict = |panel: &Panel| {
-        let forecasts = opened.forecaster.predict_watched(panel, &fitting.matches, watch);
+        let forecasts = opened.forecaster.predict_among(panel, &fitting.matches, &ends, watch);
         coherent::coherent(forecasts, panel, &job.source.sums, &fitting.spec)
     };
     let (forecasts, scenarios) = what_if(job, &ahead.panel, fitting.rows, predict)?;

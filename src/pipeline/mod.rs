@@ -15,9 +15,11 @@ mod job;
 mod load;
 mod making;
 mod memory;
+mod parts;
 mod report;
 mod scenario;
 mod score;
+mod shard;
 mod shadow;
 mod sources;
 mod stage;
@@ -37,6 +39,7 @@ pub use report::{CovariateReport, JobReport, SourceReport};
 pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
 pub use score::{Reviewed, Scored, review_runs, score};
 pub use shadow::{Duel, Shadowed, duel};
+pub use shard::{Delivered, Sharded, begin, complete};
 pub use sources::{LookError, Reading, Sources};
 pub use stage::{Context, StageError};
 pub use train::{Fate, SourceRead, Trained, train};
@@ -46,7 +49,7 @@ use crate::evaluation::spec::BacktestError;
 use crate::ingest::{IngestError, SourceSpec};
 use crate::model::forecaster::ModelError;
 use crate::model::report::Progress;
-use crate::publish::{self, Provenance, PublishError};
+use crate::publish::{self, Provenance, PublishError, Published};
 use crate::registry::RegistryError;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -64,6 +67,8 @@ pub struct Job {
     pub scenarios: Vec<Scenario>,
     /// Where the forecasts go.
     pub output: PathBuf,
+    /// Whose series are forecast, where the run is one of several processes; the folder of the run is then the output.
+    pub sharded: Option<Sharded>,
     /// Where the trained weights go, if anywhere.
     pub save_model: Option<PathBuf>,
     /// Where the quality report goes, if anywhere.
@@ -148,9 +153,13 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     };
 
     watch(Progress::begun("publishing"));
-    let provenance = provenance(job, &moment, &made);
-    let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
-    let published = publish::write_forecasts(&job.output, plain, what_if, &made.id_columns, &provenance)?;
+    let (published, delivered) = match &job.sharded {
+        Some(sharded) => {
+            let (published, delivered) = sharded.deliver(job, &moment, &made)?;
+            (published, Some(delivered))
+        }
+        None => (write(job, &moment, &made)?, None),
+    };
     clock.lap("publish");
 
     Ok(JobReport {
@@ -162,6 +171,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         statuses: report::count_statuses(&made.forecasts),
         scenarios: made.scenarios.reports,
         published,
+        delivered,
         quality: job.quality.clone(),
         saved_model: job.save_model.clone(),
         seconds: clock.laps,
@@ -170,9 +180,17 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
     })
 }
 
-/// Every path that the job writes.
+/// Writes the file of a job.
+fn write(job: &Job, moment: &Moment, made: &Made) -> Result<Published, PublishError> {
+    let provenance = provenance(job, moment, made);
+    let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
+    publish::write_forecasts(&job.output, plain, what_if, &made.id_columns, &provenance)
+}
+
+/// Every path that the job writes; a part of a run has a name of its own.
 fn outputs(job: &Job) -> impl Iterator<Item = &PathBuf> {
-    [Some(&job.output), job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten()
+    let output = job.sharded.is_none().then_some(&job.output);
+    [output, job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten()
 }
 
 /// Whether everything can be written, and to different files.
@@ -272,6 +290,7 @@ mod tests {
             making: Making::Fit(ModelSpec::try_from(raw).expect("valid")),
             scenarios: Vec::new(),
             output: folder.join("out.parquet"),
+            sharded: None,
             save_model: None,
             quality: None,
             config_file: None,

@@ -9,7 +9,7 @@ use crate::model::report::{Progress, Unit};
 use crate::pipeline::shadow::{self, Duel};
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::{JobSpec, SourceRead, SourceReport, StopWatch};
-use crate::publish::{self, AnomalyRow, Commit, PublishError, ScoreRow};
+use crate::publish::{self, AnomalyRow, Commit, PublishError, ScoreRow, SinkSpec};
 use crate::series::{Panel, Series};
 use std::collections::BTreeSet;
 
@@ -45,6 +45,12 @@ pub struct Scored {
 pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let moment = context.moment;
     let mut clock = StopWatch::start();
+    context.registry.refresh_or_warn(&job.name);
+    let sinks = sinks(job, context);
+    for sink in &sinks {
+        publish::pull(sink, &job.name)?;
+        publish::sync_files(sink, &job.name)?;
+    }
     let (name, as_of) = (&job.source_name, moment.issued_at);
     let reading =
         context.sources.read(name, &job.source, as_of, context.known, context.stop, context.watch)?;
@@ -54,6 +60,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let mut reviewed = review_runs(job, panel, moment.issued_at, context.watch)?;
     clock.lap("compare");
 
+    context.check_held()?;
     let scores = publish::scores_path(&job.sink.path, &job.name)?;
     if reviewed.compared > 0 {
         publish::write_scores(&scores, &reviewed.table)?;
@@ -72,6 +79,9 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     if shadow.is_some() {
         clock.lap("shadow");
     }
+    for sink in &sinks {
+        publish::sync_files(sink, &job.name)?;
+    }
 
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };
     let newest: Vec<&ScoreRow> = review::whole_runs(&reviewed.table).rev().take(RUNS_MAX).collect();
@@ -86,6 +96,15 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
         source,
         seconds: clock.laps,
     })
+}
+
+/// The sink of a job, and that of its versions in shadow where there are or were some.
+fn sinks(job: &JobSpec, context: &Context) -> Vec<SinkSpec> {
+    let shadow = job.sink.shadow();
+    let runs = std::fs::read_dir(shadow.path.join(format!("job={}", job.name)));
+    let is_used = runs.is_ok_and(|mut runs| runs.next().is_some())
+        || context.registry.shadow(&job.name).is_ok_and(|version| version.is_some());
+    std::iter::once(job.sink.clone()).chain(is_used.then_some(shadow)).collect()
 }
 
 /// What a look at the runs of a job gave.

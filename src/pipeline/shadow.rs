@@ -153,6 +153,7 @@ pub(super) fn score(job: &JobSpec, context: &Context, panel: &Panel) -> Result<O
 
 /// Lets the version in shadow serve, or ends its run.
 fn decide(job: &JobSpec, context: &Context, duel: &Duel) -> Result<Fate, StageError> {
+    context.check_held()?;
     let (registry, name) = (context.registry, &job.name);
     let mut reasons = match &duel.scores {
         Some((own, served)) => against(own, served),

@@ -25,12 +25,22 @@ pub struct Context<'a> {
     pub stop: &'a AtomicBool,
     /// Hears of the progress.
     pub watch: &'a (dyn Fn(Progress) + Sync),
+    /// Whether the slot is still this process's to publish: where daemons share slots, another one may have taken it over.
+    pub holds: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Context<'_> {
     /// Says what is being done.
     pub(super) fn tell(&self, what: &'static str) {
         (self.watch)(Progress::begun(what));
+    }
+
+    /// Asks before something is published that others see.
+    pub(super) fn check_held(&self) -> Result<(), StageError> {
+        match (self.holds)() {
+            true => Ok(()),
+            false => Err(StageError::Lost),
+        }
     }
 }
 
@@ -60,6 +70,9 @@ pub enum StageError {
     /// There is nothing to forecast with.
     #[error("no model serves and fallback = \"none\"; train the job first: s4cast run {0} --stage train")]
     NoModel(String),
+    /// Somebody else works the slot now.
+    #[error("another daemon has taken the slot over")]
+    Lost,
 }
 
 impl StageError {
@@ -72,7 +85,7 @@ impl StageError {
             StageError::Publish(error) => error.is_retryable(),
             StageError::Registry(error) => error.is_retryable(),
             StageError::State { .. } => true,
-            StageError::Model(_) | StageError::NoModel(_) => false,
+            StageError::Model(_) | StageError::NoModel(_) | StageError::Lost => false,
         }
     }
 
@@ -80,7 +93,7 @@ impl StageError {
     pub fn is_stop(&self) -> bool {
         match self {
             StageError::Ingest(error) => error.kind() == IngestErrorKind::Stopped,
-            error => matches!(error, StageError::Model(ModelError::Stopped)),
+            error => matches!(error, StageError::Model(ModelError::Stopped) | StageError::Lost),
         }
     }
 }

@@ -95,6 +95,8 @@ pub(super) fn train_on(
     fetched: Option<&Fetched>,
 ) -> Result<Trained, StageError> {
     let (registry, moment) = (context.registry, context.moment);
+    // A model that cannot be kept is not worth hours.
+    registry.refresh(&job.name)?;
     let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
     if let Some(manifest) = registry.find_slot(&job.name, &moment.run_id)? {
         let fate = promote(job, context, &manifest)?;
@@ -154,7 +156,10 @@ pub(super) fn train_on(
             .map(|(_, ancestor)| ancestor)
             .filter(|_| fitted.reports.iter().any(|fit| fit.warm > 0)),
     };
+    context.check_held()?;
     let manifest = registry.add(&job.name, &fitted.forecaster, Some(&fitted.unseen), &birth)?;
+    // A daemon that was frozen when it had the slot may have added a version of it, too: the first one counts, for all.
+    let manifest = registry.find_slot(&job.name, &moment.run_id)?.unwrap_or(manifest);
     let fate = promote(job, context, &manifest)?;
     clock.lap("register");
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };
@@ -203,6 +208,7 @@ fn shadow(
 /// Lets a version serve, and removes versions beyond those to keep. One that knows less than the champion (a backfill), or that
 /// was judged to be no better, does not serve, nor does any while another is pinned.
 fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate, StageError> {
+    context.check_held()?;
     let registry = context.registry;
     let champion = registry.champion(&job.name)?.filter(|champion| champion.version != manifest.version);
     let fate = match champion {

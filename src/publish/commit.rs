@@ -1,12 +1,17 @@
 //! The commit of a run: the small file that makes it count, and says what it holds.
 
-use crate::publish::{Format, Naming, PublishError};
+use crate::publish::parts::{Part, is_part};
+use crate::publish::{Format, Naming, PublishError, latest};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Name of the file; engines leave out files whose names begin with `_`.
 pub(super) const COMMIT_FILE: &str = "_commit.json";
+
+/// The largest commit that is read from a store: some thousand parts.
+pub(super) const COMMIT_BYTES_MAX: u64 = 64 << 20;
 
 /// Version of the file's form.
 const COMMIT_VERSION: u32 = 1;
@@ -38,8 +43,26 @@ pub struct Commit {
     pub format: Format,
     /// Where the forecasts come from: what the metadata of a Parquet file carries.
     pub metadata: BTreeMap<String, String>,
+    /// Its parts, by shard, where it was delivered in parts; empty where it is the one file that [`Commit::path`] names. Rows and
+    /// bytes are then the sums, and the hash is that of the hashes of the parts, one a line (of one part, its own).
+    pub parts: Vec<PartFile>,
     /// Folder of the run; not in the file, for trees are moved.
     pub folder: PathBuf,
+}
+
+/// One part of a run that was delivered in parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartFile {
+    /// Name in the folder of the run.
+    pub name: String,
+    /// Whose it is, as `i/N`.
+    pub shard: String,
+    /// Rows.
+    pub rows: usize,
+    /// Size.
+    pub bytes: u64,
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
 }
 
 /// The file as it is written. Keys are only ever added; unknown ones are passed over.
@@ -60,13 +83,68 @@ struct CommitFile {
     naming: String,
     format: String,
     files: Vec<String>,
+    /// Not in the commits of runs of one file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<PartFile>,
     metadata: BTreeMap<String, String>,
 }
 
 impl Commit {
-    /// The part file.
+    /// The commit of a run of several parts, which are of one run: the same for the same parts.
+    pub(super) fn of_parts(parts: &[Part], folder: PathBuf) -> Commit {
+        let first = &parts[0];
+        let created = || parts.iter().map(|part| part.created_at);
+        let is_shared =
+            |key: &String, value: &String| parts.iter().all(|part| part.metadata.get(key) == Some(value));
+        let mut metadata = first.metadata.clone();
+        metadata.retain(|key, value| is_shared(key, value));
+        let sha256 = match parts {
+            [only] => only.sha256.clone(),
+            _ => {
+                let mut hash = Sha256::new();
+                parts.iter().for_each(|part| hash.update(format!("{}\n", part.sha256)));
+                latest::hex(hash)
+            }
+        };
+        let files = parts.iter().map(|part| PartFile {
+            name: part.file.clone(),
+            shard: part.shard.to_string(),
+            rows: part.rows,
+            bytes: part.bytes,
+            sha256: part.sha256.clone(),
+        });
+        Commit {
+            job: first.job.clone(),
+            run_id: first.run_id.clone(),
+            issued_at: first.issued_at,
+            created_at: created().max().unwrap_or(first.created_at),
+            first_created_at: created().min().unwrap_or(first.created_at),
+            rows: parts.iter().map(|part| part.rows).sum(),
+            bytes: parts.iter().map(|part| part.bytes).sum(),
+            sha256,
+            schema_version: first.schema_version,
+            naming: first.naming,
+            format: first.format,
+            metadata,
+            parts: files.collect(),
+            folder,
+        }
+    }
+
+    /// The part file; of a run of several parts, the first.
     pub fn path(&self) -> PathBuf {
-        self.folder.join(part_name(self.format))
+        match self.parts.first() {
+            Some(part) => self.folder.join(&part.name),
+            None => self.folder.join(part_name(self.format)),
+        }
+    }
+
+    /// All part files, with their sizes.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        match self.parts.is_empty() {
+            true => vec![(self.path(), self.bytes)],
+            false => self.parts.iter().map(|part| (self.folder.join(&part.name), part.bytes)).collect(),
+        }
     }
 
     /// The text of the file.
@@ -85,7 +163,11 @@ impl Commit {
             schema_version: self.schema_version,
             naming: self.naming.as_str().into(),
             format: self.format.as_str().into(),
-            files: vec![part_name(self.format)],
+            files: match self.parts.is_empty() {
+                true => vec![part_name(self.format)],
+                false => self.parts.iter().map(|part| part.name.clone()).collect(),
+            },
+            parts: self.parts.clone(),
             metadata: self.metadata.clone(),
         };
         let mut text = serde_json::to_vec_pretty(&file).map_err(|error| error.to_string())?;
@@ -103,6 +185,10 @@ impl Commit {
             Ok(instant) => Ok(instant.as_microsecond()),
             Err(error) => Err(error.to_string()),
         };
+        // Names are joined to the folder: none leads out of it.
+        if let Some(part) = file.parts.iter().find(|part| !is_part(&part.name)) {
+            return Err(format!("'{}' names no part", part.name));
+        }
         Ok(Commit {
             issued_at: instant(&file.issued_at)?,
             created_at: instant(&file.created_at)?,
@@ -116,6 +202,7 @@ impl Commit {
             sha256: file.sha256,
             schema_version: file.schema_version,
             metadata: file.metadata,
+            parts: file.parts,
             folder: folder.into(),
         })
     }
@@ -128,7 +215,10 @@ impl Commit {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| PublishError::read(&path, &error))?,
         };
-        let fits = |commit: &Commit| commit.path().metadata().is_ok_and(|part| part.len() == commit.bytes);
+        let fits = |commit: &Commit| {
+            let mut files = commit.files().into_iter();
+            files.all(|(path, bytes)| path.metadata().is_ok_and(|part| part.len() == bytes))
+        };
         match Commit::from_json(&text, folder) {
             Ok(commit) if fits(&commit) => Ok(Some(commit)),
             Ok(commit) => {
@@ -173,6 +263,7 @@ mod tests {
             naming: Naming::Nixtla,
             format: Format::Csv,
             metadata: BTreeMap::from([("seed".into(), "1".into())]),
+            parts: Vec::new(),
             folder: folder.path().into(),
         };
         let text = commit.to_json().expect("json");

@@ -7,7 +7,15 @@ use std::io::Write;
 use std::path::Path;
 
 /// Name of the file; engines leave out files whose names begin with `_`.
-const FILE: &str = "_correction.json";
+pub(super) const FILE: &str = "_correction.json";
+
+/// The largest one that is read from a store.
+pub(super) const BYTES_MAX: u64 = 256 << 20;
+
+/// Its name in a store, where several attempts may put theirs: it says what is in it.
+pub(super) fn stored_name(sha256: &str) -> String {
+    format!("_correction-{}.json", sha256.get(..12).unwrap_or(sha256))
+}
 
 /// Key of its SHA-256 in the metadata of the run.
 pub(super) const SHA256: &str = "correction_sha256";

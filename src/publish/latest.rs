@@ -51,17 +51,22 @@ pub(super) fn update(folders: &JobFolders) -> Result<bool, PublishError> {
     let moves = !shows(&path, &newest);
     if moves {
         store::create_folder(&folders.latest)?;
-        match newest.format {
-            Format::Parquet => place_parquet(&path, &newest)?,
-            Format::Csv => place_as_it_is(&path, &newest)?,
-        }
+        place(&path, &newest, &path)?;
     }
     remove_other_formats(&folders.latest, newest.format);
     Ok(moves)
 }
 
+/// Puts the file of a run at a path, for readers who may have begun with the file `old`.
+pub(super) fn place(path: &Path, commit: &Commit, old: &Path) -> Result<(), PublishError> {
+    match commit.format {
+        Format::Parquet => place_parquet(path, commit, old),
+        Format::Csv => place_as_it_is(path, commit),
+    }
+}
+
 /// Whether the file shows this very run.
-fn shows(path: &Path, commit: &Commit) -> bool {
+pub(super) fn shows(path: &Path, commit: &Commit) -> bool {
     let Ok(file) = File::open(path) else { return false };
     match commit.format {
         Format::Parquet => {
@@ -74,9 +79,9 @@ fn shows(path: &Path, commit: &Commit) -> bool {
     }
 }
 
-fn place_parquet(path: &Path, commit: &Commit) -> Result<(), PublishError> {
+fn place_parquet(path: &Path, commit: &Commit, old: &Path) -> Result<(), PublishError> {
     let part = File::open(commit.path()).map_err(|error| PublishError::read(&commit.path(), &error))?;
-    let old = File::open(path).ok();
+    let old = File::open(old).ok();
     let hash = KeyValue::new(PART_SHA256.into(), commit.sha256.clone());
     let write = |out: &File| splice::splice(&part, old.as_ref(), vec![hash], out);
     store::publish(path, write, |spliced| splice::verify(&part, &spliced)).map(drop)

@@ -30,10 +30,12 @@ mod layout;
 mod names;
 mod newest;
 mod outcomes;
+pub mod parts;
 mod paths;
 mod quality;
 mod ledger;
 mod read;
+mod remote;
 mod replay;
 mod retention;
 mod rows;
@@ -53,12 +55,12 @@ pub use anomalies::{AnomalyRow, anomalies_path, read_anomalies, write_anomalies}
 pub use backtest::BacktestFile;
 pub use bytes::write_bytes;
 pub use columns::{RunColumns, read_columns};
-pub use commit::Commit;
+pub use commit::{Commit, PartFile};
 pub use correction::read_correction;
 pub use drawn::{Drawn, read_drawn, series_of};
 pub use forecasts::write_forecasts;
 pub use latest::latest;
-pub use layout::{RunKey, is_name};
+pub use layout::{RunKey, is_name, is_run_id};
 pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
 pub use newest::{RunSeries, newest_runs, read_series};
@@ -66,8 +68,9 @@ pub use outcomes::{OutcomeColumns, read_outcomes};
 pub use paths::{SeriesPaths, write_paths};
 pub use quality::write_quality;
 pub use read::{Filter, Which, read_run};
+pub use remote::{complete_run, probe_store, pull, sync_files, wait_step};
 pub use replay::{Replay, Replayed, backtest_files};
-pub use retention::{Recovered, prune, recover};
+pub use retention::{Recovered, prune, recover, recover_copy};
 pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use scores::{ScoreRow, read_scores, scores_path, write_scores};
 pub use sink::{Format, Naming, RemoteSink, SinkSpec, shadow_root};
@@ -77,6 +80,7 @@ pub use training::{TrainingRow, write_training};
 pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
+use crate::store::StoreError;
 use std::path::{Path, PathBuf};
 
 /// Version of the forecast schema, in the file's metadata as `s4cast.schema_version`.
@@ -159,6 +163,33 @@ pub enum PublishError {
         /// The operating system's words, or what is wrong with the file.
         reason: String,
     },
+    /// A store fails, or refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A folder of parts is that of another run (73).
+    #[error(
+        "{folder} holds run {stands}, and this is run {own}; name another folder, or remove this one if nobody needs its run"
+    )]
+    OtherRun {
+        /// Address of the folder.
+        folder: String,
+        /// Id of its run.
+        stands: String,
+        /// Id of the run that was to be delivered.
+        own: String,
+    },
+    /// Parts in one folder are not of one run (73).
+    #[error(
+        "{folder}: the parts do not belong to one run, and nothing is committed: {}; repeat those that are wrong in a new folder with \
+         all others, or delete their records (_part-I-of-N.json) and repeat them alone",
+        .problems.join("; ")
+    )]
+    Disagree {
+        /// Address of the folder.
+        folder: String,
+        /// What differs, one line each.
+        problems: Vec<String>,
+    },
 }
 
 impl PublishError {
@@ -166,9 +197,12 @@ impl PublishError {
     pub fn is_retryable(&self) -> bool {
         match self {
             PublishError::Io { .. } | PublishError::Read { .. } => true,
+            PublishError::Store(error) => error.is_retryable(),
             PublishError::CannotCreate { .. }
             | PublishError::Permission { .. }
-            | PublishError::Verify { .. } => false,
+            | PublishError::Verify { .. }
+            | PublishError::OtherRun { .. }
+            | PublishError::Disagree { .. } => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::publish::commit::{COMMIT_FILE, Commit};
 use crate::publish::layout::{self, JobFolders};
+use crate::publish::remote::Mirror;
 use crate::publish::{PublishError, SinkSpec, latest, runs, store};
 use crate::series::civil::micros;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,24 @@ pub struct Recovered {
     pub moved_latest: bool,
 }
 
-/// Clears away what a crash left of a job, and completes its `latest`; to be called before its first run.
+/// Clears away what a crash left of a job, and completes its `latest`; to be called before its first run. Of a sink that is a
+/// store, the copy is brought up to date, and what a crash left there is cleared away, too.
 ///
 /// # Errors
 /// See [`PublishError`].
 pub fn recover(sink: &SinkSpec, job: &str) -> Result<Recovered, PublishError> {
+    let recovered = recover_copy(sink, job)?;
+    if let Some(mirror) = Mirror::of(sink, job)? {
+        mirror.recover()?;
+    }
+    Ok(recovered)
+}
+
+/// As [`recover`], of what is on this machine alone: for a store that does not answer.
+///
+/// # Errors
+/// See [`PublishError`].
+pub fn recover_copy(sink: &SinkSpec, job: &str) -> Result<Recovered, PublishError> {
     let folders = JobFolders::of(&sink.path, job)?;
     let _lock = folders.lock();
     let mut recovered = Recovered::default();
@@ -54,10 +68,17 @@ pub fn prune(sink: &SinkSpec, job: &str, now: i64) -> Result<Vec<PathBuf>, Publi
     let before = |span| now.saturating_sub(micros(span));
     let (oldest, superseded) = (before(retention), before(sink.grace));
     let shown = latest::latest(&sink.path, job)?;
+    let mirror = Mirror::of(sink, job)?;
     let mut removed = Vec::new();
+    if let Some(mirror) = &mirror {
+        mirror.prune_unseen(oldest, superseded)?;
+    }
     for (run, next) in with_next(&folders, oldest)? {
         let is_old = run.issued_at < oldest && run.created_at.max(next.created_at) <= superseded;
         if is_old && shown.as_ref().is_none_or(|shown| shown.folder != run.folder) {
+            if let Some(mirror) = &mirror {
+                mirror.remove_there(&run.folder)?;
+            }
             // From here on it does not count, so a crash half-way leaves nothing that anybody takes for a run.
             let commit = run.folder.join(COMMIT_FILE);
             std::fs::remove_file(&commit).map_err(|error| store::sort_out(&commit, &error))?;

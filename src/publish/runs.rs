@@ -5,7 +5,8 @@
 
 use crate::publish::commit::{COMMIT_FILE, Commit, part_name};
 use crate::publish::layout::{self, JobFolders, RunKey};
-use crate::publish::store::{self, Failure};
+use crate::publish::remote::{Delivered, Mirror};
+use crate::publish::store::{self, Failure, Prepared};
 use crate::publish::table::Table;
 use crate::publish::{
     Format, Provenance, PublishError, SCHEMA_VERSION, SinkSpec, correction, csv, forecasts, latest, verify,
@@ -27,12 +28,17 @@ pub struct PublishedRun {
     pub path: PathBuf,
     /// SHA-256 of the part file, lower-case hex.
     pub sha256: String,
+    /// Shards whose parts are missing in the store, ascending: the run does not count before they are there.
+    pub waits_for: Vec<u32>,
 }
 
 /// Publishes a run, and lets `latest` show it unless a newer one stands there.
 ///
 /// A repetition of a run replaces its file, but for the `created_at` of its rows; one that has the same forecasts leaves the file
 /// alone. The run id and the instant of `key` take the place of those in `provenance`.
+///
+/// In a sink that is a store, a run counts once it is committed there, and stays as it is from then on: a repetition gives
+/// what stands, whoever has published it.
 ///
 /// # Errors
 /// See [`PublishError`]; the files that stood there are untouched then, or the run is committed and only `latest` still
@@ -52,12 +58,21 @@ pub fn publish_run(
     settle(&folder)?;
     let run = Run { sink, key, folder: &folder, forecasts, scenarios, id_columns };
     let provenance = run.provenance(provenance);
-    let commit = match run.unchanged(&provenance)? {
-        Some(commit) => commit,
-        None => run.write(&provenance).inspect_err(|_| layout::remove_empty(&folder, &folders.history))?,
+    let mirror = Mirror::of(sink, &key.job)?;
+    let clean = |_: &PublishError| layout::remove_empty(&folder, &folders.history);
+    let (commit, waits_for) = match &mirror {
+        Some(mirror) => run.deliver(mirror, &provenance).inspect_err(clean)?,
+        None => match run.unchanged(&provenance)? {
+            Some(commit) => (commit, Vec::new()),
+            None => (run.write(&provenance).inspect_err(clean)?, Vec::new()),
+        },
     };
-    latest::update(&folders)?;
-    Ok(PublishedRun { rows: commit.rows, bytes: commit.bytes, path: commit.path(), sha256: commit.sha256 })
+    match &mirror {
+        Some(mirror) => mirror.update_latest()?,
+        None => drop(latest::update(&folders)?),
+    }
+    let (rows, bytes, path) = (commit.rows, commit.bytes, commit.path());
+    Ok(PublishedRun { rows, bytes, path, sha256: commit.sha256, waits_for })
 }
 
 /// The run, if it is committed: what to ask after a crash.
@@ -149,8 +164,29 @@ impl Run<'_> {
         Ok(is_same.then_some(commit))
     }
 
-    /// Writes and verifies both files under hidden names, then renames one right after the other.
+    /// Writes both files, and renames one right after the other.
     fn write(&self, provenance: &Provenance) -> Result<Commit, PublishError> {
+        let (part, committed, commit) = self.prepare(provenance)?;
+        part.persist()?;
+        committed.persist()?;
+        latest::remove_other_formats(self.folder, self.sink.format);
+        Ok(commit)
+    }
+
+    /// Lets the store decide: what is committed there stands; otherwise this run is delivered, or what is here of it from before.
+    fn deliver(&self, mirror: &Mirror<'_>, provenance: &Provenance) -> Result<Delivered, PublishError> {
+        if let Some(commit) = mirror.standing(self.folder)? {
+            return Ok((commit, Vec::new()));
+        }
+        if let Some(commit) = Commit::read(self.folder)? {
+            return mirror.again(self.folder, commit);
+        }
+        let (part, committed, commit) = self.prepare(provenance)?;
+        mirror.first(self.folder, (part, committed), commit)
+    }
+
+    /// Writes and verifies both files under hidden names: the part file, and the commit.
+    fn prepare(&self, provenance: &Provenance) -> Result<(Prepared, Prepared, Commit), PublishError> {
         // A run that is written again was published when it first was: another model, then the first one again, give the
         // first file again.
         let created_at = provenance.created_at;
@@ -188,6 +224,7 @@ impl Run<'_> {
             naming: self.sink.naming,
             format: self.sink.format,
             metadata: table.metadata().into_iter().collect(),
+            parts: Vec::new(),
             folder: self.folder.into(),
         };
         let path = self.folder.join(COMMIT_FILE);
@@ -198,10 +235,7 @@ impl Run<'_> {
             (found == text).then_some(()).ok_or_else(|| "the bytes on disk are others".to_string())
         };
         let (committed, ()) = store::prepare(&path, |mut file| Ok(file.write_all(&text)?), same)?;
-        part.persist()?;
-        committed.persist()?;
-        latest::remove_other_formats(self.folder, self.sink.format);
-        Ok(commit)
+        Ok((part, committed, commit))
     }
 }
 

@@ -236,6 +236,11 @@ impl Draft {
 }
 
 impl Prepared {
+    /// The hidden file.
+    pub(super) fn path(&self) -> &Path {
+        self.partial.path()
+    }
+
     /// Renames it over its path and makes that durable; returns the size in bytes.
     pub(super) fn persist(self) -> Result<u64, PublishError> {
         self.partial.persist(&self.target.file).map_err(|error| sort_out(&self.target.path, &error.error))?;

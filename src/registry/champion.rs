@@ -73,15 +73,17 @@ impl Champion {
             Err(RegistryError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Champion::none())
             }
-            bytes => {
-                let champion: Champion = folder::parse(&path, &bytes?, FORMAT)?;
-                match champion.current == champion.history.last().map(|event| event.version) {
-                    true => Ok(champion),
-                    false => {
-                        Err(RegistryError::broken(&path, "the history does not end with the current version"))
-                    }
-                }
-            }
+            bytes => Champion::parse(job, &bytes?),
+        }
+    }
+
+    /// That of a job's folder, whose file has these bytes.
+    pub fn parse(job: &Path, bytes: &[u8]) -> Result<Champion, RegistryError> {
+        let path = job.join(FILE);
+        let champion: Champion = folder::parse(&path, bytes, FORMAT)?;
+        match champion.current == champion.history.last().map(|event| event.version) {
+            true => Ok(champion),
+            false => Err(RegistryError::broken(&path, "the history does not end with the current version")),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with the models on disk.
 
 use crate::publish::PublishError;
+use crate::store::StoreError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,9 @@ pub enum RegistryError {
     /// A file cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The store of the registry does not do what it should.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Reading or writing failed.
     #[error("{path}: {source}")]
     Io {
@@ -87,6 +91,7 @@ impl RegistryError {
         match self {
             RegistryError::Io { .. } => true,
             RegistryError::Publish(error) => error.is_retryable(),
+            RegistryError::Store(error) => error.is_retryable(),
             _ => false,
         }
     }

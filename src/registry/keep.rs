@@ -77,8 +77,13 @@ impl Registry {
     /// # Errors
     /// If the job has no versions, or the file that says what to keep cannot be read.
     pub fn gc(&self, job: &str, keep: usize, dry_run: bool) -> Result<Vec<Removed>, RegistryError> {
+        self.refresh(job)?;
         let folder = self.known(job)?;
         let _lock = Lock::of(&folder)?;
+        let shelf = match &self.shelf {
+            Some(shelf) => Some((shelf, shelf.inventory(job)?)),
+            None => None,
+        };
         let champion = Champion::read(&folder)?;
         let is_whole = |version: &u32| {
             let path = folder::version(&folder, *version);
@@ -100,9 +105,15 @@ impl Registry {
         for version in versions {
             let bytes = size(&folder::version(&folder, version));
             if !dry_run {
+                if let Some((shelf, inventory)) = &shelf {
+                    shelf.remove(job, version, inventory)?;
+                }
                 folder::discard(&folder, &version.to_string())?;
             }
             removed.push(Removed { job: job.into(), version, bytes });
+        }
+        if let Some((shelf, inventory)) = shelf.filter(|_| !dry_run) {
+            shelf.sweep(&inventory)?;
         }
         Ok(removed)
     }

@@ -132,7 +132,12 @@ impl Manifest {
     pub(super) fn in_folder(folder: &Path) -> Result<Manifest, RegistryError> {
         let path = folder.join(FILE);
         let bytes = folder::read_part(&path, BYTES_MAX)?;
-        folder::parse(&path, &bytes, FORMAT)
+        Manifest::parse(&path, &bytes)
+    }
+
+    /// The manifest that bytes of a file are.
+    pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Manifest, RegistryError> {
+        folder::parse(path, bytes, FORMAT)
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {

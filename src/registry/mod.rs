@@ -10,14 +10,18 @@
 //!
 //! A version appears by one rename of its whole folder and the champion changes by one rename of its file, so whatever
 //! moment a process dies at, the old champion serves and no half version is visible.
+//!
+//! A registry may stand in an object store, which several daemons share; the folder is a copy of it then (`registry::shelf`).
 
 mod birth;
 mod champion;
+mod copy;
 mod error;
 mod folder;
 mod keep;
 mod manifest;
 mod open;
+mod shelf;
 mod versions;
 
 pub use birth::{Ancestor, Birth, Figures, Judgement, Score, TrialFigures, UnseenFile};

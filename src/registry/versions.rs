@@ -4,9 +4,11 @@ use crate::model::artifact::sha256;
 use crate::model::forecaster::{Forecaster, Unseen};
 use crate::registry::birth::{Birth, UnseenFile};
 use crate::registry::champion::{Champion, Event, Promotion};
+use crate::registry::copy;
 use crate::registry::error::RegistryError;
 use crate::registry::folder::{self, Lock};
 use crate::registry::manifest::{self, Manifest};
+use crate::registry::shelf::Shelf;
 use std::path::{Path, PathBuf};
 
 /// Name of the weights in a version's folder.
@@ -22,6 +24,8 @@ pub(super) const WEIGHTS_MAX: u64 = 4 << 30;
 #[derive(Clone, Debug)]
 pub struct Registry {
     root: PathBuf,
+    /// The store that the folder is a copy of, if it is one.
+    pub(super) shelf: Option<Shelf>,
 }
 
 /// A version as it is listed.
@@ -57,7 +61,7 @@ pub struct Standing {
 impl Registry {
     /// The registry in a folder, usually `STATE/models`; it is created with the first version.
     pub fn at(root: PathBuf) -> Registry {
-        Registry { root }
+        Registry { root, shelf: None }
     }
 
     /// Adds a forecaster as the next version of a job. It does not serve yet. Beside it is kept how it was before it saw the
@@ -75,8 +79,7 @@ impl Registry {
         folder::check_job(job)?;
         let folder = self.folder(job);
         std::fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
-        let _lock = Lock::of(&folder)?;
-        let version = numbers(&folder)?.last().map_or(1, |last| last.saturating_add(1));
+        let mut lock = Lock::of(&folder)?;
         let weights = forecaster.to_bytes();
         let unseen = unseen.filter(|unseen| unseen.forecaster.has_network());
         let unseen_weights = unseen.map(|unseen| unseen.forecaster.to_bytes());
@@ -86,7 +89,20 @@ impl Registry {
             extents: unseen.extents.clone(),
         });
         let hash = (sha256(&weights), weights.len() as u64);
-        let manifest = Manifest::new((job, version), forecaster, birth, hash, described);
+        let mut manifest = Manifest::new((job, 0), forecaster, birth, hash, described);
+        manifest.version = match &self.shelf {
+            None => numbers(&folder)?.last().map_or(1, |last| last.saturating_add(1)),
+            Some(shelf) => {
+                let inventory = shelf.inventory(job)?;
+                lock = self.take_in(shelf, job, &inventory, lock)?;
+                // What was here only is there by now.
+                let inventory = shelf.inventory(job)?;
+                let files = copy::files(&manifest, &weights, unseen_weights.as_deref());
+                let numbered = |version| Manifest { version, ..manifest.clone() }.to_bytes();
+                shelf.add(job, &inventory, &files, &folder, numbered)?
+            }
+        };
+        let version = manifest.version;
         let bytes = manifest.to_bytes();
         let mut files = vec![(WEIGHTS, weights.as_slice()), (manifest::FILE, bytes.as_slice())];
         files.extend(unseen_weights.as_deref().map(|bytes| (UNSEEN, bytes)));
@@ -95,6 +111,7 @@ impl Registry {
             unseen_of(partial, &written)?;
             weights_of(partial, &written).map(drop)
         })?;
+        drop(lock);
         Ok(manifest)
     }
 
@@ -160,14 +177,14 @@ impl Registry {
         unseen_of(&folder::version(&self.folder(job), version), &manifest)
     }
 
-    /// The newest version that a training run made: after a crash, whether that run was done.
+    /// The version that a training run made, the first one if there are several: after a crash, whether that run was done.
     ///
     /// # Errors
     /// If the folder cannot be read; versions that cannot be are passed over.
     pub fn find_slot(&self, job: &str, run_id: &str) -> Result<Option<Manifest>, RegistryError> {
         folder::check_job(job)?;
         let numbers = numbers(&self.folder(job))?;
-        let mut manifests = numbers.iter().rev().filter_map(|&version| self.manifest(job, version).ok());
+        let mut manifests = numbers.iter().filter_map(|&version| self.manifest(job, version).ok());
         Ok(manifests.find(|manifest| manifest.run_id == run_id))
     }
 
@@ -343,6 +360,11 @@ impl Registry {
         Ok(names)
     }
 
+    /// The folder of all jobs.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of a job.
     pub(super) fn folder(&self, job: &str) -> PathBuf {
         self.root.join(job)
@@ -358,22 +380,29 @@ impl Registry {
         }
     }
 
-    /// Changes the champion file under the lock; nothing is written where nothing changed. Also returns the version
-    /// that served before.
+    /// Changes the champion file under the lock; nothing is written where nothing changed. Where another program decided
+    /// meanwhile, by way of the store, the change is made again on what that one left. Also returns the version that served before.
     fn change<T>(
         &self,
         job: &str,
-        change: impl FnOnce(&mut Champion) -> Result<T, RegistryError>,
+        change: impl Fn(&mut Champion) -> Result<T, RegistryError>,
     ) -> Result<(T, Option<u32>), RegistryError> {
-        let folder = self.known(job)?;
-        let _lock = Lock::of(&folder)?;
-        let before = Champion::read(&folder)?;
-        let mut champion = before.clone();
-        let value = change(&mut champion)?;
-        if champion != before {
-            champion.write(&folder)?;
+        loop {
+            self.refresh(job)?;
+            let folder = self.known(job)?;
+            let _lock = Lock::of(&folder)?;
+            let before = Champion::read(&folder)?;
+            let mut champion = before.clone();
+            let value = change(&mut champion)?;
+            let is_done = match &self.shelf {
+                _ if champion == before => true,
+                None => champion.write(&folder).map(|()| true)?,
+                Some(shelf) => self.decide(shelf, job, &before, &champion)?,
+            };
+            if is_done {
+                return Ok((value, before.current));
+            }
         }
-        Ok((value, before.current))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::pipeline::JobSpec;
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
 use crate::schedule::command::Request;
+use crate::schedule::lease::{Fleet, KEPT};
 use crate::schedule::ledger::{Ending, LedgerError, SeenFile};
 use crate::schedule::metrics::Metrics;
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
@@ -80,6 +81,8 @@ pub struct Host {
     pub work: Arc<Work>,
     /// Looks for new data.
     pub probe: Arc<Probe>,
+    /// The daemons with the same jobs; `None` where this one works all.
+    pub fleet: Option<Arc<Fleet>>,
     /// Reads the config; the argument says whether somebody asked for it.
     pub reload: Box<dyn FnMut(bool) -> Reload + Send>,
     /// Hears of every turn: the service manager, the watchdog.
@@ -116,6 +119,8 @@ pub struct Parts {
 
 /// What comes back from the blocking threads.
 enum Event {
+    /// The lease of a shared slot is had.
+    Begun(SlotRow),
     Finished(SlotRow, Box<Done>),
     NewData(String),
 }
@@ -124,8 +129,8 @@ enum Event {
 pub struct Daemon {
     parts: Parts,
     status: Status,
-    /// Verdicts that the ledger has not taken yet.
-    verdicts: VecDeque<(SlotRow, Done)>,
+    /// Begun slots and verdicts that the ledger has not taken yet.
+    notes: VecDeque<(SlotRow, Option<Done>)>,
     sender: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
     /// Sources that are being looked at.
@@ -157,7 +162,7 @@ impl Daemon {
         Daemon {
             parts,
             status,
-            verdicts: VecDeque::new(),
+            notes: VecDeque::new(),
             sender,
             events,
             probing: 0,
@@ -213,7 +218,7 @@ impl Daemon {
     /// Everything that is due.
     fn turn(&mut self) -> Result<(), LedgerError> {
         let now = self.tick();
-        self.take_verdicts(now)?;
+        self.take_notes(now)?;
         if self.drain_until.is_none() {
             if self.next_reload.is_some_and(|at| at <= now) {
                 self.next_reload = self.parts.spec.reload_poll.map(|every| now + micros(every));
@@ -246,8 +251,13 @@ impl Daemon {
         now
     }
 
-    fn take_verdicts(&mut self, now: i64) -> Result<(), LedgerError> {
-        while let Some((row, done)) = self.verdicts.front() {
+    fn take_notes(&mut self, now: i64) -> Result<(), LedgerError> {
+        while let Some((row, done)) = self.notes.front() {
+            let Some(done) = done else {
+                self.parts.scheduler.begin(row, now)?;
+                self.notes.pop_front();
+                continue;
+            };
             if let Some((source, files)) = &done.files {
                 self.parts.scheduler.ledger().see_files(source, files, now)?;
             }
@@ -257,7 +267,7 @@ impl Daemon {
             {
                 self.parts.scheduler.plan_extra(&row.job, Stage::Train, row.slot, reason.into(), now)?;
             }
-            self.verdicts.pop_front();
+            self.notes.pop_front();
         }
         Ok(())
     }
@@ -268,25 +278,36 @@ impl Daemon {
         let files = self.parts.scheduler.ledger().files(&task.job.source_name).unwrap_or_default();
         let (work, sender) = (self.parts.host.work.clone(), self.sender.clone());
         let metrics = self.parts.metrics.clone();
+        let fleet = self.parts.host.fleet.clone().filter(|_| task.is_shared);
         let (run_id, job, stage) = (&task.row.run_id, &task.row.job, task.row.stage.as_str());
         let span = tracing::info_span!("slot", run_id, slot_id = task.row.id, job, stage);
-        span.in_scope(|| {
-            tracing::info!(slot = shown(task.row.slot), attempt = task.row.attempts, "slot started");
-        });
         tokio::task::spawn_blocking(move || {
             let _entered = span.entered();
-            let done = catch_unwind(AssertUnwindSafe(|| work(&task, &files))).unwrap_or_else(|panic| {
-                metrics.worker_restarted();
-                Done { verdict: Verdict::Ended(panicked(panic.as_ref())), files: None, retrain: None }
-            });
+            let guarded = |what: &dyn Fn() -> Done| {
+                catch_unwind(AssertUnwindSafe(what)).unwrap_or_else(|panic| {
+                    metrics.worker_restarted();
+                    Done { verdict: Verdict::Ended(panicked(panic.as_ref())), files: None, retrain: None }
+                })
+            };
+            let run = |task: &Task| {
+                let attempt = task.row.attempts;
+                tracing::info!(slot = shown(task.row.slot), attempt, "slot started");
+                guarded(&|| work(task, &files))
+            };
             // The loop is gone only when the process goes.
+            let begin = || drop(sender.send(Event::Begun(task.row.clone())));
+            let done = match &fleet {
+                Some(fleet) => guarded(&|| fleet.work(&task, &files, &begin, &run)),
+                None => run(&task),
+            };
             let _ = sender.send(Event::Finished(task.row, Box::new(done)));
         });
     }
 
     fn note(&mut self, event: Event) {
         match event {
-            Event::Finished(row, done) => self.verdicts.push_back((row, *done)),
+            Event::Begun(row) => self.notes.push_back((row, None)),
+            Event::Finished(row, done) => self.notes.push_back((row, Some(*done))),
             Event::NewData(job) => {
                 self.probing = self.probing.saturating_sub(1);
                 if !job.is_empty() && !self.parts.scheduler.is_busy(&job, Stage::Forecast) {
@@ -303,7 +324,8 @@ impl Daemon {
     fn report_ended(&mut self) {
         for row in self.parts.scheduler.take_ended() {
             let Some(outcome) = row.outcome else { continue };
-            match (row.stage, outcome) {
+            let elsewhere = self.heard(&row);
+            match (row.stage, elsewhere.unwrap_or(outcome)) {
                 (Stage::Forecast, Outcome::Failed) => drop(self.failing.insert(row.job.clone())),
                 (Stage::Forecast, Outcome::Ok | Outcome::Degraded) => drop(self.failing.remove(&row.job)),
                 _ => {}
@@ -342,6 +364,16 @@ impl Daemon {
                 ),
             }
         }
+    }
+
+    /// How another daemon ended a slot that it shares with this one; a success of it counts for the job.
+    fn heard(&self, row: &SlotRow) -> Option<Outcome> {
+        let outcome = Outcome::from_name(row.detail["worked_by"]["outcome"].as_str()?)?;
+        if matches!(outcome, Outcome::Ok | Outcome::Degraded) {
+            let ended_at = row.ended_at.unwrap_or(row.planned_at) as f64 / 1e6;
+            self.parts.metrics.succeeded_elsewhere(&row.job, row.stage, row.slot as f64 / 1e6, ended_at);
+        }
+        Some(outcome)
     }
 
     /// Tells the metrics which slots to expect: an alert on a job that failed for days must not end with a restart.
@@ -423,17 +455,40 @@ impl Daemon {
         }
     }
 
-    /// Forgets slots beyond the retention.
+    /// Forgets slots beyond the retention, and their leases.
     fn clean(&mut self, now: i64) -> Result<(), LedgerError> {
-        let Some(keep) = self.parts.spec.ledger_retention.filter(|_| now >= self.next_clean) else {
+        if now < self.next_clean {
             return Ok(());
-        };
+        }
         self.next_clean = now + CLEAN_EVERY;
-        let forgotten = self.parts.scheduler.ledger().forget(now.saturating_sub(micros(keep)))?;
+        let keep = self.parts.spec.ledger_retention.map(micros);
+        if let Some(fleet) = self.parts.host.fleet.clone() {
+            let before = now.saturating_sub(keep.unwrap_or(KEPT).max(KEPT));
+            self.clean_leases(fleet, before);
+        }
+        let Some(keep) = keep else { return Ok(()) };
+        let forgotten = self.parts.scheduler.ledger().forget(now.saturating_sub(keep))?;
         if forgotten > 0 {
             tracing::info!(slots = forgotten, "old slots forgotten");
         }
         Ok(())
+    }
+
+    /// Removes old leases on a blocking thread.
+    fn clean_leases(&self, fleet: Arc<Fleet>, before: i64) {
+        let lines = self.parts.spec.jobs.iter().flat_map(|plan| {
+            plan.stages().map(|(stage, _)| (plan.job.name.clone(), stage)).collect::<Vec<_>>()
+        });
+        let lines: Vec<(String, Stage)> = lines.collect();
+        tokio::task::spawn_blocking(move || {
+            for (job, stage) in lines {
+                match fleet.clean(&job, stage, before) {
+                    Ok(0) => {}
+                    Ok(objects) => tracing::info!(job, stage = stage.as_str(), objects, "old leases removed"),
+                    Err(error) => tracing::warn!(job, %error, "old leases cannot be removed yet"),
+                }
+            }
+        });
     }
 
     /// Does what a signal says; true if the process is to go at once.
@@ -463,7 +518,7 @@ impl Daemon {
     /// Whether a shutdown is complete, or has taken as long as it may.
     fn is_over(&mut self) -> bool {
         let Some(until) = self.drain_until else { return false };
-        if self.parts.scheduler.running() == 0 && self.verdicts.is_empty() {
+        if self.parts.scheduler.running() == 0 && self.notes.is_empty() {
             return true;
         }
         if Instant::now() < until {
@@ -478,7 +533,7 @@ impl Daemon {
 
     /// Whether no slot is being worked, so that a simulated clock may move.
     fn is_idle(&self) -> bool {
-        self.parts.scheduler.running() == 0 && self.verdicts.is_empty() && self.probing == 0
+        self.parts.scheduler.running() == 0 && self.notes.is_empty() && self.probing == 0
     }
 
     /// When to look again, by the daemon's clock.

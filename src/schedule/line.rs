@@ -21,12 +21,14 @@ pub(super) struct Waiting {
     pub not_before: i64,
     /// Whether its last attempt failed; it gives way to the next slot then.
     pub has_failed: bool,
+    /// The daemon that works it, empty where nobody knows; `None` where nobody was asked.
+    pub held_by: Option<String>,
 }
 
 impl Waiting {
-    /// A slot that may begin at once.
-    pub fn at_once(row: SlotRow, now: i64) -> Waiting {
-        Waiting { row, not_before: now, has_failed: false }
+    /// A slot that may begin at an instant, usually now.
+    pub fn at_once(row: SlotRow, not_before: i64) -> Waiting {
+        Waiting { row, not_before, has_failed: false, held_by: None }
     }
 }
 
@@ -38,6 +40,8 @@ pub(super) struct Running {
     pub progress: Tracker,
     /// The slot that takes its place, by its instant.
     pub replaced_by: Option<i64>,
+    /// Whether its work has begun; before that, the other daemons are asked.
+    pub has_begun: bool,
 }
 
 /// One stage of one job.
@@ -98,7 +102,7 @@ impl Line {
             let unseen = !(is_punctual && instant == latest);
             let ended = match unseen {
                 true => self.unseen(instant, latest, is_punctual, now).map(|why| (Outcome::Missed, why)),
-                false => self.overlapping().map(|why| (Outcome::Skipped, why)),
+                false => self.overlapping(now).map(|why| (Outcome::Skipped, why)),
             };
             due.replaces |= ended.is_none() && self.schedule.overlap == Overlap::Replace;
             due.slots.push(NewSlot { is_late: unseen, ended, ..self.slot(instant, Trigger::Schedule) });
@@ -116,6 +120,7 @@ impl Line {
             is_late: false,
             run_id: run_id::run_id(&self.plan.job.name, self.stage, instant),
             ended: None,
+            is_open: false,
         }
     }
 
@@ -142,22 +147,31 @@ impl Line {
         })
     }
 
-    /// Why a punctual slot is not worked, if the one before it is in the way.
-    fn overlapping(&self) -> Option<String> {
+    /// Why a punctual slot is not worked, if the one before it is in the way. One that another daemon may be working is not: that
+    /// daemon decides.
+    fn overlapping(&self, now: i64) -> Option<String> {
         if self.schedule.overlap != Overlap::Forbid {
             return None;
         }
         if let Some(running) = &self.running {
+            if !running.has_begun {
+                return None;
+            }
             return Some(format!("the slot of {} still runs (overlap = forbid)", shown(running.row.slot)));
         }
         // One that failed and waits for another attempt gives way instead: see `Scheduler::plan_due`.
-        let unbegun = self.waiting.iter().find(|waiting| !waiting.has_failed)?;
+        let is_ready = |waiting: &&Waiting| waiting.held_by.is_none() && waiting.not_before <= now;
+        let unbegun = self.waiting.iter().filter(is_ready).find(|waiting| !waiting.has_failed)?;
         Some(format!("the slot of {} still waits (overlap = forbid)", shown(unbegun.row.slot)))
     }
 
     /// Wait before the attempt that follows so many.
     pub fn backoff(&self, attempts: u32) -> i64 {
-        let doubled = 1i64 << (attempts.saturating_sub(1)).min(20);
-        micros(self.schedule.backoff).saturating_mul(doubled)
+        doubled(micros(self.schedule.backoff), attempts)
     }
+}
+
+/// The first wait (microseconds), doubled for each attempt after the first.
+pub(super) fn doubled(first: i64, attempts: u32) -> i64 {
+    first.saturating_mul(1i64 << (attempts.saturating_sub(1)).min(20))
 }

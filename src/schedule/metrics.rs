@@ -49,6 +49,9 @@ pub struct Metrics {
     publish_failures: IntCounter,
     restarts: IntCounter,
     steps_back: IntCounter,
+    takeovers: IntCounterVec,
+    leases_lost: IntCounterVec,
+    lease_errors: IntCounter,
 }
 
 /// Nominal instant of the newest run and time of the newest observation, Unix seconds.
@@ -156,6 +159,23 @@ impl Metrics {
             publish_failures: counter(r, "publish_failures_total", "Runs that could not be published."),
             steps_back: counter(r, "clock_steps_back_total", "Times that the machine's clock was set back."),
             restarts: counter(r, "worker_restarts_total", "Workers that were restarted after a panic."),
+            takeovers: counters(
+                r,
+                "lease_takeovers_total",
+                "Slots whose lease was taken after another holder had let go or fallen silent.",
+                &["job", "stage"],
+            ),
+            leases_lost: counters(
+                r,
+                "leases_lost_total",
+                "Leases that were lost while their slot was worked.",
+                &["job", "stage"],
+            ),
+            lease_errors: counter(
+                r,
+                "lease_errors_total",
+                "Questions to the store of the leases that it did not answer.",
+            ),
             registry,
         }
     }
@@ -272,11 +292,36 @@ impl Metrics {
         self.train_steps.with_label_values(&[job]).inc_by(steps);
     }
 
+    /// A lease was taken that another holder had before.
+    pub fn lease_taken_over(&self, job: &str, stage: Stage) {
+        self.takeovers.with_label_values(&[job, stage.as_str()]).inc();
+    }
+
+    /// A lease was lost while its slot was worked.
+    pub fn lease_lost(&self, job: &str, stage: Stage) {
+        self.leases_lost.with_label_values(&[job, stage.as_str()]).inc();
+    }
+
+    /// The store of the leases did not answer.
+    pub fn lease_error(&self) {
+        self.lease_errors.inc();
+    }
+
+    /// A slot (nominal instant and end as Unix seconds) ended well with another daemon that shares the job.
+    pub fn succeeded_elsewhere(&self, job: &str, stage: Stage, slot_s: f64, ended_s: f64) {
+        self.last_success.with_label_values(&[job, stage.as_str()]).set(ended_s);
+        if stage == Stage::Forecast {
+            let mut instants = self.instants.lock().unwrap_or_else(PoisonError::into_inner);
+            let (issued_at, _) = instants.entry(job.into()).or_default();
+            *issued_at = Some(issued_at.map_or(slot_s, |known| known.max(slot_s)));
+        }
+    }
+
     /// Removes everything about a job that the config no longer has.
     pub fn forget(&self, job: &str) {
         self.instants.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
         let of_job = |labels: &HashMap<&str, &str>| labels.get("job") == Some(&job);
-        for counters in [&self.slots, &self.train_steps] {
+        for counters in [&self.slots, &self.train_steps, &self.takeovers, &self.leases_lost] {
             remove_where(counters, of_job);
         }
         for histograms in [&self.lateness, &self.duration] {

@@ -1,10 +1,12 @@
 //! Cron slots, the ledger that accounts for every one of them, and the loop that works them.
 
+mod book;
 pub mod clock;
 pub mod command;
 pub mod cron;
 pub mod daemon;
 pub mod inbox;
+pub mod lease;
 pub mod ledger;
 mod line;
 pub mod lock;
@@ -17,4 +19,5 @@ pub mod status;
 pub mod track;
 pub mod work;
 
+pub use book::Delay;
 pub use run_id::run_id;

@@ -4,21 +4,24 @@
 //! the next turn tries again.
 
 use crate::pipeline::JobSpec;
+use crate::schedule::book::{Book, Delay};
+use crate::schedule::lease::Hold;
 use crate::schedule::ledger::{Cursor, Ending, Ledger, LedgerError, NewSlot};
-use crate::schedule::line::{Line, Running, Waiting};
+use crate::schedule::line::{Line, Running, Waiting, doubled};
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::spec::{DaemonSpec, JobPlan, Overlap, ScheduleSpec, Stage};
 use crate::schedule::status::{JobStatus, LineStatus, Plan};
 use crate::schedule::track::Tracker;
-use crate::series::civil::shown;
+use crate::series::civil::{micros, shown};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A slot on its way to a worker.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// The slot; its attempt is counted already.
+    /// The slot; its attempt is counted already, but where it is shared.
     pub row: SlotRow,
     /// What the job is.
     pub job: Arc<JobSpec>,
@@ -28,6 +31,23 @@ pub struct Task {
     pub stop: Arc<AtomicBool>,
     /// Where the work says how far it is.
     pub progress: Tracker,
+    /// Whether other daemons have the slot, too: whoever has its lease works it.
+    pub is_shared: bool,
+    /// How the slot ends, if nobody works it; `None` where it is to be worked.
+    pub settles: Option<Ending>,
+    /// Attempts in all, at least one.
+    pub attempts_max: u32,
+    /// Wait before the second attempt, microseconds; it doubles with each further one.
+    pub backoff: i64,
+    /// Whether the slot is still this daemon's to publish.
+    pub hold: Hold,
+}
+
+impl Task {
+    /// Wait before the attempt that follows so many.
+    pub fn wait_after(&self, attempts: u32) -> Duration {
+        Duration::from_micros(u64::try_from(doubled(self.backoff, attempts)).unwrap_or(0))
+    }
 }
 
 /// What became of a task.
@@ -39,20 +59,26 @@ pub enum Verdict {
     Retryable(Ending),
     /// It stopped when it was told to.
     Stopped,
+    /// It has not begun, or does not count: the slot is another daemon's, or the others cannot be asked.
+    Held {
+        /// Whose it is; empty where nobody knows.
+        by: String,
+        /// When to look again.
+        look_in: Duration,
+    },
 }
 
 type Key = (String, Stage);
 
 /// The slots of all jobs.
 pub struct Scheduler {
-    ledger: Ledger,
+    book: Book,
     lines: BTreeMap<Key, Line>,
     /// Forecast and score slots at a time.
     workers: usize,
     /// Whether the stages of a job take turns: in a simulation, where no time passes, their order would be chance.
     takes_turns: bool,
     is_draining: bool,
-    ended: Vec<SlotRow>,
 }
 
 impl Scheduler {
@@ -66,16 +92,29 @@ impl Scheduler {
         takes_turns: bool,
         now: i64,
     ) -> Result<Scheduler, LedgerError> {
+        Scheduler::shared(ledger, spec, takes_turns, now, None)
+    }
+
+    /// The same beside other daemons with the same jobs, who are asked about every slot after a delay of its own.
+    ///
+    /// # Errors
+    /// If the ledger refuses.
+    pub fn shared(
+        ledger: Ledger,
+        spec: &DaemonSpec,
+        takes_turns: bool,
+        now: i64,
+        delay: Option<Arc<Delay>>,
+    ) -> Result<Scheduler, LedgerError> {
         let mut scheduler = Scheduler {
-            ledger,
+            book: Book::new(ledger, delay),
             lines: BTreeMap::new(),
             workers: spec.workers.max(1),
             takes_turns,
             is_draining: false,
-            ended: Vec::new(),
         };
         scheduler.apply(spec, now)?;
-        for row in scheduler.ledger.open_slots()? {
+        for row in scheduler.book.ledger.open_slots()? {
             scheduler.resume(row, now)?;
         }
         Ok(scheduler)
@@ -83,7 +122,7 @@ impl Scheduler {
 
     /// The ledger, for what is recorded beside the slots.
     pub fn ledger(&mut self) -> &mut Ledger {
-        &mut self.ledger
+        &mut self.book.ledger
     }
 
     /// Puts the jobs of a config in force. Unchanged jobs keep their state; a changed or new schedule starts now.
@@ -122,11 +161,11 @@ impl Scheduler {
     /// Where a schedule goes on: behind its last slot, or now if it is new or another one.
     fn cursor(&mut self, key: &Key, schedule: &ScheduleSpec, now: i64) -> Result<Cursor, LedgerError> {
         let rule = schedule.rule.to_string();
-        if let Some(cursor) = self.ledger.cursor(&key.0, key.1)?.filter(|cursor| cursor.rule == rule) {
+        if let Some(cursor) = self.book.ledger.cursor(&key.0, key.1)?.filter(|cursor| cursor.rule == rule) {
             return Ok(cursor);
         }
         let cursor = Cursor { rule, planned_through: now };
-        self.ledger.set_cursor(&key.0, key.1, &cursor)?;
+        self.book.ledger.set_cursor(&key.0, key.1, &cursor)?;
         Ok(cursor)
     }
 
@@ -136,7 +175,7 @@ impl Scheduler {
         line.is_retired = true;
         while let Some(waiting) = line.waiting.front() {
             let ending = skipped("the config has no such schedule any more");
-            end(&mut self.ledger, &mut self.ended, &waiting.row, &ending, now)?;
+            self.book.end(&waiting.row, &ending, now)?;
             line.waiting.pop_front();
         }
         if line.running.is_none() {
@@ -148,6 +187,13 @@ impl Scheduler {
     /// A slot that a crash or a shutdown left open waits again, or ends if its job is gone.
     fn resume(&mut self, row: SlotRow, now: i64) -> Result<(), LedgerError> {
         match self.lines.get_mut(&(row.job.clone(), row.stage)) {
+            // It was to end without work when the process did.
+            Some(line) if row.attempts == 0 && !row.reasons.is_empty() => {
+                let outcome = if row.is_late { Outcome::Missed } else { Outcome::Skipped };
+                let ending =
+                    Ending { outcome, reasons: row.reasons.clone(), detail: serde_json::Value::Null };
+                self.book.close(&row, &line.plan.job, ending, now)
+            }
             Some(line) => {
                 tracing::info!(
                     run_id = row.run_id,
@@ -161,7 +207,7 @@ impl Scheduler {
             }
             None => {
                 let ending = skipped("it was left open, and the config has no such schedule any more");
-                end(&mut self.ledger, &mut self.ended, &row, &ending, now)
+                self.book.end(&row, &ending, now)
             }
         }
     }
@@ -181,7 +227,7 @@ impl Scheduler {
         let Some(line) = self.lines.get_mut(&(job.to_owned(), stage)).filter(|line| !line.is_retired) else {
             return Ok(None);
         };
-        let rows = self.ledger.plan(&[line.slot(slot, trigger)], None, now)?;
+        let rows = self.book.ledger.plan(&[line.slot(slot, trigger)], None, now)?;
         line.waiting.extend(rows.iter().cloned().map(|row| Waiting::at_once(row, now)));
         Ok(rows.into_iter().next())
     }
@@ -201,19 +247,28 @@ impl Scheduler {
             return Ok(());
         }
         for line in self.lines.values_mut() {
-            let due = line.due(now);
-            let Some(last) = due.slots.last() else { continue };
-            let cursor = Cursor { planned_through: last.slot, ..line.cursor.clone() };
-            give_way(&mut self.ledger, &mut self.ended, line, &due.slots, now)?;
+            let mut due = line.due(now);
+            let Some(last) = due.slots.last().map(|slot| slot.slot) else { continue };
+            let cursor = Cursor { planned_through: last, ..line.cursor.clone() };
+            give_way(&mut self.book, line, &due.slots, now)?;
             if due.replaces {
-                replace(&mut self.ledger, &mut self.ended, line, last.slot, now)?;
+                replace(&mut self.book, line, last, now)?;
             }
-            let rows = self.ledger.plan(&due.slots, Some(&cursor), now)?;
+            due.slots.iter_mut().for_each(|slot| slot.is_open = self.book.is_shared(slot.trigger));
+            let rows = self.book.ledger.plan(&due.slots, Some(&cursor), now)?;
             (line.cursor, line.next) = (cursor, due.next);
-            for row in rows {
-                match row.outcome {
-                    Some(_) => self.ended.push(row),
-                    None => line.waiting.push_back(Waiting::at_once(row, now)),
+            for (row, slot) in rows.into_iter().zip(due.slots) {
+                match (row.outcome, slot.ended) {
+                    (Some(_), _) => self.book.ended.push(row),
+                    (None, Some((outcome, _))) => {
+                        let (reasons, detail) = (row.reasons.clone(), serde_json::Value::Null);
+                        self.book.close(&row, &line.plan.job, Ending { outcome, reasons, detail }, now)?;
+                    }
+                    (None, None) => {
+                        let delay = self.book.delay.as_ref();
+                        let delay = delay.map_or(0, |delay| delay(&row.job, row.stage, row.slot));
+                        line.waiting.push_back(Waiting::at_once(row, now.saturating_add(delay)));
+                    }
                 }
             }
         }
@@ -228,6 +283,9 @@ impl Scheduler {
         if self.is_draining {
             return Ok(None);
         }
+        if let Some(task) = self.settle(now) {
+            return Ok(Some(task));
+        }
         let waits = |(key, line): (&Key, &Line)| (!line.waiting.is_empty()).then(|| key.clone());
         let keys: Vec<Key> = self.lines.iter().filter_map(waits).collect();
         for key in keys {
@@ -236,6 +294,23 @@ impl Scheduler {
             }
         }
         Ok(None)
+    }
+
+    /// The next slot that is to end without work, on its way to the others.
+    fn settle(&mut self, now: i64) -> Option<Task> {
+        let settling = self.book.ask(now)?;
+        Some(Task {
+            row: settling.row.clone(),
+            job: settling.job.clone(),
+            fits_first: false,
+            stop: Arc::default(),
+            progress: Tracker::default(),
+            is_shared: true,
+            settles: Some(settling.ending.clone()),
+            attempts_max: 1,
+            backoff: 0,
+            hold: Hold::default(),
+        })
     }
 
     fn launch_line(&mut self, key: &Key, now: i64) -> Result<Option<Task>, LedgerError> {
@@ -254,14 +329,17 @@ impl Scheduler {
                         reasons: waiting.row.reasons.iter().cloned().chain([reason]).collect(),
                         detail: serde_json::Value::Null,
                     };
-                    end(&mut self.ledger, &mut self.ended, &waiting.row, &ending, now)?;
+                    self.book.close(&waiting.row, &line.plan.job, ending, now)?;
                     line.waiting.pop_front();
                     continue;
                 }
             }
             let mut row = waiting.row.clone();
-            (row.attempts, row.started_at) = (row.attempts + 1, Some(now));
-            self.ledger.start(row.id, row.attempts, now)?;
+            let is_shared = self.book.is_shared(row.trigger);
+            if !is_shared {
+                (row.attempts, row.started_at) = (row.attempts + 1, Some(now));
+                self.book.ledger.start(row.id, row.attempts, now)?;
+            }
             line.waiting.pop_front();
             let (stop, progress) = (Arc::new(AtomicBool::new(false)), Tracker::default());
             line.running = Some(Running {
@@ -269,11 +347,36 @@ impl Scheduler {
                 stop: stop.clone(),
                 progress: progress.clone(),
                 replaced_by: None,
+                has_begun: !is_shared,
             });
-            let fits_first = line.stage == Stage::Forecast && line.plan.train.is_none();
-            return Ok(Some(Task { row, job: line.plan.job.clone(), fits_first, stop, progress }));
+            return Ok(Some(Task {
+                row,
+                job: line.plan.job.clone(),
+                fits_first: line.stage == Stage::Forecast && line.plan.train.is_none(),
+                stop,
+                progress,
+                is_shared,
+                settles: None,
+                attempts_max: line.schedule.attempts,
+                backoff: micros(line.schedule.backoff),
+                hold: Hold::default(),
+            }));
         }
         Ok(None)
+    }
+
+    /// Records that an attempt at a shared slot begins: its lease is had.
+    ///
+    /// # Errors
+    /// If the ledger refuses; the caller tries again.
+    pub fn begin(&mut self, row: &SlotRow, now: i64) -> Result<(), LedgerError> {
+        let line = self.lines.get_mut(&(row.job.clone(), row.stage));
+        let running = line.and_then(|line| line.running.as_mut()).filter(|running| running.row.id == row.id);
+        let Some(running) = running.filter(|running| !running.has_begun) else { return Ok(()) };
+        self.book.ledger.start(row.id, running.row.attempts + 1, now)?;
+        (running.row.attempts, running.row.started_at) = (running.row.attempts + 1, Some(now));
+        running.has_begun = true;
+        Ok(())
     }
 
     /// Whether one more slot of that line may run.
@@ -293,33 +396,46 @@ impl Scheduler {
     /// # Errors
     /// If the ledger refuses; the caller tries again with the same verdict.
     pub fn finish(&mut self, row: &SlotRow, verdict: &Verdict, now: i64) -> Result<(), LedgerError> {
+        if self.book.answer(row, verdict, now)? {
+            return Ok(());
+        }
         let key = (row.job.clone(), row.stage);
         let Some(line) = self.lines.get_mut(&key) else { return Ok(()) };
         let Some(running) = line.running.as_ref().filter(|running| running.row.id == row.id) else {
             return Ok(());
         };
+        let (book, job) = (&mut self.book, &line.plan.job);
         match (verdict, running.replaced_by) {
-            (Verdict::Stopped, Some(by)) => {
+            (Verdict::Stopped | Verdict::Held { .. }, Some(by)) => {
                 let ending = skipped(&format!("replaced by the slot of {} (overlap = replace)", shown(by)));
-                end(&mut self.ledger, &mut self.ended, &running.row, &ending, now)?;
+                book.close(&running.row, job, ending, now)?;
             }
             // A shutdown: the slot stays open, and the next start resumes it.
             (Verdict::Stopped, None) => {
                 let row = running.row.clone();
                 line.waiting.push_front(Waiting::at_once(row, now));
             }
-            (Verdict::Ended(ending), _) => {
-                end(&mut self.ledger, &mut self.ended, &running.row, ending, now)?;
+            (Verdict::Held { .. }, None) if line.is_retired => {
+                book.end(&running.row, &skipped("the config has no such schedule any more"), now)?;
             }
+            (Verdict::Held { by, look_in }, None) => {
+                let look_in = i64::try_from(look_in.as_micros()).unwrap_or(i64::MAX);
+                let waiting = Waiting::at_once(running.row.clone(), now.saturating_add(look_in));
+                line.waiting.push_front(Waiting { held_by: Some(by.clone()), ..waiting });
+            }
+            (Verdict::Ended(ending), _) => book.end(&running.row, ending, now)?,
             (Verdict::Retryable(ending), replaced_by) => {
                 let attempts = running.row.attempts;
-                if attempts >= line.schedule.attempts || replaced_by.is_some() || line.is_retired {
-                    end(&mut self.ledger, &mut self.ended, &running.row, ending, now)?;
+                if line.is_retired || attempts >= line.schedule.attempts && !book.is_shared(row.trigger) {
+                    book.end(&running.row, ending, now)?;
+                } else if replaced_by.is_some() {
+                    book.close(&running.row, job, ending.clone(), now)?;
                 } else {
-                    self.ledger.remark(row.id, &ending.reasons)?;
+                    book.ledger.remark(row.id, &ending.reasons)?;
                     let again = SlotRow { reasons: ending.reasons.clone(), ..running.row.clone() };
                     let not_before = now.saturating_add(line.backoff(attempts));
-                    line.waiting.push_front(Waiting { row: again, not_before, has_failed: true });
+                    line.waiting
+                        .push_front(Waiting { has_failed: true, ..Waiting::at_once(again, not_before) });
                 }
             }
         }
@@ -341,9 +457,9 @@ impl Scheduler {
         }
     }
 
-    /// Number of slots that are being worked.
+    /// Number of slots that are being worked or asked about.
     pub fn running(&self) -> usize {
-        self.lines.values().filter(|line| line.running.is_some()).count()
+        self.lines.values().filter(|line| line.running.is_some()).count() + self.book.asking()
     }
 
     /// When to look again; `None` if nothing is to come.
@@ -351,12 +467,12 @@ impl Scheduler {
         if self.is_draining {
             return None;
         }
-        self.lines.values().filter_map(Line::wake).min()
+        self.lines.values().filter_map(Line::wake).chain(self.book.wake()).min()
     }
 
     /// The slots that ended since the last call.
     pub fn take_ended(&mut self) -> Vec<SlotRow> {
-        std::mem::take(&mut self.ended)
+        std::mem::take(&mut self.book.ended)
     }
 
     /// What every job is doing.
@@ -372,8 +488,13 @@ impl Scheduler {
                 stage: *stage,
                 rule: line.schedule.rule.to_string(),
                 next: line.next,
-                running: line.running.as_ref().map(|running| running.row.run_id.clone()),
+                running: line
+                    .running
+                    .as_ref()
+                    .filter(|running| running.has_begun)
+                    .map(|running| running.row.run_id.clone()),
                 waiting: line.waiting.len(),
+                held_by: line.waiting.front().and_then(|waiting| waiting.held_by.clone()),
                 progress: line.running.as_ref().and_then(|running| running.progress.look()),
             };
             jobs.last_mut().expect("pushed above").lines.push(status);
@@ -383,13 +504,7 @@ impl Scheduler {
 }
 
 /// Slots that failed and wait for another attempt end when a newer one is due.
-fn give_way(
-    ledger: &mut Ledger,
-    ended: &mut Vec<SlotRow>,
-    line: &mut Line,
-    due: &[NewSlot],
-    now: i64,
-) -> Result<(), LedgerError> {
+fn give_way(book: &mut Book, line: &mut Line, due: &[NewSlot], now: i64) -> Result<(), LedgerError> {
     let Some(newest) = due.iter().rev().find(|slot| slot.ended.is_none()) else { return Ok(()) };
     if line.schedule.overlap == Overlap::Queue {
         return Ok(());
@@ -402,48 +517,23 @@ fn give_way(
             reasons: row.reasons.iter().cloned().chain([reason]).collect(),
             detail: serde_json::Value::Null,
         };
-        end(ledger, ended, row, &ending, now)?;
+        book.close(row, &line.plan.job, ending, now)?;
         line.waiting.remove(index);
     }
     Ok(())
 }
 
 /// Stops the running slot for the one of the instant `by`, and skips what waits in between.
-fn replace(
-    ledger: &mut Ledger,
-    ended: &mut Vec<SlotRow>,
-    line: &mut Line,
-    by: i64,
-    now: i64,
-) -> Result<(), LedgerError> {
+fn replace(book: &mut Book, line: &mut Line, by: i64, now: i64) -> Result<(), LedgerError> {
     if let Some(running) = &mut line.running {
         running.replaced_by = Some(by);
         running.stop.store(true, Ordering::Relaxed);
     }
     while let Some(waiting) = line.waiting.front() {
         let ending = skipped(&format!("replaced by the slot of {} (overlap = replace)", shown(by)));
-        end(ledger, ended, &waiting.row, &ending, now)?;
+        book.close(&waiting.row, &line.plan.job, ending, now)?;
         line.waiting.pop_front();
     }
-    Ok(())
-}
-
-fn end(
-    ledger: &mut Ledger,
-    ended: &mut Vec<SlotRow>,
-    row: &SlotRow,
-    ending: &Ending,
-    now: i64,
-) -> Result<(), LedgerError> {
-    ledger.end(row.id, ending, now)?;
-    let row = SlotRow {
-        outcome: Some(ending.outcome),
-        ended_at: Some(now),
-        reasons: ending.reasons.clone(),
-        detail: ending.detail.clone(),
-        ..row.clone()
-    };
-    ended.push(row);
     Ok(())
 }
 

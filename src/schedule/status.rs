@@ -65,6 +65,8 @@ pub struct LineStatus {
     pub running: Option<String>,
     /// Slots that wait.
     pub waiting: usize,
+    /// The daemon that works the slot that waits first, where jobs are shared; empty where it cannot be told.
+    pub held_by: Option<String>,
     /// How far the slot that runs is, once it has said so.
     pub progress: Option<LineProgress>,
 }

@@ -10,6 +10,7 @@ use crate::pipeline::{
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
 use crate::schedule::daemon::{Done, Probe, Work};
+use crate::schedule::lease::Stamp;
 use crate::schedule::ledger::{Ending, SeenFile};
 use crate::schedule::metrics::{JobFigures, Metrics};
 use crate::schedule::outcome::{Outcome, Trigger};
@@ -67,8 +68,9 @@ impl Workshop {
             moment: &moment,
             stop: &task.stop,
             watch,
+            holds: &|| task.hold.holds(),
         };
-        let is_resumed = task.row.attempts > 1;
+        let is_resumed = task.row.attempts > 1 || task.hold.is_continued();
         let job = task.job.as_ref();
         let ended = match task.row.stage {
             Stage::Train => train(job, &context).map(|trained| (self.trained(job, &trained), None)),
@@ -130,7 +132,9 @@ impl Workshop {
     fn forecasted(&self, job: &JobSpec, done: &Forecasted) -> (Ending, Option<Files>) {
         if done.was_there {
             let detail = json!({ "rows": done.run.rows, "bytes": done.run.bytes });
-            return (ending(false, vec!["published by an earlier attempt".into()], detail), None);
+            let mut reasons = vec!["published by an earlier attempt".to_owned()];
+            reasons.extend(done.shortfalls.iter().cloned());
+            return (ending(!done.shortfalls.is_empty(), reasons, detail), None);
         }
         self.steps(job, Stage::Forecast, &done.seconds);
         self.metrics.published(done.run.rows);
@@ -210,8 +214,7 @@ impl Workshop {
             let report = &source.report;
             self.metrics.ingest(report.rows, source.bytes_read, &[("unusable", report.skipped_files.len())]);
         }
-        let stamp = |file: &FileStamp| serde_json::to_string(file).map(|text| (file.path.clone(), text)).ok();
-        source.stamps.files.iter().filter_map(stamp).collect()
+        source.stamps.files.iter().filter_map(in_words).collect()
     }
 
     fn steps(&self, job: &JobSpec, stage: Stage, laps: &[(&'static str, f64)]) {
@@ -229,6 +232,19 @@ pub fn probe() -> Arc<Probe> {
     Arc::new(|job, seen| {
         ingest::stamp(&job.source, &stamps(seen)).is_ok_and(|stamps| stamps.has_new_content())
     })
+}
+
+/// Looks at the files of sources for the other daemons that share their jobs.
+pub fn stamp() -> Arc<Stamp> {
+    Arc::new(|job, seen| {
+        let looked = ingest::stamp(&job.source, &stamps(seen)).ok()?;
+        Some(looked.files.iter().filter_map(in_words).collect())
+    })
+}
+
+/// A file as (path, stamp).
+fn in_words(file: &FileStamp) -> Option<(String, String)> {
+    serde_json::to_string(file).map(|text| (file.path.clone(), text)).ok()
 }
 
 /// The stamps that the ledger has; one that cannot be read counts as never seen.

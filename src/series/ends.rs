@@ -53,6 +53,13 @@ impl Ends {
     }
 }
 
+/// By frequency as people write it.
+impl FromIterator<(String, i64)> for Ends {
+    fn from_iter<I: IntoIterator<Item = (String, i64)>>(ends: I) -> Ends {
+        Ends { at: ends.into_iter().collect(), ..Ends::default() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

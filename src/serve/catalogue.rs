@@ -73,6 +73,7 @@ mod tests {
             naming: Naming::V1,
             format: Format::Parquet,
             metadata: Default::default(),
+            parts: Vec::new(),
             folder: "nowhere".into(),
         };
         let unique_ids = ids.iter().map(ToString::to_string).collect();

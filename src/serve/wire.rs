@@ -42,6 +42,7 @@ pub(super) fn stage(line: &LineStatus) -> Value {
         "next": line.next.map(shown),
         "running": line.running,
         "waiting": line.waiting,
+        "held_by": line.held_by,
         "progress": line.progress.as_ref().map(progress),
     })
 }

@@ -22,6 +22,7 @@ use client::Client;
 use futures_util::TryStreamExt;
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStoreExt, PutMode, PutOptions};
+use std::fs::File;
 use std::path::Path;
 
 /// A folder of an object store; a clone is the same.
@@ -144,7 +145,8 @@ impl Store {
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let key = self.key(name)?;
         let put = self.client.ask(async |store| store.put(&key, bytes.to_vec().into()).await);
-        put.map(drop).map_err(|error| self.failure(name, error))
+        put.map_err(|error| self.failure(name, error))?;
+        self.sync(name)
     }
 
     /// As [`Store::put`], from a file.
@@ -156,7 +158,8 @@ impl Store {
         transfer::upload(&self.client, &key, file).map_err(|failed| match failed {
             transfer::Failed::There(error) => self.failure(name, error),
             transfer::Failed::Here(source) => StoreError::Local { path: file.into(), source },
-        })
+        })?;
+        self.sync(name)
     }
 
     /// Puts an object where there is none: of all who try, one succeeds.
@@ -175,7 +178,7 @@ impl Store {
                 .client
                 .ask(async |store| store.put_opts(&key, bytes.to_vec().into(), options.clone()).await);
             let error = match put {
-                Ok(_) => return Ok(Created::Now),
+                Ok(_) => return self.sync(name).map(|()| Created::Now),
                 Err(error) => error,
             };
             if matches!(error, Error::NotImplemented { .. } | Error::NotSupported { .. }) {
@@ -201,6 +204,22 @@ impl Store {
             Err(Error::NotFound { .. }) | Ok(()) => Ok(()),
             Err(error) => Err(self.failure(name, error)),
         }
+    }
+
+    /// Makes what was put durable, where that is left to us: in a folder.
+    fn sync(&self, name: &str) -> Result<(), StoreError> {
+        let Some(path) = self.at.join(name).local() else { return Ok(()) };
+        let local = |source| StoreError::Local { path: path.clone(), source };
+        match File::open(&path).and_then(|file| file.sync_all()) {
+            // Somebody has removed it since.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            synced => synced.map_err(local)?,
+        }
+        // A file system that cannot sync folders keeps the file all the same.
+        if let Some(folder) = path.parent().filter(|_| cfg!(unix)) {
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
     }
 
     /// The key of a name.

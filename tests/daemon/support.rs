@@ -11,6 +11,7 @@ use s4cast::schedule::clock::Clock;
 use s4cast::schedule::command::Request;
 use s4cast::schedule::cron::Rule;
 use s4cast::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Signal, Work};
+use s4cast::schedule::lease::Fleet;
 use s4cast::schedule::ledger::{Durability, Ending, Ledger, LedgerReader, SlotQuery};
 use s4cast::schedule::metrics::Metrics;
 use s4cast::schedule::outcome::{Outcome, SlotRow};
@@ -125,11 +126,22 @@ pub fn simulate_counted(
     work: Arc<Work>,
     metrics: Arc<Metrics>,
 ) -> Vec<SlotRow> {
+    simulate_beside(spec, Clock::simulated(from, until), work, metrics, None)
+}
+
+/// The same, by a clock and beside other daemons.
+pub fn simulate_beside(
+    spec: DaemonSpec,
+    clock: Clock,
+    work: Arc<Work>,
+    metrics: Arc<Metrics>,
+    fleet: Option<Arc<Fleet>>,
+) -> Vec<SlotRow> {
     let state = spec.state.clone();
     let ledger = Ledger::open(&state, Durability::Simulated).unwrap();
-    let clock = Clock::simulated(from, until);
+    let delay = fleet.clone().map(Fleet::delays);
     let parts = Parts {
-        scheduler: Scheduler::new(ledger, &spec, true, from).unwrap(),
+        scheduler: Scheduler::shared(ledger, &spec, true, clock.now(), delay).unwrap(),
         clock,
         registry: Registry::at(state.join("models")),
         metrics,
@@ -137,6 +149,7 @@ pub fn simulate_counted(
         host: Host {
             work,
             probe: Arc::new(|_, _| false),
+            fleet,
             reload: Box::new(|_| Ok(None)),
             turned: Box::new(|_| {}),
         },

@@ -145,7 +145,15 @@ impl Gatherer {
 impl Line {
     /// A stage of which nothing is known but that there were slots.
     fn of(stage: Stage) -> Line {
-        Line { stage, rule: String::new(), next: None, waiting: 0, running: None, outcomes: Vec::new() }
+        Line {
+            stage,
+            rule: String::new(),
+            next: None,
+            waiting: 0,
+            held_by: None,
+            running: None,
+            outcomes: Vec::new(),
+        }
     }
 }
 
@@ -273,6 +281,7 @@ fn stage(line: &Value, is_alive: bool) -> Option<Line> {
         rule: line["schedule"].as_str().unwrap_or_default().to_owned(),
         next: instant(&line["next"]).filter(|_| is_alive),
         waiting: line["waiting"].as_u64().filter(|_| is_alive).unwrap_or(0) as usize,
+        held_by: line["held_by"].as_str().filter(|_| is_alive).map(str::to_owned),
         running: runs.then(|| Running { started_at: None, phase: phase(&line["progress"]) }),
         ..Line::of(Stage::from_name(line["stage"].as_str()?)?)
     })

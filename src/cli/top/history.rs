@@ -98,6 +98,7 @@ mod tests {
             is_late: false,
             run_id: format!("{job}-{at}"),
             ended: None,
+            is_open: false,
         }
     }
 

@@ -154,6 +154,12 @@ fn now(job: &Job, view: &View, paint: Paint, most: usize) -> Vec<Span<'static>> 
             1 => "1 slot waits".to_owned(),
             slots => format!("{slots} slots wait"),
         };
+        if let Some(node) = job.held_by() {
+            return vec![Span::styled(
+                fitted(&[format!("{node} works it"), node.to_owned()], most),
+                paint.busy(),
+            )];
+        }
         return vec![Span::styled(words, paint.doubtful())];
     }
     match job.next() {
@@ -241,6 +247,7 @@ mod tests {
             rule: String::new(),
             next: None,
             waiting: 0,
+            held_by: None,
             running: None,
             outcomes: Vec::new(),
         };

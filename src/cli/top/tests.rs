@@ -43,6 +43,7 @@ fn line(stage: Stage, rule: &str, next: i64, outcomes: &str) -> Line {
         rule: rule.into(),
         next: Some(NOW + next),
         waiting: 0,
+        held_by: None,
         running: None,
         outcomes: outcomes.chars().map(outcome).collect(),
     }

@@ -93,6 +93,8 @@ pub(super) struct Line {
     /// The next slot, if there is a daemon that will work it.
     pub next: Option<i64>,
     pub waiting: usize,
+    /// The daemon that works the slot that waits first, where several share the job.
+    pub held_by: Option<String>,
     pub running: Option<Running>,
     /// How its newest slots ended, the oldest first.
     pub outcomes: Vec<Outcome>,
@@ -167,6 +169,11 @@ impl Job {
     /// Slots that wait.
     pub fn waiting(&self) -> usize {
         self.lines.iter().map(|line| line.waiting).sum()
+    }
+
+    /// The daemon that works the slot that waits first, where several share the job.
+    pub fn held_by(&self) -> Option<&str> {
+        self.lines.iter().find_map(|line| line.held_by.as_deref()).filter(|node| !node.is_empty())
     }
 
     /// The slot that ended last.
@@ -287,6 +294,7 @@ fn job_document(job: &Job, now: i64) -> Value {
             "schedule": line.rule,
             "next": line.next.map(shown),
             "waiting": line.waiting,
+            "held_by": line.held_by,
             "running": line.running.as_ref().map(phase),
             "outcomes": line.outcomes.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>(),
         })

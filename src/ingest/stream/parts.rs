@@ -50,7 +50,7 @@ impl Parts {
         let sources = [Source::of_frames(NAME, self.columns.clone(), group.frames, before)];
         let gauge = Gauge::new(&|_| {}, "reading", &sources, 1);
         let timeline = std::mem::take(&mut self.timeline);
-        let rows = Rows::read(&sources, &self.assignment, timeline, &gauge)?;
+        let rows = Rows::read(&sources, &self.assignment, (timeline, None), &gauge)?;
         let file_rows = rows.file_rows;
         let mut assembled =
             assemble::assemble(rows, &sources, &self.assignment, &self.spec, Some(self.part), &|_| {})?;
@@ -63,7 +63,7 @@ impl Parts {
                  as 2024-01-31T23:00:00, or as timestamps"
             )));
         }
-        almanac::add(&mut assembled.panel, &self.spec.almanac)?;
+        almanac::add(&mut assembled.panel, &self.spec.almanac, None)?;
         let own = std::mem::take(&mut self.assignment.notes);
         Ok(Ingested {
             panel: assembled.panel,
@@ -81,6 +81,7 @@ impl Parts {
             layout: self.assignment.layout,
             roles: self.assignment.roles.clone(),
             fingerprint: assembled.fingerprint,
+            spans: None,
         })
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn work(
         making: Making::Fit(spec.clone()),
         scenarios: Vec::new(),
         output: PathBuf::from("stdout"),
+        sharded: None,
         save_model: job.save_model.clone(),
         quality: None,
         config_file: None,

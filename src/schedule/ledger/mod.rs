@@ -118,6 +118,8 @@ pub struct NewSlot {
     pub run_id: String,
     /// How it ended, if it is not to be worked at all, and why.
     pub ended: Option<(Outcome, String)>,
+    /// Whether the other daemons that share it are to be asked before it ends so: it is written open then, with the reason.
+    pub is_open: bool,
 }
 
 /// Where a schedule stands.
@@ -281,13 +283,14 @@ impl Ledger {
         self.connection.query_row(query, values, |row| row.get(0)).map_err(self.wrap())
     }
 
-    /// Instant of the last slot of a stage that ended well.
+    /// When the last slot of a stage ended well, here or with another daemon that shares it.
     ///
     /// # Errors
     /// See [`LedgerError`].
     pub fn last_success(&self, job: &str, stage: Stage) -> Result<Option<i64>, LedgerError> {
         let query =
-            "SELECT max(ended_at) FROM slots WHERE job = ?1 AND stage = ?2 AND outcome IN ('ok', 'degraded')";
+            "SELECT max(ended_at) FROM slots WHERE job = ?1 AND stage = ?2 AND (outcome IN ('ok', 'degraded')
+            OR outcome = 'skipped' AND json_extract(detail, '$.worked_by.outcome') IN ('ok', 'degraded'))";
         self.connection.query_row(query, params![job, stage.as_str()], |row| row.get(0)).map_err(self.wrap())
     }
 
@@ -317,7 +320,7 @@ fn insert(connection: &Connection, new: &NewSlot, now: i64) -> Result<SlotRow, r
     let insert =
         "INSERT INTO slots (job, stage, slot, trigger, planned_at, ended_at, outcome, is_late, attempts,
         run_id, reasons, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, 'null')";
-    let outcome = new.ended.as_ref().map(|(outcome, _)| *outcome);
+    let outcome = new.ended.as_ref().filter(|_| !new.is_open).map(|(outcome, _)| *outcome);
     let reasons: Vec<String> = new.ended.iter().map(|(_, reason)| reason.clone()).collect();
     let ended_at = outcome.map(|_| now);
     connection.prepare_cached(insert)?.execute(params![
@@ -367,6 +370,7 @@ mod tests {
             is_late: false,
             run_id: format!("run-{slot}"),
             ended: None,
+            is_open: false,
         }
     }
 

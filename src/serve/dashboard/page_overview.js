@@ -94,7 +94,8 @@ function stages(job, now) {
     const at = stage.next ? millis(stage.next) : null;
     const when =
       at === null ? "" : h("span", { title: exact(at, zone) }, `${short(at, zone, now)} · ${relative(at, now)}`);
-    const waiting = stage.waiting ? `, ${stage.waiting} waiting` : "";
+    const held = stage.held_by ? ` for ${stage.held_by}` : "";
+    const waiting = stage.waiting ? `, ${stage.waiting} waiting${held}` : "";
     const after = stage.running
       ? two(mark("running", `now${waiting}`), when)
       : two(
