@@ -26,6 +26,7 @@ mod scenario;
 mod sequence;
 mod service;
 mod shards;
+mod shards_daemon;
 mod top;
 mod train;
 mod worker;

@@ -104,7 +104,13 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
         http
     });
     // The slots of a daemon know their own time.
-    let source = |check: &mut Check<'_>, _: &str| Some(SourceSpec { as_of: None, ..check.source() });
+    let shard = Some(spec.shard).filter(|shard| !shard.is_whole());
+    let source = |check: &mut Check<'_>, _: &str| {
+        if shard.is_some() {
+            check.no_sums_of_shards();
+        }
+        Some(SourceSpec { as_of: None, shard, ..check.source() })
+    };
     let parts = Parts {
         document,
         sources: checked(document, Table::Source, &mut problems, source),

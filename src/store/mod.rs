@@ -171,7 +171,7 @@ impl Store {
     /// See [`StoreError`]; whether the object is there is not known then.
     pub fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, StoreError> {
         let key = self.key(name)?;
-        let mut pause = client::Pause::begin();
+        let mut pause = client::Pause::begin(&self.client);
         loop {
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             let put = self

@@ -16,7 +16,7 @@ use std::path::Path;
 const RUN: &str = "--run-id r-1 --issued-at 2024-06-01";
 
 /// Rows by series, time and scenario: every column, numbers by their bits. When rows were written is left out.
-type Rows = BTreeMap<String, String>;
+pub type Rows = BTreeMap<String, String>;
 
 fn cell(column: &dyn Array, row: usize) -> String {
     match column.data_type() {
@@ -29,7 +29,7 @@ fn cell(column: &dyn Array, row: usize) -> String {
     }
 }
 
-fn add(rows: &mut Rows, path: &Path) {
+pub fn add(rows: &mut Rows, path: &Path) {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
     for batch in &batches {
@@ -53,10 +53,14 @@ fn whole(place: &Place, file: &str) -> Rows {
     rows
 }
 
-/// The commit of a run, if there is one.
-fn commit(place: &Place, folder: &str) -> Option<serde_json::Value> {
-    let text = std::fs::read(place.path(folder).join("_commit.json")).ok()?;
+/// The commit of the run in a folder, if there is one.
+pub fn commit_at(folder: &Path) -> Option<serde_json::Value> {
+    let text = std::fs::read(folder.join("_commit.json")).ok()?;
     Some(serde_json::from_slice(&text).unwrap())
+}
+
+fn commit(place: &Place, folder: &str) -> Option<serde_json::Value> {
+    commit_at(&place.path(folder))
 }
 
 /// The rows of a committed run, by the files that its commit names.
