@@ -72,14 +72,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads all rows of the sources, and keeps those of the share.
+    /// Reads all rows of the sources, and keeps those of the share; `timeline` is what is known of their times before.
     pub(super) fn read(
         sources: &[Source],
         assignment: &Assignment,
-        share: Option<Share>,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
-        Rows::read_as(sources, assignment, None, share, gauge)
+        Rows::read_as(sources, assignment, None, (timeline, share), gauge)
     }
 
     /// Reads all rows of the sources, and keeps those of the share; with `names`, the values are names.
@@ -87,19 +87,20 @@ impl Rows {
         sources: &[Source],
         assignment: &Assignment,
         names: Option<Names>,
-        share: Option<Share>,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
         let mut rows = Rows {
             keys: Keys::new(assignment.roles.id.len()),
             unplaced: [Capped::showing(ALIKE), Capped::showing(ALIKE)],
             names,
+            timeline,
             share,
             ..Rows::default()
         };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
-            rows.modified.push(source.file.seen.modified_ns);
+            rows.modified.push(source.file.modified_ns);
             let wanted = Wanted::new(source, assignment)?;
             if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());
