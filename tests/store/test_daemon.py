@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import S3FileSystem
 
-from common import same, wait_for
+from common import clean, same, wait_for
 
+KILLS = 25
 CONFIG = """schema_version = 1
 [daemon]
 state = "{state}"
@@ -38,8 +39,7 @@ forecast = {{ every = "{forecast}", missed = "all", overlap = "queue", attempts 
 score = {{ every = "{score}", missed = "all", overlap = "queue", attempts = 6, backoff = "1s" }}
 """
 DAYS = 20
-FROM, UNTIL = "2024-01-15T00:00:00Z", "2024-01-17T12:00:00Z"
-RUNS = 9
+FROM, UNTIL, LATER = "2024-01-15T00:00:00Z", "2024-01-17T12:00:00Z", "2024-01-18T12:00:00Z"
 
 
 def data():
@@ -72,8 +72,8 @@ def config(world, place, name, *, state=None, train="1d", forecast="6h", score="
     return path
 
 
-def simulate(world, config, port=None, **env):
-    return world.run("serve", "-c", config, "--clock", f"sim:{FROM}..{UNTIL}", port=port, timeout=300, **env)
+def simulate(world, config, port=None, begin=FROM, end=UNTIL):
+    return world.run("serve", "-c", config, "--clock", f"sim:{begin}..{end}", port=port, timeout=300)
 
 
 def commits(place):
@@ -108,16 +108,23 @@ def slots(world, config):
     return world.json("runs", "ls", "-c", config, "--limit", "1000")["runs"]
 
 
-def check(world, place, config, count):
+def plain(table):
+    """Rows without when they were written: a slot that is tried again is written later."""
+    return table.drop(["created_at"])
+
+
+def check(world, place, config):
     """All slots ended well, every run is whole, `latest` and its pointer show the newest, and nothing else is left."""
-    bad = [(one["stage"], one["slot"], one["outcome"], one["reasons"]) for one in slots(world, config) if one["outcome"] != "ok"]
+    all_slots = slots(world, config)
+    bad = [(one["stage"], one["slot"], one["outcome"], one["reasons"]) for one in all_slots if one["outcome"] != "ok"]
     same("slots that did not end well", bad, [])
     whole = runs(place)
-    same("runs", len(whole), count)
+    made = {one["run_id"] for one in all_slots if one["stage"] == "forecast"}
+    same("slots without a run", made - set(whole), set())
     newest = max(commits(place).values(), key=lambda commit: commit["issued_at"])
     run, table = shown(place)
     same("latest", run, newest["run_id"])
-    same("rows of latest", table.drop(["created_at"]), whole[run].drop(["created_at"]))
+    same("rows of latest", table, whole[run])
     if place.is_remote:
         pointer = json.loads(place.get("lake/latest/job=load/_latest.json"))
         same("pointer", pointer["run_id"], run)
@@ -136,18 +143,18 @@ def test_the_same_runs_by_path_and_by_address(world):
         name = "remote" if place.is_remote else "local"
         file = config(world, place, name)
         simulate(world, file)
-        whole = check(world, place, file, RUNS)
+        whole = check(world, place, file)
         scores = pq.read_table(io.BytesIO(place.get("lake/scores/job=load/part-0.parquet")))
         models = [name for name in place.names() if name.endswith("manifest.json")]
         found.append((whole, scores, len(models)))
         shown_models = world.json("models", "ls", "--state", world.folder / f"state-{name}")["models"]
-        same("a version serves", sum(one["champion"] for one in shown_models), 1)
+        same("a version serves", sum(one["serves"] for one in shown_models), 1)
     local, remote = found
     same("runs", sorted(local[0]), sorted(remote[0]))
     for run in local[0]:
         same(f"rows of {run}", local[0][run], remote[0][run])
     same("scores", local[1], remote[1])
-    same("versions", (local[2], remote[2]), (0, 3))
+    assert len(local[0]) >= 9 and local[2] == 0 and remote[2] >= 2, (len(local[0]), local[2], remote[2])
 
 
 def test_another_machine_goes_on(world):
@@ -155,41 +162,37 @@ def test_another_machine_goes_on(world):
     place.put("data/a.csv", data())
     one = config(world, place, "one")
     simulate(world, one)
-    before = check(world, place, one, RUNS)
+    before = check(world, place, one)
     other = config(world, place, "other")
-    world.run("serve", "-c", other, "--clock", "sim:2024-01-17T12:00:00Z..2024-01-18T12:00:00Z", timeout=300)
-    after = check(world, place, other, RUNS + 4)
+    simulate(world, other, begin=UNTIL, end=LATER)
+    after = check(world, place, other)
+    assert len(after) >= len(before) + 3, (len(before), len(after))
     for run in before:
         same(f"rows of {run}", before[run], after[run])
-    versions = {folder: commit["metadata"]["model_version"] for folder, commit in commits(place).items()}
-    last = versions[max(versions)]
-    assert int(last) >= 3, f"the other machine began anew: version {last}"
-    listed = world.json("runs", "ls", "-c", other, "--limit", "1000")["runs"]
-    assert listed, "no slots"
+    version = {commit["run_id"]: int(commit["metadata"]["model_version"]) for commit in commits(place).values()}
+    newest = max(commits(place).values(), key=lambda commit: commit["issued_at"])["run_id"]
+    assert version[newest] >= max(version[run] for run in before), "the other machine began anew"
     # What the first one has forecast is scored by the second.
     scores = pq.read_table(io.BytesIO(place.get("lake/scores/job=load/part-0.parquet")))
-    same("scored runs", set(before) <= set(scores["run_id"].to_pylist()) | {max(before)}, True)
+    same("runs that are not scored", set(before) - set(scores["run_id"].to_pylist()), set())
 
 
 def test_faults_that_pass_leave_no_trace(world):
-    place = world.remote()
-    place.put("data/a.csv", data())
-    clean = world.remote("clean")
-    clean.put("data/a.csv", data())
-    expected = config(world, clean, "clean")
-    simulate(world, expected)
+    calm = world.remote("calm")
+    calm.put("data/a.csv", data())
+    simulate(world, config(world, calm, "calm"))
     for number, kind in enumerate(("500", "503", "reset", "lost", "truncated")):
         target = world.remote(f"fault-{kind}")
         target.put("data/a.csv", data())
         file = config(world, target, f"fault-{kind}")
         # A sixth of everything, puts that decide included.
-        for start in range(0, 3000, 6):
-            world.proxy.fail(kind, path="lake/" if number % 2 else "", times=1, after=start // 6 * 6 + number)
+        for after in range(number, 3000, 6):
+            world.proxy.fail(kind, times=1, after=after)
         simulate(world, file, port=world.proxy.port)
         world.proxy.heal()
-        whole = check(world, target, file, RUNS)
-        for run, rows in runs(clean).items():
-            same(f"{kind}: rows of {run}", rows, whole[run])
+        whole = check(world, target, file)
+        for run, rows in runs(calm).items():
+            same(f"{kind}: rows of {run}", plain(rows), plain(whole[run]))
 
 
 def test_a_store_that_is_away_fails_slots_and_comes_back(world):
@@ -235,9 +238,7 @@ def test_kills_at_any_moment(world):
         seen = len(whole)
         if kill % 5 == 4:
             # The copy is lost as well.
-            import shutil
-
-            shutil.rmtree(world.folder / "state-kill" / "sinks", ignore_errors=True)
+            clean(world.folder / "state-kill" / "sinks")
     assert seen > 0, "no run in all that time"
     daemon = world.start("serve", "-c", file, log="kill.txt")
     wait_for("a run after all", lambda: len(commits(place)) > seen, 60)
@@ -253,9 +254,6 @@ def test_kills_at_any_moment(world):
     parts = {name for name in place.names() if name.startswith("lake/job=") and "/part-" in name}
     same("parts that no commit names", {name for name in parts - named if name.rsplit("/", 1)[0] in folders}, set())
     print(f"       {KILLS} kills, {len(whole)} runs")
-
-
-KILLS = 25
 
 
 def test_readers_of_the_bucket_see_whole_runs(world):
