@@ -4,6 +4,7 @@ The worker is the program itself: one process per partition, rows in on its stdi
 streams and both while the other goes on, so that a partition takes the memory of some batches, whatever its size. Wants pyarrow.
 """
 
+import contextlib
 import datetime
 import itertools
 import shutil
@@ -59,8 +60,9 @@ def forecasts(batches, words):
         return
     # The kernel ends the worker with its parent, however that ends.
     tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-    pipes, errors, cut = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}, [], None
-    with tempfile.TemporaryFile() as log, subprocess.Popen(tied + words, stderr=log, **pipes) as worker:
+    errors, cut = [], None
+    with tempfile.TemporaryFile() as log:
+        worker = subprocess.Popen(tied + words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         try:
             given = itertools.chain([first], batches)
             feeder = threading.Thread(target=feed, args=(worker, given, plain(first.schema), errors), daemon=True)
@@ -72,13 +74,17 @@ def forecasts(batches, words):
             code = worker.wait()
             if errors:  # Of what the batches come from: the worker was killed for it.
                 raise errors[0]
-            feeder.join()
             check(words, code, tail(log))
+            feeder.join()
             if cut:
                 raise cut
             print(tail(log), end="", file=sys.stderr)
         finally:
             worker.kill()
+            worker.wait()
+            worker.stdout.close()
+            with contextlib.suppress(OSError):
+                worker.stdin.close()
 
 
 def feed(worker, batches, schema, errors):

@@ -26,5 +26,6 @@ mod scenario;
 mod sequence;
 mod service;
 mod shards;
+mod shards_daemon;
 mod top;
 mod train;

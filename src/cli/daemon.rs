@@ -47,7 +47,9 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     }
     let durability = if clock.is_simulated() { Durability::Simulated } else { Durability::Full };
     let ledger = Ledger::open(&config.spec.state, durability)?;
-    let fleet = fleet::join(&config.spec, &clock, &metrics)?;
+    // What is simulated, or done for show, is no business of others.
+    let is_alone = args.dry_run || clock.is_simulated();
+    let fleet = if is_alone { None } else { fleet::join(&config.spec, &clock, &metrics)? };
     let delay = fleet.clone().map(Fleet::delays);
     let scheduler = Scheduler::shared(ledger, &config.spec, clock.is_simulated(), clock.now(), delay)?;
     let sources = Sources::default();

@@ -1,12 +1,15 @@
 //! How slots end: in the ledger at once, or, where daemons share them, once the others have been asked.
 
 use crate::pipeline::JobSpec;
-use crate::schedule::ledger::{Ending, Ledger, LedgerError};
+use crate::schedule::ledger::{Ending, Ledger, LedgerError, NewSlot};
+use crate::schedule::line::Line;
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::scheduler::Verdict;
-use crate::schedule::spec::Stage;
+use crate::schedule::spec::{Overlap, Stage};
+use crate::series::civil::shown;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Delay of the first question for the lease of a slot (job, stage, instant), in microseconds.
 pub type Delay = dyn Fn(&str, Stage, i64) -> i64 + Send + Sync;
@@ -118,4 +121,48 @@ impl Book {
     pub fn wake(&self) -> Option<i64> {
         self.settling.iter().map(|one| one.not_before).min().filter(|_| !self.is_asking)
     }
+}
+
+/// Slots that failed and wait for another attempt end when a newer one is due.
+pub(super) fn give_way(
+    book: &mut Book,
+    line: &mut Line,
+    due: &[NewSlot],
+    now: i64,
+) -> Result<(), LedgerError> {
+    let Some(newest) = due.iter().rev().find(|slot| slot.ended.is_none()) else { return Ok(()) };
+    if line.schedule.overlap == Overlap::Queue {
+        return Ok(());
+    }
+    while let Some(index) = line.waiting.iter().position(|waiting| waiting.has_failed) {
+        let row = &line.waiting[index].row;
+        let reason = format!("no attempt before the slot of {} was due", shown(newest.slot));
+        let ending = Ending {
+            outcome: Outcome::Failed,
+            reasons: row.reasons.iter().cloned().chain([reason]).collect(),
+            detail: serde_json::Value::Null,
+        };
+        book.close(row, &line.plan.job, ending, now)?;
+        line.waiting.remove(index);
+    }
+    Ok(())
+}
+
+/// Stops the running slot for the one of the instant `by`, and skips what waits in between.
+pub(super) fn replace(book: &mut Book, line: &mut Line, by: i64, now: i64) -> Result<(), LedgerError> {
+    if let Some(running) = &mut line.running {
+        running.replaced_by = Some(by);
+        running.stop.store(true, Ordering::Relaxed);
+    }
+    while let Some(waiting) = line.waiting.front() {
+        let ending = skipped(&format!("replaced by the slot of {} (overlap = replace)", shown(by)));
+        book.close(&waiting.row, &line.plan.job, ending, now)?;
+        line.waiting.pop_front();
+    }
+    Ok(())
+}
+
+/// An ending without work.
+pub(super) fn skipped(reason: &str) -> Ending {
+    Ending { outcome: Outcome::Skipped, reasons: vec![reason.into()], detail: serde_json::Value::Null }
 }

@@ -160,8 +160,13 @@ impl Line {
             return Some(format!("the slot of {} still runs (overlap = forbid)", shown(running.row.slot)));
         }
         // One that failed and waits for another attempt gives way instead: see `Scheduler::plan_due`.
-        let is_ready = |waiting: &&Waiting| waiting.held_by.is_none() && waiting.not_before <= now;
-        let unbegun = self.waiting.iter().filter(is_ready).find(|waiting| !waiting.has_failed)?;
+        let is_in_the_way = |waiting: &&Waiting| match waiting.held_by.as_deref() {
+            None => waiting.not_before <= now,
+            // The others cannot be asked.
+            Some("") => true,
+            Some(_) => false,
+        };
+        let unbegun = self.waiting.iter().filter(is_in_the_way).find(|waiting| !waiting.has_failed)?;
         Some(format!("the slot of {} still waits (overlap = forbid)", shown(unbegun.row.slot)))
     }
 

@@ -16,6 +16,7 @@ mod run_id;
 pub mod scheduler;
 pub mod spec;
 pub mod status;
+mod task;
 pub mod track;
 pub mod work;
 

@@ -3,70 +3,20 @@
 //! Every change is written to the ledger before it is made here, so that an error of the ledger leaves the slot due and
 //! the next turn tries again.
 
-use crate::pipeline::JobSpec;
-use crate::schedule::book::{Book, Delay};
+use crate::schedule::book::{Book, Delay, give_way, replace, skipped};
 use crate::schedule::lease::Hold;
-use crate::schedule::ledger::{Cursor, Ending, Ledger, LedgerError, NewSlot};
-use crate::schedule::line::{Line, Running, Waiting, doubled};
+use crate::schedule::ledger::{Cursor, Ending, Ledger, LedgerError};
+use crate::schedule::line::{Line, Running, Waiting};
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
-use crate::schedule::spec::{DaemonSpec, JobPlan, Overlap, ScheduleSpec, Stage};
+use crate::schedule::spec::{DaemonSpec, JobPlan, ScheduleSpec, Stage};
 use crate::schedule::status::{JobStatus, LineStatus, Plan};
 use crate::schedule::track::Tracker;
 use crate::series::civil::{micros, shown};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-/// A slot on its way to a worker.
-#[derive(Clone, Debug)]
-pub struct Task {
-    /// The slot; its attempt is counted already, but where it is shared.
-    pub row: SlotRow,
-    /// What the job is.
-    pub job: Arc<JobSpec>,
-    /// Whether a forecast fits its model first, for the job has no training schedule.
-    pub fits_first: bool,
-    /// Becomes true when the work is to stop soon.
-    pub stop: Arc<AtomicBool>,
-    /// Where the work says how far it is.
-    pub progress: Tracker,
-    /// Whether other daemons have the slot, too: whoever has its lease works it.
-    pub is_shared: bool,
-    /// How the slot ends, if nobody works it; `None` where it is to be worked.
-    pub settles: Option<Ending>,
-    /// Attempts in all, at least one.
-    pub attempts_max: u32,
-    /// Wait before the second attempt, microseconds; it doubles with each further one.
-    pub backoff: i64,
-    /// Whether the slot is still this daemon's to publish.
-    pub hold: Hold,
-}
-
-impl Task {
-    /// Wait before the attempt that follows so many.
-    pub fn wait_after(&self, attempts: u32) -> Duration {
-        Duration::from_micros(u64::try_from(doubled(self.backoff, attempts)).unwrap_or(0))
-    }
-}
-
-/// What became of a task.
-#[derive(Clone, Debug)]
-pub enum Verdict {
-    /// It ended.
-    Ended(Ending),
-    /// It failed in a way that may pass by itself.
-    Retryable(Ending),
-    /// It stopped when it was told to.
-    Stopped,
-    /// It has not begun, or does not count: the slot is another daemon's, or the others cannot be asked.
-    Held {
-        /// Whose it is; empty where nobody knows.
-        by: String,
-        /// When to look again.
-        look_in: Duration,
-    },
-}
+pub use crate::schedule::task::{Task, Verdict};
 
 impl Verdict {
     /// Whether the slot ended without its work.
@@ -428,7 +378,8 @@ impl Scheduler {
             (Verdict::Held { by, look_in }, None) => {
                 let look_in = i64::try_from(look_in.as_micros()).unwrap_or(i64::MAX);
                 let waiting = Waiting::at_once(running.row.clone(), now.saturating_add(look_in));
-                line.waiting.push_front(Waiting { held_by: Some(by.clone()), ..waiting });
+                let has_failed = running.row.attempts > 0 && !running.row.reasons.is_empty();
+                line.waiting.push_front(Waiting { held_by: Some(by.clone()), has_failed, ..waiting });
             }
             (Verdict::Ended(ending), _) => book.end(&running.row, ending, now)?,
             (Verdict::Retryable(ending), replaced_by) => {
@@ -508,42 +459,4 @@ impl Scheduler {
         }
         jobs
     }
-}
-
-/// Slots that failed and wait for another attempt end when a newer one is due.
-fn give_way(book: &mut Book, line: &mut Line, due: &[NewSlot], now: i64) -> Result<(), LedgerError> {
-    let Some(newest) = due.iter().rev().find(|slot| slot.ended.is_none()) else { return Ok(()) };
-    if line.schedule.overlap == Overlap::Queue {
-        return Ok(());
-    }
-    while let Some(index) = line.waiting.iter().position(|waiting| waiting.has_failed) {
-        let row = &line.waiting[index].row;
-        let reason = format!("no attempt before the slot of {} was due", shown(newest.slot));
-        let ending = Ending {
-            outcome: Outcome::Failed,
-            reasons: row.reasons.iter().cloned().chain([reason]).collect(),
-            detail: serde_json::Value::Null,
-        };
-        book.close(row, &line.plan.job, ending, now)?;
-        line.waiting.remove(index);
-    }
-    Ok(())
-}
-
-/// Stops the running slot for the one of the instant `by`, and skips what waits in between.
-fn replace(book: &mut Book, line: &mut Line, by: i64, now: i64) -> Result<(), LedgerError> {
-    if let Some(running) = &mut line.running {
-        running.replaced_by = Some(by);
-        running.stop.store(true, Ordering::Relaxed);
-    }
-    while let Some(waiting) = line.waiting.front() {
-        let ending = skipped(&format!("replaced by the slot of {} (overlap = replace)", shown(by)));
-        book.close(&waiting.row, &line.plan.job, ending, now)?;
-        line.waiting.pop_front();
-    }
-    Ok(())
-}
-
-fn skipped(reason: &str) -> Ending {
-    Ending { outcome: Outcome::Skipped, reasons: vec![reason.into()], detail: serde_json::Value::Null }
 }

@@ -16,7 +16,7 @@ use std::path::Path;
 const RUN: &str = "--run-id r-1 --issued-at 2024-06-01";
 
 /// Rows by series, time and scenario: every column, numbers by their bits. When rows were written is left out.
-type Rows = BTreeMap<String, String>;
+pub type Rows = BTreeMap<String, String>;
 
 fn cell(column: &dyn Array, row: usize) -> String {
     match column.data_type() {
@@ -29,7 +29,7 @@ fn cell(column: &dyn Array, row: usize) -> String {
     }
 }
 
-fn add(rows: &mut Rows, path: &Path) {
+pub fn add(rows: &mut Rows, path: &Path) {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
     for batch in &batches {
@@ -53,10 +53,14 @@ fn whole(place: &Place, file: &str) -> Rows {
     rows
 }
 
-/// The commit of a run, if there is one.
-fn commit(place: &Place, folder: &str) -> Option<serde_json::Value> {
-    let text = std::fs::read(place.path(folder).join("_commit.json")).ok()?;
+/// The commit of the run in a folder, if there is one.
+pub fn commit_at(folder: &Path) -> Option<serde_json::Value> {
+    let text = std::fs::read(folder.join("_commit.json")).ok()?;
     Some(serde_json::from_slice(&text).unwrap())
+}
+
+fn commit(place: &Place, folder: &str) -> Option<serde_json::Value> {
+    commit_at(&place.path(folder))
 }
 
 /// The rows of a committed run, by the files that its commit names.
@@ -139,7 +143,9 @@ const PANEL: &str = "in.csv --id id --time ds --target y --future-covariates pri
 fn shards_of_a_loaded_model_are_the_run_of_one_process_bit_for_bit() {
     let place = Place::new();
     place.put("in.csv", panel());
-    let save = format!("forecast {PANEL} -H 7 --model ridge -o fit.parquet --save-model m.safetensors {RUN}");
+    let save = format!(
+        "forecast {PANEL} -H 7 --model ridge --preset fast -o fit.parquet --save-model m.safetensors {RUN}"
+    );
     place.run(&save).expect(0);
     let flags = format!("{PANEL} --load-model m.safetensors --scenario promo=flood {RUN}");
     let one = place.run(&format!("forecast {flags} -o one.parquet --json")).expect(0).json();
@@ -171,7 +177,7 @@ fn shards_that_train_see_everything_and_forecast_their_own() {
     let place = Place::new();
     place.put("in.csv", panel());
     for (model, count) in [("ridge", 3), ("ets", 2)] {
-        let flags = format!("{PANEL} -H 7 --model {model} {RUN}");
+        let flags = format!("{PANEL} -H 7 --model {model} --preset fast {RUN}");
         place.run(&format!("forecast {flags} -o {model}.parquet")).expect(0);
         for index in 0..count {
             shard(&place, &flags, &format!("{index}/{count}"), model).expect(0);
@@ -306,7 +312,7 @@ fn too_many_bad_series_end_every_shard_as_they_end_the_whole() {
     let place = Place::new();
     place.put("in.csv", panel());
     // Two of sixty are bad: shards that have none of them are refused, too, and none that has one of four is by itself.
-    let flags = format!("{PANEL} -H 7 --model ridge");
+    let flags = format!("{PANEL} -H 7 --model ridge --preset fast");
     place.run(&format!("forecast {flags} -o fit.parquet --save-model m.safetensors")).expect(0);
     let load = format!("{PANEL} --load-model m.safetensors");
     for index in 0..5 {

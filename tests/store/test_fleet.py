@@ -62,14 +62,14 @@ class Node:
 
     def __init__(self, world, name, config):
         self.world, self.name, self.config = world, name, config
-        self.process, self.starts, self.back_at, self.wakes_at = None, 0, 0.0, None
+        self.process, self.started_at, self.back_at, self.wakes_at = None, 0.0, 0.0, None
 
     @property
     def ledger(self):
         return self.world.folder / f"state-{self.name}" / "ledger.db"
 
     def start(self):
-        self.starts += 1
+        self.started_at = time.monotonic()
         env = {"S4CAST_STORE_TIMEOUT": "10", "RUST_LOG": "info"}
         log = f"log-{self.name}.txt"
         self.process = self.world.start("serve", "-c", self.config, log=log, **env)
@@ -200,7 +200,7 @@ def check(nodes, leases, sink, series, horizon=6):
         if len(workers) < 1:
             lost.append(f"{where}: {scheduled} {chain[-1]}")
         if workers:
-            assert f"node-{workers[0]}" == ends[0]["node"], f"{where}: {workers} and {ends}"
+            assert f"node-{workers[0]}" == ends[0]["by"]["node"], f"{where}: {workers} and {ends}"
         assert set(others) <= {"skipped"}, f"{where}: {scheduled}"
         if stage == "forecast":
             run_id = scheduled[0][1]["run_id"]
@@ -245,10 +245,13 @@ def drill(world, root, leases, sink, jobs, slots, count=NODES, every=1, kills=0.
     for node in nodes:
         if node.wakes_at is not None:
             node.thaw()
-        if node.is_up():
+        # One that has just begun may not listen to signals yet.
+        if node.is_up() and time.monotonic() - node.started_at > 5:
             node.process.send_signal(signal.SIGHUP)
-        else:
-            node.start()
+            continue
+        if node.is_up():
+            node.kill()
+        node.start()
 
     def is_settled():
         return all(row["outcome"] is not None for node in nodes for row in node.rows())
@@ -263,7 +266,7 @@ def drill(world, root, leases, sink, jobs, slots, count=NODES, every=1, kills=0.
     counts = check(nodes, leases, sink, series)
     del accidents[None]
     took = time.monotonic() - began
-    shares = Counter(turn[-1]["node"] for turn in turns(leases).values())
+    shares = Counter(chain[-1]["by"]["node"] for chain in turns(leases).values())
     told = {**counts, **accidents, "seconds": round(took), "shares": dict(sorted(shares.items()))}
     print("       " + json.dumps(told), flush=True)
     assert counts["forecast slots"] >= slots, counts

@@ -207,6 +207,12 @@ impl Desk {
         look_in * 7 / 8 + self.me.offset(key.folder(), look_in / 4)
     }
 
+    /// Takes note of a turn that this member has written, as others do when they see it.
+    pub(super) fn wrote(&self, key: &Key, number: u32, turn: Turn) {
+        let now = self.ticks();
+        self.sightings().insert(key.clone(), Sighting { number, turn, beat: None, since: now, first: now });
+    }
+
     /// Forgets what was seen of a slot, which has ended here.
     pub fn forget(&self, key: &Key) {
         self.sightings().remove(key);

@@ -122,9 +122,14 @@ impl Lease {
 
     fn next(&self, turn: Turn) -> Result<Ended, LeaseError> {
         let held = &self.0;
-        let name = held.key.turn(held.turn.saturating_add(1));
-        Ok(match held.desk.store().create(&name, &turn.to_bytes())? {
-            Created::Now => Ended::Mine,
+        let number = held.turn.saturating_add(1);
+        Ok(match held.desk.store().create(&held.key.turn(number), &turn.to_bytes())? {
+            Created::Now => {
+                if matches!(turn, Turn::Over(_)) {
+                    held.desk.wrote(&held.key, number, turn);
+                }
+                Ended::Mine
+            }
             Created::Exists(_) => {
                 held.is_lost.store(true, Ordering::Relaxed);
                 Ended::Lost
