@@ -25,5 +25,7 @@ mod report;
 mod scenario;
 mod sequence;
 mod service;
+mod shards;
+mod shards_daemon;
 mod top;
 mod train;

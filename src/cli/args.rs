@@ -4,6 +4,7 @@ use crate::cli::args_backtest::{Backtest, Compare};
 use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score, Serve, Top};
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::args_plot::Plot;
+use crate::cli::args_run::RunArgs;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
@@ -284,6 +285,8 @@ pub(super) struct Forecast {
     pub load: LoadArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -367,7 +370,7 @@ impl ModelArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
-    /// Where the forecasts go, as Parquet
+    /// Where the forecasts go, as Parquet; with --shard, the folder of the run
     #[arg(short, long, env = "S4CAST_OUTPUT", value_name = "OUT.parquet")]
     pub output: Option<String>,
     /// Also save the trained weights

@@ -12,7 +12,7 @@ pub enum Exit {
     Failed,
     /// The command line is wrong.
     Usage,
-    /// Done, but with less than what was asked for (`--strict`).
+    /// Done, but with less than what was asked for (`--strict`), or without the other shards (`--shard-timeout`).
     Degraded,
     /// The data cannot be used.
     Data,
@@ -58,7 +58,9 @@ impl Exit {
             Exit::Ok => (0, "done"),
             Exit::Failed => (1, "tried, and failed"),
             Exit::Usage => (2, "wrong command line"),
-            Exit::Degraded => (3, "done, but with less than what was asked for (only with --strict)"),
+            Exit::Degraded => {
+                (3, "done, but with less than what was asked for (only with --strict or --shard-timeout)")
+            }
             Exit::Data => (65, "the data cannot be used"),
             Exit::NoInput => (66, "input missing"),
             Exit::Unavailable => (69, "an address or a source cannot be had"),

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, CliError>
     launch::limit_threads(config.threads);
     launch::take_along(&job.source);
     let registry = launch::registry(&config.spec)?;
-    launch::refresh(&registry, &job, clock::now());
+    launch::refresh(&registry, &job);
     let champion = registry.champion(&job.name)?.ok_or_else(|| {
         CliError::Missing(format!(
             "no model of job '{0}' serves; train it: s4cast run {0} --stage train",

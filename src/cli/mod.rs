@@ -8,6 +8,7 @@ mod args_backtest;
 mod args_daemon;
 mod args_models;
 mod args_plot;
+mod args_run;
 mod backtest;
 mod backtest_json;
 mod backtest_page;

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         let watch = |progress: Progress| meter.show(progress);
         let ingested = ingest::read_watched(&source, &watch)?;
         let registry = launch::registry(&config.spec)?;
-        launch::refresh(&registry, &job, clock::now());
+        launch::refresh(&registry, &job);
         (review_runs(&job, &ingested.panel, now, &watch)?, duel(&job, &registry, &ingested.panel, now)?)
     };
     let whole: Vec<&ScoreRow> = review::whole_runs(&reviewed.table).collect();

@@ -52,6 +52,17 @@ impl Check<'_> {
         self.one(Key::Shard, |text| Ok(Shard::parse(text.trim())?)).unwrap_or(Shard::WHOLE)
     }
 
+    /// Notes a hierarchy of a daemon that has some of the series.
+    pub(super) fn no_sums_of_shards(&mut self) {
+        if let Some(item) = self.settings.get(Key::Hierarchy).first() {
+            let wrong = Wrong::new(
+                "hierarchy of a daemon with a shard: sums are of series of all shards, and no shard forecasts them all".into(),
+                "leave the hierarchy out, or let a daemon without a shard forecast this source",
+            );
+            self.problem(Key::Hierarchy, item, wrong);
+        }
+    }
+
     /// How long a shard waits for the others.
     pub(super) fn shard_timeout(&mut self) -> SignedDuration {
         self.one(Key::ShardTimeout, words::span).unwrap_or(SHARD_TIMEOUT)

@@ -167,7 +167,7 @@ impl Source {
             }
             Body::Parquet { metadata, .. } => {
                 let groups = metadata.row_groups.iter().map(|group| group.num_rows());
-                let bytes_a_row = self.file.metadata.len() as f64 / metadata.num_rows.max(1) as f64;
+                let bytes_a_row = self.file.seen.bytes as f64 / metadata.num_rows.max(1) as f64;
                 for (from, rows) in stretches(groups, CHUNK_ROWS) {
                     let table = Table::Frame(self.read_rows(from, rows, wanted)?);
                     let bytes = (bytes_a_row * rows as f64) as u64;

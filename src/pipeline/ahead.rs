@@ -1,6 +1,6 @@
 //! What has to be known of the horizon before anything is trained or forecast: covariates that are known in advance.
 
-use crate::ingest::{self, CovariateSpec, IngestError, IngestErrorKind, MissingAhead, SumsSpec};
+use crate::ingest::{self, CovariateSpec, IngestError, IngestErrorKind, MissingAhead, Spans, SumsSpec};
 use crate::model::forecaster::Forecaster;
 use crate::pipeline::guess;
 use crate::series::covariate::{Covariate, Known, Row};
@@ -30,12 +30,23 @@ pub(super) struct Ahead<'a> {
 /// Which values are missing, by series, time and column, where the policy is that none may be.
 pub(super) fn complete<'a>(
     panel: &'a Panel,
+    known: (&CovariateSpec, &SumsSpec),
+    horizon: usize,
+    season_length: Option<usize>,
+) -> Result<Ahead<'a>, IngestError> {
+    complete_share(panel, None, known, horizon, season_length)
+}
+
+/// As [`complete`], for a panel of some of the series whose `spans` are known.
+pub(super) fn complete_share<'a>(
+    panel: &'a Panel,
+    spans: Option<&Spans>,
     (spec, sums): (&CovariateSpec, &SumsSpec),
     horizon: usize,
     season_length: Option<usize>,
 ) -> Result<Ahead<'a>, IngestError> {
     let is_leaf = |index: &usize| sums.levels.is_none() || !ingest::is_sum(&panel.series[*index]);
-    let needy: Vec<usize> = needy(panel, horizon).into_iter().filter(is_leaf).collect();
+    let needy: Vec<usize> = needy(panel, spans, horizon).into_iter().filter(is_leaf).collect();
     let ahead = panel.covariates.iter().enumerate().filter(|(_, one)| one.known == Known::Future);
     let mut missing = Missing::default();
     let mut filled: BTreeMap<&str, usize> = BTreeMap::new();
@@ -110,7 +121,7 @@ pub(super) fn new_names(forecaster: &Forecaster, panel: &Panel) -> Vec<String> {
 }
 
 /// Places of the series whose forecasts are of times to come and of a model.
-fn needy(panel: &Panel, horizon: usize) -> Vec<usize> {
+fn needy(panel: &Panel, spans: Option<&Spans>, horizon: usize) -> Vec<usize> {
     let mut ends: BTreeMap<String, i64> = BTreeMap::new();
     for series in &panel.series {
         let end = ends.entry(series.frequency.to_string()).or_insert(i64::MIN);
@@ -118,7 +129,8 @@ fn needy(panel: &Panel, horizon: usize) -> Vec<usize> {
     }
     let is_needy = |series: &Series| {
         let Some(cutoff) = series.cutoff() else { return false };
-        let end = ends.get(&series.frequency.to_string()).copied().unwrap_or(cutoff);
+        let all = spans.and_then(|spans| spans.of(series.frequency)).map(|(_, end)| end);
+        let end = all.or_else(|| ends.get(&series.frequency.to_string()).copied()).unwrap_or(cutoff);
         // A series that ended more than a horizon before the others is forecast with status stale.
         let is_alive = cutoff == end
             || series.frequency.after(cutoff, horizon, &panel.zone).last().is_some_and(|last| *last > end);

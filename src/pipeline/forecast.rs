@@ -64,7 +64,7 @@ pub fn forecast(
     let moment = context.moment;
     let key = RunKey { job: job.name.clone(), run_id: moment.run_id.clone(), issued_at: moment.issued_at };
     context.registry.refresh_or_warn(&job.name);
-    publish::pull(&job.sink, &job.name, moment.created_at)?;
+    publish::pull(&job.sink, &job.name)?;
     // What is committed in a store stays as it is.
     let is_final = is_resumed || job.sink.remote.is_some();
     if let Some(commit) = publish::find_run(&job.sink, &key)?.filter(|_| is_final) {
@@ -95,7 +95,7 @@ pub fn forecast(
     }
     let fetch = || {
         context.tell(if job.source.exec.is_some() { "running the command" } else { "looking at files" });
-        ingest::fetch(&job.source, context.known, context.stop)
+        ingest::fetch(&job.source, context.known, context.stop, context.watch)
     };
     let early = fits_first.then(fetch).transpose()?;
     if let Some(fetched) = &early {

@@ -3,11 +3,12 @@
 use crate::ingest::{Ingested, Layout, Roles};
 use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{LoadReport, Moment, ScenarioReport};
+use crate::pipeline::{Delivered, LoadReport, Moment, ScenarioReport};
 use crate::publish::Published;
+use crate::publish::parts::Delivery;
 use crate::series::covariate::{Covariate, Known, Values};
 use crate::series::{Forecasts, Panel, Status, Verdict};
-use std::path::PathBuf;
+use crate::store::Place;
 
 /// What was found in the source.
 #[derive(Clone, Debug)]
@@ -127,10 +128,12 @@ pub struct JobReport {
     pub scenarios: Vec<ScenarioReport>,
     /// The forecasts.
     pub published: Published,
+    /// How far the run of several shards is.
+    pub delivered: Option<Delivered>,
     /// The quality report.
-    pub quality: Option<PathBuf>,
+    pub quality: Option<Place>,
     /// The saved model.
-    pub saved_model: Option<PathBuf>,
+    pub saved_model: Option<Place>,
     /// Seconds of each stage, in order.
     pub seconds: Vec<(&'static str, f64)>,
     /// SHA-256 of the trained weights.
@@ -140,6 +143,21 @@ pub struct JobReport {
 }
 
 impl JobReport {
+    /// The shards whose parts the run still lacks, ascending.
+    pub fn missing_shards(&self) -> &[u32] {
+        match self.delivered.as_ref().map(|delivered| &delivered.delivery) {
+            Some(Delivery::Waiting { missing }) => missing,
+            Some(Delivery::Committed) | None => &[],
+        }
+    }
+
+    /// Takes down how far the run is now.
+    pub fn deliver(&mut self, delivery: Delivery) {
+        if let Some(delivered) = &mut self.delivered {
+            delivered.delivery = delivery;
+        }
+    }
+
     /// Why the result is less than what was asked for, one line each; empty if it is not.
     pub fn degradations(&self) -> Vec<String> {
         let mut lines = shortfalls(&self.source, &self.statuses);

@@ -9,7 +9,7 @@ use crate::model::report::{Progress, Unit};
 use crate::pipeline::shadow::{self, Duel};
 use crate::pipeline::stage::{Context, StageError};
 use crate::pipeline::{JobSpec, SourceRead, SourceReport, StopWatch};
-use crate::publish::{self, AnomalyRow, Commit, PublishError, ScoreRow};
+use crate::publish::{self, AnomalyRow, Commit, PublishError, ScoreRow, SinkSpec};
 use crate::series::{Panel, Series};
 use std::collections::BTreeSet;
 
@@ -46,8 +46,9 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     let moment = context.moment;
     let mut clock = StopWatch::start();
     context.registry.refresh_or_warn(&job.name);
-    for sink in [&job.sink, &job.sink.shadow()] {
-        publish::pull(sink, &job.name, moment.created_at)?;
+    let sinks = sinks(job, context);
+    for sink in &sinks {
+        publish::pull(sink, &job.name)?;
         publish::sync_files(sink, &job.name)?;
     }
     let (name, as_of) = (&job.source_name, moment.issued_at);
@@ -78,7 +79,7 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
     if shadow.is_some() {
         clock.lap("shadow");
     }
-    for sink in [&job.sink, &job.sink.shadow()] {
+    for sink in &sinks {
         publish::sync_files(sink, &job.name)?;
     }
 
@@ -95,6 +96,15 @@ pub fn score(job: &JobSpec, context: &Context) -> Result<Scored, StageError> {
         source,
         seconds: clock.laps,
     })
+}
+
+/// The sink of a job, and that of its versions in shadow where there are or were some.
+fn sinks(job: &JobSpec, context: &Context) -> Vec<SinkSpec> {
+    let shadow = job.sink.shadow();
+    let runs = std::fs::read_dir(shadow.path.join(format!("job={}", job.name)));
+    let is_used = runs.is_ok_and(|mut runs| runs.next().is_some())
+        || context.registry.shadow(&job.name).is_ok_and(|version| version.is_some());
+    std::iter::once(job.sink.clone()).chain(is_used.then_some(shadow)).collect()
 }
 
 /// What a look at the runs of a job gave.

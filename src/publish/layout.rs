@@ -39,8 +39,7 @@ impl JobFolders {
     pub(super) fn run(&self, key: &RunKey) -> Result<PathBuf, PublishError> {
         let refuse = |reason: String| PublishError::CannotCreate { path: self.history.clone(), reason };
         let (run_id, issued_at) = (&key.run_id, key.issued_at);
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-        if !(1..=64).contains(&run_id.len()) || !run_id.bytes().all(allowed) {
+        if !is_run_id(run_id) {
             return Err(refuse(format!("'{run_id}' is no run id; a UUID is one")));
         }
         let date = date_name(issued_at)
@@ -106,6 +105,12 @@ pub(super) fn remove_empty(folder: &Path, end: &Path) {
             _ => {}
         }
     }
+}
+
+/// Whether a text can name a run: 1 to 64 letters, digits, _ and -.
+pub fn is_run_id(run_id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (1..=64).contains(&run_id.len()) && run_id.bytes().all(allowed)
 }
 
 /// Whether a name is safe as a folder, a label and a part of a URL: 1 to 64 of a-z, 0-9, _ and -.

@@ -30,6 +30,7 @@ mod layout;
 mod names;
 mod newest;
 mod outcomes;
+mod outlet;
 pub mod parts;
 mod paths;
 mod quality;
@@ -59,11 +60,12 @@ pub use correction::read_correction;
 pub use drawn::{Drawn, read_drawn, series_of};
 pub use forecasts::write_forecasts;
 pub use latest::latest;
-pub use layout::{RunKey, is_name};
+pub use layout::{RunKey, is_name, is_run_id};
 pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
 pub use newest::{RunSeries, newest_runs, read_series};
 pub use outcomes::{OutcomeColumns, read_outcomes};
+pub use outlet::{Outlet, write_to};
 pub use paths::{SeriesPaths, write_paths};
 pub use quality::write_quality;
 pub use read::{Filter, Which, read_run};
@@ -78,7 +80,7 @@ pub use training::{TrainingRow, write_training};
 pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Version of the forecast schema, in the file's metadata as `s4cast.schema_version`.
@@ -112,8 +114,8 @@ pub struct Published {
     pub rows: usize,
     /// Size of the file.
     pub bytes: u64,
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub path: Place,
 }
 
 /// Why nothing was written; an older file at the path is untouched.

@@ -22,6 +22,7 @@ use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::scheduler::{Scheduler, Task, Verdict};
 use crate::schedule::spec::{DaemonSpec, Stage};
 use crate::schedule::status::{Shared, Status};
+use crate::schedule::work::catch_up;
 use crate::series::civil::{micros, shown};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -272,7 +273,7 @@ impl Daemon {
         // Without them every file counts as new, which costs a second look and no more.
         let files = self.parts.scheduler.ledger().files(&task.job.source_name).unwrap_or_default();
         let (work, sender) = (self.parts.host.work.clone(), self.sender.clone());
-        let metrics = self.parts.metrics.clone();
+        let (metrics, registry) = (self.parts.metrics.clone(), self.parts.registry.clone());
         let fleet = self.parts.host.fleet.clone().filter(|_| task.is_shared);
         let (run_id, job, stage) = (&task.row.run_id, &task.row.job, task.row.stage.as_str());
         let span = tracing::info_span!("slot", run_id, slot_id = task.row.id, job, stage);
@@ -295,7 +296,12 @@ impl Daemon {
                 Some(fleet) => guarded(&|| fleet.work(&task, &files, &begin, &run)),
                 None => run(&task),
             };
+            let (job, stage) = (task.job.clone(), task.row.stage);
+            let is_elsewhere = fleet.is_some() && done.verdict.is_skipped();
             let _ = sender.send(Event::Finished(task.row, Box::new(done)));
+            if is_elsewhere {
+                catch_up(&job, stage, &registry);
+            }
         });
     }
 

@@ -7,6 +7,7 @@ use crate::pipeline::{
     Context, Duel, Fate, Forecasted, JobSpec, Moment, Promotion, ScenarioReport, Scored, Shadowed,
     SourceRead, Sources, StageError, Trained, forecast, score, train,
 };
+use crate::publish;
 use crate::registry::Registry;
 use crate::schedule::clock::Clock;
 use crate::schedule::daemon::{Done, Probe, Work};
@@ -226,6 +227,21 @@ impl Workshop {
 
 /// Files as (path, stamp).
 type Files = Vec<(String, String)>;
+
+/// Brings here what another daemon has made in a slot; what cannot be had now comes with the next slot.
+pub(super) fn catch_up(job: &JobSpec, stage: Stage, registry: &Registry) {
+    let outcome = match stage {
+        Stage::Train => {
+            registry.refresh_or_warn(&job.name);
+            return;
+        }
+        Stage::Forecast => publish::pull(&job.sink, &job.name),
+        Stage::Score => publish::sync_files(&job.sink, &job.name),
+    };
+    if let Err(error) = outcome {
+        tracing::warn!(job = job.name, stage = stage.as_str(), %error, "what another daemon has made cannot be had yet");
+    }
+}
 
 /// Looks for new or changed source files.
 pub fn probe() -> Arc<Probe> {

@@ -179,6 +179,9 @@ fn retries() -> RetryConfig {
     RetryConfig { backoff, max_retries: RETRIES, retry_timeout: time_limit() }
 }
 
+/// How long something that fails in a store in memory is tried again: it breaks on purpose, and stays so.
+const PATIENCE_IN_MEMORY: Duration = Duration::from_millis(100);
+
 /// Ever longer pauses until the time is up.
 pub(super) struct Pause {
     until: Instant,
@@ -186,8 +189,9 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    pub(super) fn begin() -> Pause {
-        Pause { until: Instant::now() + time_limit(), next: Duration::from_millis(50) }
+    pub(super) fn begin(client: &Client) -> Pause {
+        let limit = if client.memory.is_some() { PATIENCE_IN_MEMORY } else { time_limit() };
+        Pause { until: Instant::now() + limit, next: Duration::from_millis(50) }
     }
 
     /// Waits; false if the time is up.

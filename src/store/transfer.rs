@@ -38,7 +38,7 @@ impl From<io::Error> for Failed {
 /// Copies an object to a file that appears whole; `None` where there is none. One that changes on the way is begun again.
 pub(super) fn download(client: &Client, key: &Key, to: &Path) -> Result<Option<ObjectMeta>, Failed> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut pause = Pause::begin();
+    let mut pause = Pause::begin(client);
     loop {
         let partial = tempfile::Builder::new().prefix(".s4cast-").suffix(".partial").tempfile_in(folder)?;
         let copied = match client.has_ranges {

@@ -27,7 +27,11 @@ pub fn fresh(name: &str) -> String {
     format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// A folder of a store in memory, or of one that `store` is the address of.
 pub fn address(store: &str, folder: &str) -> Address {
+    if let Some(at) = Address::parse(store) {
+        return at.unwrap().join(folder);
+    }
     Address::parse(&format!("memory://{store}/{folder}")).unwrap().unwrap()
 }
 
@@ -74,7 +78,7 @@ impl Machine {
     }
 
     pub fn pull(&self) -> usize {
-        publish::pull(&self.sink, "load", 100 * DAY).unwrap()
+        publish::pull(&self.sink, "load").unwrap()
     }
 
     /// Ids and rows of the runs here, the newest first.

@@ -1,6 +1,6 @@
 //! Runs: where they stand, which of two attempts counts, what comes and goes with others.
 
-use super::{DAY, Machine, SECOND, fresh};
+use super::{DAY, Machine, fresh};
 use crate::publish::{is_whole, key};
 use arrow_array::RecordBatch;
 use jiff::SignedDuration;
@@ -107,18 +107,18 @@ fn old_runs_go_there_first_and_then_everywhere() {
     }
     assert_eq!(b.pull(), 4);
     a.sink.retention = Some(SignedDuration::from_hours(60));
-    let removed = publish::prune(&a.sink, "load", 5 * DAY).unwrap();
-    assert_eq!((removed.len(), a.here().len(), a.committed().len()), (2, 2, 2));
+    let removed = publish::prune(&a.sink, "load", 4 * DAY).unwrap();
+    assert_eq!((removed.len(), a.here().len(), a.committed().len()), (1, 3, 3));
     assert!(!a.there().iter().any(|name| name.contains("run_id=run-1")));
-    assert_eq!((b.pull(), b.here()), (2, a.here()));
+    assert_eq!((b.pull(), b.here()), (1, a.here()));
 
-    // What was never here goes, too; and what is too old does not come.
+    // What is too old does not come, and goes all the same.
     let mut late = Machine::new(&store);
     late.sink.retention = Some(SignedDuration::from_hours(12));
-    publish::pull(&late.sink, "load", 6 * DAY).unwrap();
-    assert_eq!(late.here(), [("run-4".to_owned(), 10)]);
+    assert_eq!(late.pull(), 2);
     publish::prune(&late.sink, "load", 6 * DAY).unwrap();
     assert_eq!(late.committed().into_keys().collect::<Vec<_>>(), ["run-4"]);
+    assert_eq!((b.pull(), b.here()), (2, vec![("run-4".into(), 10)]));
 
     // If the store does not let go, nothing goes here.
     a.publish(&key("load", 5, 5 * DAY), 5).unwrap();
@@ -187,5 +187,17 @@ fn tables_follow_the_side_that_changed() {
     a.store.delete("backtests/job=load/summer.parquet").unwrap();
     assert_eq!((sync(&b), sync(&a)), (1, 1));
     assert!(!report.exists());
-    let _ = SECOND;
+}
+
+#[test]
+fn a_folder_that_machines_share_is_a_store_too() {
+    let shared = tempfile::tempdir().unwrap();
+    let store = format!("file://{}", shared.path().display());
+    let (a, b) = (Machine::new(&store), Machine::new(&store));
+    a.publish(&key("load", 1, DAY), 5).unwrap();
+    b.publish(&key("load", 2, 2 * DAY), 7).unwrap();
+    assert_eq!(a.publish(&key("load", 2, 2 * DAY), 9).unwrap().rows, 14);
+    assert_eq!((a.here(), a.latest(), a.pointer()), (b.here(), Some("run-2".into()), Some("run-2".into())));
+    assert_eq!(a.committed().len(), 2);
+    assert!(shared.path().join("lake/latest/job=load/part-0.parquet").is_file());
 }

@@ -10,7 +10,8 @@
 -- macros    latest_wide(), vintages_wide(), scores_wide(): every column, id columns and rare quantiles too
 --
 -- Times are instants (TIMESTAMPTZ); `SET timezone = 'UTC'` shows them as they are stored. Forecasts of versions in shadow
--- (OUT/shadow), backtests and other folders are not read, and neither is a run without its _commit.json.
+-- (OUT/shadow), backtests and other folders are not read, and neither is a run without its _commit.json. A run of several shards has
+-- a file of each, and none in `latest`: SELECT v.* FROM vintages AS v SEMI JOIN runs AS r ON v.run_id = r.run_id AND r.is_latest
 
 -- A path has to be a constant where a file is read, and of what a database keeps only a type is one: the folder, and what was
 -- found in it just now.
@@ -23,8 +24,8 @@ CREATE OR REPLACE TYPE s4cast_found AS ENUM (
   SELECT 'nothing'
   UNION ALL SELECT 'latest' WHERE EXISTS (FROM glob(s4cast_root() || '/latest/job=*/part-0.parquet'))
   UNION ALL SELECT 'latest csv' WHERE EXISTS (FROM glob(s4cast_root() || '/latest/job=*/part-0.csv'))
-  UNION ALL SELECT 'history' WHERE EXISTS (FROM glob(s4cast_root() || '/job=*/issued_date=*/run_id=*/part-0.parquet'))
-  UNION ALL SELECT 'history csv' WHERE EXISTS (FROM glob(s4cast_root() || '/job=*/issued_date=*/run_id=*/part-0.csv'))
+  UNION ALL SELECT 'history' WHERE EXISTS (FROM glob(s4cast_root() || '/job=*/issued_date=*/run_id=*/part-*.parquet'))
+  UNION ALL SELECT 'history csv' WHERE EXISTS (FROM glob(s4cast_root() || '/job=*/issued_date=*/run_id=*/part-*.csv'))
   UNION ALL SELECT 'scores' WHERE EXISTS (FROM glob(s4cast_root() || '/scores/job=*/part-0.parquet'))
   UNION ALL SELECT 'anomalies' WHERE EXISTS (FROM glob(s4cast_root() || '/anomalies/job=*/part-0.parquet'))
 );
@@ -70,22 +71,25 @@ CREATE OR REPLACE MACRO latest_wide() AS TABLE
       'union_by_name = true, hive_types = {''job'': VARCHAR}, types = {''unique_id'': VARCHAR}')
   );
 
+-- The files that commits name: one for each run, or one for each shard of it. What else lies in the folder of a run is no part of
+-- it, and neither is anything in a folder without a commit.
+CREATE OR REPLACE MACRO s4cast_committed() AS TABLE
+  SELECT regexp_replace(filename, '[^/\\]*$', '') || unnest(json_extract_string(TRY_CAST(content AS JSON), '$.files[*]')) AS file
+  FROM read_text(s4cast_root() || '/job=*/issued_date=*/run_id=*/_commit.json');
+
 -- Every row of all runs that are committed, with the columns that `how` asks for.
 CREATE OR REPLACE MACRO s4cast_history(how) AS TABLE
   SELECT * EXCLUDE ("empty", s4cast, s4cast_file) REPLACE (coalesce(yhat, s4cast) AS yhat)
   FROM (
     FROM s4cast_forecast_columns()
     UNION ALL BY NAME
-    FROM s4cast_read('read_parquet', 'history', '/job=*/issued_date=*/run_id=*/part-0.parquet', '',
+    FROM s4cast_read('read_parquet', 'history', '/job=*/issued_date=*/run_id=*/part-*.parquet', '',
       'hive_types = {''job'': VARCHAR, ''issued_date'': DATE, ''run_id'': VARCHAR}, ' || how)
     UNION ALL BY NAME
-    FROM s4cast_read('read_csv', 'history csv', '/job=*/issued_date=*/run_id=*/part-0.csv', '',
+    FROM s4cast_read('read_csv', 'history csv', '/job=*/issued_date=*/run_id=*/part-*.csv', '',
       'hive_types = {''job'': VARCHAR, ''issued_date'': DATE, ''run_id'': VARCHAR}, types = {''unique_id'': VARCHAR}, union_by_name = true')
   )
-  WHERE regexp_replace(s4cast_file, '[^/\\]*$', '') IN (
-    SELECT regexp_replace(file, '[^/\\]*$', '')
-    FROM glob(s4cast_root() || '/job=*/issued_date=*/run_id=*/_commit.json')
-  );
+  WHERE s4cast_file IN (SELECT file FROM s4cast_committed());
 
 -- Every column of all runs that are committed.
 CREATE OR REPLACE MACRO vintages_wide() AS TABLE FROM s4cast_history('union_by_name = true');

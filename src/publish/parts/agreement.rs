@@ -7,8 +7,8 @@ use crate::store::Store;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// Metadata that all parts of a run share, where they have it: settings, weights, columns, and how much data was read.
-const SHARED: [&str; 5] = ["config_sha256", "weights_sha256", "columns", "source_rows", "source_bytes"];
+/// Metadata that all parts of a run share, where they have it: settings, weights, columns, and how many rows were read.
+const SHARED: [&str; 4] = ["config_sha256", "weights_sha256", "columns", "source_rows"];
 
 /// Metadata of a part whose model was trained on the series of its shard alone; such weights differ from part to part.
 pub const TRAINED_ON: &str = "trained_on_shard";

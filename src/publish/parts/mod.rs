@@ -2,7 +2,8 @@
 //! where there is none.
 //!
 //! ```text
-//! FOLDER/part-I-SHA12.parquet     forecasts of shard I; the name says what is in it, so that no two contents share one
+//! FOLDER/_run.json                which run it is (created once), where nobody was told
+//!        part-I-SHA12.parquet     forecasts of shard I; the name says what is in it, so that no two contents share one
 //!        _part-I-of-N.json        record (created once): this is the part of shard I
 //!        _commit.json             commit (created once) by whoever finds N records that agree
 //! ```
@@ -17,14 +18,18 @@
 //! a repetition completes, nobody who comes late changes what is committed, and there is never a commit of fewer parts.
 
 mod agreement;
+mod opening;
 mod record;
 mod step;
+mod write;
 #[cfg(test)]
 mod tests;
 
 pub use agreement::TRAINED_ON;
+pub use opening::{Asked, Opening, open};
 pub use record::Part;
 pub(super) use record::is_part;
+pub use write::write;
 
 use crate::publish::PublishError;
 use crate::publish::commit::{COMMIT_BYTES_MAX, COMMIT_FILE, Commit};

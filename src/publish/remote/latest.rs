@@ -51,7 +51,7 @@ impl Mirror<'_> {
 
     /// As [`Mirror::update_latest`]; also returns what is there afterwards.
     pub(super) fn show_newest(&self) -> Result<Listing, PublishError> {
-        let (mut listing, _) = self.pull(None)?;
+        let (mut listing, _) = self.pull()?;
         for _ in 0..TURNS {
             let Some(newest) = self.newest(&listing)? else { break };
             match self.is_whole() {
@@ -59,7 +59,7 @@ impl Mirror<'_> {
                 false => drop(latest::update(&self.folders)?),
             }
             self.put_pointer(&newest)?;
-            (listing, _) = self.pull(None)?;
+            (listing, _) = self.pull()?;
             if self.newest(&listing)?.is_none_or(|now| now.age() <= newest.age()) {
                 break;
             }

@@ -18,14 +18,14 @@ const DAY: i64 = 24 * 3_600 * 1_000_000;
 /// Brings the copy of a job's runs up to date: what others have committed comes, what they have removed goes; returns how many
 /// runs did either. One list where nothing has changed, and nothing for a sink that is a folder.
 ///
-/// Runs that the sink no longer keeps at `now` (microseconds UTC) stay where they are.
+/// Runs that are older than the newest by more than the sink keeps stay where they are.
 ///
 /// # Errors
 /// If the store cannot be read or the copy not be written.
-pub fn pull(sink: &SinkSpec, job: &str, now: i64) -> Result<usize, PublishError> {
+pub fn pull(sink: &SinkSpec, job: &str) -> Result<usize, PublishError> {
     let Some(mirror) = Mirror::of(sink, job)? else { return Ok(0) };
     let _lock = mirror.folders.lock();
-    let (_, changed) = mirror.pull(Some(now))?;
+    let (_, changed) = mirror.pull()?;
     if changed > 0 {
         latest::update(&mirror.folders)?;
     }
@@ -34,7 +34,7 @@ pub fn pull(sink: &SinkSpec, job: &str, now: i64) -> Result<usize, PublishError>
 
 impl Mirror<'_> {
     /// Makes the runs here those of the store; the lock is held. Also returns how many changed.
-    pub(super) fn pull(&self, now: Option<i64>) -> Result<(Listing, usize), PublishError> {
+    pub(super) fn pull(&self) -> Result<(Listing, usize), PublishError> {
         let listing = Listing::of(self.store.list(&self.name(&self.folders.history))?);
         let mut here = BTreeSet::new();
         let mut changed = 0;
@@ -53,18 +53,22 @@ impl Mirror<'_> {
             self.remove_here(&folder)?;
             changed += 1;
         }
-        let oldest = now.zip(self.sink.retention).and_then(|(now, retention)| {
-            date_name(now.saturating_sub(micros(retention)).saturating_sub(DAY))
-        });
-        let is_kept = |name: &str| oldest.as_ref().is_none_or(|oldest| day(name) >= oldest.as_str());
         let committed = listing.runs.iter().filter(|(_, run)| run.is_committed).map(|(name, _)| name);
-        let newest = committed.clone().next_back();
-        let new = committed.filter(|name| !here.contains(*name) && (is_kept(name) || Some(*name) == newest));
+        let oldest = committed.clone().next_back().and_then(|newest| self.oldest(newest));
+        let is_kept = |name: &str| oldest.as_ref().is_none_or(|oldest| day(name) >= oldest.as_str());
+        let new = committed.filter(|name| !here.contains(*name) && is_kept(name));
         // The newest first: that is what a forecast needs if the rest has to wait.
         for name in new.rev() {
             changed += usize::from(self.fetch(name)?.is_some());
         }
         Ok((listing, changed))
+    }
+
+    /// The name of the oldest day that the sink keeps, if `newest` is its newest run; `None` where it keeps all.
+    fn oldest(&self, newest: &str) -> Option<String> {
+        let newest: jiff::civil::Date = day(newest).strip_prefix("issued_date=")?.parse().ok()?;
+        let newest = newest.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond();
+        date_name(newest.saturating_sub(micros(self.sink.retention?)).saturating_sub(DAY))
     }
 
     /// The folders of all runs here.
