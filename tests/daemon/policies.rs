@@ -209,6 +209,20 @@ fn a_clock_that_is_set_back_repeats_no_slot_and_loses_none() {
 }
 
 #[test]
+fn what_waits_behind_another_slot_wakes_nobody() {
+    let backoff = SignedDuration::from_mins(150);
+    let mut bench = Bench::new(ScheduleSpec { attempts: 2, backoff, overlap: Overlap::Queue, ..every(3600) });
+    let first = bench.turn(60).pop().unwrap();
+    assert!(bench.turn(120).is_empty());
+    assert_eq!(bench.scheduler.wake(120 * MINUTE), Some(180 * MINUTE), "the end of the first is heard of");
+    bench.finish(&first, flaky(), 120);
+    assert!(bench.turn(180).is_empty());
+    assert_eq!(bench.scheduler.wake(180 * MINUTE), Some(240 * MINUTE));
+    assert!(bench.turn(240).is_empty());
+    assert_eq!(bench.scheduler.wake(240 * MINUTE), Some(270 * MINUTE), "its second attempt");
+}
+
+#[test]
 fn jitter_delays_the_start_and_not_the_slot() {
     let mut bench = Bench::new(ScheduleSpec { jitter: SignedDuration::from_mins(5), ..every(600) });
     let wake = bench.scheduler.wake(0).unwrap();
