@@ -2,9 +2,10 @@
 
 use super::{address, fresh};
 use crate::registry::{birth, forecaster};
-use s4cast::registry::{Registry, RegistryError};
+use s4cast::registry::{Birth, Registry, RegistryError};
 use s4cast::store::{Fault, break_memory, mend_memory};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 fn copy(folder: &Path, store: &str) -> Registry {
     Registry::copy_of(folder.join("models"), &address(store, "models")).unwrap()
@@ -21,7 +22,9 @@ fn serves(registry: &Registry) -> Option<u32> {
 }
 
 fn add(registry: &Registry, run: &str) -> Result<u32, RegistryError> {
-    Ok(registry.add("load", forecaster(), None, &birth(run))?.version)
+    static BORN: OnceLock<Birth> = OnceLock::new();
+    let born = BORN.get_or_init(|| birth("")).clone();
+    Ok(registry.add("load", forecaster(), None, &Birth { run_id: run.into(), ..born })?.version)
 }
 
 fn folders() -> [tempfile::TempDir; 2] {
