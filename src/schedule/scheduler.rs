@@ -18,13 +18,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::schedule::task::{Task, Verdict};
 
-impl Verdict {
-    /// Whether the slot ended without its work.
-    pub fn is_skipped(&self) -> bool {
-        matches!(self, Verdict::Ended(ending) if ending.outcome == Outcome::Skipped)
-    }
-}
-
 type Key = (String, Stage);
 
 /// The slots of all jobs.
