@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from common import same
 from test_oneshot import SHOPS, long, table, text
 
-LIMIT = 4
+LIMIT = 3
 PASSING = ("500", "503", "reset", "truncated", "lost")
 
 
@@ -35,7 +35,7 @@ def untouched(world, place):
     same("leftovers", world.leftovers(), [])
 
 
-def fails(world, place, code, part, *arguments, within=3 * LIMIT):
+def fails(world, place, code, part, *arguments, within=4 * LIMIT):
     """The command fails with this code, in time, and tells so."""
     began = time.monotonic()
     done = world.run(*arguments, code=code, port=world.proxy.port, S4CAST_STORE_TIMEOUT=str(LIMIT))
