@@ -140,7 +140,7 @@ pub(super) enum DataCommand {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Source")]
 pub(super) struct SourceArgs {
-    /// CSV or Parquet files, globs or folders
+    /// CSV or Parquet files, globs or folders, by path or address (s3://, gs://, az://, http://)
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<String>,
     /// Job file; flags win over it
@@ -311,7 +311,7 @@ pub(super) struct Forecast {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct LoadArgs {
-    /// Forecast with a saved model, without training: a file of --save-model, or STATE/models/JOB/VERSION
+    /// Forecast with a saved model, without training: a file of --save-model, or STATE/models/JOB/VERSION, by path or address
     #[arg(long, env = "S4CAST_LOAD_MODEL", value_name = "PATH")]
     pub load_model: Option<String>,
     /// Step of the data in steps of the loaded model, for example 0.25 for 15 minutes and 1 hour; auto takes it from the
