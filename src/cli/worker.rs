@@ -104,7 +104,7 @@ fn document(report: &WorkerReport) -> Value {
         "notes": report.notes,
         "model": report.model.kind().as_str(),
         "horizon": report.model.horizon(),
-        "loaded_model": report.loaded,
+        "loaded_model": report.loaded.as_ref().map(ToString::to_string),
         "weights_sha256": report.weights_sha256,
         "seconds": seconds,
         "degraded": report.degradations(),

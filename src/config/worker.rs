@@ -1,6 +1,6 @@
 //! The settings of a worker: source and model as of a one-shot job, the rest by flags alone.
 
-use crate::config::check::Check;
+use crate::config::check::{Check, place};
 use crate::config::settings::Item;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Problems, Settings};
@@ -8,7 +8,6 @@ use crate::ingest::{self, BadSeriesLimit, Order};
 use crate::pipeline::{Ending, Making, WorkerJob};
 use crate::series::{Ends, Frequency};
 use jiff::tz::TimeZone;
-use std::path::PathBuf;
 
 /// Longest run id, bytes: every row holds it.
 const RUN_ID_BYTES_MAX: usize = 200;
@@ -72,7 +71,7 @@ pub fn worker(mut settings: Settings, raw: &RawWorker) -> Result<WorkerLaunch, P
         let wrong = Wrong::new(message, "leave one of them out");
         check.problem_at(check.settings.place(Key::LoadModel), wrong);
     }
-    let save_model = check.text(Key::SaveModel).map(PathBuf::from);
+    let save_model = check.one(Key::SaveModel, place);
     let threads = check.threads(Key::Threads);
     let zone = source.zone.clone().unwrap_or(TimeZone::UTC);
     let issued_at = check.flag("--issued-at", &raw.issued_at, |text| words::instant(text, &zone));

@@ -15,7 +15,6 @@ use super::value;
 use super::wanted::{Place, Wanted};
 use polars::prelude::DataType;
 use std::borrow::Cow;
-use std::time::SystemTime;
 
 /// How many bad cells are described; more are only counted.
 pub(super) const DESCRIBED: usize = 20_000;
@@ -69,7 +68,7 @@ pub(super) struct Rows {
     pub(super) names: Option<Names>,
     pieces: Vec<Piece>,
     files: Vec<(String, &'static str)>,
-    modified: Vec<SystemTime>,
+    modified: Vec<i128>,
 }
 
 impl Rows {
@@ -101,7 +100,7 @@ impl Rows {
         };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
-            rows.modified.push(source.file.modified);
+            rows.modified.push(source.file.seen.modified_ns);
             let wanted = Wanted::new(source, assignment)?;
             if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());
@@ -134,8 +133,8 @@ impl Rows {
         self.piece(row).file
     }
 
-    /// When the file of a row was modified last.
-    pub(super) fn modified(&self, row: u32) -> SystemTime {
+    /// When the file of a row was modified last, nanoseconds since 1970.
+    pub(super) fn modified(&self, row: u32) -> i128 {
         self.modified[self.file(row)]
     }
 

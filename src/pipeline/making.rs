@@ -5,8 +5,8 @@ use crate::model::forecaster::{Control, Forecaster};
 use crate::model::report::{FitReport, Progress};
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::pipeline::{
-    Job, JobError, LoadReport, LoadSpec, SourceReport, StopWatch, ahead, check_overwrites, coherent, load,
-    outputs, scenario, shard,
+    Job, JobError, LoadReport, LoadSpec, Outlets, SourceReport, StopWatch, ahead, check_overwrites, coherent,
+    load, outputs, scenario, shard,
 };
 use crate::publish;
 use crate::series::{Ends, Forecasts, Panel};
@@ -48,12 +48,13 @@ pub(super) struct Made {
 pub(super) fn fitted(
     job: &Job,
     model: &ModelSpec,
+    outlets: &Outlets,
     watch: &(dyn Fn(Progress) + Sync),
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
     let deadline = model.budget().and_then(|budget| clock.since.checked_add(budget));
     let (ingested, mut source) =
-        read(job, &job.source.clone().reaching(model.horizon(), model.season_length()), watch)?;
+        read(job, &job.source.clone().reaching(model.horizon(), model.season_length()), outlets, watch)?;
     let (known, horizon) = ((&job.source.covariates, &job.source.sums), model.horizon());
     let ahead = ahead::complete(&ingested.panel, known, horizon, model.season_length())?;
     source.notes.extend(ahead.notes);
@@ -62,8 +63,9 @@ pub(super) fn fitted(
 
     let fitted = Forecaster::fit(&ingested.panel, model, &Control { deadline, ..Control::watched(watch) })?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
-    if let Some(path) = &job.save_model {
-        publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
+    if let Some(outlet) = &outlets.save_model {
+        publish::write_bytes(outlet.file(), &fitted.forecaster.to_bytes())?;
+        outlet.send()?;
     }
     clock.lap("train");
 
@@ -97,20 +99,21 @@ pub(super) fn fitted(
 pub(super) fn loaded(
     job: &Job,
     load: &LoadSpec,
+    outlets: &Outlets,
     watch: &(dyn Fn(Progress) + Sync),
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
-    let opened = load::open(load)?;
+    let opened = load::open_model(&load.path)?;
     check_overwrites(outputs(job), [&opened.file])?;
     clock.lap("load");
     let horizon = opened.forecaster.spec().horizon();
     let season_length = load.asked.season_length;
     let reaching = |rows| job.source.clone().reaching(rows, season_length);
-    let (mut ingested, mut source) = read(job, &reaching(horizon), watch)?;
+    let (mut ingested, mut source) = read(job, &reaching(horizon), outlets, watch)?;
     let fitting = load::fitting(load, &opened, &ingested)?;
     if fitting.rows > horizon && !job.source.almanac.is_empty() {
         // How many rows the calendar has to reach was known from the data alone.
-        (ingested, source) = read(job, &reaching(fitting.rows), watch)?;
+        (ingested, source) = read(job, &reaching(fitting.rows), outlets, watch)?;
     }
     let known = (&job.source.covariates, &job.source.sums);
     let ends = ingested.spans.as_ref().map(Spans::ends).unwrap_or_default();
@@ -160,13 +163,15 @@ fn what_if(
 fn read(
     job: &Job,
     spec: &SourceSpec,
+    outlets: &Outlets,
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Ingested, SourceReport), JobError> {
     let ingested = ingest::read_watched(spec, watch)?;
     check_overwrites(outputs(job), &ingested.files)?;
     let source = SourceReport::of(&ingested);
-    if let Some(path) = &job.quality {
-        publish::write_quality(path, &ingested.quality)?;
+    if let Some(outlet) = &outlets.quality {
+        publish::write_quality(outlet.file(), &ingested.quality)?;
+        outlet.send()?;
     }
     Ok((ingested, source))
 }

@@ -7,7 +7,7 @@ use crate::pipeline::{Job, JobError, Moment, making::Made, provenance};
 use crate::publish::parts::{self, Asked, Delivery, Opening};
 use crate::publish::{PublishError, Published};
 use crate::series::{Ends, Panel, Shard};
-use crate::store::{Address, Store};
+use crate::store::{Address, Place, Store};
 use std::borrow::Cow;
 
 /// Name of the job in the commits of one-shot runs whose model is of no job.
@@ -90,7 +90,7 @@ impl Sharded {
         // Another attempt at the same shard may have been quicker.
         parts::check(&store, "", &part)?;
         let at = self.folder.join(&part.file);
-        let path = at.local().unwrap_or_else(|| at.as_str().into());
+        let path = at.local().map_or(Place::Remote(at), Place::Local);
         let published = Published { rows: part.rows, bytes: part.bytes, path };
         Ok((published, Delivered { shard: self.shard, folder: self.folder.clone(), delivery }))
     }

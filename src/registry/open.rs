@@ -4,8 +4,9 @@ use crate::model::artifact::sha256;
 use crate::model::forecaster::Forecaster;
 use crate::registry::error::RegistryError;
 use crate::registry::folder;
-use crate::registry::manifest::Manifest;
+use crate::registry::manifest::{FILE as MANIFEST, Manifest};
 use crate::registry::versions::{WEIGHTS, WEIGHTS_MAX, weights_of};
+use crate::store::{Address, Scratch, Store, StoreError};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct Opened {
     /// Ready to predict.
     pub forecaster: Forecaster,
-    /// The file of its weights.
+    /// The file of its weights, by path or address.
     pub file: PathBuf,
     /// SHA-256 of that file, lower-case hex.
     pub weights_sha256: String,
@@ -36,4 +37,52 @@ pub fn open(path: &Path) -> Result<Opened, RegistryError> {
     let bytes = folder::read(path, WEIGHTS_MAX)?;
     let forecaster = Forecaster::from_bytes(&bytes).map_err(|error| RegistryError::broken(path, error))?;
     Ok(Opened { forecaster, file: path.into(), weights_sha256: sha256(&bytes), manifest: None })
+}
+
+/// As [`open`], by address.
+///
+/// # Errors
+/// As [`open`]; if the store fails, or has nothing there.
+pub fn open_remote(address: &Address) -> Result<Opened, RegistryError> {
+    let scratch = Scratch::begin().map_err(RegistryError::io(&std::env::temp_dir()))?;
+    let store = Store::open(&address.parent())?;
+    let file = scratch.path().join(WEIGHTS);
+    let copied = match fetch(&store, address.name(), &file)? {
+        true => file,
+        false => {
+            let folder = store.below(address.name());
+            for name in [MANIFEST, WEIGHTS] {
+                if !fetch(&folder, name, &scratch.path().join(name))? {
+                    let reason = format!("neither a model nor the folder of a version, which has a {name}");
+                    return Err(StoreError::Missing { at: address.clone(), reason }.into());
+                }
+            }
+            scratch.path().to_owned()
+        }
+    };
+    // What is wrong with the copy is wrong with the object.
+    let opened = open(&copied).map_err(|error| match error {
+        RegistryError::Broken { reason, .. } => {
+            RegistryError::Broken { path: address.as_str().into(), reason }
+        }
+        error => error,
+    })?;
+    let file = if opened.manifest.is_some() { address.join(WEIGHTS) } else { address.clone() };
+    Ok(Opened { file: file.as_str().into(), ..opened })
+}
+
+/// Copies an object that may be a part of a model; false where there is none.
+fn fetch(store: &Store, name: &str, to: &Path) -> Result<bool, RegistryError> {
+    // The root of a store is no object.
+    if name.is_empty() {
+        return Ok(false);
+    }
+    match store.head(name)? {
+        Some(entry) if entry.bytes > WEIGHTS_MAX => {
+            let at = store.address().join(name);
+            Err(StoreError::TooLarge { at, bytes: entry.bytes, bytes_max: WEIGHTS_MAX }.into())
+        }
+        Some(_) => Ok(store.download(name, to)?.is_some()),
+        None => Ok(false),
+    }
 }

@@ -63,7 +63,7 @@ impl Parts {
                  as 2024-01-31T23:00:00, or as timestamps"
             )));
         }
-        almanac::add(&mut assembled.panel, &self.spec.almanac, None)?;
+        almanac::add(&mut assembled.panel, &self.spec.almanac, &self.spec.objects, None)?;
         let own = std::mem::take(&mut self.assignment.notes);
         Ok(Ingested {
             panel: assembled.panel,

@@ -3,7 +3,9 @@
 use super::messages::Messages;
 use super::{NAME, assigned, frames};
 use crate::ingest::exec::form;
-use crate::ingest::files::{self, Format, Found, SourceFile, data};
+use crate::ingest::files::{self, Format, SourceFile, data};
+use crate::ingest::inputs::Found;
+use crate::ingest::seen::Seen;
 use crate::ingest::source::Source;
 use crate::ingest::spec::{IngestError, IngestErrorKind, SourceSpec};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -77,7 +79,7 @@ impl Spooled {
             format: Format::Parquet,
             hive: Vec::new(),
             named: true,
-            metadata,
+            seen: Seen::of(&metadata),
         };
         Ok(Found { files: vec![file], skipped: Vec::new() })
     }

@@ -27,12 +27,12 @@ use crate::pipeline::{JobError, LoadSpec, Making, Moment, StopWatch, ahead, load
 use crate::publish::{ForecastBatches, ForecastStream, Provenance, PublishError};
 use crate::registry::Opened;
 use crate::series::{Forecasts, Frequency};
+use crate::store::Place;
 use ending::Ends;
 use report::Tally;
 use stage::{Outlet, Stage};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 
 /// Rows of a group, about.
 const GROUP_ROWS: usize = 1 << 17;
@@ -53,7 +53,7 @@ pub struct WorkerJob {
     /// How many series may be bad, judged at the end of the stream; of one that is trained on, the source says it.
     pub limit: BadSeriesLimit,
     /// Where the weights of a model that is trained on the stream go, if anywhere.
-    pub save_model: Option<PathBuf>,
+    pub save_model: Option<Place>,
     /// How much of the stream is held at a time; `None` is what suits.
     pub bounds: Option<Bounds>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
@@ -87,7 +87,7 @@ fn loaded(
     output: impl Write + Send + 'static,
 ) -> Result<WorkerReport, JobError> {
     let mut clock = StopWatch::start();
-    let opened = load::open(load)?;
+    let opened = load::open_model(&load.path)?;
     let spec = load::asked_for(load, &opened)?;
     let reach = reach(job, load, spec.horizon())?;
     clock.lap("load");

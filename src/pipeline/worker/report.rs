@@ -6,8 +6,8 @@ use crate::model::spec::ModelSpec;
 use crate::pipeline::report::{count_statuses, training_shortfalls};
 use crate::pipeline::{JobError, Moment, SourceReport};
 use crate::series::{Forecasts, Status, Verdict};
+use crate::store::Place;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// Series left out that are told one by one; more are only counted.
 const TOLD: usize = 20;
@@ -39,7 +39,7 @@ pub struct WorkerReport {
     /// How it was trained; empty where it was loaded.
     pub fits: Vec<FitReport>,
     /// Where it was loaded from.
-    pub loaded: Option<PathBuf>,
+    pub loaded: Option<Place>,
     /// SHA-256 of the weights.
     pub weights_sha256: String,
     /// Seconds of each stage, in order.
@@ -155,7 +155,7 @@ impl Tally {
         self,
         moment: Moment,
         model: ModelSpec,
-        loaded: Option<PathBuf>,
+        loaded: Option<Place>,
         weights_sha256: String,
         seconds: Vec<(&'static str, f64)>,
     ) -> WorkerReport {

@@ -5,10 +5,10 @@ use super::{WorkerJob, WorkerReport, empty, provenance, unfit};
 use crate::ingest;
 use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
-use crate::pipeline::{Job, JobError, Making, Moment, StopWatch, making};
-use crate::publish::{ForecastBatches, ForecastStream};
+use crate::pipeline::{Job, JobError, Making, Moment, Outlets, StopWatch, making};
+use crate::publish::{ForecastBatches, ForecastStream, Outlet};
+use crate::store::Place;
 use std::io::{BufWriter, Read, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Reads a stream to its end, trains on it and forecasts it, as a job on the same rows in a file does.
@@ -21,6 +21,8 @@ pub(super) fn work(
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<WorkerReport, JobError> {
     let mut clock = StopWatch::start();
+    let save_model = job.save_model.as_ref().map(Outlet::open).transpose()?;
+    let outlets = Outlets { output: None, save_model, quality: None };
     watch(Progress::begun("reading the stream"));
     let spooled = ingest::spool(input)?;
     let output = BufWriter::new(output);
@@ -37,14 +39,14 @@ pub(super) fn work(
         source,
         making: Making::Fit(spec.clone()),
         scenarios: Vec::new(),
-        output: PathBuf::from("stdout"),
+        output: Place::Local("stdout".into()),
         sharded: None,
         save_model: job.save_model.clone(),
         quality: None,
         config_file: None,
         config_sha256: job.config_sha256.clone(),
     };
-    let made = making::fitted(&one_shot, spec, watch, &mut clock)?;
+    let made = making::fitted(&one_shot, spec, &outlets, watch, &mut clock)?;
     tally.read_all(&made.source);
     tally.forecast(&made.forecasts);
     let mut provenance = provenance(job, &moment, &made.model, None, &made.weights_sha256);
