@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # All tests: those of the program, then, with the program that `cargo test` has built, those of its dashboard in a browser, of its
-# views in DuckDB, and of its wrappers for Spark and Ray.
+# views in DuckDB, of its wrappers for Spark and Ray, and of object stores.
 set -euo pipefail
 cd "$(dirname "$0")"
 cargo test --release --locked
 tests/web/run.sh
 tests/views/run.sh
 tests/cluster/run.sh
+tests/store/run.sh

@@ -1,5 +1,6 @@
 //! The clap types of the daemon and of what looks into its state.
 
+use crate::store::Place;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -193,6 +194,6 @@ pub(super) struct RunsExport {
     #[command(flatten)]
     pub state: StateArgs,
     /// Where it goes
-    #[arg(short, long, value_name = "RUNS.parquet")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "RUNS.parquet", value_parser = Place::parse)]
+    pub output: Place,
 }

@@ -27,6 +27,7 @@ pub(super) fn run(args: &Backtest, terminal: &Terminal) -> Result<Exit, CliError
     let BacktestLaunch { mut job, threads } = config::backtest(&settings, &args.raw())?;
     launch::limit_threads(threads);
     launch::take_along(&job.source);
+    launch::take_outputs_along(job.output.iter().chain(&job.report));
     let moment = clock::moment(job.source.as_of);
     job.source = job.source.at(moment.issued_at);
     let report = {
@@ -37,8 +38,8 @@ pub(super) fn run(args: &Backtest, terminal: &Terminal) -> Result<Exit, CliError
         Some(path) => {
             let page =
                 plot::report::page(&report, &as_typed()).map_err(|error| CliError::Bug(error.to_string()))?;
-            publish::write_bytes(path, page.as_bytes())?;
-            Some(path.as_path())
+            publish::write_to(path, |file| publish::write_bytes(file, page.as_bytes()))?;
+            Some(path)
         }
         None => None,
     };

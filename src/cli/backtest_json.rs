@@ -7,12 +7,12 @@ use crate::evaluation::backtest::ModelResult;
 use crate::evaluation::score::Scores;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::BacktestReport;
+use crate::store::Place;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// What a backtest found.
-pub(super) fn document(report: &BacktestReport, by: &[By], page: Option<&Path>) -> Value {
+pub(super) fn document(report: &BacktestReport, by: &[By], page: Option<&Place>) -> Value {
     let spec = &report.spec;
     let models = report.models.iter().map(|model| (model.model.as_str().into(), self::model(model)));
     let by: Map<String, Value> = by.iter().map(|by| (name(*by).into(), breakdown(report, *by))).collect();
@@ -34,9 +34,9 @@ pub(super) fn document(report: &BacktestReport, by: &[By], page: Option<&Path>) 
         "cutoffs": report.cutoffs.iter().copied().map(shown).collect::<Vec<_>>(),
         "notes": report.notes,
         "source": json::source(&report.source),
-        "report": page,
+        "report": page.map(Place::to_string),
         "output": report.published.as_ref().map(|published| {
-            json!({ "path": published.path, "rows": published.rows, "bytes": published.bytes })
+            json!({ "path": published.path.to_string(), "rows": published.rows, "bytes": published.bytes })
         }),
     })
 }

@@ -8,14 +8,14 @@ use crate::evaluation::score::Scores;
 use crate::evaluation::spec::Refit;
 use crate::model::spec::ModelKind;
 use crate::pipeline::BacktestReport;
-use std::path::Path;
+use crate::store::Place;
 
 /// Rows of a breakdown, and notes of a model, that are shown before the rest is only counted.
 const SHOWN: usize = 20;
 const NOTES: usize = 2;
 
 /// The summary of a backtest.
-pub(super) fn page(report: &BacktestReport, by: &[By], file: Option<&Path>) -> String {
+pub(super) fn page(report: &BacktestReport, by: &[By], file: Option<&Place>) -> String {
     let mut page = Page::default();
     summary::source(&mut page, &report.source);
     windows(&mut page, report);
@@ -32,14 +32,13 @@ pub(super) fn page(report: &BacktestReport, by: &[By], file: Option<&Path>) -> S
         served(&mut page, model);
     }
     if let Some(file) = file {
-        page.line("Report", file.display());
+        page.line("Report", file);
     }
     if let Some(published) = &report.published {
         let (rows, size) = (count(published.rows, "row"), published.bytes.div_ceil(1024));
-        page.line("Wrote", format!("{}: {rows}, {size} KiB", published.path.display()));
+        page.line("Wrote", format!("{}: {rows}, {size} KiB", published.path));
         if let [first, second, ..] = models.as_slice() {
-            let (file, first, second) =
-                (published.path.display(), first.model.as_str(), second.model.as_str());
+            let (file, first, second) = (&published.path, first.model.as_str(), second.model.as_str());
             page.line("Compare", format!("s4cast compare {file}:{first} :{second}"));
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn check(args: &DataCheck, terminal: &Terminal) -> Result<Exit, CliEr
     launch::limit_threads(launch.threads);
     launch::take_along(&launch.source);
     if let Some(path) = &launch.quality {
-        publish::probe(path)?;
+        publish::Outlet::open(path)?;
         pipeline::check_overwrites([path].into_iter(), launch.config_file.iter())?;
     }
     // The report must come out however many series are bad, so the limit is judged here.
@@ -41,7 +41,7 @@ pub(super) fn check(args: &DataCheck, terminal: &Terminal) -> Result<Exit, CliEr
     };
     if let Some(path) = &launch.quality {
         pipeline::check_overwrites([path].into_iter(), &ingested.files)?;
-        publish::write_quality(path, &ingested.quality)?;
+        publish::write_to(path, |file| publish::write_quality(file, &ingested.quality))?;
     }
     let bad = ingested.quality.len() - ingested.panel.series.len();
     let accepted = limit.allows(bad, ingested.quality.len());

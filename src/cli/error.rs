@@ -122,14 +122,9 @@ impl CliError {
             CliError::Settings(problems) if problems.in_config() => Exit::Config,
             CliError::Settings(_) | CliError::Request { .. } => Exit::Usage,
             CliError::ConfigFile { .. } => Exit::Config,
-            CliError::Job(JobError::Ingest(error)) => match error.kind() {
-                IngestErrorKind::InputMissing => Exit::NoInput,
-                IngestErrorKind::Data => Exit::Data,
-                IngestErrorKind::Io => Exit::Io,
-                IngestErrorKind::Permission => Exit::Permission,
-                IngestErrorKind::Usage => Exit::Usage,
-                IngestErrorKind::Stopped => Exit::TryLater,
-            },
+            CliError::Job(JobError::Ingest(error)) | CliError::Compare(CompareError::Object(error)) => {
+                of_ingest(error)
+            }
             CliError::Job(
                 JobError::Model(ModelError::EmptyPanel)
                 | JobError::Backtest(BacktestError::Model(ModelError::EmptyPanel)),
@@ -171,6 +166,7 @@ impl CliError {
                 Exit::NoInput
             }
             CliError::Job(JobError::Load(error)) => of_registry(error),
+            CliError::Job(JobError::Stream(_)) => Exit::Io,
             CliError::Job(JobError::Unlike { .. }) => Exit::Data,
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
             CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,
@@ -202,6 +198,19 @@ impl CliError {
             CliError::Lab(LabError::Data(problems)) => problems.clone(),
             other => vec![other.to_string()],
         }
+    }
+}
+
+/// The exit code of what is wrong with an input.
+fn of_ingest(error: &IngestError) -> Exit {
+    match error.kind() {
+        IngestErrorKind::InputMissing => Exit::NoInput,
+        IngestErrorKind::Data => Exit::Data,
+        IngestErrorKind::Io => Exit::Io,
+        IngestErrorKind::Unavailable => Exit::Unavailable,
+        IngestErrorKind::Permission => Exit::Permission,
+        IngestErrorKind::Usage => Exit::Usage,
+        IngestErrorKind::Stopped => Exit::TryLater,
     }
 }
 
@@ -247,7 +256,7 @@ pub(super) fn rendered(error: &CliError) -> Vec<Box<dyn Diagnostic + Send + Sync
             .collect(),
         CliError::Job(JobError::Ingest(error)) => message(shortened(error.problems()), None),
         CliError::Job(JobError::Unlike { path, problems }) => {
-            let help = format!("{} is another model than is asked for, or for other data", path.display());
+            let help = format!("{path} is another model than is asked for, or for other data");
             message(shortened(problems), Some(help))
         }
         CliError::Lab(LabError::Data(problems)) => message(shortened(problems), None),

@@ -18,13 +18,23 @@ pub(super) fn run(args: &Forecast, terminal: &Terminal) -> Result<Exit, CliError
     args.apply(&mut settings);
     let mut launch = config::job(&settings)?;
     let asked = config::run(&args.run.raw(), &mut launch.job, &env)?;
+    if launch.names_folder && launch.job.sharded.is_none() {
+        let output = &launch.job.output;
+        return Err(CliError::Request {
+            message: format!("{output}/ names a folder of objects, not one of them"),
+            help: Some(format!("write for example -o {output}/forecast.parquet")),
+        });
+    }
     launch::limit_threads(launch.threads);
     launch::take_along(&launch.job.source);
+    let job = &launch.job;
+    let output = (job.sharded.is_none()).then_some(&job.output);
+    launch::take_outputs_along([output, job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten());
     let moment = clock::moment(asked.issued_at.or(launch.job.source.as_of));
     let moment = Moment { run_id: asked.run_id.unwrap_or(moment.run_id), ..moment };
     let moment = pipeline::begin(&launch.job, moment)?;
     launch.job.source = launch.job.source.at(moment.issued_at);
-    tracing::info!(run_id = moment.run_id, output = %launch.job.output.display(), "job started");
+    tracing::info!(run_id = moment.run_id, output = %launch.job.output, "job started");
     let mut report = {
         let meter = terminal.meter();
         pipeline::run(&launch.job, moment, &|progress| meter.show(progress))?

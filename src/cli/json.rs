@@ -9,6 +9,7 @@ use crate::pipeline::{CovariateReport, JobReport, LoadReport, ScenarioReport, So
 use crate::publish::SCHEMA_VERSION;
 use crate::registry::{Event, Manifest, Version};
 use crate::series::{Known, Quality, Verdict};
+use crate::store::Place;
 use serde_json::{Map, Value, json};
 
 /// What a job did.
@@ -33,7 +34,7 @@ pub(super) fn job(report: &JobReport) -> Value {
         "statuses": statuses,
         "scenarios": report.scenarios.iter().map(scenario).collect::<Vec<_>>(),
         "output": {
-            "path": report.published.path,
+            "path": report.published.path.to_string(),
             "rows": report.published.rows,
             "bytes": report.published.bytes,
             "schema_version": SCHEMA_VERSION,
@@ -44,8 +45,8 @@ pub(super) fn job(report: &JobReport) -> Value {
             "committed": report.missing_shards().is_empty(),
             "missing": report.missing_shards(),
         })),
-        "saved_model": report.saved_model,
-        "quality": report.quality,
+        "saved_model": report.saved_model.as_ref().map(Place::to_string),
+        "quality": report.quality.as_ref().map(Place::to_string),
         "seconds": seconds,
         "weights_sha256": report.weights_sha256,
         "config_sha256": report.config_sha256,
@@ -75,7 +76,7 @@ fn loaded(loaded: &LoadReport) -> Value {
         })
     });
     json!({
-        "path": loaded.path,
+        "path": loaded.path.to_string(),
         "job": loaded.version.as_ref().map(|(job, _)| job),
         "version": loaded.version.as_ref().map(|(_, version)| version),
         "rates": rates.collect::<Vec<_>>(),

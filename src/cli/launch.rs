@@ -7,10 +7,12 @@ use crate::pipeline::JobSpec;
 use crate::publish;
 use crate::registry::Registry;
 use crate::schedule::spec::DaemonSpec;
+use crate::store::{self, Place};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Once;
 use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -88,14 +90,28 @@ fn restart(threads: &str) {
 }
 
 /// From here on a signal that ends this program ends the command of a source first: it has a process group of its own, which
-/// Ctrl-C does not reach.
+/// Ctrl-C does not reach. Copies of objects are removed then.
 pub(super) fn take_along(source: &SourceSpec) {
-    if source.exec.is_none() {
-        return;
+    if source.exec.is_some() || source.has_addresses() {
+        end_tidily();
     }
-    on_signal(|number| {
-        ingest::end_commands();
-        std::process::exit(128 + number);
+}
+
+/// From here on a signal that ends this program removes what was to be put at an address.
+pub(super) fn take_outputs_along<'a>(mut outputs: impl Iterator<Item = &'a Place>) {
+    if outputs.any(|place| place.local().is_none()) {
+        end_tidily();
+    }
+}
+
+fn end_tidily() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        on_signal(|number| {
+            ingest::end_commands();
+            store::remove_scratch();
+            std::process::exit(128 + number);
+        });
     });
 }
 

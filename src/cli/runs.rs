@@ -92,11 +92,11 @@ fn export(args: &RunsExport, terminal: &Terminal) -> Result<Exit, CliError> {
     let mut rows = LedgerReader::open(&state(&args.state)?)?.slots(&SlotQuery::default())?;
     rows.reverse();
     let runs: Vec<RunRow> = rows.into_iter().map(run_row).collect();
-    let published = publish::write_runs(&args.output, &runs)?;
-    let (rows, path) = (published.rows, published.path);
+    let rows = publish::write_to(&args.output, |file| publish::write_runs(file, &runs))?.rows;
+    let path = args.output.to_string();
     terminal.result(
         || json!({ "output": { "path": path, "rows": rows } }),
-        || format!("Wrote      {} slots to {}\n", rows, path.display()),
+        || format!("Wrote      {rows} slots to {path}\n"),
     )?;
     Ok(Exit::Ok)
 }

@@ -8,8 +8,8 @@ use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelKind;
 use crate::pipeline::{CovariateReport, Delivered, JobReport, LoadReport, ScenarioReport, SourceReport};
 use crate::series::Known;
+use crate::store::Place;
 use std::fmt::Display;
-use std::path::Path;
 
 /// Lines of one kind that are shown before the rest is only counted.
 const SHOWN: usize = 3;
@@ -43,7 +43,7 @@ fn loaded(page: &mut Page, from: &LoadReport, report: &JobReport) {
         .as_ref()
         .map_or(String::new(), |(job, version)| format!(", version {version} of job {job}"));
     let kind = report.model.kind().as_str();
-    page.line("Loaded", format!("{}{version}: {kind}, trained before", from.path.display()));
+    page.line("Loaded", format!("{}{version}: {kind}, trained before", from.path));
     page.line("", format!("weights {}", report.weights_sha256));
     for (found, rows) in from.matches.iter().filter(|(found, _)| found.rate != Rate::Same).take(SHOWN) {
         let (data, model, rate) = (found.data, found.model, found.rate);
@@ -230,14 +230,14 @@ fn scored(page: &mut Page, score: &HoldoutScore) {
 
 fn wrote(page: &mut Page, report: &JobReport) {
     let published = &report.published;
-    let path = published.path.display();
+    let path = &published.path;
     let statuses: Vec<String> =
         report.statuses.iter().map(|(status, count)| format!("{count} {}", status.as_str())).collect();
     let size = published.bytes.div_ceil(1024);
     let rows = count(published.rows, "row");
     page.line("Wrote", format!("{path}: {rows}, {size} KiB, series by status: {}", statuses.join(", ")));
     for extra in [&report.saved_model, &report.quality].into_iter().flatten() {
-        page.line("", extra.display());
+        page.line("", extra);
     }
     match &report.delivered {
         Some(delivered) => page.line("Run", parts(report, delivered)),
@@ -264,8 +264,8 @@ fn parts(report: &JobReport, delivered: &Delivered) -> String {
 }
 
 /// A command that shows the forecasts.
-fn read_it(path: &Path) -> String {
-    let path = path.display().to_string().replace('\'', "''");
+fn read_it(path: &Place) -> String {
+    let path = path.to_string().replace('\'', "''");
     format!("duckdb -c \"select unique_id, ds, yhat, yhat_lower, yhat_upper from '{path}'\"")
 }
 
@@ -349,6 +349,6 @@ mod tests {
         assert_eq!(count(2, "row"), "2 rows");
         assert_eq!(count(2, "series"), "2 series");
         assert_eq!(day(0), "1970-01-01");
-        assert!(read_it(Path::new("it's.parquet")).contains("'it''s.parquet'"));
+        assert!(read_it(&Place::Local("it's.parquet".into())).contains("'it''s.parquet'"));
     }
 }

@@ -1,12 +1,13 @@
 //! The settings of a backtest: source and model as of a one-shot job, the rest by flags alone.
 
-use crate::config::check::{Check, parquet, whole};
+use crate::config::check::{Check, parquet, place, whole};
 use crate::config::words::Wrong;
 use crate::config::{Key, Problem, Problems, Settings};
 use crate::evaluation::spec::{Align, BacktestSpec, Refit};
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::pipeline::BacktestJob;
-use std::path::PathBuf;
+use crate::store::Place;
+use std::path::Path;
 
 /// Flags of a backtest as written.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +103,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
 
 impl Check<'_> {
     /// The checked value of a flag that no file has; a wrong one is noted.
-    fn flag<T>(
+    pub(super) fn flag<T>(
         &mut self,
         flag: &str,
         text: &Option<String>,
@@ -129,11 +130,11 @@ fn distinct(kinds: Vec<ModelKind>) -> Vec<ModelKind> {
     distinct
 }
 
-fn page(text: &str) -> Result<PathBuf, Wrong> {
-    let path = PathBuf::from(text.trim());
+fn page(text: &str) -> Result<Place, Wrong> {
+    let path = Path::new(text.trim());
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        Some("html" | "htm") => Ok(path),
+        Some("html" | "htm") => place(text.trim()),
         _ => Err(Wrong::new(format!("'{text}' is no HTML file"), "write for example report.html")),
     }
 }

@@ -4,6 +4,7 @@ use crate::config::settings::Item;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Settings};
 use crate::ingest::PolicyError;
+use crate::store::Place;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -123,16 +124,22 @@ pub(super) fn written(text: &str) -> Result<String, Wrong> {
     }
 }
 
-/// A path that does not promise another format than Parquet.
-pub(super) fn parquet(text: &str) -> Result<PathBuf, Wrong> {
-    let path = PathBuf::from(written(text)?);
+/// A path or an address.
+pub(super) fn place(text: &str) -> Result<Place, Wrong> {
+    Ok(Place::parse(&written(text)?)?)
+}
+
+/// A path or an address that does not promise another format than Parquet.
+pub(super) fn parquet(text: &str) -> Result<Place, Wrong> {
+    let place = place(text)?;
+    let path = PathBuf::from(text);
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match ["csv", "tsv", "txt", "json", "jsonl", "xlsx"].contains(&extension.as_str()) {
         true => {
             let help = format!("write for example {}", path.with_extension("parquet").display());
             Err(Wrong::new(format!("'{text}' would hold Parquet, which is not {extension}"), &help))
         }
-        false => Ok(path),
+        false => Ok(place),
     }
 }
 

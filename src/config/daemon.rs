@@ -8,7 +8,7 @@ use crate::config::key::Table;
 use crate::config::problem::in_order;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Problems, Settings, fleet, paths};
-use crate::ingest::SourceSpec;
+use crate::ingest::{Objects, SourceSpec};
 use crate::model::spec::ModelSpec;
 use crate::publish::SinkSpec;
 use crate::schedule::spec::{DaemonSpec, JobPlan, ScheduleSpec};
@@ -104,12 +104,13 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
         http
     });
     // The slots of a daemon know their own time.
+    let objects = Objects::kept(spec.state.join("objects"));
     let shard = Some(spec.shard).filter(|shard| !shard.is_whole());
     let source = |check: &mut Check<'_>, _: &str| {
         if shard.is_some() {
             check.no_sums_of_shards();
         }
-        Some(SourceSpec { as_of: None, shard, ..check.source() })
+        Some(SourceSpec { as_of: None, shard, objects: objects.clone(), ..check.source() })
     };
     let parts = Parts {
         document,

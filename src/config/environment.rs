@@ -3,10 +3,9 @@
 use crate::config::document::Document;
 use crate::config::key::Table;
 use crate::config::{Key, Problem, Settings};
-use crate::ingest::{self, ExecSpec, SourceSpec};
-use crate::pipeline::{Job, Making};
-use crate::publish::{self, SinkSpec};
-use crate::registry;
+use crate::ingest::{self, ExecSpec, Roles, SourceSpec};
+use crate::pipeline::{self, Job, Making};
+use crate::publish::{Outlet, SinkSpec};
 use crate::schedule::spec::DaemonSpec;
 use crate::store::{Address, Store};
 use std::collections::BTreeMap;
@@ -28,7 +27,7 @@ pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
     let mut found = Found::default();
     found.inputs(settings, &job.source, "the input");
     if let Making::Load(load) = &job.making
-        && let Err(error) = registry::open(&load.path)
+        && let Err(error) = pipeline::open_model(&load.path)
     {
         found.problem(settings, settings.place(Key::LoadModel), error.to_string(), None);
     }
@@ -38,7 +37,7 @@ pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
         (Key::Quality, job.quality.as_ref()),
     ];
     for (key, path) in outputs.into_iter().filter_map(|(key, path)| Some((key, path?))) {
-        if let Err(error) = publish::probe(path) {
+        if let Err(error) = Outlet::open(path) {
             found.problem(settings, settings.place(key), error.to_string(), None);
         }
     }
@@ -98,20 +97,13 @@ impl Found {
         }
         match ingest::look(source) {
             Ok(look) => {
-                let id = if look.roles.id.is_empty() {
-                    String::new()
-                } else {
-                    format!(", id {}", look.roles.id.join(" + "))
-                };
-                let targets = look.roles.targets.len();
-                let target =
-                    if targets == 1 { look.roles.targets[0].clone() } else { format!("{targets} columns") };
                 let files = look.files.len();
                 let plural = if files == 1 { "" } else { "s" };
-                self.facts.push(format!(
-                    "{name}: {files} file{plural}, time {}{id}, target {target}",
-                    look.roles.time
-                ));
+                let columns = look.roles.as_ref().map_or_else(
+                    || ", too large to be looked into from here".into(),
+                    |roles| format!(", {}", in_words(roles)),
+                );
+                self.facts.push(format!("{name}: {files} file{plural}{columns}"));
             }
             Err(error) => {
                 for line in error.problems() {
@@ -166,7 +158,7 @@ impl Found {
         if let Some((message, help)) = refusal {
             return self.problem(settings, settings.place(key), message, Some(help));
         }
-        let Some(free) = free_bytes(folder) else { return };
+        let Some(free) = ingest::free_bytes(folder) else { return };
         let megabytes = free >> 20;
         if free < FREE_BYTES_MIN {
             let message = format!("{shown} has only {megabytes} MiB of free space");
@@ -175,6 +167,14 @@ impl Found {
             self.facts.push(format!("{shown}: writable, {megabytes} MiB free"));
         }
     }
+}
+
+/// Which column plays which part.
+fn in_words(roles: &Roles) -> String {
+    let id = if roles.id.is_empty() { String::new() } else { format!(", id {}", roles.id.join(" + ")) };
+    let targets = roles.targets.len();
+    let target = if targets == 1 { roles.targets[0].clone() } else { format!("{targets} columns") };
+    format!("time {}{id}, target {target}", roles.time)
 }
 
 /// The setting whose text a message quotes.
@@ -187,15 +187,4 @@ fn named(settings: &Settings, message: &str) -> Option<Range<usize>> {
 /// The empty path is the folder that the program was started in.
 fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
-}
-
-#[cfg(unix)]
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let space = rustix::fs::statvfs(folder).ok()?;
-    space.f_bavail.checked_mul(space.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
 }

@@ -1,17 +1,17 @@
 //! How to forecast, checked.
 
-use crate::config::check::{Check, flag, whole};
+use crate::config::check::{Check, flag, whole, written};
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem};
 use crate::model::rate::{Rate, Scale};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point, Preset, RawModelSpec};
 use crate::pipeline::{Asked, LoadSpec, Making};
-use std::path::PathBuf;
+use crate::store::Place;
 
 impl Check<'_> {
     /// What forecasts a one-shot job: a model to train, or a saved one.
     pub(super) fn making(&mut self) -> Option<Making> {
-        let load = self.text(Key::LoadModel).map(PathBuf::from);
+        let load = self.one(Key::LoadModel, |text| Ok(Place::parse(&written(text)?)?));
         let scale = self.one(Key::SamplingScale, scale);
         let Some(path) = load else {
             if self.settings.has(Key::SamplingScale) {

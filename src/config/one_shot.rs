@@ -1,9 +1,10 @@
 //! The settings of a one-shot job, from flags and file.
 
-use crate::config::check::{Check, parquet};
+use crate::config::check::{Check, parquet, place};
 use crate::config::{Key, Problems, Settings};
 use crate::ingest::SourceSpec;
 use crate::pipeline::{Job, Making};
+use crate::store::{Address, Place};
 use std::path::PathBuf;
 
 /// A job, and what is not part of it.
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 pub struct Launch {
     /// What to do.
     pub job: Job,
+    /// Whether the output is an address with a slash at its end: a folder of objects.
+    pub names_folder: bool,
     /// Worker threads; `None` takes one per core.
     pub threads: Option<usize>,
 }
@@ -23,7 +26,7 @@ pub struct SourceLaunch {
     /// Whether the limit of bad series was asked for.
     pub limit_given: bool,
     /// Where the quality report goes.
-    pub quality: Option<PathBuf>,
+    pub quality: Option<Place>,
     /// The job file, if there is one.
     pub config_file: Option<PathBuf>,
     /// Worker threads; `None` takes one per core.
@@ -41,7 +44,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     let scenarios = check.scenarios(Key::Scenarios, Some(&source), making.as_ref().and_then(Making::kind));
     check.demand(Key::Output, "no output: give -o OUT.parquet, or path under [output]");
     let output = check.one(Key::Output, parquet);
-    let save_model = check.text(Key::SaveModel).map(PathBuf::from);
+    let save_model = check.one(Key::SaveModel, place);
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
     Problems::none_of(check.problems)?;
@@ -60,7 +63,9 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
         config_file,
         config_sha256,
     };
-    Ok(Launch { job, threads })
+    let is_folder = |text: &str| text.ends_with('/') && Address::parse(text).is_some();
+    let names_folder = settings.get(Key::Output).first().is_some_and(|item| is_folder(&item.text));
+    Ok(Launch { job, names_folder, threads })
 }
 
 /// The source that the settings describe; model and output are not looked at.

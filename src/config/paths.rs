@@ -5,6 +5,7 @@ use crate::config::document::Document;
 use crate::config::key::Table;
 use crate::config::{Key, Problem};
 use crate::publish::SinkSpec;
+use crate::store::Address;
 use std::path::{Component, Path, PathBuf};
 
 /// Files of a run, below the root of a sink.
@@ -19,8 +20,11 @@ pub(super) fn overlaps(document: &Document, sinks: &Checked<SinkSpec>, state: &P
     let mut problems = Vec::new();
     for (name, sink) in sinks.all.iter().filter_map(|(name, sink)| Some((name, sink.as_ref()?))) {
         let root = plain(&sink.path);
+        let shared = sink.remote.as_ref().map(|remote| as_path(remote.address.as_str()));
+        let is_read =
+            |input: &str| reads(input, &root) || shared.as_ref().is_some_and(|root| reads(input, root));
         for settings in document.named.get(&Table::Source).into_iter().flat_map(|sources| sources.values()) {
-            let inputs = settings.get(Key::Inputs).iter().filter(|item| reads(&item.text, &root));
+            let inputs = settings.get(Key::Inputs).iter().filter(|item| is_read(&item.text));
             problems.extend(inputs.filter_map(|item| {
                 let message = format!("'{}' would read what [sink.{name}] writes", item.text);
                 let help = "keep the folder of a sink apart from the inputs";
@@ -47,10 +51,10 @@ pub(super) fn overlaps(document: &Document, sinks: &Checked<SinkSpec>, state: &P
 
 /// Whether an input names files below `root`, or would once there are some.
 fn reads(input: &str, root: &Path) -> bool {
-    if input.is_empty() || input.contains("://") {
+    let path = if input.is_empty() { PathBuf::new() } else { as_path(input) };
+    if path.as_os_str().is_empty() {
         return false;
     }
-    let path = plain(Path::new(input));
     let is_pattern = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
     let fixed: PathBuf = path.components().take_while(|part| !is_pattern(part)).collect();
     if fixed.starts_with(root) {
@@ -67,6 +71,21 @@ fn reads(input: &str, root: &Path) -> bool {
         false => glob::Pattern::new(&path.to_string_lossy()).is_ok_and(|pattern| {
             RUN_FILES.iter().any(|file| pattern.matches_path_with(&root.join(file), options))
         }),
+    }
+}
+
+/// A path as [`plain`] has it; what is in a store lies in a folder of its own there. Empty for what is no address.
+fn as_path(text: &str) -> PathBuf {
+    match Address::parse(text) {
+        None => plain(Path::new(text)),
+        Some(Err(_)) => PathBuf::new(),
+        Some(Ok(address)) => address.local().map_or_else(
+            || {
+                let (_, rest) = address.as_str().split_once("://").unwrap_or_default();
+                Path::new(&format!("{:?}:", address.scheme())).join(rest)
+            },
+            |path| plain(&path),
+        ),
     }
 }
 
@@ -113,5 +132,17 @@ mod tests {
             assert!(!reads(input, root), "{input}");
         }
         assert!(!reads("/data", Path::new("/data/_out")));
+        let shared = as_path("s3://bucket/out");
+        for input in
+            ["s3a://bucket/out/x.csv", "s3://bucket", "s3://bucket/**/*.parquet", "s3://bucket/*/latest/*/*"]
+        {
+            assert!(reads(input, &shared), "{input}");
+        }
+        for input in
+            ["s3://bucket/in/", "s3://other/out", "gs://bucket/out", "bucket/out", "s3://bucket/outer/*.csv"]
+        {
+            assert!(!reads(input, &shared), "{input}");
+        }
+        assert!(reads("file:///data/out/x.csv", root) && !reads("nosuch://data/out", root));
     }
 }

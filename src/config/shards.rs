@@ -7,7 +7,7 @@ use crate::pipeline::{Job, Making, Sharded};
 use crate::publish::is_run_id;
 use crate::publish::parts::Asked;
 use crate::series::Shard;
-use crate::store::{Address, Scheme};
+use crate::store::{Address, Place, Scheme};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -114,8 +114,8 @@ fn run_id(text: &str) -> Result<String, Wrong> {
 }
 
 /// The folder that parts go to.
-fn folder(output: &std::path::Path) -> Result<Address, Wrong> {
-    let text = output.to_string_lossy();
+fn folder(output: &Place) -> Result<Address, Wrong> {
+    let text = output.to_string();
     let wrong = |message: String| {
         Wrong::new(message, "write for example -o runs/2026-01-31, or -o s3://bucket/runs/2026-01-31")
     };
@@ -124,12 +124,12 @@ fn folder(output: &std::path::Path) -> Result<Address, Wrong> {
             "with --shard, '{text}' is the folder of a run of several parts, not a file"
         )));
     }
-    match Address::parse(&text) {
-        None => Address::of_local(output).map_err(|error| wrong(error.to_string())),
-        Some(Ok(address)) if address.scheme() == Scheme::Http => {
+    match output {
+        Place::Local(path) => Address::of_local(path).map_err(|error| wrong(error.to_string())),
+        Place::Remote(address) if address.scheme() == Scheme::Http => {
             Err(wrong(format!("'{text}' can only be read: nothing is put to a web server")))
         }
-        Some(address) => address.map_err(|error| wrong(error.to_string())),
+        Place::Remote(address) => Ok(address.clone()),
     }
 }
 
@@ -317,7 +317,8 @@ mod tests {
     #[test]
     fn parts_go_to_a_folder_or_an_address_that_can_be_written() {
         let at = |text: &str| {
-            folder(std::path::Path::new(text)).map(|at| at.to_string()).map_err(|wrong| wrong.message)
+            let place = Place::parse(text).map_err(|error| error.to_string())?;
+            folder(&place).map(|at| at.to_string()).map_err(|wrong| wrong.message)
         };
         assert_eq!(at("/data/run"), Ok("file:///data/run".into()));
         assert!(at("run").is_ok_and(|at| at.starts_with("file:///") && at.ends_with("/run")));

@@ -46,7 +46,7 @@ fn problems(text: &str) -> Vec<(String, String, String)> {
 
 #[test]
 fn a_file_becomes_a_job() {
-    let Launch { job, threads } = job(&parse(GOOD)).expect("valid");
+    let Launch { job, threads, .. } = job(&parse(GOOD)).expect("valid");
     assert_eq!(job.source.inputs, ["conf/a.csv", "/abs/b.csv"]);
     assert_eq!(job.source.id, ["site"]);
     assert_eq!(job.source.duplicates, Duplicates::Mean);
@@ -56,7 +56,7 @@ fn a_file_becomes_a_job() {
     let Making::Fit(model) = &job.making else { panic!("nothing is loaded") };
     assert_eq!((model.horizon(), model.seed()), (24, 7));
     assert_eq!(model.levels(), [80.0, 97.5]);
-    assert_eq!(job.output, Path::new("conf/out.parquet"));
+    assert_eq!(job.output.local(), Some(Path::new("conf/out.parquet")));
     assert_eq!(threads, None);
 }
 
@@ -257,7 +257,7 @@ fn a_loaded_model_is_held_against_what_is_written() {
         GOOD.replace("horizon = 24\n", "load_model = \"m.safetensors\"\nsampling_scale = 0.25\nmin = 0\n");
     let Making::Load(load) = job(&parse(&text)).expect("valid").job.making else { panic!("it is loaded") };
     assert_eq!(
-        (load.path.as_path(), load.scale),
+        (load.path.local().expect("a path"), load.scale),
         (Path::new("conf/m.safetensors"), Some(Scale::By(Rate::Finer(4))))
     );
     assert_eq!((load.asked.horizon, load.asked.kind, load.asked.seed), (None, None, Some(7)));

@@ -3,6 +3,7 @@
 //! Series of one step share a calendar from the first of their times to the last, and beyond it as far as forecasts go; one
 //! whose times are not on that grid has its own.
 
+use super::objects::Objects;
 use super::sketch::Spans;
 use super::spec::{IngestError, IngestErrorKind};
 use crate::calendar::{self, CalendarError, CalendarSpec, Event, Feature, HolidaySpec, event_csv, ical};
@@ -23,12 +24,15 @@ pub struct AlmanacSpec {
     pub features: Vec<Feature>,
     /// Public holidays.
     pub holidays: Vec<HolidaySpec>,
-    /// Files of events: iCal (`.ics`), or CSV with columns `ds` and `event`.
+    /// Files of events, by path or address: iCal (`.ics`), or CSV with columns `ds` and `event`.
     pub events: Vec<PathBuf>,
     /// Days before and after an event that have columns of their own, beside those that a CSV file gives itself.
     pub window: (u32, u32),
     /// Steps past the end of a series that forecasts reach.
     pub ahead: usize,
+    /// Whether `is_auto` takes all cycles that the step allows, however long the history is: for parts of a panel, of which
+    /// none knows how long the history of all is.
+    pub is_part: bool,
 }
 
 impl AlmanacSpec {
@@ -38,8 +42,14 @@ impl AlmanacSpec {
     }
 }
 
-/// Adds the columns to every series of the panel; `spans` say how far the series go of which the panel holds some.
-pub(super) fn add(panel: &mut Panel, spec: &AlmanacSpec, spans: Option<&Spans>) -> Result<(), IngestError> {
+/// Adds the columns to every series of the panel; `spans` say how far the series go of which the panel holds some. Files of events
+/// that are named by address are copied.
+pub(super) fn add(
+    panel: &mut Panel,
+    spec: &AlmanacSpec,
+    objects: &Objects,
+    spans: Option<&Spans>,
+) -> Result<(), IngestError> {
     if spec.is_empty() || panel.series.is_empty() {
         return Ok(());
     }
@@ -49,7 +59,7 @@ pub(super) fn add(panel: &mut Panel, spec: &AlmanacSpec, spans: Option<&Spans>) 
         let group = groups.entry(series.frequency.to_string());
         group.or_insert_with(|| (series.frequency, Vec::new())).1.push(index);
     }
-    let events = events(panel, spec)?;
+    let events = events(panel, spec, objects)?;
     let known = panel.covariates.len();
     let mut names: Vec<String> = Vec::new();
     let mut rows: Vec<BTreeMap<usize, Row>> = vec![BTreeMap::new(); panel.series.len()];
@@ -113,7 +123,8 @@ impl Shared {
         times.extend(frequency.after(end, spec.ahead, zone));
         let mut features = spec.features.clone();
         if spec.is_auto {
-            features.extend(Feature::auto(frequency, last.saturating_sub(first)));
+            let span = if spec.is_part { i64::MAX } else { last.saturating_sub(first) };
+            features.extend(Feature::auto(frequency, span));
         }
         let spec = CalendarSpec { features, holidays: spec.holidays.clone(), events: events.to_vec() };
         let (names, columns) = columns(&spec, frequency, zone, &times)?;
@@ -151,7 +162,7 @@ fn columns(
 }
 
 /// The events of all files in the days of the panel and of what is forecast.
-fn events(panel: &Panel, spec: &AlmanacSpec) -> Result<Vec<Event>, IngestError> {
+fn events(panel: &Panel, spec: &AlmanacSpec, objects: &Objects) -> Result<Vec<Event>, IngestError> {
     if spec.events.is_empty() {
         return Ok(Vec::new());
     }
@@ -167,8 +178,9 @@ fn events(panel: &Panel, spec: &AlmanacSpec) -> Result<Vec<Event>, IngestError> 
     let clock = LocalClock::new(&panel.zone, first, last);
     let day = |instant: i64| clock.civil(instant).div_euclid(DAY);
     let (mut events, mut problems) = (Vec::new(), Vec::new());
-    for path in &spec.events {
-        match events_of(path, day(first), day(last)) {
+    for named in &spec.events {
+        let path = objects.local(named)?;
+        match events_of(named, &path, day(first), day(last)) {
             Ok(more) => events.extend(more),
             Err(problem) => problems.push(problem),
         }
@@ -182,11 +194,11 @@ fn events(panel: &Panel, spec: &AlmanacSpec) -> Result<Vec<Event>, IngestError> 
     if problems.is_empty() { Ok(events) } else { Err(IngestError::new(IngestErrorKind::Data, problems)) }
 }
 
-fn events_of(path: &Path, first: i64, last: i64) -> Result<Vec<Event>, String> {
-    let at = path.display();
+fn events_of(named: &Path, path: &Path, first: i64, last: i64) -> Result<Vec<Event>, String> {
+    let at = named.display();
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("events {at} cannot be read: {error}"))?;
-    let is_ical = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ics"));
+    let is_ical = named.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ics"));
     let events = if is_ical { ical::parse(&text, first, last) } else { event_csv::parse(&text) };
     events.map_err(|error| format!("events {at}: {error}"))
 }
@@ -230,7 +242,7 @@ mod tests {
     fn series_of_one_grid_share_a_calendar_that_goes_on_past_their_ends() {
         let spec = AlmanacSpec { is_auto: true, ahead: 7, ..AlmanacSpec::default() };
         let mut panel = panel(vec![daily("a", 0, DAYS), daily("b", 3, DAYS - 5)]);
-        add(&mut panel, &spec, None).expect("a calendar");
+        add(&mut panel, &spec, &Objects::default(), None).expect("a calendar");
         assert_eq!(panel.covariates.len(), 6, "three harmonics of the week: {:?}", panel.covariates);
         let [a, b] = [0, 1].map(|series: usize| &panel.series[series].covariates[0]);
         assert_eq!((a.values().len(), b.values().len()), (DAYS as usize + 7, DAYS as usize - 5 + 7));
@@ -249,7 +261,7 @@ mod tests {
         let steps = series.times.len();
         let spec = AlmanacSpec { is_auto: true, ahead: 4, ..AlmanacSpec::default() };
         let mut panel = panel(vec![series]);
-        add(&mut panel, &spec, None).expect("a calendar");
+        add(&mut panel, &spec, &Objects::default(), None).expect("a calendar");
         let rows = &panel.series[0].covariates;
         assert!(!rows.is_empty() && rows.iter().all(|row| row.values().len() == steps + 4));
     }
@@ -266,18 +278,18 @@ mod tests {
         far.times.iter_mut().for_each(|time| *time += 365 * 40 * DAY);
         let spec = AlmanacSpec { holidays: vec![holiday], ahead: 1, ..AlmanacSpec::default() };
         let mut holidays = panel(vec![far]);
-        add(&mut holidays, &spec, None).expect("known years");
+        add(&mut holidays, &spec, &Objects::default(), None).expect("known years");
         assert_eq!(holidays.covariates[0].name, "holiday_us");
         let spec = AlmanacSpec { events: vec![path], ahead: 1, ..AlmanacSpec::default() };
         let mut hourly = daily("b", 0, DAYS);
         hourly.frequency = Frequency::Fixed { micros: HOUR };
         hourly.times = (0..DAYS).map(|hour| (96 + hour) * HOUR).collect();
         let mut both = panel(vec![daily("a", 0, DAYS), hourly]);
-        add(&mut both, &spec, None).expect("events");
+        add(&mut both, &spec, &Objects::default(), None).expect("events");
         let sums: Vec<f64> = both.series.iter().map(|one| one.covariates[0].values().iter().sum()).collect();
         assert_eq!(sums, [2.0, 24.0], "two days of thirty; all of the 5th by the hour");
         let spec = AlmanacSpec { events: vec![folder.path().join("none.ics")], ..AlmanacSpec::default() };
-        let error = add(&mut both, &spec, None).expect_err("no such file");
+        let error = add(&mut both, &spec, &Objects::default(), None).expect_err("no such file");
         assert!(error.to_string().contains("none.ics"), "{error}");
     }
 }

@@ -1,8 +1,9 @@
 //! The data of a source at one moment: its files as they are, or what its command has just printed.
 
 use super::exec::{self, Output};
+use super::inputs::{self, Found};
 use super::stamp::{self, Change, ChangeKind, FileStamp, Stamps};
-use super::{Ingested, SourceSpec, Watch, files, read_found};
+use super::{Ingested, SourceSpec, Watch, read_found};
 use crate::ingest::IngestError;
 use std::sync::atomic::AtomicBool;
 
@@ -12,16 +13,24 @@ pub struct Fetched {
     /// Its files, and how they differ from those of an earlier look.
     pub stamps: Stamps,
     output: Option<Output>,
+    /// Copies of objects, where inputs are addresses: a later look might find other versions.
+    copies: Option<Found>,
 }
 
 /// Looks at the files of a source, or runs its command until it has printed everything or `stop` becomes true; `known` are
-/// the files as they were seen before.
+/// the files as they were seen before. Objects are copied; `watch` hears how far that is.
 ///
 /// # Errors
 /// If an input names no file or one cannot be read; if the command gives no data.
-pub fn fetch(spec: &SourceSpec, known: &[FileStamp], stop: &AtomicBool) -> Result<Fetched, IngestError> {
+pub fn fetch(
+    spec: &SourceSpec,
+    known: &[FileStamp],
+    stop: &AtomicBool,
+    watch: &Watch,
+) -> Result<Fetched, IngestError> {
     let Some(command) = &spec.exec else {
-        return Ok(Fetched { stamps: stamp::stamp(spec, known)?, output: None });
+        let (stamps, found) = stamp::stamp_found(spec, known, stop, watch)?;
+        return Ok(Fetched { stamps, output: None, copies: spec.has_addresses().then_some(found) });
     };
     let output = exec::run(command, stop)?;
     // Of what a command prints nothing but the content counts.
@@ -40,7 +49,7 @@ pub fn fetch(spec: &SourceSpec, known: &[FileStamp], stop: &AtomicBool) -> Resul
     };
     let changes = kind.map(|kind| Change { path: now.path.clone(), kind }).into_iter().collect();
     let stamps = Stamps { bytes_hashed: now.size, files: vec![now], changes };
-    Ok(Fetched { stamps, output: Some(output) })
+    Ok(Fetched { stamps, output: Some(output), copies: None })
 }
 
 impl Fetched {
@@ -57,9 +66,10 @@ impl Fetched {
     /// # Errors
     /// See [`IngestError`].
     pub fn read_watched(&self, spec: &SourceSpec, watch: &Watch) -> Result<Ingested, IngestError> {
-        match &self.output {
-            Some(output) => read_found(spec, output.found()?, watch),
-            None => read_found(spec, files::find(&spec.inputs)?, watch),
+        match (&self.output, &self.copies) {
+            (Some(output), _) => read_found(spec, output.found()?, watch),
+            (None, Some(copies)) => read_found(spec, copies.clone(), watch),
+            (None, None) => read_found(spec, inputs::find(spec, &AtomicBool::new(false), watch)?, watch),
         }
     }
 }

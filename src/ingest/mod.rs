@@ -7,7 +7,8 @@
 //! [`stamp()`] tells without reading rows which files are new or changed since an earlier look.
 //!
 //! ```text
-//! exec (a command's output) ─┐
+//! stream (Arrow IPC, series after series) ─▶ frames in memory ─┐
+//! exec (a command's output), objects (copies by address) ─────┐
 //! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
 //!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat, spike, shift) ─▶ fill (missing steps)
@@ -37,9 +38,12 @@ mod footer;
 mod fronts;
 mod gauge;
 mod grid;
+mod hive;
 mod images;
+mod inputs;
 mod iso;
 mod keys;
+mod objects;
 mod pages;
 mod parquet;
 mod problems;
@@ -49,6 +53,7 @@ mod robust;
 mod rows;
 mod scan;
 pub mod secrets;
+mod seen;
 mod shapes;
 mod shift;
 mod sketch;
@@ -57,6 +62,7 @@ mod source;
 mod spec;
 mod spike;
 mod stamp;
+mod stream;
 mod sums;
 mod suspect;
 mod time;
@@ -72,6 +78,7 @@ pub use fetch::{Fetched, fetch};
 pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use gauge::Watch;
 pub use images::{Images, images};
+pub use objects::{Objects, free_bytes};
 pub use sketch::Spans;
 pub use sounds::{Sound, sound};
 pub use spec::{
@@ -79,6 +86,7 @@ pub use spec::{
     LimitError, Order, PolicyError, Roles, Sampling, SourceSpec, SpikeAction, Spikes, Stale, SuspectAction,
 };
 pub use stamp::{Change, ChangeKind, FileStamp, Glance, Stamps, glance, stamp};
+pub use stream::{Bounds, Group, Groups, NAME as STREAM_NAME, Parts, Spooled, Stream, spool, stream};
 pub(crate) use sums::refused as hierarchy_refused;
 pub use sums::{SumsSpec, is_sum};
 
@@ -91,6 +99,7 @@ use rows::Rows;
 use sketch::Share;
 use source::Source;
 use std::sync::atomic::AtomicBool;
+use timeline::Timeline;
 
 /// Reads the sources into a panel, with the quality of every series. A source that is a command runs it.
 ///
@@ -105,17 +114,20 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
 /// # Errors
 /// See [`read`].
 pub fn read_watched(spec: &SourceSpec, watch: &Watch) -> Result<Ingested, IngestError> {
+    if let Some(spooled) = &spec.spooled {
+        return read_found(spec, spooled.found()?, watch);
+    }
     match &spec.exec {
         Some(_) => {
             watch(Progress::begun("running the command"));
-            fetch(spec, &[], &AtomicBool::new(false))?.read_watched(spec, watch)
+            fetch(spec, &[], &AtomicBool::new(false), watch)?.read_watched(spec, watch)
         }
-        None => read_found(spec, files::find(&spec.inputs)?, watch),
+        None => read_found(spec, inputs::find(spec, &AtomicBool::new(false), watch)?, watch),
     }
 }
 
 /// Reads the files that were found.
-fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<Ingested, IngestError> {
+fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<Ingested, IngestError> {
     if spec.needs_time() && spec.as_of.is_none() {
         let problem = "latency_offset and stale series need to know the time; set as_of";
         return Err(files::usage(problem.to_owned()));
@@ -124,7 +136,8 @@ fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<I
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
     let gauge = Gauge::new(watch, "reading", &sources, 1);
-    let rows = Rows::read(&sources, &assignment, Share::of(spec), &gauge)?;
+    let before = (Timeline::default(), Share::of(spec));
+    let rows = Rows::read(&sources, &assignment, before, &gauge)?;
     if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
@@ -133,16 +146,17 @@ fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<I
         )));
     }
     let file_rows = rows.file_rows;
-    let mut assembled = assemble::assemble(rows, &sources, &assignment, spec, watch)?;
+    let mut assembled = assemble::assemble(rows, &sources, &assignment, spec, None, watch)?;
     assembled.panel = sums::add(assembled.panel, &spec.sums)?;
-    almanac::add(&mut assembled.panel, &spec.almanac, assembled.spans.as_ref())?;
+    let spans = assembled.spans.as_ref();
+    almanac::add(&mut assembled.panel, &spec.almanac, &spec.objects, spans)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
         panel: assembled.panel,
         quality: assembled.quality,
         notes,
         skipped_files,
-        bytes: sources.iter().map(|source| source.file.metadata.len()).sum(),
+        bytes: sources.iter().map(|source| source.file.bytes).sum(),
         files: sources.into_iter().map(|source| source.file.name).collect(),
         command: spec.exec.as_ref().map(ExecSpec::shown),
         rows: file_rows,
@@ -162,16 +176,24 @@ fn read_found(spec: &SourceSpec, found: files::Found, watch: &Watch) -> Result<I
 pub struct Look {
     /// Files that would be read.
     pub files: Vec<String>,
-    /// Which column plays which part.
-    pub roles: Roles,
+    /// Which column plays which part; `None` where all files are objects too large to be copied for a look.
+    pub roles: Option<Roles>,
 }
 
-/// Finds the files of a source and the parts of their columns; no row is read but a sample, and no command is run.
+/// Bytes of objects that are copied for a look.
+const LOOK_BYTES: u64 = 64 << 20;
+
+/// Finds the files of a source and the parts of their columns; no row is read but a sample, and no command is run. Of objects
+/// the first ones are looked into, 64 MiB in all, and copied to a temporary folder for that.
 ///
 /// # Errors
 /// If no file can be read, or if the columns are not there.
 pub fn look(spec: &SourceSpec) -> Result<Look, IngestError> {
-    let found = files::find(&spec.inputs)?;
+    let spec = &SourceSpec { objects: Objects::default(), ..spec.clone() };
+    let (found, left) = inputs::find_some(spec, LOOK_BYTES)?;
+    if found.files.is_empty() {
+        return Ok(Look { files: left, roles: None });
+    }
     let sources = open(found.files, &mut found.skipped.clone())?;
     let assignment = columns::assign(&sources, spec)?;
     for source in &sources {
@@ -180,8 +202,8 @@ pub fn look(spec: &SourceSpec) -> Result<Look, IngestError> {
             wanted::Wanted::new(source, &assignment.with_covariate(column))?;
         }
     }
-    let files = sources.into_iter().map(|source| source.file.name).collect();
-    Ok(Look { files, roles: assignment.roles })
+    let files = sources.into_iter().map(|source| source.file.name).chain(left).collect();
+    Ok(Look { files, roles: Some(assignment.roles) })
 }
 
 /// Opens all files. One that cannot be read is an error if the user named it, and left out if a directory or glob

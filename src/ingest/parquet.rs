@@ -33,7 +33,7 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
             file.name
         )));
     }
-    let length = file.metadata.len();
+    let length = file.seen.bytes;
     let opened = guarded(|| {
         let mut reader = ParquetReader::new(reader);
         let schema = reader.schema()?;

@@ -15,7 +15,6 @@ use super::value;
 use super::wanted::{Place, Wanted};
 use polars::prelude::DataType;
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many bad cells are described; more are only counted.
 pub(super) const DESCRIBED: usize = 20_000;
@@ -69,18 +68,18 @@ pub(super) struct Rows {
     pub(super) names: Option<Names>,
     pieces: Vec<Piece>,
     files: Vec<(String, &'static str)>,
-    modified: Vec<SystemTime>,
+    modified: Vec<i128>,
 }
 
 impl Rows {
-    /// Reads all rows of the sources, and keeps those of the share.
+    /// Reads all rows of the sources, and keeps those of the share; `timeline` is what is known of their times before.
     pub(super) fn read(
         sources: &[Source],
         assignment: &Assignment,
-        share: Option<Share>,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
-        Rows::read_as(sources, assignment, None, share, gauge)
+        Rows::read_as(sources, assignment, None, (timeline, share), gauge)
     }
 
     /// Reads all rows of the sources, and keeps those of the share; with `names`, the values are names.
@@ -88,19 +87,20 @@ impl Rows {
         sources: &[Source],
         assignment: &Assignment,
         names: Option<Names>,
-        share: Option<Share>,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
         let mut rows = Rows {
             keys: Keys::new(assignment.roles.id.len()),
             unplaced: [Capped::showing(ALIKE), Capped::showing(ALIKE)],
             names,
+            timeline,
             share,
             ..Rows::default()
         };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
-            rows.modified.push(source.file.metadata.modified().unwrap_or(UNIX_EPOCH));
+            rows.modified.push(source.file.modified_ns);
             let wanted = Wanted::new(source, assignment)?;
             if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());
@@ -133,8 +133,8 @@ impl Rows {
         self.piece(row).file
     }
 
-    /// When the file of a row was modified last.
-    pub(super) fn modified(&self, row: u32) -> SystemTime {
+    /// When the file of a row was modified last, nanoseconds since 1970.
+    pub(super) fn modified(&self, row: u32) -> i128 {
         self.modified[self.file(row)]
     }
 

@@ -3,19 +3,27 @@
 use super::almanac::AlmanacSpec;
 use super::covariate_spec::CovariateSpec;
 use super::exec::ExecSpec;
+use super::objects::Objects;
 use super::sketch::Spans;
+use super::stream::Spooled;
 use super::sums::SumsSpec;
 use crate::series::{Frequency, Note, Panel, Quality, Shard};
+use crate::store::Address;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Where the data is and how to read it. Everything but `inputs` has a default.
 #[derive(Clone, Debug)]
 pub struct SourceSpec {
-    /// Paths, globs or directories.
+    /// Paths, globs or directories, or addresses of the like.
     pub inputs: Vec<String>,
+    /// Where objects are copied to that inputs name by address.
+    pub objects: Objects,
     /// A command whose output is the data, in place of inputs.
     pub exec: Option<ExecSpec>,
+    /// A stream that was kept, in place of inputs.
+    pub spooled: Option<Arc<Spooled>>,
     /// Id columns; empty infers them.
     pub id: Vec<String>,
     /// Time column; `None` infers it.
@@ -143,7 +151,9 @@ impl SourceSpec {
     pub fn new(inputs: Vec<String>) -> SourceSpec {
         SourceSpec {
             inputs,
+            objects: Objects::default(),
             exec: None,
+            spooled: None,
             id: Vec::new(),
             time: None,
             target: None,
@@ -182,6 +192,11 @@ impl SourceSpec {
         self.almanac.ahead = horizon;
         self.season_length = season_length;
         self
+    }
+
+    /// Whether an input is an address.
+    pub fn has_addresses(&self) -> bool {
+        self.inputs.iter().any(|input| Address::parse(input).is_some())
     }
 
     /// Whether what is read depends on the time of reading.
@@ -248,6 +263,8 @@ pub enum Order {
     Sort,
     /// Quarantine the series.
     Error,
+    /// End the job: who promised sorted rows has others. For streams; no word of a policy.
+    Demand,
 }
 
 /// How many series may be quarantined before the job ends.
@@ -455,6 +472,8 @@ pub enum IngestErrorKind {
     Data,
     /// Reading failed (74).
     Io,
+    /// A store does not answer (69).
+    Unavailable,
     /// Reading is not allowed (77).
     Permission,
     /// A flag asks for something that the input does not have (2).

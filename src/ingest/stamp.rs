@@ -1,18 +1,22 @@
 //! Which files of a source are new, revised or gone since an earlier look, without reading a row.
 
+use super::Watch;
 use super::files::{self, SourceFile};
+use super::inputs::{self, Found};
+use super::seen::Seen;
 use super::spec::{IngestError, SourceSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::AtomicBool;
 
 /// A file as it was at one look.
 ///
 /// A later look trusts size, times and, on Unix, the time of the last change of the inode and its number: only a clock that
-/// was set back between two writes of the same length into the same file can hide a change.
+/// was set back between two writes of the same length into the same file can hide a change. Of an object, it trusts what the
+/// store says: size, time and tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStamp {
     /// As the inputs name it.
@@ -23,7 +27,7 @@ pub struct FileStamp {
     pub modified_ns: i128,
     /// Time of the last change of the inode, nanoseconds since 1970; 0 where there is none.
     pub changed_ns: i128,
-    /// Number of the inode; 0 where there is none.
+    /// Number of the inode, or a hash of the tag of an object; 0 where there is none.
     pub inode: u64,
     /// SHA-256 of the content, lower-case hex.
     pub sha256: String,
@@ -87,14 +91,25 @@ impl Stamps {
 /// # Errors
 /// If an input names no file, or one cannot be read.
 pub fn stamp(spec: &SourceSpec, known: &[FileStamp]) -> Result<Stamps, IngestError> {
+    match &spec.exec {
+        Some(_) => Ok(Stamps { files: Vec::new(), bytes_hashed: 0, changes: Vec::new() }),
+        None => Ok(stamp_found(spec, known, &AtomicBool::new(false), &|_| {})?.0),
+    }
+}
+
+/// As [`stamp`], with the files that were found.
+pub(super) fn stamp_found(
+    spec: &SourceSpec,
+    known: &[FileStamp],
+    stop: &AtomicBool,
+    watch: &Watch,
+) -> Result<(Stamps, Found), IngestError> {
     let known: BTreeMap<&str, &FileStamp> = known.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut stamps = Stamps { files: Vec::new(), bytes_hashed: 0, changes: Vec::new() };
-    if spec.exec.is_some() {
-        return Ok(stamps);
-    }
-    for file in files::find(&spec.inputs)?.files {
+    let found = inputs::find(spec, stop, watch)?;
+    for file in &found.files {
         let before = known.get(file.name.as_str()).copied();
-        let now = stamp_file(&file, before).map_err(|error| files::io_error(&file.path, &error))?;
+        let now = stamp_file(file, before).map_err(|error| files::io_error(&file.path, &error))?;
         let kind = match before {
             None => Some(ChangeKind::New),
             Some(before) if *before == now => None,
@@ -112,7 +127,7 @@ pub fn stamp(spec: &SourceSpec, known: &[FileStamp]) -> Result<Stamps, IngestErr
     let gone = gone.map(|path| Change { path: (*path).to_owned(), kind: ChangeKind::Vanished });
     stamps.changes.extend(gone);
     stamps.changes.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(stamps)
+    Ok((stamps, found))
 }
 
 /// What can be told of the files of a source from the folders that they stand in.
@@ -124,7 +139,7 @@ pub struct Glance {
     pub is_same: bool,
 }
 
-/// Looks at the files that the inputs name now and opens none of them. A command has none.
+/// Looks at the files that the inputs name now, opens none of them, and copies no object. A command has none.
 ///
 /// # Errors
 /// If an input names no file.
@@ -132,27 +147,21 @@ pub fn glance(spec: &SourceSpec, known: &[FileStamp]) -> Result<Glance, IngestEr
     if spec.exec.is_some() {
         return Ok(Glance { bytes: 0, is_same: false });
     }
-    let files = files::find(&spec.inputs)?.files;
+    let (files, bytes_missing) = inputs::at_hand(spec)?;
     let is_same = |(file, before): (&SourceFile, &FileStamp)| {
         FileStamp { sha256: before.sha256.clone(), ..unhashed(file) } == *before
     };
     Ok(Glance {
-        bytes: files.iter().map(|file| file.metadata.len()).sum(),
-        is_same: files.len() == known.len() && files.iter().zip(known).all(is_same),
+        bytes: files.iter().map(|file| file.seen.bytes).sum::<u64>() + bytes_missing,
+        is_same: bytes_missing == 0 && files.len() == known.len() && files.iter().zip(known).all(is_same),
     })
 }
 
 /// The stamp of a file without its hash.
 fn unhashed(file: &SourceFile) -> FileStamp {
-    let (changed_ns, inode) = identity(&file.metadata);
-    FileStamp {
-        path: file.name.clone(),
-        size: file.metadata.len(),
-        modified_ns: file.metadata.modified().map_or(0, nanoseconds),
-        changed_ns,
-        inode,
-        sha256: String::new(),
-    }
+    let Seen { bytes, modified_ns, changed_ns, inode } = file.seen;
+    let (path, sha256) = (file.name.clone(), String::new());
+    FileStamp { path, size: bytes, modified_ns, changed_ns, inode, sha256 }
 }
 
 /// The stamp of a file; the hash is the one before where everything else is the same.
@@ -163,24 +172,6 @@ fn stamp_file(file: &SourceFile, before: Option<&FileStamp>) -> io::Result<FileS
         stamp.sha256 = hash(File::open(&file.path)?)?;
     }
     Ok(stamp)
-}
-
-fn nanoseconds(time: SystemTime) -> i128 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => i128::try_from(since.as_nanos()).unwrap_or(i128::MAX),
-        Err(before) => -i128::try_from(before.duration().as_nanos()).unwrap_or(i128::MAX),
-    }
-}
-
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> (i128, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> (i128, u64) {
-    (0, 0)
 }
 
 fn hash(mut file: File) -> io::Result<String> {
@@ -198,6 +189,7 @@ fn hash(mut file: File) -> io::Result<String> {
 mod tests {
     use super::*;
     use std::path::Path;
+    use std::time::UNIX_EPOCH;
 
     fn write(folder: &Path, name: &str, text: &str) {
         std::fs::write(folder.join(name), text).expect("written");

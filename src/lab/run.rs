@@ -12,6 +12,7 @@ use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::{JobError, check_overwrites};
 use crate::publish::{self, PublishError, Window, WindowFile};
+use crate::store::Place;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -82,7 +83,7 @@ pub fn run(
     }
     let clock = Instant::now();
     let loaded = data::load(pipeline, experiment.data_dir.as_deref(), watch)?;
-    check_overwrites(paths().collect::<Vec<_>>().iter(), &loaded.files)?;
+    check_overwrites(paths().map(Place::Local).collect::<Vec<_>>().iter(), &loaded.files)?;
     let task = |&horizon: &usize| Task::new(pipeline, &loaded, horizon);
     let tasks: Vec<Result<Task, Vec<String>>> = horizons.iter().map(task).collect();
     let problems: Vec<String> =

@@ -8,8 +8,9 @@ use crate::model::spec::ModelSpec;
 use crate::pipeline::coherent::coherent;
 use crate::pipeline::gallery::{CutoffLoss, Gallery, Keeper};
 use crate::pipeline::{JobError, Moment, SourceReport, check_overwrites};
-use crate::publish::{self, BacktestFile, Published};
+use crate::publish::{BacktestFile, Outlet, Published};
 use crate::series::{Forecasts, Panel};
+use crate::store::Place;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,9 +26,9 @@ pub struct BacktestJob {
     /// What to compare, and where.
     pub spec: BacktestSpec,
     /// Where the outcomes go, if anywhere.
-    pub output: Option<PathBuf>,
+    pub output: Option<Place>,
     /// Where a page about it goes, if anywhere: what is needed for one is kept, and whoever asked for the backtest writes it.
-    pub report: Option<PathBuf>,
+    pub report: Option<Place>,
     /// Id column whose values are segments, if any.
     pub segment: Option<String>,
     /// The job file, if there is one: it must not be overwritten.
@@ -78,7 +79,8 @@ pub fn backtest(
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<BacktestReport, JobError> {
     let outputs = || job.output.iter().chain(&job.report);
-    outputs().try_for_each(|path| publish::probe(path))?;
+    let outlet = job.output.as_ref().map(Outlet::open).transpose()?;
+    job.report.as_ref().map(Outlet::open).transpose()?;
     check_overwrites(outputs(), job.config_file.iter())?;
     if let Some(path) = job.report.as_ref().filter(|path| job.output.as_ref() == Some(*path)) {
         return Err(JobError::SamePath(path.clone()));
@@ -97,7 +99,8 @@ pub fn backtest(
     let mut notes = notes(panel, &job.spec, &backtest);
     let levels = job.spec.models.first().map_or(&[] as &[f64], ModelSpec::quantile_levels);
     let metadata = metadata(job, &moment, &source);
-    let file = job.output.as_ref().map(|path| BacktestFile::new(path, &panel.id_columns, levels, &metadata));
+    let file =
+        outlet.as_ref().map(|outlet| BacktestFile::new(outlet.file(), &panel.id_columns, levels, &metadata));
     let mut file = file.transpose()?;
     let spec = &job.spec;
     let mut keeper = Keeper::new(panel, &spec.models, spec.horizon, spec.windows, job.report.is_some());
@@ -107,7 +110,10 @@ pub fn backtest(
             file.write(&outcomes)?;
         }
     }
-    let published = file.map(BacktestFile::publish).transpose()?;
+    let published = match (file, &outlet) {
+        (Some(file), Some(outlet)) => Some(outlet.publish(file.publish()?)?),
+        _ => None,
+    };
 
     let left_out = backtest.left_out().into_iter().map(String::from).collect();
     let (cutoffs, seasons) = (backtest.cutoffs(), backtest.seasons().clone());

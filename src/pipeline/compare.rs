@@ -1,6 +1,7 @@
 //! Two models of one or two backtests, held against each other on the same points.
 
 use crate::evaluation::compare::{Block, Comparison, compare as judge};
+use crate::ingest::{IngestError, Objects};
 use crate::publish::{self, OutcomeColumns, PublishError};
 use crate::series::civil::shown;
 use crate::series::metric;
@@ -16,7 +17,7 @@ const SHOWN: usize = 3;
 /// One side of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contender {
-    /// Output of a backtest.
+    /// Output of a backtest, by path or address.
     pub path: PathBuf,
     /// Which of its models; `None` where it has one only.
     pub model: Option<String>,
@@ -73,6 +74,9 @@ pub enum CompareError {
     /// A file cannot be read.
     #[error(transparent)]
     Read(#[from] PublishError),
+    /// An object cannot be had.
+    #[error(transparent)]
+    Object(#[from] IngestError),
     /// There is no such model, or none is named and there are several.
     #[error("{}", no_model(.contender, .known))]
     Model {
@@ -116,8 +120,9 @@ fn no_model(contender: &Contender, known: &[String]) -> String {
 /// See [`CompareError`].
 pub fn compare(job: &CompareJob) -> Result<CompareReport, CompareError> {
     let [first, second] = &job.contenders;
-    let a = read(first)?;
-    let b = read(second)?;
+    let objects = Objects::default();
+    let a = read(first, &objects)?;
+    let b = read(second, &objects)?;
     let names = names(&job.contenders, [&a.model, &b.model]);
     let pairs = pairs(&a, &b, &names)?;
     let levels =
@@ -147,8 +152,8 @@ pub fn compare(job: &CompareJob) -> Result<CompareReport, CompareError> {
     Ok(CompareReport { names, comparison: judge(&blocks, overlap, DRAWS, job.seed), overlap })
 }
 
-fn read(contender: &Contender) -> Result<OutcomeColumns, CompareError> {
-    let mut models = publish::read_outcomes(&contender.path)?;
+fn read(contender: &Contender, objects: &Objects) -> Result<OutcomeColumns, CompareError> {
+    let mut models = publish::read_outcomes(&objects.local(&contender.path)?)?;
     let place = match &contender.model {
         Some(model) => models.iter().position(|one| one.model == *model),
         None => (models.len() == 1).then_some(0),

@@ -95,7 +95,7 @@ pub fn forecast(
     }
     let fetch = || {
         context.tell(if job.source.exec.is_some() { "running the command" } else { "looking at files" });
-        ingest::fetch(&job.source, context.known, context.stop)
+        ingest::fetch(&job.source, context.known, context.stop, context.watch)
     };
     let early = fits_first.then(fetch).transpose()?;
     if let Some(fetched) = &early {

@@ -7,13 +7,13 @@ use crate::model::rate::{Match, Rate, Scale};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point};
 use crate::pipeline::JobError;
 use crate::registry::{self, Opened};
-use std::path::{Path, PathBuf};
+use crate::store::Place;
 
 /// A model to load.
 #[derive(Clone, Debug)]
 pub struct LoadSpec {
     /// File of weights, or folder of a version.
-    pub path: PathBuf,
+    pub path: Place,
     /// What it has to be.
     pub asked: Asked,
     /// How the step of the data may differ from the model's.
@@ -44,7 +44,7 @@ pub struct Asked {
 #[derive(Clone, Debug)]
 pub struct LoadReport {
     /// As asked for.
-    pub path: PathBuf,
+    pub path: Place,
     /// Job and number, where it is a version of a registry.
     pub version: Option<(String, u32)>,
     /// Which of its frequencies forecast those of the data, with the rows of each forecast.
@@ -62,9 +62,15 @@ pub(super) struct Fitting {
     pub warnings: Vec<String>,
 }
 
-/// Reads the model.
-pub(super) fn open(spec: &LoadSpec) -> Result<Opened, JobError> {
-    registry::open(&spec.path).map_err(JobError::Load)
+/// Reads a model: a file that `forecast --save-model` wrote, or the folder of a version, by path or by address.
+///
+/// # Errors
+/// If it cannot be read or is no model.
+pub fn open_model(place: &Place) -> Result<Opened, JobError> {
+    match place {
+        Place::Local(path) => registry::open(path).map_err(JobError::Load),
+        Place::Remote(address) => registry::open_remote(address).map_err(JobError::Load),
+    }
 }
 
 /// Holds a model against what is asked for and against the data.
@@ -93,12 +99,26 @@ pub(super) fn fitting(load: &LoadSpec, opened: &Opened, data: &Ingested) -> Resu
         ));
     }
     let rows = matches.iter().map(|found| found.rate.rows(horizon)).max().unwrap_or(horizon);
-    let spec = forecaster.spec().clone().with_season_length(load.asked.season_length);
-    let spec = match &load.asked.levels {
+    Ok(Fitting { spec: as_asked(load, opened), matches, rows, warnings })
+}
+
+/// Settings of a model, with the levels and the season that are asked for; whatever the data is.
+///
+/// # Errors
+/// [`JobError::Unlike`] with every difference to what is asked for.
+pub(super) fn asked_for(load: &LoadSpec, opened: &Opened) -> Result<ModelSpec, JobError> {
+    match differences(&load.asked, opened.forecaster.spec()) {
+        problems if problems.is_empty() => Ok(as_asked(load, opened)),
+        problems => Err(JobError::Unlike { path: load.path.clone(), problems }),
+    }
+}
+
+fn as_asked(load: &LoadSpec, opened: &Opened) -> ModelSpec {
+    let spec = opened.forecaster.spec().clone().with_season_length(load.asked.season_length);
+    match &load.asked.levels {
         Some(levels) => spec.with_levels(levels.clone()),
         None => spec,
-    };
-    Ok(Fitting { spec, matches, rows, warnings })
+    }
 }
 
 impl Fitting {
@@ -107,10 +127,10 @@ impl Fitting {
         self.matches.iter().all(|found| found.rate == Rate::Same)
     }
 
-    pub(super) fn report(&self, path: &Path, opened: &Opened) -> LoadReport {
+    pub(super) fn report(&self, path: &Place, opened: &Opened) -> LoadReport {
         let horizon = opened.forecaster.spec().horizon();
         LoadReport {
-            path: path.into(),
+            path: path.clone(),
             version: opened.manifest.as_ref().map(|manifest| (manifest.job.clone(), manifest.version)),
             matches: self.matches.iter().map(|found| (*found, found.rate.rows(horizon))).collect(),
         }

@@ -1,15 +1,15 @@
 //! Forecasts of a one-shot job: of a model that is trained on its data, or of one that was trained before.
 
-use crate::ingest::{self, IngestError, Ingested, SourceSpec};
+use crate::ingest::{self, IngestError, Ingested, SourceSpec, Spans};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::report::{FitReport, Progress};
 use crate::model::spec::{ModelKind, ModelSpec};
 use crate::pipeline::{
-    Job, JobError, LoadReport, LoadSpec, SourceReport, StopWatch, ahead, check_overwrites, coherent, load,
-    outputs, scenario, shard,
+    Job, JobError, LoadReport, LoadSpec, Outlets, SourceReport, StopWatch, ahead, check_overwrites, coherent,
+    load, outputs, scenario, shard,
 };
 use crate::publish;
-use crate::series::{Forecasts, Panel};
+use crate::series::{Ends, Forecasts, Panel};
 
 /// Where the forecaster of a job comes from.
 #[derive(Clone, Debug)]
@@ -48,12 +48,13 @@ pub(super) struct Made {
 pub(super) fn fitted(
     job: &Job,
     model: &ModelSpec,
+    outlets: &Outlets,
     watch: &(dyn Fn(Progress) + Sync),
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
     let deadline = model.budget().and_then(|budget| clock.since.checked_add(budget));
     let (ingested, mut source) =
-        read(job, &job.source.clone().reaching(model.horizon(), model.season_length()), watch)?;
+        read(job, &job.source.clone().reaching(model.horizon(), model.season_length()), outlets, watch)?;
     let (known, horizon) = ((&job.source.covariates, &job.source.sums), model.horizon());
     let ahead = ahead::complete(&ingested.panel, known, horizon, model.season_length())?;
     source.notes.extend(ahead.notes);
@@ -62,23 +63,20 @@ pub(super) fn fitted(
 
     let fitted = Forecaster::fit(&ingested.panel, model, &Control { deadline, ..Control::watched(watch) })?;
     let weights_sha256 = fitted.forecaster.weights_sha256();
-    if let Some(path) = &job.save_model {
-        publish::write_bytes(path, &fitted.forecaster.to_bytes())?;
+    if let Some(outlet) = &outlets.save_model {
+        publish::write_bytes(outlet.file(), &fitted.forecaster.to_bytes())?;
+        outlet.send()?;
     }
     clock.lap("train");
 
     watch(Progress::begun("forecasting"));
-    let (panel, spans) = match &job.sharded {
-        Some(sharded) => {
-            let (panel, spans) = shard::own(&ahead.panel, sharded.shard);
-            (panel, Some(spans))
-        }
-        None => (ahead.panel, None),
+    let (panel, ends) = match &job.sharded {
+        Some(sharded) => shard::own(&ahead.panel, sharded.shard),
+        None => (ahead.panel, Ends::default()),
     };
     source.warn(ahead::new_names(&fitted.forecaster, &panel));
     let predict = |panel: &Panel| {
-        let forecasts = fitted.forecaster.predict_watched(panel, &[], watch);
-        let forecasts = shard::beside_others(forecasts, panel, spans.as_ref());
+        let forecasts = fitted.forecaster.predict_among(panel, &[], &ends, watch);
         coherent::coherent(forecasts, panel, &job.source.sums, model)
     };
     let (forecasts, scenarios) = what_if(job, &panel, horizon, predict)?;
@@ -101,24 +99,26 @@ pub(super) fn fitted(
 pub(super) fn loaded(
     job: &Job,
     load: &LoadSpec,
+    outlets: &Outlets,
     watch: &(dyn Fn(Progress) + Sync),
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
-    let opened = load::open(load)?;
+    let opened = load::open_model(&load.path)?;
     check_overwrites(outputs(job), [&opened.file])?;
     clock.lap("load");
     let horizon = opened.forecaster.spec().horizon();
     let season_length = load.asked.season_length;
     let reaching = |rows| job.source.clone().reaching(rows, season_length);
-    let (mut ingested, mut source) = read(job, &reaching(horizon), watch)?;
+    let (mut ingested, mut source) = read(job, &reaching(horizon), outlets, watch)?;
     let fitting = load::fitting(load, &opened, &ingested)?;
     if fitting.rows > horizon && !job.source.almanac.is_empty() {
         // How many rows the calendar has to reach was known from the data alone.
-        (ingested, source) = read(job, &reaching(fitting.rows), watch)?;
+        (ingested, source) = read(job, &reaching(fitting.rows), outlets, watch)?;
     }
     let known = (&job.source.covariates, &job.source.sums);
-    let (panel, spans) = (&ingested.panel, ingested.spans.as_ref());
-    let ahead = ahead::complete_share(panel, spans, known, fitting.rows, load.asked.season_length)?;
+    let ends = ingested.spans.as_ref().map(Spans::ends).unwrap_or_default();
+    let season_length = load.asked.season_length;
+    let ahead = ahead::complete_among(&ingested.panel, known, fitting.rows, season_length, &ends)?;
     source.notes.extend(ahead.notes);
     scenario::check(&job.scenarios, &ahead.panel, known.0, fitting.rows)?;
     source.warn(fitting.warnings.clone());
@@ -127,8 +127,7 @@ pub(super) fn loaded(
     watch(Progress::begun("forecasting"));
     source.warn(ahead::new_names(&opened.forecaster, &ahead.panel));
     let predict = |panel: &Panel| {
-        let forecasts = opened.forecaster.predict_watched(panel, &fitting.matches, watch);
-        let forecasts = shard::beside_others(forecasts, panel, spans);
+        let forecasts = opened.forecaster.predict_among(panel, &fitting.matches, &ends, watch);
         coherent::coherent(forecasts, panel, &job.source.sums, &fitting.spec)
     };
     let (forecasts, scenarios) = what_if(job, &ahead.panel, fitting.rows, predict)?;
@@ -164,13 +163,15 @@ fn what_if(
 fn read(
     job: &Job,
     spec: &SourceSpec,
+    outlets: &Outlets,
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Ingested, SourceReport), JobError> {
     let ingested = ingest::read_watched(spec, watch)?;
     check_overwrites(outputs(job), &ingested.files)?;
     let source = SourceReport::of(&ingested);
-    if let Some(path) = &job.quality {
-        publish::write_quality(path, &ingested.quality)?;
+    if let Some(outlet) = &outlets.quality {
+        publish::write_quality(outlet.file(), &ingested.quality)?;
+        outlet.send()?;
     }
     Ok((ingested, source))
 }

@@ -24,6 +24,7 @@ mod shadow;
 mod sources;
 mod stage;
 mod train;
+mod worker;
 
 pub use backtest::{BacktestJob, BacktestReport, backtest};
 pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
@@ -32,7 +33,7 @@ pub use explain::{Explanation, PastError, explain};
 pub use forecast::{Forecasted, forecast};
 pub use gallery::{CutoffLoss, Exhibit, Gallery, Windowed};
 pub use job::{Fallback, JobSpec, Promotion};
-pub use load::{Asked, LoadReport, LoadSpec};
+pub use load::{Asked, LoadReport, LoadSpec, open_model};
 pub use making::Making;
 pub use report::{CovariateReport, JobReport, SourceReport};
 pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
@@ -42,13 +43,15 @@ pub use shard::{Delivered, Sharded, begin, complete};
 pub use sources::{LookError, Reading, Sources};
 pub use stage::{Context, StageError};
 pub use train::{Fate, SourceRead, Trained, train};
+pub use worker::{Ending, WorkerJob, WorkerReport, work};
 
 use crate::evaluation::spec::BacktestError;
 use crate::ingest::{IngestError, SourceSpec};
 use crate::model::forecaster::ModelError;
 use crate::model::report::Progress;
-use crate::publish::{self, Provenance, PublishError, Published};
+use crate::publish::{self, Outlet, Provenance, PublishError, Published};
 use crate::registry::RegistryError;
+use crate::store::Place;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -64,13 +67,13 @@ pub struct Job {
     /// What is forecast beside the plan.
     pub scenarios: Vec<Scenario>,
     /// Where the forecasts go.
-    pub output: PathBuf,
+    pub output: Place,
     /// Whose series are forecast, where the run is one of several processes; the folder of the run is then the output.
     pub sharded: Option<Sharded>,
     /// Where the trained weights go, if anywhere.
-    pub save_model: Option<PathBuf>,
+    pub save_model: Option<Place>,
     /// Where the quality report goes, if anywhere.
-    pub quality: Option<PathBuf>,
+    pub quality: Option<Place>,
     /// The job file, if there is one: it must not be overwritten.
     pub config_file: Option<PathBuf>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
@@ -104,7 +107,7 @@ pub enum JobError {
     #[error("{path} is another model than is asked for, or for other data: {}", .problems.join("; "))]
     Unlike {
         /// The model.
-        path: PathBuf,
+        path: Place,
         /// Every difference.
         problems: Vec<String>,
     },
@@ -122,12 +125,15 @@ pub enum JobError {
     /// A file cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// A stream of forecasts is not taken, or has no threads to be made by.
+    #[error("the stream of forecasts failed: {0}")]
+    Stream(#[from] std::io::Error),
     /// Publication would overwrite what the job reads.
     #[error("{0} is one of the files that are read; choose another path for what is written")]
-    OverwritesInput(PathBuf),
+    OverwritesInput(Place),
     /// Two files of one job have the same path.
     #[error("{0} is asked for twice; give the forecasts, the model and the quality report different paths")]
-    SamePath(PathBuf),
+    SamePath(Place),
 }
 
 fn listed(columns: &[String]) -> String {
@@ -140,20 +146,21 @@ fn listed(columns: &[String]) -> String {
 /// See [`JobError`]; no forecast is published then.
 pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Result<JobReport, JobError> {
     let mut clock = StopWatch::start();
-    check_paths(job)?;
+    let outlets = Outlets::open(job)?;
     check_overwrites(outputs(job), job.config_file.iter())?;
     let made = match &job.making {
-        Making::Fit(spec) => making::fitted(job, spec, watch, &mut clock)?,
-        Making::Load(spec) => making::loaded(job, spec, watch, &mut clock)?,
+        Making::Fit(spec) => making::fitted(job, spec, &outlets, watch, &mut clock)?,
+        Making::Load(spec) => making::loaded(job, spec, &outlets, watch, &mut clock)?,
     };
 
     watch(Progress::begun("publishing"));
-    let (published, delivered) = match &job.sharded {
-        Some(sharded) => {
+    let (published, delivered) = match (&job.sharded, &outlets.output) {
+        (Some(sharded), _) => {
             let (published, delivered) = sharded.deliver(job, &moment, &made)?;
             (published, Some(delivered))
         }
-        None => (write(job, &moment, &made)?, None),
+        (None, Some(outlet)) => (write(job, &moment, &made, outlet)?, None),
+        (None, None) => unreachable!("what is no shard has an outlet"),
     };
     clock.lap("publish");
 
@@ -176,49 +183,76 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
 }
 
 /// Writes the file of a job.
-fn write(job: &Job, moment: &Moment, made: &Made) -> Result<Published, PublishError> {
+fn write(job: &Job, moment: &Moment, made: &Made, outlet: &Outlet) -> Result<Published, PublishError> {
     let provenance = provenance(job, moment, made);
     let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
-    publish::write_forecasts(&job.output, plain, what_if, &made.id_columns, &provenance)
+    let published = publish::write_forecasts(outlet.file(), plain, what_if, &made.id_columns, &provenance)?;
+    outlet.publish(published)
 }
 
-/// Every path that the job writes; a part of a run has a name of its own.
-fn outputs(job: &Job) -> impl Iterator<Item = &PathBuf> {
+/// Every place that the job writes to; a part of a run has a name of its own.
+fn outputs(job: &Job) -> impl Iterator<Item = &Place> {
     let output = job.sharded.is_none().then_some(&job.output);
     [output, job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten()
 }
 
-/// Whether everything can be written, and to different files.
-fn check_paths(job: &Job) -> Result<(), JobError> {
-    let mut seen: Vec<PathBuf> = Vec::new();
-    for path in outputs(job) {
-        publish::probe(path)?;
-        let place = place(path);
-        if seen.contains(&place) {
-            return Err(JobError::SamePath(path.clone()));
-        }
-        seen.push(place);
-    }
-    Ok(())
+/// Where the files of a job go; all of them can be written.
+struct Outlets {
+    /// Of the forecasts, where they do not go to the parts of a run.
+    output: Option<Outlet>,
+    save_model: Option<Outlet>,
+    quality: Option<Outlet>,
 }
 
-/// Whether publication would replace a file that is read.
+impl Outlets {
+    /// Whether everything can be written, and to different files.
+    fn open(job: &Job) -> Result<Outlets, JobError> {
+        let mut seen: Vec<PathBuf> = Vec::new();
+        let mut open = |place: &Place| {
+            let outlet = Outlet::open(place)?;
+            let spelled = spelled(place);
+            if seen.contains(&spelled) {
+                return Err(JobError::SamePath(place.clone()));
+            }
+            seen.push(spelled);
+            Ok(outlet)
+        };
+        Ok(Outlets {
+            output: job.sharded.is_none().then_some(&job.output).map(&mut open).transpose()?,
+            save_model: job.save_model.as_ref().map(&mut open).transpose()?,
+            quality: job.quality.as_ref().map(&mut open).transpose()?,
+        })
+    }
+}
+
+/// Whether publication would replace a file that is read; an address may stand where a path does.
 ///
 /// # Errors
 /// [`JobError::OverwritesInput`].
 pub fn check_overwrites<'a>(
-    mut outputs: impl Iterator<Item = &'a PathBuf>,
+    mut outputs: impl Iterator<Item = &'a Place>,
     read: impl IntoIterator<Item = impl AsRef<Path>>,
 ) -> Result<(), JobError> {
-    let read: Vec<PathBuf> = read.into_iter().map(|file| place(file.as_ref())).collect();
-    match outputs.find(|path| read.contains(&place(path))) {
-        Some(path) => Err(JobError::OverwritesInput(path.clone())),
+    let place = |file: &Path| match file.to_str().map(Place::parse) {
+        Some(Ok(place)) => place,
+        _ => Place::Local(file.into()),
+    };
+    let read: Vec<PathBuf> = read.into_iter().map(|file| spelled(&place(file.as_ref()))).collect();
+    match outputs.find(|place| read.contains(&spelled(place))) {
+        Some(place) => Err(JobError::OverwritesInput(place.clone())),
         None => Ok(()),
     }
 }
 
 /// One spelling for one file, whether it exists or not.
-fn place(path: &Path) -> PathBuf {
+fn spelled(place: &Place) -> PathBuf {
+    let path = match place {
+        Place::Local(path) => path,
+        Place::Remote(address) => {
+            let (_, rest) = address.as_str().split_once("://").unwrap_or_default();
+            return format!("{:?}://{rest}", address.scheme()).into();
+        }
+    };
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default();
     path.canonicalize()
@@ -284,7 +318,7 @@ mod tests {
             source: SourceSpec::new(vec![folder.join("in.csv").display().to_string()]),
             making: Making::Fit(ModelSpec::try_from(raw).expect("valid")),
             scenarios: Vec::new(),
-            output: folder.join("out.parquet"),
+            output: Place::Local(folder.join("out.parquet")),
             sharded: None,
             save_model: None,
             quality: None,
@@ -300,7 +334,7 @@ mod tests {
     #[test]
     fn an_unwritable_output_is_refused_before_anything_is_read() {
         let folder = tempfile::tempdir().expect("folder");
-        let job = Job { output: folder.path().join("no/out.parquet"), ..job(folder.path()) };
+        let job = Job { output: Place::Local(folder.path().join("no/out.parquet")), ..job(folder.path()) };
         let error = run(&job, moment(), &|_| {}).expect_err("no folder");
         assert!(matches!(error, JobError::Publish(PublishError::CannotCreate { .. })), "{error}");
     }
@@ -308,7 +342,7 @@ mod tests {
     #[test]
     fn one_path_cannot_hold_two_files() {
         let folder = tempfile::tempdir().expect("folder");
-        let quality = Some(folder.path().join("./out.parquet"));
+        let quality = Some(Place::Local(folder.path().join("./out.parquet")));
         let job = Job { quality, ..job(folder.path()) };
         assert!(matches!(run(&job, moment(), &|_| {}), Err(JobError::SamePath(_))));
     }
@@ -317,9 +351,13 @@ mod tests {
     fn an_input_is_not_overwritten_however_it_is_spelled() {
         let folder = tempfile::tempdir().expect("folder");
         let job = job(folder.path());
-        std::fs::write(&job.output, "x").expect("written");
+        std::fs::write(folder.path().join("out.parquet"), "x").expect("written");
         let input = folder.path().join(".").join("out.parquet").display().to_string();
         assert!(matches!(check_overwrites(outputs(&job), [input]), Err(JobError::OverwritesInput(_))));
         assert!(check_overwrites(outputs(&job), [folder.path().join("in.csv")]).is_ok());
+        let remote = [Place::parse("s3a://b/x//out.parquet").expect("address")];
+        let refused = check_overwrites(remote.iter(), ["s3://b/x/out.parquet"]);
+        assert!(matches!(refused, Err(JobError::OverwritesInput(_))));
+        assert!(check_overwrites(remote.iter(), ["s3://b/out.parquet", "out.parquet"]).is_ok());
     }
 }

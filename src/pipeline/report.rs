@@ -8,7 +8,7 @@ use crate::publish::Published;
 use crate::publish::parts::Delivery;
 use crate::series::covariate::{Covariate, Known, Values};
 use crate::series::{Forecasts, Panel, Status, Verdict};
-use std::path::PathBuf;
+use crate::store::Place;
 
 /// What was found in the source.
 #[derive(Clone, Debug)]
@@ -131,9 +131,9 @@ pub struct JobReport {
     /// How far the run of several shards is.
     pub delivered: Option<Delivered>,
     /// The quality report.
-    pub quality: Option<PathBuf>,
+    pub quality: Option<Place>,
     /// The saved model.
-    pub saved_model: Option<PathBuf>,
+    pub saved_model: Option<Place>,
     /// Seconds of each stage, in order.
     pub seconds: Vec<(&'static str, f64)>,
     /// SHA-256 of the trained weights.

@@ -59,7 +59,7 @@ fn attempt(
     let fetched = match fetched {
         Some(fetched) => fetched,
         None => {
-            own = ingest::fetch(&job.source, context.known, context.stop)?;
+            own = ingest::fetch(&job.source, context.known, context.stop, context.watch)?;
             &own
         }
     };

@@ -73,7 +73,7 @@ impl Sources {
         stop: &AtomicBool,
         watch: &Watch,
     ) -> Result<Reading, IngestError> {
-        self.read_fetched(name, spec, as_of, &ingest::fetch(spec, known, stop)?, watch)
+        self.read_fetched(name, spec, as_of, &ingest::fetch(spec, known, stop, watch)?, watch)
     }
 
     /// As [`Sources::read`], where the files have been looked at or the command has run.

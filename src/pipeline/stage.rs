@@ -80,7 +80,10 @@ impl StageError {
     pub fn is_retryable(&self) -> bool {
         match self {
             StageError::Ingest(error) => {
-                matches!(error.kind(), IngestErrorKind::InputMissing | IngestErrorKind::Io)
+                matches!(
+                    error.kind(),
+                    IngestErrorKind::InputMissing | IngestErrorKind::Io | IngestErrorKind::Unavailable
+                )
             }
             StageError::Publish(error) => error.is_retryable(),
             StageError::Registry(error) => error.is_retryable(),

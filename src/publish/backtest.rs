@@ -4,6 +4,7 @@ use crate::evaluation::backtest::Outcome;
 use crate::publish::store::Draft;
 use crate::publish::table::{GROUP_ROWS, timestamp};
 use crate::publish::{PublishError, Published, names, verify};
+use crate::store::Place;
 use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
@@ -96,7 +97,7 @@ impl BacktestFile {
         let BacktestFile { path, draft, writer, schema, quantiles, rows, .. } = self;
         writer.close().map_err(|error| draft.failed(&error))?;
         let (prepared, ()) = draft.seal(|file| check(file, &schema, &quantiles, rows))?;
-        Ok(Published { rows, bytes: prepared.persist()?, path })
+        Ok(Published { rows, bytes: prepared.persist()?, path: Place::Local(path) })
     }
 
     fn batch(&self, outcomes: &[Outcome]) -> Result<RecordBatch, ArrowError> {

@@ -4,6 +4,7 @@ use crate::publish::store::{self, Failure};
 use crate::publish::table::Table;
 use crate::publish::{Naming, Provenance, PublishError, Published, verify};
 use crate::series::{Forecasts, ScenarioForecasts};
+use crate::store::Place;
 use parquet::arrow::ArrowWriter;
 use std::io::Write;
 use std::path::Path;
@@ -26,7 +27,7 @@ pub fn write_forecasts(
         |file| write(&table, file),
         |file| verify::parquet(file, &table.schema, &table.quantiles, table.rows),
     )?;
-    Ok(Published { rows: table.rows, bytes, path: path.into() })
+    Ok(Published { rows: table.rows, bytes, path: Place::Local(path.into()) })
 }
 
 /// Writes a table as Parquet.

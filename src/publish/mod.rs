@@ -30,6 +30,7 @@ mod layout;
 mod names;
 mod newest;
 mod outcomes;
+mod outlet;
 pub mod parts;
 mod paths;
 mod quality;
@@ -44,6 +45,7 @@ mod scores;
 mod sink;
 mod splice;
 mod store;
+mod stream;
 mod table;
 mod training;
 mod verify;
@@ -64,6 +66,7 @@ pub use ledger::{RunRow, write_runs};
 pub use names::{id_names, quantile_name};
 pub use newest::{RunSeries, newest_runs, read_series};
 pub use outcomes::{OutcomeColumns, read_outcomes};
+pub use outlet::{Outlet, write_to};
 pub use paths::{SeriesPaths, write_paths};
 pub use quality::write_quality;
 pub use read::{Filter, Which, read_run};
@@ -74,11 +77,12 @@ pub use runs::{PublishedRun, find_run, publish_run, runs};
 pub use scores::{ScoreRow, read_scores, scores_path, write_scores};
 pub use sink::{Format, Naming, RemoteSink, SinkSpec, shadow_root};
 pub use store::probe;
+pub use stream::{ForecastBatches, ForecastStream};
 pub use training::{TrainingRow, write_training};
 pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Version of the forecast schema, in the file's metadata as `s4cast.schema_version`.
@@ -112,8 +116,8 @@ pub struct Published {
     pub rows: usize,
     /// Size of the file.
     pub bytes: u64,
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub path: Place,
 }
 
 /// Why nothing was written; an older file at the path is untouched.

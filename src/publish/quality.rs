@@ -3,6 +3,7 @@
 use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published, store};
 use crate::series::{Quality, Verdict};
+use crate::store::Place;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -47,7 +48,7 @@ pub fn write_quality(path: &Path, quality: &[Quality]) -> Result<Published, Publ
             (found == quality.len() as i64).then_some(()).ok_or_else(|| format!("{found} rows in the footer"))
         },
     )?;
-    Ok(Published { rows: quality.len(), bytes, path: path.into() })
+    Ok(Published { rows: quality.len(), bytes, path: Place::Local(path.into()) })
 }
 
 fn batch(quality: &[Quality]) -> Result<RecordBatch, arrow_schema::ArrowError> {

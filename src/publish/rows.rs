@@ -1,6 +1,7 @@
 //! Small tables as Parquet, and back: what stands beside the forecasts.
 
 use crate::publish::{PublishError, Published, store};
+use crate::store::Place;
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Schema};
 use parquet::arrow::ArrowWriter;
@@ -37,7 +38,7 @@ pub(super) fn write(
             }
         },
     )?;
-    Ok(Published { rows, bytes, path: path.into() })
+    Ok(Published { rows, bytes, path: Place::Local(path.into()) })
 }
 
 /// All batches of a table; none where there is no file.

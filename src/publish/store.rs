@@ -1,6 +1,7 @@
 //! Atomic publication of one file.
 
 use crate::publish::PublishError;
+use crate::store::Address;
 use std::fs::{File, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,11 @@ impl Target {
     fn at(path: &Path) -> Result<Target, PublishError> {
         let refuse = |reason: String| PublishError::CannotCreate { path: path.into(), reason };
         let text = path.to_string_lossy();
+        if Address::parse(&text).is_some() {
+            return Err(refuse(
+                "this is written to local paths only; write it to a file, and copy that".into(),
+            ));
+        }
         if path.file_name().is_none() || text.ends_with(['/', '\\']) {
             return Err(refuse(format!("'{text}' names no file; write for example out.parquet")));
         }

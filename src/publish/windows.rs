@@ -6,6 +6,7 @@
 use crate::publish::store::{Draft, Failure};
 use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published};
+use crate::store::Place;
 use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use ndarray::{ArrayView2, Axis};
@@ -103,7 +104,7 @@ impl WindowFile {
                 .ok_or_else(|| format!("{found} of {rows} rows in the footer"))
         };
         let (prepared, ()) = draft.seal(count)?;
-        Ok(Published { rows, bytes: prepared.persist()?, path })
+        Ok(Published { rows, bytes: prepared.persist()?, path: Place::Local(path) })
     }
 
     fn batch(&self, windows: &[Window<'_>]) -> Result<RecordBatch, arrow_schema::ArrowError> {

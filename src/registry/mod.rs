@@ -29,5 +29,5 @@ pub use champion::{Event, Promotion};
 pub use error::RegistryError;
 pub use keep::{Finding, Removed};
 pub use manifest::Manifest;
-pub use open::{Opened, open};
+pub use open::{Opened, open, open_remote};
 pub use versions::{Registry, Standing, Version};

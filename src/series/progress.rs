@@ -24,6 +24,8 @@ pub enum Unit {
     Origins,
     /// Published runs.
     Runs,
+    /// Files that are copied.
+    Files,
 }
 
 impl Unit {
@@ -38,6 +40,7 @@ impl Unit {
             Unit::Fits => "fits",
             Unit::Origins => "origins",
             Unit::Runs => "runs",
+            Unit::Files => "files",
         }
     }
 }

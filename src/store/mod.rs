@@ -11,15 +11,17 @@ mod address;
 mod client;
 mod failure;
 mod memory;
+mod scratch;
 mod transfer;
 
 pub use address::{Address, Place, Scheme};
 pub use client::time_limit;
 pub use failure::StoreError;
 pub use memory::{Fault, break_memory, mend_memory};
+pub use scratch::{Scratch, remove_scratch};
 
 use client::Client;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStoreExt, PutMode, PutOptions};
 use std::fs::File;
@@ -87,6 +89,18 @@ impl Store {
         let mut entries: Vec<Entry> = found.iter().filter_map(|meta| entry(&root, meta)).collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    /// Some of the objects below a folder, at most so many: as few questions as that takes.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn some(&self, folder: &str, most: usize) -> Result<Vec<Entry>, StoreError> {
+        let (key, root) = (self.key(folder)?, self.key("")?);
+        let asked =
+            self.client.ask(async |store| store.list(Some(&key)).take(most).try_collect::<Vec<_>>().await);
+        let found = asked.map_err(|error| self.failure(folder, error))?;
+        Ok(found.iter().filter_map(|meta| entry(&root, meta)).collect())
     }
 
     /// What is known of an object; `None` where there is none.
@@ -160,6 +174,27 @@ impl Store {
             transfer::Failed::Here(source) => StoreError::Local { path: file.into(), source },
         })?;
         self.sync(name)
+    }
+
+    /// Whether an object may be put there: an upload in parts is begun and given up, which changes nothing that anybody sees.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn probe(&self, name: &str) -> Result<(), StoreError> {
+        let key = self.key(name)?;
+        let asked = self.client.ask(async |store| {
+            // Some stores hear nothing of an upload before its first part.
+            let beside = Key::from_iter(key.parts().take(key.parts_count().saturating_sub(1)));
+            if let Some(Err(error @ Error::NotFound { .. })) = store.list(Some(&beside)).next().await {
+                return Err(error);
+            }
+            let mut upload = store.put_multipart(&key).await?;
+            if let Err(error) = upload.abort().await {
+                tracing::debug!(%key, %error, "an upload that was only a question stays begun");
+            }
+            Ok(())
+        });
+        asked.map_err(|error| self.failure(name, error))
     }
 
     /// Puts an object where there is none: of all who try, one succeeds.

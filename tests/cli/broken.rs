@@ -158,7 +158,10 @@ fn inputs_that_are_not_there_or_no_files() {
         ("no*.csv", 66, "no*.csv: the pattern matches no file"),
         ("folder", 66, "folder: no CSV or Parquet file"),
         ("sales[.csv", 2, "write [[] for a bracket"),
-        ("https://host/sales.csv", 2, "copy the file to a local path"),
+        ("ftp://host/sales.csv", 2, "no such scheme"),
+        ("https://host/sales.csv?key=1", 2, "source.exec"),
+        ("https://host/*.csv", 2, "no list of its files"),
+        ("memory://nobody/sales.csv", 66, "no such object"),
         ("-", 2, "write it to a file"),
         ("sales.csv.gz", 65, "unpack it first"),
         #[cfg(unix)]

@@ -123,7 +123,7 @@ fn files_that_are_missing_or_locked_have_their_own_kind() {
     let error = folder.read(&["*.parquet"]).unwrap_err();
     assert_eq!(error.kind(), IngestErrorKind::InputMissing);
     let error =
-        s4cast::ingest::read(&s4cast::ingest::SourceSpec::new(vec!["https://x/y.csv".into()])).unwrap_err();
+        s4cast::ingest::read(&s4cast::ingest::SourceSpec::new(vec!["ftp://x/y.csv".into()])).unwrap_err();
     assert_eq!(error.kind(), IngestErrorKind::Usage);
 }
 

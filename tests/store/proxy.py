@@ -49,7 +49,7 @@ class Proxy:
     """Hands on to a port of 127.0.0.1; `log` holds the requests as (method, path with query, answer or fault)."""
 
     def __init__(self, upstream):
-        self.upstream, self.faults, self.log, self.lock = upstream, [], [], threading.Lock()
+        self.upstream, self.faults, self.hooks, self.log, self.lock = upstream, [], [], [], threading.Lock()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -85,10 +85,15 @@ class Proxy:
             self.faults.append(fault)
         return fault
 
+    def before(self, method, path, hook):
+        """From now on `hook()` is called before such requests are handed on."""
+        with self.lock:
+            self.hooks.append((method, path, hook))
+
     def heal(self):
         """Nothing fails any more, and the log begins anew."""
         with self.lock:
-            self.faults, self.log = [], []
+            self.faults, self.hooks, self.log = [], [], []
 
     def requests(self, method="", path=""):
         """Those of a kind so far."""
@@ -102,6 +107,9 @@ class Proxy:
             struck = next((fault for fault in self.faults if fault.strikes(request.command, request.path)), None)
             kind = struck.kind if struck else ""
             self.log.append((request.command, request.path, kind))
+            hooks = [hook for method, path, hook in self.hooks if method == request.command and path in request.path]
+        for hook in hooks:
+            hook()
         if kind in ANSWERS:
             status, code, message = ANSWERS[kind]
             return self.answer(request, status, [("Content-Type", "application/xml")], XML.format(code, message).encode())

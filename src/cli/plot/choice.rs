@@ -3,8 +3,10 @@
 use crate::cli::args_plot::Plot;
 use crate::cli::error::CliError;
 use crate::config::nearest;
+use crate::ingest::{IngestErrorKind, Objects};
 use crate::plot::{Band, Fan};
 use crate::publish::{self, Drawn, PublishError};
+use crate::store::Address;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -30,8 +32,16 @@ pub(super) struct Chosen {
     pub notes: Vec<String>,
 }
 
-/// The file of a path, which may be the folder of a run.
-pub(super) fn part_file(path: &Path) -> Result<PathBuf, CliError> {
+/// The file of a path or address, which may be the folder of a run; `objects` has the copy of an object.
+pub(super) fn part_file(named: &Path, objects: &Objects) -> Result<PathBuf, CliError> {
+    let path = match named.to_str().and_then(Address::parse).transpose() {
+        Err(error) => return Err(CliError::Missing(error.to_string())),
+        Ok(None) => named.to_owned(),
+        Ok(Some(address)) => match address.local() {
+            Some(path) => path,
+            None => return part_object(&address, objects),
+        },
+    };
     if path.is_dir() {
         let parts = ["part-0.parquet", "part-0.csv"].map(|name| path.join(name));
         return parts.into_iter().find(|part| part.is_file()).ok_or_else(|| {
@@ -42,11 +52,21 @@ pub(super) fn part_file(path: &Path) -> Result<PathBuf, CliError> {
         });
     }
     match path.exists() {
-        true => Ok(path.into()),
+        true => Ok(path),
         false => {
             Err(CliError::Missing(format!("there is no {}; check the name of the forecasts", path.display())))
         }
     }
+}
+
+/// The copy of an object, or of the part of a run in a folder of objects.
+fn part_object(address: &Address, objects: &Objects) -> Result<PathBuf, CliError> {
+    let error = match objects.copy(address) {
+        Err(error) if error.kind() == IngestErrorKind::InputMissing => error,
+        copied => return Ok(copied?),
+    };
+    let parts = ["part-0.parquet", "part-0.csv"].map(|name| objects.copy(&address.join(name)));
+    Ok(parts.into_iter().find_map(Result::ok).ok_or(error)?)
 }
 
 impl Chosen {

@@ -10,10 +10,12 @@ use crate::cli::error::CliError;
 use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::config;
+use crate::ingest::Objects;
 use crate::pipeline;
 use crate::plot::{self, PlotError, SeriesPicture, Sheet, Theme};
 use crate::publish;
 use crate::series::infer;
+use crate::store::Place;
 use choice::Chosen;
 use jiff::tz::TimeZone;
 use observed::History;
@@ -46,12 +48,14 @@ pub(super) fn run(args: &Plot, terminal: &Terminal) -> Result<Exit, CliError> {
         publish::probe(path)?;
     }
     let shown_zone = args.look.tz.as_deref().filter(|text| !text.trim().is_empty()).map(zone).transpose()?;
-    let forecasts = choice::part_file(&args.forecasts)?;
+    let objects = Objects::default();
+    let forecasts = choice::part_file(&args.forecasts, &objects)?;
     let chosen = Chosen::read(&forecasts, args)?;
     let history = observed::read(&args.history)?;
     if let Some((path, _)) = output {
         let files = history.iter().flat_map(|history| history.files.iter().map(PathBuf::from));
-        pipeline::check_overwrites([&path.to_path_buf()].into_iter(), files.chain([forecasts.clone()]))?;
+        let drawn = [Place::Local(path.into())];
+        pipeline::check_overwrites(drawn.iter(), files.chain([args.forecasts.clone()]))?;
     }
     let (pictures, mut notes) = pictures(args, chosen, history.as_ref(), shown_zone)?;
     let size =

@@ -175,7 +175,7 @@ fn circumstances(outcome: &Outcome) -> Value {
         "weights_sha256": outcome.weights_sha256,
         "saved_forecasts": outcome.saved.as_ref().map(|(published, with_quantiles)| {
             json!({
-                "path": published.path,
+                "path": published.path.to_string(),
                 "rows": published.rows,
                 "bytes": published.bytes,
                 "quantiles": with_quantiles,

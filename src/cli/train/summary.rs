@@ -50,7 +50,7 @@ pub(super) fn report(experiment: &Experiment, report: &Report) -> String {
         let rows = count(published.rows, "row");
         let less =
             if *with_quantiles { "" } else { ", point forecasts alone: quantiles would take gigabytes" };
-        page.line("Wrote", format!("{}: {rows}{less}", published.path.display()));
+        page.line("Wrote", format!("{}: {rows}{less}", published.path));
     }
     page.text
 }

@@ -4,12 +4,14 @@
 //! standard input. What it prints goes to a temporary file, which is then read like any other; messages name it `exec`.
 
 mod child;
-mod form;
+pub(super) mod form;
 
 pub use child::end_commands;
 
-use super::files::{self, Format, Found, SourceFile, data};
+use super::files::{self, Format, SourceFile, data};
+use super::inputs::Found;
 use super::secrets;
+use super::seen::Seen;
 use super::spec::{IngestError, IngestErrorKind};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -136,7 +138,7 @@ impl Output {
             format: self.format,
             hive: Vec::new(),
             named: true,
-            metadata,
+            seen: Seen::of(&metadata),
         };
         if self.format == Format::Parquet && !files::has_footer(&self.path).is_ok_and(|whole| whole) {
             let problem = "no Parquet footer: half printed or damaged; let the command print all of it";
