@@ -210,8 +210,20 @@ def wait_for(what, holds, seconds=30):
 def same(what, a, b):
     """Two values are one."""
     if a != b:
+        place, a, b = difference(a, b)
         shown = [text if len(text) < 400 else text[:400] + " …" for text in (repr(a), repr(b))]
-        raise AssertionError(f"{what} differ:\n  {shown[0]}\n  {shown[1]}")
+        raise AssertionError(f"{what} differ{place}:\n  {shown[0]}\n  {shown[1]}")
+
+
+def difference(a, b, place=""):
+    """Where two values differ first, and how."""
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        name = next(name for name in a if a[name] != b[name])
+        return difference(a[name], b[name], f"{place} at {name}")
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b):
+        at = next(at for at, (one, other) in enumerate(zip(a, b)) if one != other)
+        return difference(a[at], b[at], f"{place} at {at}")
+    return place, a, b
 
 
 def clean(folder):
