@@ -3,7 +3,7 @@
     python benches/scale.py [--bin target/release/s4cast] [--series 1000] [--sample 50] [--models ridge s4d]
                             [--days 28 365] [--horizons 24 168] [--prices vcpu_hour=0.04 …] [--keep FOLDER]
 
-Wants numpy and pyarrow. Hourly series with a day, a week and noise, made up and the same every time: a model is trained on `sample` of
+Wants numpy and pyarrow. Hourly series with a day, weekends and noise, made up and the same every time: a model is trained on `sample` of
 them, then forecasts `series` and twice as many, on one thread; what the second run needs more is what a series costs. CPU is that of the
 process, shared out to reading, forecasting and writing by the seconds of the program's own report. The plan at the end is arithmetic on
 these figures for `--plan` series (docs/scale.md).
@@ -26,7 +26,7 @@ PRICES = {"vcpu_hour": 0.04, "gb_month": 0.023}
 
 
 def write_series(path, first, count, days):
-    """Hourly series `first` and on, sorted by id and time, as Parquet."""
+    """Hourly series `first` and on, sorted by id and time, as Parquet: a day that is calmer at weekends, and louder where the level is high."""
     hours = np.arange(days * 24)
     start = np.datetime64("2026-11-01T00:00:00", "us").astype(np.int64) - days * 24 * HOUR
     ds = pa.array(start + hours * HOUR).cast(pa.timestamp("us", "UTC"))
@@ -37,9 +37,10 @@ def write_series(path, first, count, days):
             columns = [[], [], []]
             for index in these:
                 random = np.random.default_rng(index)
-                day, week = (random.uniform(5, 30) * np.sin(2 * np.pi * hours / length + random.uniform(0, 6)) for length in (24, 168))
-                noise = random.normal(0, 1, len(hours))
-                y = random.uniform(50, 500) + day + week + 0.1 * noise.cumsum() + random.normal(0, 4, len(hours))
+                calm = np.where(hours // 24 % 7 < 5, 1.0, random.uniform(0.2, 0.8))
+                day = np.sin(2 * np.pi * hours / 24 + random.uniform(0, 6))
+                slow, fast = (np.convolve(random.normal(0, 1, len(hours)), 0.98 ** np.arange(length))[:len(hours)] for length in (168, 6))
+                y = random.uniform(50, 500) * np.exp(calm * (random.uniform(0.2, 0.6) * day + 0.02 * fast) + 0.04 * np.tanh(slow) * (1 + day))
                 columns[0].append(pa.array([f"meter-{index:09d}"]).take(pa.array(np.zeros(len(hours), int))))
                 columns[1].append(ds)
                 columns[2].append(pa.array(y.round(2)))

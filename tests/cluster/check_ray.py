@@ -37,6 +37,14 @@ def files():
     same(table(s4cast_ray.forecast_files(paths, MODEL, last, program=PROGRAM, **run)), wanted)
 
 
+def columns():
+    """ids of several columns, numbers among them, come back as columns"""
+    data = common.two_ids("two-ray")
+    names = {"id": ["shop", "item"], "time": "day", "target": "sold"}
+    wanted, run = common.forecast(data, "two-ray-cli", "--load-model", MODEL, "--id", "shop,item", "--time", "day", "--target", "sold")
+    same(table(s4cast_ray.forecast(ray.data.read_parquet(data), MODEL, buckets=3, program=PROGRAM, **names, **run)), wanted)
+
+
 def trained():
     """a model of each bucket is that of one machine on the rows of that bucket"""
     got = table(s4cast_ray.forecast(ray.data.read_parquet(SMALL), "ridge", buckets=2, train=True, horizon=14, program=PROGRAM))
@@ -68,6 +76,6 @@ if __name__ == "__main__":
                  log_to_driver=False, logging_level="error")
         ray.data.DataContext.get_current().enable_progress_bars = False
         try:
-            common.run([equal, files, trained, says_why])
+            common.run([equal, files, columns, trained, says_why])
         finally:
             ray.shutdown()

@@ -119,6 +119,16 @@ def zones():
     same(written(s4cast_spark.forecast(civil, BERLIN, partitions=2, **flags), "civil"), wanted)
 
 
+def columns():
+    """ids of several columns, numbers among them, come back as columns"""
+    data = common.two_ids("two-spark")
+    names = {"id": ["shop", "item"], "time": "day", "target": "sold"}
+    wanted, run = common.forecast(data, "two-spark-cli", "--load-model", MODEL, "--id", "shop,item", "--time", "day", "--target", "sold")
+    forecasts = s4cast_spark.forecast(session().read.parquet(data), MODEL, partitions=3, program=PROGRAM, **names, **run)
+    assert forecasts.columns[:4] == ["unique_id", "shop", "item", "ds"]
+    same(written(forecasts, "two"), wanted)
+
+
 def trained():
     """a model of each partition is that of one machine on the rows of that partition"""
     rows = session().read.parquet(os.path.join(WORK, "small.parquet"))
@@ -159,4 +169,4 @@ def early():
 
 
 if __name__ == "__main__":
-    common.run([equal, killed, zones, trained, says_why, early])
+    common.run([equal, killed, zones, columns, trained, says_why, early])

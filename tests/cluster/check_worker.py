@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import common
 import pyarrow as pa
@@ -85,20 +86,30 @@ def closed_early():
 
 
 def killed():
-    """a worker does not outlive the process that started it, whether it reads, or computes"""
-    code = (
-        "import sys, time; sys.path.insert(0, sys.argv[1]); import s4cast_worker, pyarrow.parquet as pq\n"
-        "def source():\n"
-        "    yield from pq.ParquetFile(sys.argv[2]).iter_batches(1000)\n"
-        "    print('midway', flush=True); time.sleep(600)\n"
-        "list(s4cast_worker.forecasts(source(), sys.argv[3:]))"
-    )
-    command = [sys.executable, "-c", code, os.path.join(common.ROOT, "integrations"), DATA, *words()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as task:
-        assert task.stdout.readline() == b"midway\n"
-        assert [pid for pid in workers() if pid != task.pid]
-        task.send_signal(signal.SIGKILL)
-    until("no worker is left", lambda: not workers(), 5)
+    """a worker does not outlive the process that started it, whether it reads or trains"""
+    trains = s4cast_worker.command("auto", program=PROGRAM, train=True, horizon=14)
+    for waits, flags in [("600", words()), ("0", trains)]:
+        code = (
+            "import sys, time; sys.path.insert(0, sys.argv[1]); import s4cast_worker, pyarrow.parquet as pq\n"
+            "def source():\n"
+            "    yield from pq.ParquetFile(sys.argv[2]).iter_batches(1000)\n"
+            "    print('midway', flush=True); time.sleep(float(sys.argv[3]))\n"
+            "list(s4cast_worker.forecasts(source(), sys.argv[4:]))"
+        )
+        command = [sys.executable, "-c", code, os.path.join(common.ROOT, "integrations"), DATA, waits, *flags]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as task:
+            assert task.stdout.readline() == b"midway\n"
+            time.sleep(0.5)
+            mine = below(task.pid)
+            assert mine and task.poll() is None
+            task.send_signal(signal.SIGKILL)
+        until("no worker is left", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in mine), 5)
+
+
+def below(process):
+    """The ids of the processes that one has started."""
+    with open(f"/proc/{process}/task/{process}/children") as file:
+        return [int(pid) for pid in file.read().split()]
 
 
 if __name__ == "__main__":
