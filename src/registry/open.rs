@@ -5,6 +5,7 @@ use crate::model::forecaster::Forecaster;
 use crate::registry::error::RegistryError;
 use crate::registry::folder;
 use crate::registry::manifest::{FILE as MANIFEST, Manifest};
+use crate::registry::shelf::weights_name;
 use crate::registry::versions::{WEIGHTS, WEIGHTS_MAX, weights_of};
 use crate::store::{Address, Scratch, Store, StoreError};
 use std::fs;
@@ -51,24 +52,35 @@ pub fn open_remote(address: &Address) -> Result<Opened, RegistryError> {
         true => file,
         false => {
             let folder = store.below(address.name());
-            for name in [MANIFEST, WEIGHTS] {
-                if !fetch(&folder, name, &scratch.path().join(name))? {
-                    let reason = format!("neither a model nor the folder of a version, which has a {name}");
-                    return Err(StoreError::Missing { at: address.clone(), reason }.into());
-                }
+            let missing = |name: &str| {
+                let reason = format!("neither a model nor the folder of a version, which has a {name}");
+                StoreError::Missing { at: address.clone(), reason }
+            };
+            if !fetch(&folder, MANIFEST, &scratch.path().join(MANIFEST))? {
+                return Err(missing(MANIFEST).into());
+            }
+            // A registry in a store names its weights by their hash, a folder that was copied there does not.
+            let manifest = Manifest::in_folder(scratch.path()).map_err(|error| of_object(error, address))?;
+            let own = weights_name("weights", &manifest.weights_sha256);
+            if !fetch(&folder, &own, &file)? && !fetch(&folder, WEIGHTS, &file)? {
+                return Err(missing(WEIGHTS).into());
             }
             scratch.path().to_owned()
         }
     };
-    // What is wrong with the copy is wrong with the object.
-    let opened = open(&copied).map_err(|error| match error {
+    let opened = open(&copied).map_err(|error| of_object(error, address))?;
+    let file = if opened.manifest.is_some() { address.join(WEIGHTS) } else { address.clone() };
+    Ok(Opened { file: file.as_str().into(), ..opened })
+}
+
+/// What is wrong with a copy is wrong with the object.
+fn of_object(error: RegistryError, address: &Address) -> RegistryError {
+    match error {
         RegistryError::Broken { reason, .. } => {
             RegistryError::Broken { path: address.as_str().into(), reason }
         }
         error => error,
-    })?;
-    let file = if opened.manifest.is_some() { address.join(WEIGHTS) } else { address.clone() };
-    Ok(Opened { file: file.as_str().into(), ..opened })
+    }
 }
 
 /// Copies an object that may be a part of a model; false where there is none.

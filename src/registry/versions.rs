@@ -8,7 +8,7 @@ use crate::registry::copy;
 use crate::registry::error::RegistryError;
 use crate::registry::folder::{self, Lock};
 use crate::registry::manifest::{self, Manifest};
-use crate::registry::shelf::Shelf;
+use crate::registry::shelf::{Shelf, weights_name};
 use std::path::{Path, PathBuf};
 
 /// Name of the weights in a version's folder.
@@ -423,7 +423,10 @@ pub(super) fn numbers(folder: &Path) -> Result<Vec<u32>, RegistryError> {
 
 /// The forecaster in a version's folder, if it is what the manifest says.
 pub(super) fn weights_of(folder: &Path, manifest: &Manifest) -> Result<Forecaster, RegistryError> {
-    read_weights(&folder.join(WEIGHTS), manifest.weights_bytes, &manifest.weights_sha256)
+    // A folder that was copied out of a store has the name there.
+    let there = folder.join(weights_name("weights", &manifest.weights_sha256));
+    let path = if there.exists() { there } else { folder.join(WEIGHTS) };
+    read_weights(&path, manifest.weights_bytes, &manifest.weights_sha256)
 }
 
 /// The forecaster before it saw the end of its data, if one is kept and it is what the manifest says.

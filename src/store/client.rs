@@ -162,7 +162,7 @@ fn connect(at: &Address) -> Result<Client> {
 
 /// Every try has a part of the time, so that a server that accepts and keeps silent is tried again.
 fn limits() -> Vec<(ClientConfigKey, String)> {
-    let seconds = |limit: Duration| format!("{} milliseconds", limit.as_millis().max(100));
+    let seconds = |limit: Duration| format!("{}ms", limit.as_millis().max(100));
     let (connect, all) = (time_limit() / 6, time_limit() / 3);
     vec![
         (ClientConfigKey::ConnectTimeout, seconds(connect.min(Duration::from_secs(10)))),

@@ -143,7 +143,9 @@ const PANEL: &str = "in.csv --id id --time ds --target y --future-covariates pri
 fn shards_of_a_loaded_model_are_the_run_of_one_process_bit_for_bit() {
     let place = Place::new();
     place.put("in.csv", panel());
-    let save = format!("forecast {PANEL} -H 7 --model ridge -o fit.parquet --save-model m.safetensors {RUN}");
+    let save = format!(
+        "forecast {PANEL} -H 7 --model ridge --preset fast -o fit.parquet --save-model m.safetensors {RUN}"
+    );
     place.run(&save).expect(0);
     let flags = format!("{PANEL} --load-model m.safetensors --scenario promo=flood {RUN}");
     let one = place.run(&format!("forecast {flags} -o one.parquet --json")).expect(0).json();
@@ -175,7 +177,7 @@ fn shards_that_train_see_everything_and_forecast_their_own() {
     let place = Place::new();
     place.put("in.csv", panel());
     for (model, count) in [("ridge", 3), ("ets", 2)] {
-        let flags = format!("{PANEL} -H 7 --model {model} {RUN}");
+        let flags = format!("{PANEL} -H 7 --model {model} --preset fast {RUN}");
         place.run(&format!("forecast {flags} -o {model}.parquet")).expect(0);
         for index in 0..count {
             shard(&place, &flags, &format!("{index}/{count}"), model).expect(0);
@@ -310,7 +312,7 @@ fn too_many_bad_series_end_every_shard_as_they_end_the_whole() {
     let place = Place::new();
     place.put("in.csv", panel());
     // Two of sixty are bad: shards that have none of them are refused, too, and none that has one of four is by itself.
-    let flags = format!("{PANEL} -H 7 --model ridge");
+    let flags = format!("{PANEL} -H 7 --model ridge --preset fast");
     place.run(&format!("forecast {flags} -o fit.parquet --save-model m.safetensors")).expect(0);
     let load = format!("{PANEL} --load-model m.safetensors");
     for index in 0..5 {

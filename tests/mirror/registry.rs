@@ -2,9 +2,10 @@
 
 use super::{address, fresh};
 use crate::registry::{birth, forecaster};
-use s4cast::registry::{Registry, RegistryError};
+use s4cast::registry::{Birth, Registry, RegistryError};
 use s4cast::store::{Fault, break_memory, mend_memory};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 fn copy(folder: &Path, store: &str) -> Registry {
     Registry::copy_of(folder.join("models"), &address(store, "models")).unwrap()
@@ -21,7 +22,9 @@ fn serves(registry: &Registry) -> Option<u32> {
 }
 
 fn add(registry: &Registry, run: &str) -> Result<u32, RegistryError> {
-    Ok(registry.add("load", forecaster(), None, &birth(run))?.version)
+    static BORN: OnceLock<Birth> = OnceLock::new();
+    let born = BORN.get_or_init(|| birth("")).clone();
+    Ok(registry.add("load", forecaster(), None, &Birth { run_id: run.into(), ..born })?.version)
 }
 
 fn folders() -> [tempfile::TempDir; 2] {
@@ -49,6 +52,10 @@ fn what_one_trains_and_promotes_the_other_serves() {
     assert!(b.find_slot("load", "r1").unwrap().is_some());
     let bytes = |registry: &Registry| registry.load("load", 2).unwrap().0.to_bytes();
     assert_eq!(bytes(&a), bytes(&b));
+    // A version is a model by its address, too.
+    let at = address(&store, "models/load/2");
+    let opened = s4cast::registry::open_remote(&at).unwrap();
+    assert_eq!((opened.forecaster.to_bytes(), opened.manifest.unwrap().version), (bytes(&a), 2));
     assert_eq!(a.verify(None).len() + b.verify(None).len(), 0);
 }
 

@@ -12,9 +12,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-/// A day, microseconds: the name of a folder says no more.
-const DAY: i64 = 24 * 3_600 * 1_000_000;
-
 /// Brings the copy of a job's runs up to date: what others have committed comes, what they have removed goes; returns how many
 /// runs did either. One list where nothing has changed, and nothing for a sink that is a folder.
 ///
@@ -68,7 +65,7 @@ impl Mirror<'_> {
     fn oldest(&self, newest: &str) -> Option<String> {
         let newest: jiff::civil::Date = day(newest).strip_prefix("issued_date=")?.parse().ok()?;
         let newest = newest.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond();
-        date_name(newest.saturating_sub(micros(self.sink.retention?)).saturating_sub(DAY))
+        date_name(newest.saturating_sub(micros(self.sink.retention?)))
     }
 
     /// The folders of all runs here.
