@@ -29,3 +29,4 @@ mod shards;
 mod shards_daemon;
 mod top;
 mod train;
+mod worker;

@@ -40,3 +40,4 @@ mod support;
 mod unseen;
 mod warm;
 mod warm_loop;
+mod worker;

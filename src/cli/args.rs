@@ -5,6 +5,7 @@ use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score,
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::args_plot::Plot;
 use crate::cli::args_run::RunArgs;
+use crate::cli::args_worker::Worker;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
 use clap::builder::FalseyValueParser;
@@ -75,6 +76,9 @@ pub(super) enum Command {
     /// Draw forecasts over what was observed: SVG, PNG, or characters on stdout
     #[command(after_help = exit::help())]
     Plot(Box<Plot>),
+    /// Forecast an Arrow IPC stream on stdin, sorted by series and time, as an Arrow IPC stream on stdout
+    #[command(after_help = exit::help())]
+    Worker(Box<Worker>),
     /// Put a model to a benchmark, or a network to a sequence task: train, score
     #[command(after_help = exit::help())]
     Train(Train),
@@ -157,6 +161,14 @@ pub(super) struct SourceArgs {
     /// How many bytes the command may print [default: 4 GiB]
     #[arg(long, env = "S4CAST_EXEC_MAX_BYTES", value_name = "BYTES")]
     pub exec_max_bytes: Option<String>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How data is read, wherever it is from.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Source")]
+pub(super) struct ReadingArgs {
     /// Time column (default: found by its values)
     #[arg(long, env = "S4CAST_TIME", value_name = "COLUMN")]
     pub time: Option<String>,
@@ -241,6 +253,13 @@ impl SourceArgs {
         settings.instead(Key::Exec, self.exec.as_ref(), Key::Inputs);
         settings.flag(Key::ExecTimeout, self.exec_timeout.clone());
         settings.flag(Key::ExecMaxBytes, self.exec_max_bytes.clone());
+        self.reading.apply(settings);
+    }
+}
+
+impl ReadingArgs {
+    /// Lays the flags over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
         settings.flag(Key::Time, self.time.clone());
         settings.flag(Key::Target, self.target.clone());
         settings.flag(Key::PastCovariates, self.past_covariates.clone());

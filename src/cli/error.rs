@@ -166,6 +166,7 @@ impl CliError {
                 Exit::NoInput
             }
             CliError::Job(JobError::Load(error)) => of_registry(error),
+            CliError::Job(JobError::Stream(_)) => Exit::Io,
             CliError::Job(JobError::Unlike { .. }) => Exit::Data,
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
             CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,

@@ -9,6 +9,7 @@ mod args_daemon;
 mod args_models;
 mod args_plot;
 mod args_run;
+mod args_worker;
 mod backtest;
 mod backtest_json;
 mod backtest_page;
@@ -43,6 +44,7 @@ mod top;
 mod train;
 mod usage;
 mod validate;
+mod worker;
 
 pub use exit::Exit;
 
@@ -56,11 +58,13 @@ use terminal::{Log, Terminal};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    // What a worker prints is its stream.
+    let is_worker = arguments.get(1).is_some_and(|command| command == "worker");
     let json = arguments.iter().any(|argument| argument == "--json")
         || std::env::var("S4CAST_JSON").is_ok_and(|value| is_true(&value));
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
-        Err(refusal) => return refused(&refusal, json).into(),
+        Err(refusal) => return refused(&refusal, json && !is_worker).into(),
     };
     let terminal = Terminal::new(&args.global, log(&args.command));
     let outcome = launch::caught(|| dispatch(&args, &terminal));
@@ -95,7 +99,10 @@ fn refused(refusal: &clap::Error, json: bool) -> Exit {
 
 fn log(command: &Command) -> Log {
     match command {
-        Command::Serve(serve) => Log { is_daemon: true, is_json: serve.log_format == LogFormat::Json },
+        Command::Serve(serve) => {
+            Log { is_daemon: true, is_json: serve.log_format == LogFormat::Json, is_stream: false }
+        }
+        Command::Worker(_) => Log { is_stream: true, ..Log::default() },
         _ => Log::default(),
     }
 }
@@ -103,6 +110,7 @@ fn log(command: &Command) -> Log {
 fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     match &args.command {
         Command::Forecast(command) => forecast::run(command, terminal),
+        Command::Worker(command) => worker::run(command, terminal),
         Command::Backtest(command) => backtest::run(command, terminal),
         Command::Compare(command) => compare::run(command, terminal),
         Command::Plot(command) => plot::run(command, terminal),

@@ -20,6 +20,7 @@ pub(super) struct Terminal {
     /// As asked for.
     wanted: Color,
     json: bool,
+    is_stream: bool,
     quiet: bool,
     progress: bool,
     /// Whether lines tell of the progress where no bar can.
@@ -38,11 +39,14 @@ pub(super) struct Log {
     pub is_daemon: bool,
     /// One JSON object a line.
     pub is_json: bool,
+    /// Whether stdout is for data, so that documents go to stderr.
+    pub is_stream: bool,
 }
 
 impl Terminal {
     /// Settles colour and progress, and starts the log.
     pub fn new(global: &Global, log: Log) -> Terminal {
+        let is_stream = log.is_stream;
         let is_terminal = std::io::stderr().is_terminal();
         let color = has_color(global.color, is_terminal);
         let level = match (global.quiet, global.verbose) {
@@ -71,6 +75,7 @@ impl Terminal {
             color,
             wanted: global.color,
             json: global.json,
+            is_stream,
             quiet: global.quiet,
             progress,
             lines,
@@ -96,6 +101,17 @@ impl Terminal {
         }
     }
 
+    /// Prints what a command did whose stdout is for data: on stderr, the document in one line. Where stderr is gone there is
+    /// nobody to tell.
+    pub fn result_of_stream(&self, document: impl FnOnce() -> Value, summary: impl FnOnce() -> String) {
+        let text = match (self.json, self.quiet) {
+            (true, _) => format!("{}\n", document()),
+            (false, true) => return,
+            (false, false) => summary(),
+        };
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
     /// Room of a picture of characters: what is asked for, else that of the terminal, else 80 columns of 24 lines.
     pub fn columns(&self, width: Option<u32>, height: Option<u32>) -> Columns {
         let is_terminal = std::io::stdout().is_terminal();
@@ -110,6 +126,11 @@ impl Terminal {
 
     /// Prints an error once: for people on stderr, and as the document with `--json`.
     pub fn report(&self, error: &CliError) {
+        if self.json && self.is_stream {
+            let document = document_of(error.exit(), &error.problems());
+            let _ = writeln!(std::io::stderr(), "{document}");
+            return;
+        }
         for diagnostic in rendered(error) {
             self.diagnostic(diagnostic.as_ref());
         }
@@ -166,8 +187,11 @@ fn has_color(wanted: Color, is_terminal: bool) -> bool {
 
 /// The document of a command that gave no result. Where stdout is gone there is nobody to tell.
 pub(super) fn error_document(exit: Exit, problems: &[String]) {
-    let body = json!({ "exit_code": exit.code(), "meaning": exit.meaning(), "problems": problems });
-    let _ = to_stdout(&format!("{:#}\n", json!({ "error": body })));
+    let _ = to_stdout(&format!("{:#}\n", document_of(exit, problems)));
+}
+
+fn document_of(exit: Exit, problems: &[String]) -> Value {
+    json!({ "error": { "exit_code": exit.code(), "meaning": exit.meaning(), "problems": problems } })
 }
 
 /// A reader that closes the pipe has seen enough: that is no error.

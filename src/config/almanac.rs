@@ -28,6 +28,7 @@ impl Check<'_> {
             events: self.many(Key::Events, |text| Ok(PathBuf::from(text))),
             window: (before, after),
             ahead: 0,
+            is_part: false,
         }
     }
 }

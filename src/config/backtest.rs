@@ -103,7 +103,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
 
 impl Check<'_> {
     /// The checked value of a flag that no file has; a wrong one is noted.
-    fn flag<T>(
+    pub(super) fn flag<T>(
         &mut self,
         flag: &str,
         text: &Option<String>,

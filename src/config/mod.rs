@@ -42,6 +42,7 @@ mod source;
 mod validate;
 mod values;
 mod words;
+mod worker;
 
 pub use backtest::{BacktestLaunch, RawBacktest, backtest};
 pub use daemon::{Daemon, daemon};
@@ -58,6 +59,7 @@ pub use shards::{RawRun, RunLaunch, run};
 pub use validate::{Verdict, validate};
 pub use values::{duration, instant, sha256, zone};
 pub use words::nearest;
+pub use worker::{RawWorker, WorkerLaunch, worker};
 
 #[cfg(test)]
 mod daemon_tests;

@@ -48,6 +48,11 @@ impl Settings {
         }
     }
 
+    /// Drops what a flag or the file says.
+    pub fn unflag(&mut self, key: Key) {
+        self.values.remove(&key);
+    }
+
     /// Sets a value by flag as it is, blanks and all; what stands in its way is dropped.
     pub fn instead(&mut self, key: Key, text: Option<&String>, dropped: Key) {
         if let Some(text) = text.filter(|text| !text.trim().is_empty()) {

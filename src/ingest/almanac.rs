@@ -30,6 +30,9 @@ pub struct AlmanacSpec {
     pub window: (u32, u32),
     /// Steps past the end of a series that forecasts reach.
     pub ahead: usize,
+    /// Whether `is_auto` takes all cycles that the step allows, however long the history is: for parts of a panel, of which
+    /// none knows how long the history of all is.
+    pub is_part: bool,
 }
 
 impl AlmanacSpec {
@@ -120,7 +123,8 @@ impl Shared {
         times.extend(frequency.after(end, spec.ahead, zone));
         let mut features = spec.features.clone();
         if spec.is_auto {
-            features.extend(Feature::auto(frequency, last.saturating_sub(first)));
+            let span = if spec.is_part { i64::MAX } else { last.saturating_sub(first) };
+            features.extend(Feature::auto(frequency, span));
         }
         let spec = CalendarSpec { features, holidays: spec.holidays.clone(), events: events.to_vec() };
         let (names, columns) = columns(&spec, frequency, zone, &times)?;

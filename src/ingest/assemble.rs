@@ -8,17 +8,17 @@ use super::fingerprint::fingerprint;
 use super::gauge::Watch;
 use super::grid::{self, Placed};
 use super::keys::NO_CODE;
-use super::problems::{Capped, listed};
+use super::problems::{Capped, Kind, listed};
 use super::raw_series::RawSeries;
 use super::rows::Rows;
 use super::sketch::{self, Other, Share, Sketch, Spans};
 use super::source::Source;
-use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, SourceSpec};
-use super::timeline::{Decoded, NO_TIME};
+use super::spec::{BadSeriesLimit, IngestError, IngestErrorKind, Order, SourceSpec};
+use super::timeline::{Decoded, NO_TIME, Timeline};
 use super::{fill, suspect, text_of_instant};
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::progress::Progress;
-use crate::series::{Panel, Quality, Series};
+use crate::series::{Frequency, Panel, Quality, Series};
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
@@ -34,6 +34,15 @@ pub(super) struct Assembled {
     pub(super) left_out: LeftOut,
     /// See [`super::Ingested::spans`].
     pub(super) spans: Option<Spans>,
+    /// What is known of the times so far.
+    pub(super) timeline: Timeline,
+}
+
+/// Rows that are only some of the series: what holds of the others has to be known beforehand, or nothing is made of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// Frequency of most series of all, for those that are too short to tell theirs.
+    pub(super) majority: Option<Frequency>,
 }
 
 /// Rows that will count at a later time.
@@ -48,12 +57,14 @@ pub(super) struct LeftOut {
     pub(super) changes_at: i64,
 }
 
-/// Builds the panel of all rows, or says why too few series can be used. The sources are read again for covariates.
+/// Builds the panel of all rows, or says why too few series can be used. The sources are read again for covariates. Of a part
+/// it may be that no series is left, and its values have no fingerprint.
 pub(super) fn assemble(
     mut rows: Rows,
     sources: &[Source],
     assignment: &Assignment,
     spec: &SourceSpec,
+    part: Option<Part>,
     watch: &Watch,
 ) -> Result<Assembled, IngestError> {
     watch(Progress::begun("putting series together"));
@@ -101,9 +112,11 @@ pub(super) fn assemble(
     };
     let is_own = |(code, _): &(usize, &mut RawSeries)| rows.is_own(u32::try_from(*code).unwrap_or(NO_CODE));
     let mut drafts: Vec<Draft> = raw.par_iter_mut().enumerate().filter(is_own).map(draft).collect();
-    let majority = match spec.frequency {
-        Some(_) => None,
-        None => {
+    in_order(&drafts, spec.order)?;
+    let majority = match (spec.frequency, part) {
+        (Some(_), _) => None,
+        (None, Some(part)) => part.majority,
+        (None, None) => {
             let of_others = sketches.par_iter().map(|one| sketch::stamps(*one, spec.as_of, &context));
             let own = drafts.iter().map(|draft| (draft.times.len(), draft.frequency));
             grid::majority(&own.chain(of_others.collect::<Vec<_>>()).collect::<Vec<_>>())
@@ -120,6 +133,7 @@ pub(super) fn assemble(
         season: spec.season_length,
         majority,
         declared,
+        is_part: part.is_some(),
         rules,
         goes_ahead,
     };
@@ -135,8 +149,8 @@ pub(super) fn assemble(
     drafts.retain(|draft| draft.rows_read > 0 || spec.as_of.is_none());
     let other = |one: &(u32, &Sketch)| sketch::other(*one, spec.as_of, gate, &context, &grid_context);
     let mut others: Vec<Other> = sketches.par_iter().filter_map(other).collect();
-    // A shard may have no series.
-    let is_whole = spec.shard.is_none() || spec.heeds_others;
+    // A shard may have no series, and so may a part.
+    let is_whole = (spec.shard.is_none() || spec.heeds_others) && part.is_none();
     if drafts.is_empty() && others.is_empty() && is_whole && rows.unplaced() == 0 {
         return Err(refused(vec![too_early(&rows, spec, first, decoded.local, &zone)]));
     }
@@ -153,7 +167,8 @@ pub(super) fn assemble(
     let companions = Companions { sources, assignment, as_of: spec.as_of, share: Share::of(spec), watch };
     let (covariates, missing) = companions.attach(&mut placed, &mut others, &context)?;
     notes.extend(missing);
-    limit(&placed, &others, &rows, spec.max_bad_series)?;
+    let bad_allowed = if part.is_some() { BadSeriesLimit::All } else { spec.max_bad_series };
+    limit(&placed, &others, &rows, bad_allowed)?;
     let spans = (spec.shard.is_some() && spec.heeds_others).then(|| spans(&placed, &others));
     if let (Some(majority), Some(note)) = (majority, borrowed_note(&placed)) {
         notes.push(format!("{note} the frequency {majority} of the others"));
@@ -170,10 +185,23 @@ pub(super) fn assemble(
     let (quality, series): (Vec<Quality>, Vec<Option<Series>>) =
         placed.into_iter().map(|placed| (placed.quality, placed.series)).unzip();
     let series: Vec<Series> = series.into_iter().flatten().collect();
-    let fingerprint = fingerprint(&series, &covariates);
+    let fingerprint = if part.is_some() { String::new() } else { fingerprint(&series, &covariates) };
     let panel = Panel { id_columns: roles.id.clone(), series, zone, marks, covariates };
-    let times_are = format!("{decoded:?}");
-    Ok(Assembled { panel, quality, notes, fingerprint, times_are, left_out, spans })
+    let (times_are, timeline) = (format!("{decoded:?}"), rows.timeline);
+    Ok(Assembled { panel, quality, notes, fingerprint, times_are, left_out, spans, timeline })
+}
+
+/// Ends the job where rows that were promised to be sorted are not.
+fn in_order(drafts: &[Draft], order: Order) -> Result<(), IngestError> {
+    if order != Order::Demand {
+        return Ok(());
+    }
+    let mut problems = Capped::default();
+    let reasons = drafts.iter().flat_map(|draft| &draft.reasons);
+    for reason in reasons.filter(|reason| reason.kind == Kind::Order) {
+        problems.push(reason.text.clone());
+    }
+    if problems.total() > 0 { Err(refused(problems.into_lines())) } else { Ok(()) }
 }
 
 /// The first and the last time of all rows, microseconds.

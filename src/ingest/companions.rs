@@ -75,7 +75,8 @@ impl Companions<'_> {
         let tells = column.is_category || column.known == Known::Static;
         let share = self.share.filter(|_| !is_wide);
         let share = share.map(|share| if tells { share.with_values() } else { share });
-        let mut rows = Rows::read_as(self.sources, &assignment, names, share, gauge)?;
+        let timeline = context.rows.timeline.clone();
+        let mut rows = Rows::read_as(self.sources, &assignment, names, (timeline, share), gauge)?;
         let decoded = rows.timeline.decide().map_err(|problem| {
             data(format!("{}: column {}: {problem}", rows.first_file(), assignment.roles.time))
         })?;

@@ -70,7 +70,7 @@ fn floats(column: &Column, scale: i32) -> PolarsResult<Column> {
 }
 
 /// A two's complement integer of any length.
-fn big_endian(bytes: &[u8]) -> f64 {
+pub(super) fn big_endian(bytes: &[u8]) -> f64 {
     let negative = bytes.first().is_some_and(|&byte| byte >= 0x80);
     if bytes.len() <= 16 {
         let start = if negative { -1 } else { 0 };

@@ -43,6 +43,8 @@ pub(super) struct Draft {
     pub(super) reasons: Vec<Reason>,
     /// Rows whose local time the clock skips, and that time.
     pub(super) shifted: Vec<(u32, i64)>,
+    /// Whether the rows stood in the order of their times as they are written.
+    is_written_in_order: bool,
     /// Rows after the limit, and the first of their instants.
     pub(super) left_out: usize,
     pub(super) next: Option<i64>,
@@ -83,6 +85,7 @@ impl Draft {
             without_time.extend(places.map(|at| self.rows.at(at)));
             self.retain(|time| time != NO_TIME);
         }
+        self.is_written_in_order = context.order != Order::Demand || self.times.is_sorted();
         if context.decoded.local {
             let file = |at: usize| context.rows.file(self.rows.at(at));
             let shifted = to_instants(&mut self.times, context.clock, file);
@@ -149,6 +152,19 @@ impl Draft {
             self.reason(
                 Kind::Order,
                 format!("{place}: {time} comes after a later time; sort the rows, or set order = sort"),
+            );
+        }
+        // Of an hour that the clock shows twice, either order is one.
+        if context.order == Order::Demand && !self.is_written_in_order {
+            let (row, before) = (self.rows.at(at), text_of_instant(self.times[at - 1], context.zone));
+            let (place, time) = (context.rows.place(row), text_of_instant(self.times[at], context.zone));
+            let id = context.rows.keys.unique_id(self.code);
+            self.reason(
+                Kind::Order,
+                format!(
+                    "{place}: {time} of series '{id}' comes after {before}; sort the stream by unique_id and ds \
+                     (within partitions, where it has some), or let --order sort do it series by series"
+                ),
             );
         }
         let mut order: Vec<usize> = (0..self.times.len()).collect();

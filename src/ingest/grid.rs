@@ -32,6 +32,8 @@ pub(super) struct Context<'a> {
     /// Frequency of most series.
     pub(super) majority: Option<Frequency>,
     pub(super) declared: bool,
+    /// Whether there are other series whose frequency nobody knows here.
+    pub(super) is_part: bool,
     pub(super) rules: Rules,
     /// Whether rows after the last target are there for what is known in advance.
     pub(super) goes_ahead: bool,
@@ -232,6 +234,9 @@ fn fit(draft: &Draft, context: &Context<'_>) -> Result<(Gridded, bool), Reason> 
     }
     let majority = context.majority.map(|majority| anchored(majority, &draft.times, context.zone));
     let own = draft.frequency;
+    if context.is_part && !context.declared && majority.is_none() && draft.times.len() < SURE_STAMPS {
+        return Err(too_few(draft, context));
+    }
     if !context.declared
         && (own.is_none() || draft.times.len() < SURE_STAMPS)
         && let Some(majority) = majority.filter(|majority| Some(*majority) != own)
@@ -350,6 +355,17 @@ fn gap_reason(
         "{place}: no row for {time} follows on the grid of {frequency}{count}; add the rows, or set gaps = mask, zero, ffill, linear or seasonal"
     );
     Reason { kind: Kind::Gap, text }
+}
+
+/// What the other series say of a short one is not known within a part of them.
+fn too_few(draft: &Draft, context: &Context<'_>) -> Reason {
+    let rows = draft.times.len();
+    let text = format!(
+        "{}: {rows} {} too few to tell the step of a series whose neighbours are not known; give it with --freq",
+        context.rows.place(draft.rows.at(0)),
+        if rows == 1 { "row is" } else { "rows are" }
+    );
+    Reason { kind: Kind::Frequency, text }
 }
 
 fn no_frequency(draft: &Draft, context: &Context<'_>) -> Reason {

@@ -7,6 +7,7 @@
 //! [`stamp()`] tells without reading rows which files are new or changed since an earlier look.
 //!
 //! ```text
+//! stream (Arrow IPC, series after series) ─▶ frames in memory ─┐
 //! exec (a command's output), objects (copies by address) ─┐
 //! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
@@ -61,6 +62,7 @@ mod source;
 mod spec;
 mod spike;
 mod stamp;
+mod stream;
 mod sums;
 mod suspect;
 mod time;
@@ -84,6 +86,7 @@ pub use spec::{
     LimitError, Order, PolicyError, Roles, Sampling, SourceSpec, SpikeAction, Spikes, Stale, SuspectAction,
 };
 pub use stamp::{Change, ChangeKind, FileStamp, Glance, Stamps, glance, stamp};
+pub use stream::{Bounds, Group, Groups, NAME as STREAM_NAME, Parts, Spooled, Stream, spool, stream};
 pub(crate) use sums::refused as hierarchy_refused;
 pub use sums::{SumsSpec, is_sum};
 
@@ -96,6 +99,7 @@ use rows::Rows;
 use sketch::Share;
 use source::Source;
 use std::sync::atomic::AtomicBool;
+use timeline::Timeline;
 
 /// Reads the sources into a panel, with the quality of every series. A source that is a command runs it.
 ///
@@ -110,6 +114,9 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
 /// # Errors
 /// See [`read`].
 pub fn read_watched(spec: &SourceSpec, watch: &Watch) -> Result<Ingested, IngestError> {
+    if let Some(spooled) = &spec.spooled {
+        return read_found(spec, spooled.found()?, watch);
+    }
     match &spec.exec {
         Some(_) => {
             watch(Progress::begun("running the command"));
@@ -129,7 +136,8 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
     let gauge = Gauge::new(watch, "reading", &sources, 1);
-    let rows = Rows::read(&sources, &assignment, Share::of(spec), &gauge)?;
+    let before = (Timeline::default(), Share::of(spec));
+    let rows = Rows::read(&sources, &assignment, before, &gauge)?;
     if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
@@ -138,7 +146,7 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
         )));
     }
     let file_rows = rows.file_rows;
-    let mut assembled = assemble::assemble(rows, &sources, &assignment, spec, watch)?;
+    let mut assembled = assemble::assemble(rows, &sources, &assignment, spec, None, watch)?;
     assembled.panel = sums::add(assembled.panel, &spec.sums)?;
     let spans = assembled.spans.as_ref();
     almanac::add(&mut assembled.panel, &spec.almanac, &spec.objects, spans)?;

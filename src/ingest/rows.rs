@@ -72,14 +72,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads all rows of the sources, and keeps those of the share.
+    /// Reads all rows of the sources, and keeps those of the share; `timeline` is what is known of their times before.
     pub(super) fn read(
         sources: &[Source],
         assignment: &Assignment,
-        share: Option<Share>,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
-        Rows::read_as(sources, assignment, None, share, gauge)
+        Rows::read_as(sources, assignment, None, (timeline, share), gauge)
     }
 
     /// Reads all rows of the sources, and keeps those of the share; with `names`, the values are names.
@@ -87,13 +87,14 @@ impl Rows {
         sources: &[Source],
         assignment: &Assignment,
         names: Option<Names>,
-        share: Option<Share>,
+        (timeline, share): (Timeline, Option<Share>),
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
         let mut rows = Rows {
             keys: Keys::new(assignment.roles.id.len()),
             unplaced: [Capped::showing(ALIKE), Capped::showing(ALIKE)],
             names,
+            timeline,
             share,
             ..Rows::default()
         };

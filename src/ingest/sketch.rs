@@ -12,7 +12,7 @@ use super::draft::{self, Draft};
 use super::grid;
 use super::raw_series::{RawSeries, RowIds};
 use super::spec::{SourceSpec, SpikeAction, SuspectAction};
-use crate::series::{Frequency, Shard};
+use crate::series::{Ends, Frequency, Shard};
 use std::collections::BTreeMap;
 
 /// Which series are kept.
@@ -192,6 +192,11 @@ impl Spans {
     /// The first and the last time of all series of a frequency, microseconds UTC.
     pub fn of(&self, frequency: Frequency) -> Option<(i64, i64)> {
         self.0.get(&frequency.to_string()).copied()
+    }
+
+    /// Where all series end.
+    pub fn ends(&self) -> Ends {
+        self.0.iter().map(|(frequency, (_, last))| (frequency.clone(), *last)).collect()
     }
 }
 

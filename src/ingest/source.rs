@@ -1,16 +1,18 @@
-//! An opened file: its columns, a sample of its rows, and its rows as frames of the wanted columns.
+//! An opened file, or some rows of a stream: its columns, a sample of its rows, and its rows as frames of the wanted columns.
 
 use super::cells::{self, Cells};
 use super::decimal;
 use super::files::{Format, SourceFile, data, io_error};
 use super::parquet;
 use super::scan::{Block, Blocks};
+use super::seen::Seen;
 use super::spec::IngestError;
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::io::parquet::read::ParquetReader;
 use polars::prelude::{Column, DataFrame, DataType, NamedFrom, PolarsError, PolarsResult, SerReader, Series};
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 
 /// How many bytes of a CSV file are read at a time: few enough to stay in a cache.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -20,7 +22,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 const CHUNK_ROWS: usize = 256 << 10;
 
 /// Rows that tell what kind a column is of.
-const SAMPLE_ROWS: usize = 2000;
+pub(super) const SAMPLE_ROWS: usize = 2000;
 
 /// Rows of one file.
 pub(super) struct Chunk {
@@ -92,8 +94,18 @@ pub(super) enum ColumnType {
 
 #[derive(Debug)]
 enum Body {
-    Csv { separator: u8 },
-    Parquet { metadata: FileMetadataRef, decimals: Vec<Option<i32>> },
+    Csv {
+        separator: u8,
+    },
+    Parquet {
+        metadata: FileMetadataRef,
+        decimals: Vec<Option<i32>>,
+    },
+    /// Rows that follow each other, all columns, and how many rows of the stream stood before them.
+    Frames {
+        frames: Vec<DataFrame>,
+        before: usize,
+    },
 }
 
 impl Source {
@@ -112,11 +124,29 @@ impl Source {
         Ok(Source { file, columns, own, body })
     }
 
+    /// Rows of a stream, of which so many stood before; the frames have these columns.
+    pub(super) fn of_frames(
+        name: &str,
+        columns: Vec<(String, ColumnType)>,
+        frames: Vec<DataFrame>,
+        before: usize,
+    ) -> Source {
+        let file = SourceFile {
+            path: PathBuf::new(),
+            name: name.to_owned(),
+            format: Format::Parquet,
+            hive: Vec::new(),
+            named: true,
+            seen: Seen { bytes: 0, modified_ns: 0, changed_ns: 0, inode: 0 },
+        };
+        Source { file, columns, own: false, body: Body::Frames { frames, before } }
+    }
+
     /// `line` or `row`: what messages count.
     pub(super) fn row_word(&self) -> &'static str {
         match self.body {
             Body::Csv { .. } => "line",
-            Body::Parquet { .. } => "row",
+            Body::Parquet { .. } | Body::Frames { .. } => "row",
         }
     }
 
@@ -140,6 +170,18 @@ impl Source {
                 Ok(DataFrame::new(rows, columns.iter().map(column).collect()).unwrap_or_default())
             }
             Body::Parquet { .. } => self.read_rows(0, SAMPLE_ROWS, &wanted),
+            Body::Frames { frames, .. } => {
+                let mut frames = frames.iter();
+                let mut sample = frames.next().map(|frame| projected(frame, &wanted)).unwrap_or_default();
+                for frame in frames {
+                    if sample.height() >= SAMPLE_ROWS {
+                        break;
+                    }
+                    // Frames of one stream have the same columns.
+                    let _ = sample.vstack_mut(&projected(frame, &wanted));
+                }
+                Ok(sample.head(Some(SAMPLE_ROWS)))
+            }
         }
     }
 
@@ -172,6 +214,14 @@ impl Source {
                     let table = Table::Frame(self.read_rows(from, rows, wanted)?);
                     let bytes = (bytes_a_row * rows as f64) as u64;
                     each(Chunk { table, first_row: from + 1, rows: None, problems: Vec::new(), bytes })?;
+                }
+            }
+            Body::Frames { frames, before } => {
+                let mut first_row = before + 1;
+                for frame in frames {
+                    let table = Table::Frame(projected(frame, wanted));
+                    each(Chunk { table, first_row, rows: None, problems: Vec::new(), bytes: 0 })?;
+                    first_row += frame.height();
                 }
             }
         }
@@ -224,6 +274,13 @@ impl Source {
             && frame.columns().iter().all(|column| column.len() == expected);
         if whole { Ok(frame) } else { Err(damaged("its columns differ in length")) }
     }
+}
+
+/// Some columns of a frame.
+fn projected(frame: &DataFrame, wanted: &[usize]) -> DataFrame {
+    let columns = wanted.iter().map(|&at| frame.columns()[at].clone()).collect();
+    // They are as long as each other, and no two have one name.
+    DataFrame::new(frame.height(), columns).unwrap_or_default()
 }
 
 type Opened = (Vec<(String, ColumnType)>, Body);

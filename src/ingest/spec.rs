@@ -5,11 +5,13 @@ use super::covariate_spec::CovariateSpec;
 use super::exec::ExecSpec;
 use super::objects::Objects;
 use super::sketch::Spans;
+use super::stream::Spooled;
 use super::sums::SumsSpec;
 use crate::series::{Frequency, Note, Panel, Quality, Shard};
 use crate::store::Address;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Where the data is and how to read it. Everything but `inputs` has a default.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct SourceSpec {
     pub objects: Objects,
     /// A command whose output is the data, in place of inputs.
     pub exec: Option<ExecSpec>,
+    /// A stream that was kept, in place of inputs.
+    pub spooled: Option<Arc<Spooled>>,
     /// Id columns; empty infers them.
     pub id: Vec<String>,
     /// Time column; `None` infers it.
@@ -149,6 +153,7 @@ impl SourceSpec {
             inputs,
             objects: Objects::default(),
             exec: None,
+            spooled: None,
             id: Vec::new(),
             time: None,
             target: None,
@@ -258,6 +263,8 @@ pub enum Order {
     Sort,
     /// Quarantine the series.
     Error,
+    /// End the job: who promised sorted rows has others. For streams; no word of a policy.
+    Demand,
 }
 
 /// How many series may be quarantined before the job ends.

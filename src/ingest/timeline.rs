@@ -40,7 +40,7 @@ impl Kind {
 }
 
 /// Collects time cells as raw integers and decodes them once all are known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     kind: Option<(Kind, String)>,
     day_first: Option<String>,

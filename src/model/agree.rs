@@ -6,7 +6,7 @@ use crate::model::forecaster::{Forecaster, by_frequency};
 use crate::model::rate::{self, Match, Rate, Scale};
 use crate::model::sampling::phase;
 use crate::model::season;
-use crate::series::{Covariate, Panel, Series};
+use crate::series::{Covariate, Frequency, Panel, Series};
 
 impl Forecaster {
     /// Which of its frequencies forecasts each frequency of a panel, in the order of their names. Without a scale, only
@@ -64,6 +64,11 @@ impl Forecaster {
                 .then(|| format!("series of step {data} have a season of {own} rows, and the model has none"))
         };
         matches.iter().filter_map(line).collect()
+    }
+
+    /// The frequencies that it was trained on.
+    pub fn frequencies(&self) -> Vec<Frequency> {
+        self.groups().iter().map(|group| group.frequency).collect()
     }
 
     /// Season lengths in steps, by frequency as people write it.

@@ -22,7 +22,7 @@ use crate::model::sampling::Sampled;
 use crate::model::spec::ModelSpec;
 use crate::model::stored;
 use crate::model::wall::{self, Wall};
-use crate::series::{Covariate, Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
+use crate::series::{Covariate, Ends, Forecasts, Frequency, Panel, Series, SeriesForecast, Status};
 
 pub use crate::model::artifact::LoadError;
 pub use crate::model::control::{Control, Extent};
@@ -185,6 +185,17 @@ impl Forecaster {
         matches: &[Match],
         watch: &(dyn Fn(Progress) + Sync),
     ) -> Forecasts {
+        self.predict_among(panel, matches, &Ends::default(), watch)
+    }
+
+    /// As [`Forecaster::predict_watched`], of some of the series: the others end where `ends` says.
+    pub fn predict_among(
+        &self,
+        panel: &Panel,
+        matches: &[Match],
+        ends: &Ends,
+        watch: &(dyn Fn(Progress) + Sync),
+    ) -> Forecasts {
         let is_slow = self.groups.iter().any(Group::fits_each);
         let counter = is_slow.then(|| Counter::new(watch, "forecasting", panel.series.len(), Unit::Series));
         let told = || counter.iter().for_each(Counter::one);
@@ -215,7 +226,7 @@ impl Forecaster {
                 let (unique_id, keys, cutoff) = (&one.unique_id, &one.keys, one.cutoff()?);
                 Some(Outlook { unique_id, keys, cutoff, is_marked, made })
             });
-            all.extend(self.published(data, group, outlooks.collect(), &panel.zone));
+            all.extend(self.published(data, group, outlooks.collect(), (&panel.zone, ends)));
         }
         self.in_order(all)
     }
@@ -273,7 +284,7 @@ impl Forecaster {
                 Some(Outlook { unique_id, keys, cutoff, is_marked: false, made: made? })
             });
             let outlooks: Option<Vec<Outlook<'_>>> = outlooks.collect();
-            all.extend(self.published(frequency, self.group(frequency), outlooks?, zone));
+            all.extend(self.published(frequency, self.group(frequency), outlooks?, (zone, &Ends::default())));
         }
         Some(self.in_order(all))
     }
@@ -322,9 +333,9 @@ impl Forecaster {
         frequency: Frequency,
         group: Option<&Group>,
         series: Vec<Outlook<'_>>,
-        zone: &TimeZone,
+        (zone, ends): (&TimeZone, &Ends),
     ) -> Vec<SeriesForecast> {
-        let end = series.iter().map(|one| one.cutoff).max();
+        let end = ends.of(frequency, series.iter().map(|one| one.cutoff).max());
         // What is fitted where it forecasts knows no series beforehand.
         let served = group.map(|group| &group.served);
         let is_learnt = matches!(served, Some(Served::Ensemble(_) | Served::Counts(_) | Served::Blend(_)));

@@ -1,10 +1,10 @@
 //! What has to be known of the horizon before anything is trained or forecast: covariates that are known in advance.
 
-use crate::ingest::{self, CovariateSpec, IngestError, IngestErrorKind, MissingAhead, Spans, SumsSpec};
+use crate::ingest::{self, CovariateSpec, IngestError, IngestErrorKind, MissingAhead, SumsSpec};
 use crate::model::forecaster::Forecaster;
 use crate::pipeline::guess;
 use crate::series::covariate::{Covariate, Known, Row};
-use crate::series::{Panel, Series};
+use crate::series::{Ends, Panel, Series};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,19 +34,19 @@ pub(super) fn complete<'a>(
     horizon: usize,
     season_length: Option<usize>,
 ) -> Result<Ahead<'a>, IngestError> {
-    complete_share(panel, None, known, horizon, season_length)
+    complete_among(panel, known, horizon, season_length, &Ends::default())
 }
 
-/// As [`complete`], for a panel of some of the series whose `spans` are known.
-pub(super) fn complete_share<'a>(
+/// As [`complete`], of a panel of some of the series: the others end where `ends` says.
+pub(super) fn complete_among<'a>(
     panel: &'a Panel,
-    spans: Option<&Spans>,
     (spec, sums): (&CovariateSpec, &SumsSpec),
     horizon: usize,
     season_length: Option<usize>,
+    ends: &Ends,
 ) -> Result<Ahead<'a>, IngestError> {
     let is_leaf = |index: &usize| sums.levels.is_none() || !ingest::is_sum(&panel.series[*index]);
-    let needy: Vec<usize> = needy(panel, spans, horizon).into_iter().filter(is_leaf).collect();
+    let needy: Vec<usize> = needy(panel, horizon, ends).into_iter().filter(is_leaf).collect();
     let ahead = panel.covariates.iter().enumerate().filter(|(_, one)| one.known == Known::Future);
     let mut missing = Missing::default();
     let mut filled: BTreeMap<&str, usize> = BTreeMap::new();
@@ -121,18 +121,14 @@ pub(super) fn new_names(forecaster: &Forecaster, panel: &Panel) -> Vec<String> {
 }
 
 /// Places of the series whose forecasts are of times to come and of a model.
-fn needy(panel: &Panel, spans: Option<&Spans>, horizon: usize) -> Vec<usize> {
-    let mut ends: BTreeMap<String, i64> = BTreeMap::new();
-    for series in &panel.series {
-        let end = ends.entry(series.frequency.to_string()).or_insert(i64::MIN);
-        *end = series.cutoff().map_or(*end, |cutoff| cutoff.max(*end));
-    }
+fn needy(panel: &Panel, horizon: usize, ends: &Ends) -> Vec<usize> {
+    let mut own = Ends::default();
+    own.reach(panel);
     let is_needy = |series: &Series| {
         let Some(cutoff) = series.cutoff() else { return false };
-        let all = spans.and_then(|spans| spans.of(series.frequency)).map(|(_, end)| end);
-        let end = all.or_else(|| ends.get(&series.frequency.to_string()).copied()).unwrap_or(cutoff);
+        let end = ends.of(series.frequency, own.known(series.frequency)).unwrap_or(cutoff);
         // A series that ended more than a horizon before the others is forecast with status stale.
-        let is_alive = cutoff == end
+        let is_alive = cutoff >= end
             || series.frequency.after(cutoff, horizon, &panel.zone).last().is_some_and(|last| *last > end);
         is_alive && !panel.marks.contains_key(&series.unique_id)
     };

@@ -99,12 +99,26 @@ pub(super) fn fitting(load: &LoadSpec, opened: &Opened, data: &Ingested) -> Resu
         ));
     }
     let rows = matches.iter().map(|found| found.rate.rows(horizon)).max().unwrap_or(horizon);
-    let spec = forecaster.spec().clone().with_season_length(load.asked.season_length);
-    let spec = match &load.asked.levels {
+    Ok(Fitting { spec: as_asked(load, opened), matches, rows, warnings })
+}
+
+/// Settings of a model, with the levels and the season that are asked for; whatever the data is.
+///
+/// # Errors
+/// [`JobError::Unlike`] with every difference to what is asked for.
+pub(super) fn asked_for(load: &LoadSpec, opened: &Opened) -> Result<ModelSpec, JobError> {
+    match differences(&load.asked, opened.forecaster.spec()) {
+        problems if problems.is_empty() => Ok(as_asked(load, opened)),
+        problems => Err(JobError::Unlike { path: load.path.clone(), problems }),
+    }
+}
+
+fn as_asked(load: &LoadSpec, opened: &Opened) -> ModelSpec {
+    let spec = opened.forecaster.spec().clone().with_season_length(load.asked.season_length);
+    match &load.asked.levels {
         Some(levels) => spec.with_levels(levels.clone()),
         None => spec,
-    };
-    Ok(Fitting { spec, matches, rows, warnings })
+    }
 }
 
 impl Fitting {

@@ -1,6 +1,6 @@
 //! Forecasts of a one-shot job: of a model that is trained on its data, or of one that was trained before.
 
-use crate::ingest::{self, IngestError, Ingested, SourceSpec};
+use crate::ingest::{self, IngestError, Ingested, SourceSpec, Spans};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::report::{FitReport, Progress};
 use crate::model::spec::{ModelKind, ModelSpec};
@@ -9,7 +9,7 @@ use crate::pipeline::{
     load, outputs, scenario, shard,
 };
 use crate::publish;
-use crate::series::{Forecasts, Panel};
+use crate::series::{Ends, Forecasts, Panel};
 
 /// Where the forecaster of a job comes from.
 #[derive(Clone, Debug)]
@@ -70,17 +70,13 @@ pub(super) fn fitted(
     clock.lap("train");
 
     watch(Progress::begun("forecasting"));
-    let (panel, spans) = match &job.sharded {
-        Some(sharded) => {
-            let (panel, spans) = shard::own(&ahead.panel, sharded.shard);
-            (panel, Some(spans))
-        }
-        None => (ahead.panel, None),
+    let (panel, ends) = match &job.sharded {
+        Some(sharded) => shard::own(&ahead.panel, sharded.shard),
+        None => (ahead.panel, Ends::default()),
     };
     source.warn(ahead::new_names(&fitted.forecaster, &panel));
     let predict = |panel: &Panel| {
-        let forecasts = fitted.forecaster.predict_watched(panel, &[], watch);
-        let forecasts = shard::beside_others(forecasts, panel, spans.as_ref());
+        let forecasts = fitted.forecaster.predict_among(panel, &[], &ends, watch);
         coherent::coherent(forecasts, panel, &job.source.sums, model)
     };
     let (forecasts, scenarios) = what_if(job, &panel, horizon, predict)?;
@@ -120,8 +116,9 @@ pub(super) fn loaded(
         (ingested, source) = read(job, &reaching(fitting.rows), outlets, watch)?;
     }
     let known = (&job.source.covariates, &job.source.sums);
-    let (panel, spans) = (&ingested.panel, ingested.spans.as_ref());
-    let ahead = ahead::complete_share(panel, spans, known, fitting.rows, load.asked.season_length)?;
+    let ends = ingested.spans.as_ref().map(Spans::ends).unwrap_or_default();
+    let season_length = load.asked.season_length;
+    let ahead = ahead::complete_among(&ingested.panel, known, fitting.rows, season_length, &ends)?;
     source.notes.extend(ahead.notes);
     scenario::check(&job.scenarios, &ahead.panel, known.0, fitting.rows)?;
     source.warn(fitting.warnings.clone());
@@ -130,8 +127,7 @@ pub(super) fn loaded(
     watch(Progress::begun("forecasting"));
     source.warn(ahead::new_names(&opened.forecaster, &ahead.panel));
     let predict = |panel: &Panel| {
-        let forecasts = opened.forecaster.predict_watched(panel, &fitting.matches, watch);
-        let forecasts = shard::beside_others(forecasts, panel, spans);
+        let forecasts = opened.forecaster.predict_among(panel, &fitting.matches, &ends, watch);
         coherent::coherent(forecasts, panel, &job.source.sums, &fitting.spec)
     };
     let (forecasts, scenarios) = what_if(job, &ahead.panel, fitting.rows, predict)?;

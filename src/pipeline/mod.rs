@@ -24,6 +24,7 @@ mod shadow;
 mod sources;
 mod stage;
 mod train;
+mod worker;
 
 pub use backtest::{BacktestJob, BacktestReport, backtest};
 pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
@@ -42,6 +43,7 @@ pub use shard::{Delivered, Sharded, begin, complete};
 pub use sources::{LookError, Reading, Sources};
 pub use stage::{Context, StageError};
 pub use train::{Fate, SourceRead, Trained, train};
+pub use worker::{Ending, WorkerJob, WorkerReport, work};
 
 use crate::evaluation::spec::BacktestError;
 use crate::ingest::{IngestError, SourceSpec};
@@ -123,6 +125,9 @@ pub enum JobError {
     /// A file cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// A stream of forecasts is not taken, or has no threads to be made by.
+    #[error("the stream of forecasts failed: {0}")]
+    Stream(#[from] std::io::Error),
     /// Publication would overwrite what the job reads.
     #[error("{0} is one of the files that are read; choose another path for what is written")]
     OverwritesInput(Place),

@@ -1,16 +1,14 @@
 //! One shard of a run: its series alone, forecast as the whole run would forecast them, and its part on the way to the others.
 //!
-//! What series of other shards decide is carried over: ingestion tells how far they go ([`Spans`]), and whoever trains sees
+//! What series of other shards decide is carried over: ingestion tells where they end ([`Ends`]), and whoever trains sees
 //! all of them.
 
-use crate::ingest::Spans;
 use crate::pipeline::{Job, JobError, Moment, making::Made, provenance};
 use crate::publish::parts::{self, Asked, Delivery, Opening};
 use crate::publish::{PublishError, Published};
-use crate::series::{Forecasts, Panel, Shard, Status};
+use crate::series::{Ends, Panel, Shard};
 use crate::store::{Address, Place, Store};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Name of the job in the commits of one-shot runs whose model is of no job.
 const JOB: &str = "forecast";
@@ -98,14 +96,10 @@ impl Sharded {
     }
 }
 
-/// The series of a shard, and how far those of all shards go.
-pub(super) fn own<'a>(panel: &'a Panel, shard: Shard) -> (Cow<'a, Panel>, Spans) {
-    let mut spans = Spans::default();
-    for series in &panel.series {
-        if let (Some(&first), Some(cutoff)) = (series.times.first(), series.cutoff()) {
-            spans.add(series.frequency, first, cutoff);
-        }
-    }
+/// The series of a shard, and where those of all shards end.
+pub(super) fn own<'a>(panel: &'a Panel, shard: Shard) -> (Cow<'a, Panel>, Ends) {
+    let mut ends = Ends::default();
+    ends.reach(panel);
     let series = panel.series.iter().filter(|series| shard.owns(&series.unique_id)).cloned().collect();
     let own = Panel {
         series,
@@ -114,21 +108,5 @@ pub(super) fn own<'a>(panel: &'a Panel, shard: Shard) -> (Cow<'a, Panel>, Spans)
         zone: panel.zone.clone(),
         marks: panel.marks.clone(),
     };
-    (Cow::Owned(own), spans)
-}
-
-/// Forecasts with the status that they have beside those of all shards: one that ends before the others end is stale.
-pub(super) fn beside_others(mut forecasts: Forecasts, panel: &Panel, spans: Option<&Spans>) -> Forecasts {
-    let Some(spans) = spans else { return forecasts };
-    let end = |series: &crate::series::Series| Some(spans.of(series.frequency)?.1);
-    let ends: BTreeMap<&str, i64> =
-        panel.series.iter().filter_map(|one| Some((one.unique_id.as_str(), end(one)?))).collect();
-    for series in &mut forecasts.series {
-        let end = ends.get(series.unique_id.as_str()).copied();
-        let is_stale = end.is_some() && series.times.last().copied() <= end;
-        if is_stale && matches!(series.status, Status::Ok | Status::ColdStart) {
-            series.status = Status::Stale;
-        }
-    }
-    forecasts
+    (Cow::Owned(own), ends)
 }

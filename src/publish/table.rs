@@ -67,6 +67,21 @@ struct One<'a> {
 }
 
 impl<'a> Table<'a> {
+    /// The table of plain forecasts in their own order, and not in that of their ids; the reason as in [`Table::new`].
+    pub(super) fn as_they_come(
+        forecasts: &'a Forecasts,
+        id_columns: &[String],
+        provenance: &'a Provenance,
+    ) -> Result<Table<'a>, String> {
+        let empty = Forecasts { quantile_levels: forecasts.quantile_levels.clone(), series: Vec::new() };
+        let Table { schema, contents, quantiles, .. } =
+            Table::new(&empty, &[], id_columns, provenance, Naming::V1)?;
+        let series: Vec<One<'_>> =
+            forecasts.series.iter().map(|series| One { scenario: None, series }).collect();
+        let rows = series.iter().map(|one| one.series.times.len()).sum();
+        Ok(Table { provenance, schema, contents, quantiles, series, rows })
+    }
+
     /// The table of some forecasts; the reason where an interval asked for was not forecast, or a scenario has no column.
     pub(super) fn new(
         forecasts: &'a Forecasts,
@@ -158,10 +173,10 @@ impl<'a> Table<'a> {
     }
 
     /// One column of some series.
-    fn column(&self, content: Content, all: &[One<'_>]) -> ArrayRef {
-        let series: Vec<&SeriesForecast> = all.iter().map(|one| one.series).collect();
+    fn column(&self, content: Content, all: &[One<'a>]) -> ArrayRef {
+        let series: Vec<&'a SeriesForecast> = all.iter().map(|one| one.series).collect();
         let rows = series.iter().map(|one| one.times.len()).sum();
-        let text = |value: &dyn Fn(&SeriesForecast) -> String| -> ArrayRef {
+        let text = |value: &dyn Fn(&'a SeriesForecast) -> &'a str| -> ArrayRef {
             let values = series.iter().flat_map(|one| repeat_n(value(one), one.times.len()));
             Arc::new(StringArray::from_iter_values(values))
         };
@@ -172,8 +187,8 @@ impl<'a> Table<'a> {
             Arc::new(Float64Array::from_iter_values(values))
         };
         match content {
-            Content::UniqueId => text(&|one| one.unique_id.clone()),
-            Content::Key(key) => text(&|one| one.keys.get(key).cloned().unwrap_or_default()),
+            Content::UniqueId => text(&|one| &one.unique_id),
+            Content::Key(key) => text(&|one| one.keys.get(key).map_or("", String::as_str)),
             Content::Ds => instants(&mut series.iter().flat_map(|one| one.times.iter().copied())),
             Content::Horizon => {
                 let steps = series.iter().flat_map(|one| (1..).take(one.times.len()));
@@ -188,18 +203,19 @@ impl<'a> Table<'a> {
             }
             Content::IssuedAt => instants(&mut repeat_n(self.provenance.issued_at, rows)),
             Content::CreatedAt => instants(&mut repeat_n(self.provenance.created_at, rows)),
-            Content::RunId => text(&|_| self.provenance.run_id.clone()),
-            Content::ModelId => text(&|one| one.model_id.clone()),
+            Content::RunId => text(&|_| &self.provenance.run_id),
+            Content::ModelId => text(&|one| &one.model_id),
             Content::ModelVersion => Arc::new(Int32Array::from_value(self.provenance.model_version, rows)),
-            Content::Status => text(&|one| one.status.as_str().into()),
+            Content::Status => text(&|one| one.status.as_str()),
             Content::Scenario => {
                 let names = all.iter().flat_map(|one| repeat_n(one.scenario, one.series.times.len()));
                 Arc::new(StringArray::from_iter(names))
             }
             Content::Weights => {
-                let texts =
-                    all.iter().flat_map(|one| repeat_n(one.series.weights_text(), one.series.times.len()));
-                Arc::new(StringArray::from_iter(texts))
+                let texts: Vec<Option<String>> = series.iter().map(|one| one.weights_text()).collect();
+                let rows = texts.iter().zip(&series);
+                let rows = rows.flat_map(|(text, one)| repeat_n(text.as_deref(), one.times.len()));
+                Arc::new(StringArray::from_iter(rows))
             }
         }
     }

@@ -448,7 +448,7 @@ impl Daemon {
     /// When to look again, by the daemon's clock.
     fn wake(&self) -> Option<i64> {
         let probes = self.parts.spec.jobs.iter().any(|plan| plan.on_new_data).then_some(self.next_probe);
-        [self.parts.scheduler.wake(), probes].into_iter().flatten().min()
+        [self.parts.scheduler.wake(self.status.ticked_at), probes].into_iter().flatten().min()
     }
 
     /// Publishes the status; in a simulation, which turns ten thousand times a second, not every time.

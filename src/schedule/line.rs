@@ -78,11 +78,12 @@ impl Line {
         Line { plan, stage, schedule, cursor, next, jitter, running, waiting, is_retired }
     }
 
-    /// When to look again; `None` if nothing is to come.
-    pub fn wake(&self) -> Option<i64> {
+    /// When to look again after a turn at `now`; `None` if nothing is to come. What could have begun by then has begun, or waits
+    /// for another slot to end, which is heard of.
+    pub fn wake(&self, now: i64) -> Option<i64> {
         let planned = self.next.filter(|_| !self.is_retired).map(|next| next + self.jitter);
-        let waiting = self.waiting.iter().map(|waiting| waiting.not_before).min();
-        planned.into_iter().chain(waiting).min()
+        let first = self.waiting.front().filter(|first| self.running.is_none() && first.not_before > now);
+        planned.into_iter().chain(first.map(|first| first.not_before)).min()
     }
 
     /// The slots that are due now and were never written, and what becomes of them.

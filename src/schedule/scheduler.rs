@@ -18,13 +18,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::schedule::task::{Task, Verdict};
 
-impl Verdict {
-    /// Whether the slot ended without its work.
-    pub fn is_skipped(&self) -> bool {
-        matches!(self, Verdict::Ended(ending) if ending.outcome == Outcome::Skipped)
-    }
-}
-
 type Key = (String, Stage);
 
 /// The slots of all jobs.
@@ -420,12 +413,12 @@ impl Scheduler {
         self.lines.values().filter(|line| line.running.is_some()).count() + self.book.asking()
     }
 
-    /// When to look again; `None` if nothing is to come.
-    pub fn wake(&self) -> Option<i64> {
+    /// When to look again after a turn at `now`; `None` if nothing is to come.
+    pub fn wake(&self, now: i64) -> Option<i64> {
         if self.is_draining {
             return None;
         }
-        self.lines.values().filter_map(Line::wake).chain(self.book.wake()).min()
+        self.lines.values().filter_map(|line| line.wake(now)).chain(self.book.wake()).min()
     }
 
     /// The slots that ended since the last call.

@@ -4,7 +4,7 @@ use crate::pipeline::JobSpec;
 use crate::schedule::lease::Hold;
 use crate::schedule::ledger::Ending;
 use crate::schedule::line::doubled;
-use crate::schedule::outcome::SlotRow;
+use crate::schedule::outcome::{Outcome, SlotRow};
 use crate::schedule::track::Tracker;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -58,4 +58,11 @@ pub enum Verdict {
         /// When to look again.
         look_in: Duration,
     },
+}
+
+impl Verdict {
+    /// Whether the slot ended without its work.
+    pub fn is_skipped(&self) -> bool {
+        matches!(self, Verdict::Ended(ending) if ending.outcome == Outcome::Skipped)
+    }
 }

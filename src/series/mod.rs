@@ -5,6 +5,7 @@
 
 pub mod civil;
 pub mod covariate;
+pub mod ends;
 pub mod forecast;
 pub mod frequency;
 pub mod infer;
@@ -16,6 +17,7 @@ pub mod shard;
 pub mod spelling;
 
 pub use covariate::{Covariate, Known};
+pub use ends::Ends;
 pub use forecast::{Forecasts, ScenarioForecasts, SeriesForecast, Status};
 pub use frequency::Frequency;
 pub use observations::Observations;

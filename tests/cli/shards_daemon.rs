@@ -102,7 +102,7 @@ fn daemons_with_shards_commit_whole_runs_and_wait_for_one_that_is_away() {
     let (_, commit) = &runs(&place)["2026-01-08"];
     assert!(commit.is_none(), "{commit:?}");
     for index in [0, 2] {
-        let list = place.run(&format!("runs list --state state-{index} --json")).expect(0).json();
+        let list = place.run(&format!("runs ls --state state-{index} --json")).expect(0).json();
         let text = list.to_string();
         assert!(text.contains("degraded") && text.contains("of 3 shards are missing"), "{text}");
         assert!(text.contains(": 1;"), "{text}");

@@ -78,12 +78,11 @@ fn three_daemons_work_every_slot_once_however_their_clocks_run() {
     let jobs = || vec![all_slots("load", every(600)), all_slots("price", every(900))];
     let folders = [0; 3].map(|_| tempfile::tempdir().unwrap());
     let rows: Vec<Vec<SlotRow>> = std::thread::scope(|scope| {
-        let spans = [(start, start + 30 * HOUR), (start, start + 30 * HOUR), (start, start + 30 * HOUR)];
+        let span = (start, start + 30 * HOUR + HOUR / 12);
         let threads: Vec<_> = folders
             .iter()
             .zip(["a", "b", "c"])
-            .zip(spans)
-            .map(|((folder, node), span)| {
+            .map(|(folder, node)| {
                 let work = committing(name);
                 scope.spawn(move || member(name, (node, folder.path()), jobs(), span, work).0)
             })
@@ -255,7 +254,7 @@ fn leases_of_long_ago_are_removed_and_those_of_late_stay() {
     let folder = tempfile::tempdir().unwrap();
     let plan = || vec![job("load", every(6 * 3600))];
     let day = 24 * HOUR;
-    member(name, ("a", folder.path()), plan(), (start, start + 3 * day), committing(name));
+    member(name, ("a", folder.path()), plan(), (start, start + 3 * day + HOUR), committing(name));
     let count = || store(name).list("load").unwrap().len();
     assert_eq!(count(), 12 * 2);
     let (clock, metrics) = (Clock::simulated(start, start), Arc::new(Metrics::new()));

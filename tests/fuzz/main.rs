@@ -18,6 +18,7 @@ mod counting;
 mod forged;
 mod mutate;
 mod readers;
+mod streams;
 mod texts;
 mod thrift;
 

@@ -2,14 +2,15 @@
 
 use super::forged::{self, Good};
 use super::mutate::{self, Dice};
-use super::texts;
+use super::{streams, texts};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use s4cast::calendar::{event_csv, ical};
 use s4cast::config;
-use s4cast::ingest::{self, AlmanacSpec, CovariateSpec, SourceSpec};
+use s4cast::ingest::{self, AlmanacSpec, Bounds, CovariateSpec, SourceSpec, Stream};
 use s4cast::schedule::cron::Rule;
 use s4cast::series::Known;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 /// One reader of foreign bytes.
@@ -22,10 +23,19 @@ pub enum Reader {
     Events,
     Toml,
     Cron,
+    Arrow,
 }
 
-pub const ALL: [Reader; 7] =
-    [Reader::Csv, Reader::Parquet, Reader::Ical, Reader::Rule, Reader::Events, Reader::Toml, Reader::Cron];
+pub const ALL: [Reader; 8] = [
+    Reader::Csv,
+    Reader::Parquet,
+    Reader::Ical,
+    Reader::Rule,
+    Reader::Events,
+    Reader::Toml,
+    Reader::Cron,
+    Reader::Arrow,
+];
 
 /// What became of an input that did no harm.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +58,7 @@ impl Reader {
         match self {
             Reader::Csv => "csv",
             Reader::Parquet => "parquet",
+            Reader::Arrow => "arrow",
             Reader::Ical => "ical",
             Reader::Rule => "rule",
             Reader::Events => "events",
@@ -59,18 +70,19 @@ impl Reader {
     /// Cases of an ordinary test run.
     pub fn cases(self) -> u64 {
         match self {
-            Reader::Csv | Reader::Parquet => 1500,
+            Reader::Csv | Reader::Parquet | Reader::Arrow => 1500,
             Reader::Ical | Reader::Rule => 1000,
             Reader::Events | Reader::Toml | Reader::Cron => 1000,
         }
     }
 
     /// The most that an input of so many bytes may make the process hold, bytes. A Parquet file of N bytes may have 256 Ki +
-    /// 200 N rows, and 16 MiB + 1000 N bytes in a page; a CSV file of R rows a grid of 100 000 + 1000 R steps in each series.
+    /// 200 N rows, and 16 MiB + 1000 N bytes in a page; a CSV file of R rows a grid of 100 000 + 1000 R steps in each series. A batch of an
+    /// Arrow stream may become 32 MiB + 1000 N bytes.
     pub fn memory_max(self, bytes: usize) -> usize {
         let per_byte = match self {
             Reader::Csv => 2_000,
-            Reader::Parquet => 25_000,
+            Reader::Parquet | Reader::Arrow => 25_000,
             _ => 200,
         };
         (64 << 20) + per_byte * bytes
@@ -85,6 +97,7 @@ impl Bench {
             Reader::Parquet => {
                 (forged.iter().map(|good| good.bytes.clone()).collect(), &["PAR1", "\u{1}", "\u{15}"][..])
             }
+            Reader::Arrow => (streams::good(), streams::WORDS),
             Reader::Ical | Reader::Rule => (texts::calendars(), texts::CALENDAR_WORDS),
             Reader::Events => (texts::events(), texts::EVENT_WORDS),
             Reader::Toml => (texts::configs(), texts::CONFIG_WORDS),
@@ -117,6 +130,7 @@ impl Bench {
         let is_read = match self.reader {
             Reader::Csv => self.ingest(dice, "in.csv", input),
             Reader::Parquet => self.ingest(dice, "in.parquet", input),
+            Reader::Arrow => stream(dice, input),
             Reader::Ical | Reader::Rule => {
                 let first = if dice.one_in(8) { dice.integer() } else { 19_000 };
                 let days = if dice.one_in(8) { dice.integer() } else { 1000 };
@@ -155,37 +169,62 @@ impl Bench {
 
     fn ingest(&self, dice: &mut Dice, name: &str, input: &[u8]) -> bool {
         let path = self.put(name, input);
-        let mut spec = SourceSpec::new(vec![path.display().to_string()]);
-        spec.zone = zone(dice);
-        spec.duplicates = dice.pick(&["error", "first", "mean", "sum", "latest"]).parse().unwrap();
-        spec.gaps = dice.pick(&["mask", "mask", "error", "zero"]).parse().unwrap();
-        if dice.one_in(4) {
-            spec.max_bad_series = s4cast::ingest::BadSeriesLimit::All;
-        }
-        if dice.one_in(8) {
-            spec.frequency = dice.pick(&["1h", "15min", "1d", "MS", "ME", "B", "1w"]).parse().ok();
-        }
-        if dice.one_in(8) {
-            spec.as_of = Some(if dice.one_in(2) { dice.integer() } else { 1_730_000_000_000_000 });
-            spec.latency_offset = Some(SignedDuration::from_mins(30));
-        }
-        let has_them = input.windows(5).any(|word| word == b"price");
-        if has_them && dice.one_in(2) {
-            let column = |name: &str, known| (name.to_owned(), known);
-            spec.covariates = CovariateSpec {
-                columns: vec![
-                    column("price", Known::Future),
-                    column("kind", Known::Past),
-                    column("region", Known::Static),
-                ],
-                ..CovariateSpec::default()
-            };
-        }
-        if dice.one_in(8) {
-            spec.almanac = AlmanacSpec { is_auto: true, ahead: 24, ..AlmanacSpec::default() };
-        }
-        ingest::read(&spec).is_ok()
+        ingest::read(&spec(dice, vec![path.display().to_string()], input)).is_ok()
     }
+}
+
+/// All groups of a stream, in the way of a worker.
+fn stream(dice: &mut Dice, input: &[u8]) -> bool {
+    let spec = spec(dice, Vec::new(), input);
+    let bounds = Bounds { rows: 1 + dice.below(60), series: 1 + dice.below(4) };
+    let majority = if dice.one_in(2) { "1d".parse().ok() } else { None };
+    let begun = ingest::stream(Cursor::new(input.to_vec()), &spec, bounds, majority);
+    let Ok(Stream { mut groups, mut parts }) = begun else { return false };
+    loop {
+        match groups.next_group() {
+            Ok(Some(group)) => {
+                if parts.read(group).is_err() {
+                    return false;
+                }
+            }
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Settings that the dice choose.
+fn spec(dice: &mut Dice, inputs: Vec<String>, input: &[u8]) -> SourceSpec {
+    let mut spec = SourceSpec::new(inputs);
+    spec.zone = zone(dice);
+    spec.duplicates = dice.pick(&["error", "first", "mean", "sum", "latest"]).parse().unwrap();
+    spec.gaps = dice.pick(&["mask", "mask", "error", "zero"]).parse().unwrap();
+    if dice.one_in(4) {
+        spec.max_bad_series = s4cast::ingest::BadSeriesLimit::All;
+    }
+    if dice.one_in(8) {
+        spec.frequency = dice.pick(&["1h", "15min", "1d", "MS", "ME", "B", "1w"]).parse().ok();
+    }
+    if dice.one_in(8) {
+        spec.as_of = Some(if dice.one_in(2) { dice.integer() } else { 1_730_000_000_000_000 });
+        spec.latency_offset = Some(SignedDuration::from_mins(30));
+    }
+    let has_them = input.windows(5).any(|word| word == b"price");
+    if has_them && dice.one_in(2) {
+        let column = |name: &str, known| (name.to_owned(), known);
+        spec.covariates = CovariateSpec {
+            columns: vec![
+                column("price", Known::Future),
+                column("kind", Known::Past),
+                column("region", Known::Static),
+            ],
+            ..CovariateSpec::default()
+        };
+    }
+    if dice.one_in(8) {
+        spec.almanac = AlmanacSpec { is_auto: true, ahead: 24, ..AlmanacSpec::default() };
+    }
+    spec
 }
 
 fn zone(dice: &mut Dice) -> Option<TimeZone> {

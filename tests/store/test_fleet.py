@@ -129,6 +129,16 @@ def disturb(nodes, dice, kills, freezes, now):
     return None
 
 
+def state(node):
+    """What a daemon is doing, for whoever looks into a failure."""
+    left = sum(row["outcome"] is None for row in node.rows())
+    if not node.is_up():
+        return f"gone, {left} slots open"
+    lines = open(f"/proc/{node.process.pid}/status").read().splitlines()
+    shown = next(line for line in lines if line.startswith("State"))
+    return f"process {node.process.pid} {shown}, up for {time.monotonic() - node.started_at:.0f} s, {left} slots open"
+
+
 def story(nodes):
     """All slots of the schedules, and what every ledger says of them."""
     told = defaultdict(list)
@@ -257,7 +267,11 @@ def drill(world, root, leases, sink, jobs, slots, count=NODES, every=1, kills=0.
         return all(row["outcome"] is not None for node in nodes for row in node.rows())
 
     time.sleep(1)
-    wait_for("the end of all slots", is_settled, 60)
+    try:
+        wait_for("the end of all slots", is_settled, 60)
+    except AssertionError as error:
+        states = {node.name: state(node) for node in nodes}
+        raise AssertionError(f"{error}; {states}") from None
     for node in nodes:
         assert node.is_up(), f"daemon {node.name} is gone"
         node.process.terminate()

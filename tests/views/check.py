@@ -187,6 +187,29 @@ def litter(out):
     check(any(out.glob("shadow/job=sales/issued_date=*/run_id=*/_commit.json")), "no version ran in shadow")
 
 
+def sharded(out):
+    """Runs in parts, as shards and stores have them: the files that the commit names are the run, what else lies there is not."""
+    path = sorted(out.glob("job=sales/issued_date=*/run_id=*/_commit.json"))[0]
+    said = json.loads(path.read_text())
+    only = path.parent / "part-0.parquet"
+    before = one(make(out), f"SELECT count(*) FROM vintages WHERE run_id = '{said['run_id']}'")
+    check(before == said["rows"], before)
+    said["files"] = ["part-0-0123456789ab.parquet", "part-1-ba9876543210.parquet"]
+    for rest, name in enumerate([*said["files"], "part-1-00000000000a.parquet"]):
+        kept = f"hash(unique_id) % 2 = {min(rest, 1)}"
+        duckdb.execute(f"COPY (FROM read_parquet('{only}', hive_partitioning = false) WHERE {kept}) TO '{path.parent / name}' (FORMAT parquet)")
+    only.unlink()
+    for text, expected in ((None, 0), (json.dumps(said), before)):
+        path.unlink(missing_ok=True)
+        if text:
+            path.write_text(text)
+        base = make(out)
+        check(one(base, f"SELECT count(*) FROM vintages WHERE run_id = '{said['run_id']}'") == expected, text)
+        check(one(base, f"SELECT count(*) FROM runs WHERE run_id = '{said['run_id']}'") == min(expected, 1), text)
+    distinct = one(base, f"SELECT count(DISTINCT (unique_id, ds, scenario)) FROM vintages WHERE run_id = '{said['run_id']}'")
+    check(distinct == before, distinct, before)
+
+
 def grafana(base, job, series, span):
     """Every query of the dashboard on the views, as its data source would put it; each has rows."""
     board = json.loads((ROOT / "configs/deploy/grafana/s4cast-forecasts.json").read_text())
@@ -293,6 +316,8 @@ def main():
         counts = [one(base, f"SELECT count(*) FROM {view}") for view in ("latest", "vintages", "runs", "jobs")]
         check(counts == [runs[-1][3], sum(run[3] for run in runs), len(runs), 1], kept, counts)
 
+    shutil.copytree(TREES / "whole/out", WORK / "sharded")
+    sharded(WORK / "sharded")
     how = command_line(TREES / "whole/out")
     print(f"views.sql on DuckDB {duckdb.__version__}, {how}: {checked} checks of {len(COLUMNS)} views, all as they should be")
 

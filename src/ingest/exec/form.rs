@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMillisecondType, TimestampSecondType};
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
@@ -73,31 +73,38 @@ pub(super) fn to_parquet(source: File, layout: Layout, target: File) -> Result<(
         match layout {
             Layout::Stream => {
                 let reader = StreamReader::try_new(source, None).map_err(|error| words(&error))?;
-                copy(reader, target).map_err(|error| words(&error))
+                copy(&reader.schema(), reader, target).map_err(|error| words(&error))
             }
             Layout::File => {
                 let reader = FileReader::try_new(source, None).map_err(|error| words(&error))?;
-                copy(reader, target).map_err(|error| words(&error))
+                copy(&reader.schema(), reader, target).map_err(|error| words(&error))
             }
         }
     }));
-    copied.unwrap_or_else(|_| Err(words(&"the reader gave up")))
+    copied.unwrap_or_else(|_| Err(words(&"the reader gave up"))).map(drop)
 }
 
-fn copy(reader: impl RecordBatchReader, target: File) -> parquet::errors::Result<()> {
-    let schema = readable(&reader.schema());
+/// Writes batches of one schema as Parquet; how many rows they have.
+pub(in crate::ingest) fn copy(
+    schema: &Schema,
+    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    target: File,
+) -> parquet::errors::Result<usize> {
+    let schema = readable(schema);
     let properties = WriterProperties::builder()
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .build();
     let mut writer = ArrowWriter::try_new(target, schema.clone(), Some(properties))?;
-    for batch in reader {
+    let mut rows = 0;
+    for batch in batches {
         let batch = batch?;
+        rows += batch.num_rows();
         let columns = batch.columns().iter().map(in_milliseconds).collect();
         writer.write(&RecordBatch::try_new(schema.clone(), columns).map_err(|error: ArrowError| error)?)?;
     }
-    writer.close().map(drop)
+    writer.close().map(|_| rows)
 }
 
 /// The schema with timestamps of seconds as milliseconds, the coarsest that Parquet has.

@@ -4,7 +4,7 @@
 //! standard input. What it prints goes to a temporary file, which is then read like any other; messages name it `exec`.
 
 mod child;
-mod form;
+pub(super) mod form;
 
 pub use child::end_commands;
 
