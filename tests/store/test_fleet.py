@@ -291,7 +291,9 @@ def drill(world, root, leases, sink, jobs, slots, count=NODES, every=1, kills=0.
     told = {**counts, **accidents, "seconds": round(took), "shares": dict(sorted(shares.items()))}
     print("       " + json.dumps(told), flush=True)
     assert counts["forecast slots"] >= slots, counts
-    assert accidents["killed"] and accidents["frozen"] and counts["taken over"], (accidents, counts)
+    # Of few slots it may be that none was being worked when its daemon was killed.
+    if slots >= 500:
+        assert accidents["killed"] and accidents["frozen"] and counts["taken over"], (accidents, counts)
 
 
 def test_1000_slots_in_a_shared_folder(world):
