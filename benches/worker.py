@@ -8,6 +8,7 @@ the file is Parquet as pyarrow writes it. Both results are compared, row by row 
 """
 import argparse
 import pathlib
+import statistics
 import subprocess
 import tempfile
 import threading
@@ -93,11 +94,11 @@ def of_stream(program, folder, threads):
 
 
 def told(name, rows, seconds, held):
-    after = held[2 * len(held) // 5:]
-    warm = held[len(held) // 5:2 * len(held) // 5]
-    print(f"{name:7} {seconds:6.1f} s, {rows / seconds:9.0f} rows/s; held at 20, 50, 90 %: "
-          f"{held[len(held) // 5]:.0f}, {held[len(held) // 2]:.0f}, {held[9 * len(held) // 10]:.0f} MB, at most {max(held):.0f}; "
-          f"most after two fifths beside the most of the fifth before: {100 * (max(after) / max(warm) - 1):+.1f} %")
+    """Memory settles within the first fifth; what it does later is told by the medians of fifths."""
+    fifths = [statistics.median(held[fifth * len(held) // 5:(fifth + 1) * len(held) // 5]) for fifth in range(5)]
+    print(f"{name:7} {seconds:6.1f} s, {rows / seconds:9.0f} rows/s; MB held by fifths "
+          f"{', '.join(f'{middle:.0f}' for middle in fifths)}, at most {max(held):.0f}; "
+          f"the last beside the second {100 * (fifths[4] / fifths[1] - 1):+.1f} %")
 
 
 def same(folder):

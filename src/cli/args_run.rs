@@ -5,9 +5,9 @@ use crate::config::RawRun;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
-    /// Forecast the series of shard i of N alone, as a part of a run in the folder or address of --output, which is committed
-    /// once all N parts are there; auto takes i and N from the scheduler (JOB_COMPLETION_INDEX, SLURM_ARRAY_TASK_ID or
-    /// S4CAST_POD_NAME, and S4CAST_SHARD_COUNT)
+    /// Forecast the series of shard i of N alone, as a part of a run (--output names its folder or address), which is
+    /// committed once all N parts are there; auto takes i and N from the scheduler (JOB_COMPLETION_INDEX,
+    /// SLURM_ARRAY_TASK_ID or S4CAST_POD_NAME, and S4CAST_SHARD_COUNT)
     #[arg(long, env = "S4CAST_SHARD", value_name = "i/N")]
     pub shard: Option<String>,
     /// Wait so long for the parts of the other shards, and exit with code 3 if they do not come (default: do not wait)

@@ -10,7 +10,15 @@ use std::path::PathBuf;
 const MODEL: &str = "Saved model to forecast with: a file of --save-model, or STATE/models/JOB/VERSION. Where --train or \
                      --load-model is given, the name of a forecaster as in forecast: auto, s4d, ridge, …";
 
+/// Where a stream is stricter than a file, and where it is not.
+const ORDER: &str = "Rows of a series out of order: sort, error (leave the series out) [default: they end the stream; with \
+                     --train: sort]";
+const BAD_SERIES: &str = "How many bad series end the job, told at the end of the stream: a share as 5% or a number [default: no \
+                          limit; with --train: 25%, told before the training]";
+
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("order", |order| order.help(ORDER)))]
+#[command(mut_arg("max_bad_series", |limit| limit.help(BAD_SERIES)))]
 #[command(mut_arg("model", |model| model.help(MODEL).value_name("PATH").env(Resettable::Reset)))]
 pub(super) struct Worker {
     /// Read the stream to its end, train on it and forecast it, as forecast does with a file

@@ -23,7 +23,7 @@ impl<'a> Gauge<'a> {
         sources: &[Source],
         passes: usize,
     ) -> Gauge<'a> {
-        let bytes: u64 = sources.iter().map(|source| source.file.bytes).sum();
+        let bytes: u64 = sources.iter().map(|source| source.file.seen.bytes).sum();
         let gauge = Gauge { watch, stage, total: bytes.saturating_mul(passes as u64), done: Cell::new(0) };
         gauge.add(0);
         gauge

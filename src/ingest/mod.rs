@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! stream (Arrow IPC, series after series) ─▶ frames in memory ─┐
-//! exec (a command's output), objects (copies by address) ─────┐
+//! exec (a command's output), objects (copies by address) ─┐
 //! files ─▶ source (scan: CSV records, their cells) ─▶ columns: roles ─▶ rows (keys, time_column, value): raw series
 //!       ─▶ assemble: draft (one series, instants in order) ─▶ complete (periods that are over)
 //!                 ─▶ grid (regular steps, quality) ─▶ suspect (stale, flat, spike, shift) ─▶ fill (missing steps)
@@ -156,7 +156,7 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
         quality: assembled.quality,
         notes,
         skipped_files,
-        bytes: sources.iter().map(|source| source.file.bytes).sum(),
+        bytes: sources.iter().map(|source| source.file.seen.bytes).sum(),
         files: sources.into_iter().map(|source| source.file.name).collect(),
         command: spec.exec.as_ref().map(ExecSpec::shown),
         rows: file_rows,

@@ -100,7 +100,7 @@ impl Rows {
         };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
-            rows.modified.push(source.file.modified_ns);
+            rows.modified.push(source.file.seen.modified_ns);
             let wanted = Wanted::new(source, assignment)?;
             if let ColumnType::Known(_, Some(zone)) = &source.columns[wanted.columns[wanted.time]].1 {
                 rows.zone_name.get_or_insert_with(|| zone.clone());

@@ -5,6 +5,7 @@ use super::decimal;
 use super::files::{Format, SourceFile, data, io_error};
 use super::parquet;
 use super::scan::{Block, Blocks};
+use super::seen::Seen;
 use super::spec::IngestError;
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::io::parquet::read::ParquetReader;
@@ -74,34 +75,12 @@ impl Table {
 /// An opened file.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) file: Origin,
+    pub(super) file: SourceFile,
     /// Columns in file order, with polars' types; everything is text in CSV.
     pub(super) columns: Vec<(String, ColumnType)>,
     /// Written by this program: a forecast or a quality report.
     pub(super) own: bool,
     body: Body,
-}
-
-/// Where rows are from.
-#[derive(Clone, Debug)]
-pub(super) struct Origin {
-    /// The file; empty for a stream.
-    pub(super) path: PathBuf,
-    /// As messages name it.
-    pub(super) name: String,
-    /// See [`SourceFile::hive`].
-    pub(super) hive: Vec<(String, Option<String>)>,
-    /// Size.
-    pub(super) bytes: u64,
-    /// When it was written last, nanoseconds since 1970.
-    pub(super) modified_ns: i128,
-}
-
-impl From<SourceFile> for Origin {
-    fn from(file: SourceFile) -> Origin {
-        let (bytes, modified_ns) = (file.seen.bytes, file.seen.modified_ns);
-        Origin { path: file.path, name: file.name, hive: file.hive, bytes, modified_ns }
-    }
 }
 
 /// What is known of a column before its rows are read.
@@ -142,7 +121,7 @@ impl Source {
                 (columns, Body::Parquet { metadata, decimals }, own)
             }
         };
-        Ok(Source { file: file.into(), columns, own, body })
+        Ok(Source { file, columns, own, body })
     }
 
     /// Rows of a stream, of which so many stood before; the frames have these columns.
@@ -152,8 +131,14 @@ impl Source {
         frames: Vec<DataFrame>,
         before: usize,
     ) -> Source {
-        let (path, hive) = (PathBuf::new(), Vec::new());
-        let file = Origin { path, name: name.to_owned(), hive, bytes: 0, modified_ns: 0 };
+        let file = SourceFile {
+            path: PathBuf::new(),
+            name: name.to_owned(),
+            format: Format::Parquet,
+            hive: Vec::new(),
+            named: true,
+            seen: Seen { bytes: 0, modified_ns: 0, changed_ns: 0, inode: 0 },
+        };
         Source { file, columns, own: false, body: Body::Frames { frames, before } }
     }
 
@@ -224,7 +209,7 @@ impl Source {
             }
             Body::Parquet { metadata, .. } => {
                 let groups = metadata.row_groups.iter().map(|group| group.num_rows());
-                let bytes_a_row = self.file.bytes as f64 / metadata.num_rows.max(1) as f64;
+                let bytes_a_row = self.file.seen.bytes as f64 / metadata.num_rows.max(1) as f64;
                 for (from, rows) in stretches(groups, CHUNK_ROWS) {
                     let table = Table::Frame(self.read_rows(from, rows, wanted)?);
                     let bytes = (bytes_a_row * rows as f64) as u64;

@@ -445,7 +445,8 @@ fn provenance(
     let command = source.command.clone().map(|command| ("source_command".into(), command));
     // Every shard trains on its own series: their weights differ, and still make one run.
     let shard = job.sink.remote.as_ref().map(|remote| remote.shard).filter(|shard| !shard.is_whole());
-    let shard = shard.map(|shard| (publish::parts::TRAINED_ON.into(), shard.to_string()));
+    let keys = ["shard", publish::parts::TRAINED_ON];
+    let shard = shard.into_iter().flat_map(|shard| keys.map(|key| (key.to_owned(), shard.to_string())));
     Provenance {
         run_id: moment.run_id.clone(),
         issued_at: moment.issued_at,

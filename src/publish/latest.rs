@@ -2,7 +2,8 @@
 
 use crate::publish::commit::{Commit, part_name};
 use crate::publish::layout::{self, JobFolders, RunKey};
-use crate::publish::{Format, PublishError, splice, store};
+use crate::publish::splice::{self, Reach};
+use crate::publish::{Format, PublishError, store};
 use parquet::file::metadata::KeyValue;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -51,16 +52,16 @@ pub(super) fn update(folders: &JobFolders) -> Result<bool, PublishError> {
     let moves = !shows(&path, &newest);
     if moves {
         store::create_folder(&folders.latest)?;
-        place(&path, &newest, &path)?;
+        place(&path, &newest, &path, Reach::Footer)?;
     }
     remove_other_formats(&folders.latest, newest.format);
     Ok(moves)
 }
 
 /// Puts the file of a run at a path, for readers who may have begun with the file `old`.
-pub(super) fn place(path: &Path, commit: &Commit, old: &Path) -> Result<(), PublishError> {
+pub(super) fn place(path: &Path, commit: &Commit, old: &Path, reach: Reach) -> Result<(), PublishError> {
     match commit.format {
-        Format::Parquet => place_parquet(path, commit, old),
+        Format::Parquet => place_parquet(path, commit, old, reach),
         Format::Csv => place_as_it_is(path, commit),
     }
 }
@@ -79,11 +80,11 @@ pub(super) fn shows(path: &Path, commit: &Commit) -> bool {
     }
 }
 
-fn place_parquet(path: &Path, commit: &Commit, old: &Path) -> Result<(), PublishError> {
+fn place_parquet(path: &Path, commit: &Commit, old: &Path, reach: Reach) -> Result<(), PublishError> {
     let part = File::open(commit.path()).map_err(|error| PublishError::read(&commit.path(), &error))?;
     let old = File::open(old).ok();
     let hash = KeyValue::new(PART_SHA256.into(), commit.sha256.clone());
-    let write = |out: &File| splice::splice(&part, old.as_ref(), vec![hash], out);
+    let write = |out: &File| splice::splice(&part, old.as_ref(), vec![hash], out, reach);
     store::publish(path, write, |spliced| splice::verify(&part, &spliced)).map(drop)
 }
 

@@ -37,6 +37,19 @@ const KEPT_BYTES: u64 = 1 << 20;
 /// Bytes copied at a time.
 const BLOCK: usize = 1 << 16;
 
+/// What a reader takes from one opening and relies on after the file was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The footer: files, of which an opening is one file to its end.
+    Footer,
+    /// The size, from which it counts back to the footer: objects, which are asked for stretch by stretch. So the footer of the run
+    /// before stays, too, where it ended, and every file is longer than the one before, until it is much too long.
+    Size,
+}
+
+/// Bytes beyond four times a run from which on a file begins anew.
+const GROWN_BYTES: u64 = 4 << 20;
+
 /// Writes the run of `part` to `out`, with the pages of `old` where they are, and `more` metadata.
 ///
 /// `part` holds its pages without gaps, from the magic bytes on, as [`crate::publish::write_forecasts`] leaves them.
@@ -45,10 +58,13 @@ pub(super) fn splice(
     old: Option<&File>,
     more: Vec<KeyValue>,
     out: &File,
+    reach: Reach,
 ) -> Result<(), Failure> {
     let metadata = footer(part)?;
     let pages = pages(&metadata).ok_or("the part file has pages outside of it")?;
-    let old = old.and_then(|old| Some((old, kept(old)?)));
+    let most = GROWN_BYTES.saturating_add(4 * pages.end);
+    let is_grown = |old: &File| reach == Reach::Size && old.metadata().is_ok_and(|found| found.len() > most);
+    let old = old.filter(|old| !is_grown(old)).and_then(|old| Some((old, kept(old, reach)?)));
     let kept = old.as_ref().map_or(&[][..], |(_, kept)| kept);
     let place = first_gap(kept, pages.end - pages.start);
 
@@ -116,7 +132,7 @@ fn writer<'a>(
 }
 
 /// Where the pages lie that have to stay, newest first; `None` if it cannot be told, and nothing has to stay.
-fn kept(old: &File) -> Option<Vec<Range<u64>>> {
+fn kept(old: &File, reach: Reach) -> Option<Vec<Range<u64>>> {
     let metadata = footer(old).ok()?;
     let bytes = old.metadata().ok()?.len();
     let earlier = value(&metadata, KEPT).unwrap_or_default();
@@ -125,7 +141,10 @@ fn kept(old: &File) -> Option<Vec<Range<u64>>> {
         Some(start.parse().ok()?..end.parse().ok()?)
     });
     let mut kept: Vec<Range<u64>> = vec![pages(&metadata)?];
-    let mut sum = kept[0].end - kept[0].start;
+    if reach == Reach::Size {
+        kept.push(tail(old, &metadata, bytes)?..bytes);
+    }
+    let mut sum: u64 = kept.iter().map(|range| range.end - range.start).sum();
     for range in earlier {
         let apart = kept.iter().all(|other| range.end <= other.start || other.end <= range.start);
         if !apart || range.start < MAGIC || range.start >= range.end {
@@ -138,6 +157,18 @@ fn kept(old: &File) -> Option<Vec<Range<u64>>> {
         kept.push(range);
     }
     kept.iter().all(|range| range.end <= bytes).then_some(kept)
+}
+
+/// Where the footer begins, and what it points to beside the pages.
+fn tail(mut old: &File, metadata: &ParquetMetaData, bytes: u64) -> Option<u64> {
+    let mut length = [0; 4];
+    old.seek(SeekFrom::Start(bytes.checked_sub(8)?)).ok()?;
+    old.read_exact(&mut length).ok()?;
+    let footer = bytes.checked_sub(8 + u64::from(u32::from_le_bytes(length)))?;
+    let indexes =
+        chunks(metadata).flat_map(|chunk| [chunk.column_index_offset(), chunk.offset_index_offset()]);
+    let first = indexes.flatten().filter_map(|place| u64::try_from(place).ok()).min();
+    Some(first.map_or(footer, |first| first.min(footer)))
 }
 
 /// The first place at which so many bytes overlap no range.

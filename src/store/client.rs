@@ -72,6 +72,21 @@ impl Client {
         self.ask_for(time_limit(), question)
     }
 
+    /// As [`Client::ask`], again and again where an answer breaks off: the crate repeats requests, and not what comes of them.
+    /// Stores in memory break on purpose.
+    pub(super) fn ask_again<T>(
+        &self,
+        mut question: impl AsyncFnMut(&dyn ObjectStore) -> Result<T>,
+    ) -> Result<T> {
+        let mut pause = Pause::begin(self);
+        loop {
+            match self.ask(async |store| question(store).await) {
+                Err(error) if self.memory.is_none() && failure::passes(&error) && pause.wait() => {}
+                answer => return answer,
+            }
+        }
+    }
+
     /// As [`Client::ask`]; `limit` is the time.
     pub(super) fn ask_for<T>(
         &self,

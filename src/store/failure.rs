@@ -80,18 +80,34 @@ impl StoreError {
 
 /// Whether an error may pass by itself.
 pub(super) fn passes(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Generic { .. }
-            | Error::JoinError { .. }
-            | Error::AlreadyExists { .. }
-            | Error::Precondition { .. }
-    )
+    match error {
+        Error::Generic { .. } => !matches!(refusal(error), Some(401 | 403 | 404)),
+        Error::JoinError { .. } | Error::AlreadyExists { .. } | Error::Precondition { .. } => true,
+        _ => false,
+    }
+}
+
+/// The status by which a server refused, where an error has it in words alone: those of lists do.
+fn refusal(error: &Error) -> Option<u16> {
+    let Error::Generic { source, .. } = error else { return None };
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
+    while let Some(error) = next {
+        if let Some((_, rest)) = error.to_string().split_once("non-2xx status code: ") {
+            return rest.get(..3)?.parse().ok();
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// The failure that an error of the crate is.
 pub(super) fn of(at: Address, error: Error) -> StoreError {
     let reason = root_cause(&error);
+    match refusal(&error) {
+        Some(401 | 403) => return StoreError::Denied { at, reason },
+        Some(404) => return StoreError::Missing { at, reason },
+        _ => {}
+    }
     match error {
         Error::NotFound { .. } => StoreError::Missing { at, reason },
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => StoreError::Denied { at, reason },

@@ -81,7 +81,8 @@ impl Store {
     /// See [`StoreError`].
     pub fn list(&self, folder: &str) -> Result<Vec<Entry>, StoreError> {
         let (key, root) = (self.key(folder)?, self.key("")?);
-        let listed = self.client.ask(async |store| store.list(Some(&key)).try_collect::<Vec<_>>().await);
+        let listed =
+            self.client.ask_again(async |store| store.list(Some(&key)).try_collect::<Vec<_>>().await);
         let found = match listed {
             Err(Error::NotFound { .. }) => Vec::new(),
             found => found.map_err(|error| self.failure(folder, error))?,
@@ -124,7 +125,7 @@ impl Store {
     /// See [`StoreError`]; one that is larger is refused before it is read.
     pub fn get(&self, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let key = self.key(name)?;
-        let read = self.client.ask(async |store| {
+        let read = self.client.ask_again(async |store| {
             let found = store.get(&key).await?;
             match found.meta.size > bytes_max {
                 true => Ok(Err(found.meta.size)),
@@ -182,10 +183,10 @@ impl Store {
     /// See [`StoreError`].
     pub fn probe(&self, name: &str) -> Result<(), StoreError> {
         let key = self.key(name)?;
+        let at_azure = self.at.scheme() == Scheme::Az;
         let asked = self.client.ask(async |store| {
-            // Some stores hear nothing of an upload before its first part.
-            let beside = Key::from_iter(key.parts().take(key.parts_count().saturating_sub(1)));
-            if let Some(Err(error @ Error::NotFound { .. })) = store.list(Some(&beside)).next().await {
+            // This one hears nothing of an upload before its first part.
+            if at_azure && let Some(Err(error)) = store.list(None).next().await {
                 return Err(error);
             }
             let mut upload = store.put_multipart(&key).await?;

@@ -4,7 +4,7 @@ use super::client::{Client, Pause, generic};
 use super::failure;
 use futures_util::StreamExt;
 use object_store::path::Path as Key;
-use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{Error, GetOptions, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -111,32 +111,33 @@ pub(super) fn upload(client: &Client, key: &Key, path: &Path) -> Result<(), Fail
         client.ask(async |store| store.put(key, bytes.into()).await)?;
         return Ok(());
     }
-    let parts = client.ask(async |store| store.put_multipart(key).await)?;
-    let mut writer = WriteMultipart::new_with_chunk_size(parts, STRETCH as usize);
-    let mut block = vec![0; STRETCH as usize];
-    let sent = loop {
-        match fill(&mut file, &mut block) {
-            Ok(0) => break Ok(()),
-            Ok(bytes) => {
-                let room = client.ask(async |_| {
-                    writer.wait_for_capacity(AT_A_TIME).await?;
-                    writer.write(&block[..bytes]);
-                    Ok(())
-                });
-                if let Err(error) = room {
-                    break Err(Failed::There(error));
-                }
+    let mut upload = client.ask(async |store| store.put_multipart(key).await)?;
+    let sent = send_parts(client, &mut file, upload.as_mut());
+    let done = sent.and_then(|()| Ok(client.ask(async |_| upload.complete().await).map(drop)?));
+    if done.is_err() {
+        // Parts that stay are removed by the bucket's own rules; the first error is the one to tell.
+        let _ = client.ask_for(Duration::from_secs(5), async |_| upload.abort().await);
+    }
+    done
+}
+
+/// Sends a file in parts, some at a time.
+fn send_parts(client: &Client, file: &mut File, upload: &mut dyn MultipartUpload) -> Result<(), Failed> {
+    loop {
+        let mut parts = Vec::new();
+        while parts.len() < AT_A_TIME {
+            let mut block = vec![0; STRETCH as usize];
+            let bytes = fill(file, &mut block)?;
+            block.truncate(bytes);
+            if bytes == 0 {
+                break;
             }
-            Err(error) => break Err(Failed::Here(error)),
+            parts.push(upload.put_part(block.into()));
         }
-    };
-    match sent {
-        Ok(()) => Ok(client.ask(async |_| writer.finish().await).map(drop)?),
-        Err(failed) => {
-            // Parts that stay are removed by the bucket's own rules; the first error is the one to tell.
-            let _ = client.ask_for(Duration::from_secs(5), async |_| writer.abort().await);
-            Err(failed)
+        if parts.is_empty() {
+            return Ok(());
         }
+        client.ask(async |_| futures_util::future::try_join_all(parts).await)?;
     }
 }
 

@@ -39,7 +39,7 @@ forecast = {{ every = "{forecast}", missed = "all", overlap = "queue", attempts 
 score = {{ every = "{score}", missed = "all", overlap = "queue", attempts = 6, backoff = "1s" }}
 """
 DAYS = 20
-FROM, UNTIL, LATER = "2024-01-15T00:00:00Z", "2024-01-17T12:00:00Z", "2024-01-18T12:00:00Z"
+FROM, UNTIL, LATER = "2024-01-15T00:00:00Z", "2024-01-17T12:10:00Z", "2024-01-18T12:10:00Z"
 
 
 def data():

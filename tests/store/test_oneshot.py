@@ -260,7 +260,7 @@ def test_refusals(world):
 
     to = ("-H", "7", "--model", "ridge", "-o", place.url("out.parquet"))
     refused(66, "did you mean s3://", "forecast", place.url("data/sale.csv"), *to)
-    refused(66, "no such object", "forecast", "s3://no-such-bucket/x.csv", *to)
+    refused(66, "check the address", "forecast", "s3://no-such-bucket/x.csv", *to)
     refused(66, "matches no object", "forecast", place.url("data/*.parquet"), *to)
     refused(2, "no such scheme", "forecast", "ftp://host/x.csv", *to)
     refused(2, "source.exec", "forecast", "https://host/x.csv?key=1", *to)

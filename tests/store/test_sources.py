@@ -67,7 +67,9 @@ def test_what_has_not_changed_is_not_copied_again(world):
     world.run("run", "j", "--slot", SLOTS[0], "--stage", "train", "-c", config)
     copies = {file.name: file.stat().st_ino for file in objects.iterdir() if file.name != ".now"}
     same("copies", len(copies), 3)
-    same("lists, downloads, questions", asked(SLOTS[1]), (1, 0, 0))
+    lists, downloads, questions = asked(SLOTS[1])
+    # What the model remembers goes on with the two files that may grow, which are asked for by name.
+    same("lists, downloads, few questions", (lists, downloads, questions <= 2), (1, 0, True))
     same("copies", {file.name: file.stat().st_ino for file in objects.iterdir() if file.name != ".now"}, copies)
     place.put("data/shop=west/p.csv", text("west", range(119)))
     lists, downloads, _ = asked(SLOTS[2])

@@ -151,7 +151,9 @@ fn what_a_stream_cannot_have_is_refused() {
     let bench = Bench::new();
     let bytes = || plain(&bench.table, &[64]);
     assert!(bench.refusal(bytes(), "--hierarchy store").contains("--hierarchy"));
-    let wide = columns(&table(&rows()), &["ds", "y", "price"]);
+    let (ds, y) = (bench.table["ds"].clone(), bench.table["y"].clone());
+    let wide = [("ds", ds, true), ("north", y.clone(), true), ("south", y, true)];
+    let wide = RecordBatch::try_from_iter_with_nullable(wide).unwrap();
     let flags = format!("--load-model {}/m", bench.folder.path().display());
     let text = of_stream(plain(&wide, &[64]), &flags, &RawWorker::default(), 9).unwrap_err().to_string();
     assert!(text.contains("--target"), "{text}");

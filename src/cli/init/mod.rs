@@ -11,6 +11,7 @@ use crate::config::{self, Key, Settings, Table, quoted, relative_to};
 use crate::ingest::{self, BadSeriesLimit, IngestError, IngestErrorKind, Ingested, Layout};
 use crate::pipeline::SourceReport;
 use crate::series::Frequency;
+use crate::store::Place;
 use rhythm::Rhythm;
 use serde_json::json;
 use std::collections::HashMap;
@@ -81,7 +82,10 @@ impl<'a> Draft<'a> {
         let rhythm = Rhythm::of(frequency);
         // A quarter of the usual series at most, so that there is something to learn from.
         let usual = rhythm.horizon.min(lengths[lengths.len() / 2] / 4).max(1);
-        let are_files = args.from.iter().all(|input| Path::new(input).is_file());
+        let is_apart = |input: &String| {
+            Path::new(input).is_file() || matches!(Place::parse(input), Ok(Place::Remote(_)))
+        };
+        let are_apart = args.from.iter().all(is_apart);
         Some(Draft {
             ingested,
             inputs: args.from.iter().map(|input| absolute(input)).collect(),
@@ -90,7 +94,7 @@ impl<'a> Draft<'a> {
             horizon: args.horizon.map_or(usual, |steps| steps as usize),
             rhythm,
             // A folder that begins with _ is left aside where a folder or a pattern is read.
-            sink: if are_files { "out" } else { "_out" },
+            sink: if are_apart { "out" } else { "_out" },
         })
     }
 

@@ -18,7 +18,7 @@
 //! | two ids that compose the same text | remembered where a value holds the `/` that joins them |
 //! | sums of series, wide tables, limit of bad series, fingerprint | refused, refused, left to the caller, none |
 //!
-//! [`spool`] keeps a stream as a file, for whoever has to see all of it.
+//! [`spool()`] keeps a stream as a file, for whoever has to see all of it.
 
 mod frames;
 mod groups;

@@ -9,6 +9,7 @@ use super::listing::Listing;
 use super::record::{here, there};
 use crate::publish::commit::{Commit, part_name};
 use crate::publish::parts;
+use crate::publish::splice::Reach;
 use crate::publish::{Format, PublishError, latest, layout, store};
 use crate::series::civil::shown;
 use serde::{Deserialize, Serialize};
@@ -100,7 +101,7 @@ impl Mirror<'_> {
                 std::fs::rename(&base, &path).map_err(|error| store::sort_out(&path, &error))?;
             } else {
                 let old = if is_elsewhere { &base } else { &path };
-                let placed = latest::place(&path, newest, old);
+                let placed = latest::place(&path, newest, old, Reach::Size);
                 let _ = std::fs::remove_file(&base);
                 placed?;
                 self.store.upload(&name, &path)?;
