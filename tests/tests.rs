@@ -32,6 +32,7 @@ mod properties_sashimi;
 mod publish;
 mod publish_look;
 mod registry;
+mod remote;
 mod resume;
 mod sampling;
 mod scenarios;
