@@ -24,9 +24,7 @@ import s4cast_worker
 for module in (s4cast_worker, sys.modules[__name__]):
     ray.cloudpickle.register_pickle_by_value(module)
 
-
-#: Name of the column that holds a row's bucket.
-BUCKET = "s4cast_bucket"
+BUCKET = "s4cast_bucket"  # Name of the column that holds a row's bucket.
 
 
 class S4Cast:
@@ -74,10 +72,7 @@ def forecast(dataset, model, buckets, workers=2, id=("unique_id",), time="ds", t
 
 
 def forecast_files(paths, model, data_end, workers=2, **flags):
-    """Forecasts of Parquet files that hold whole series, sorted by `unique_id` and time, as a dataset: each file is a stream.
-
-    `data_end` is the last time with a value of all series, or "none".
-    """
+    """Forecasts of Parquet files of whole series in order, each a stream; `data_end`: the last time with a value of all series, or "none"."""
     files = ray.data.from_items([{"path": str(path)} for path in paths], override_num_blocks=len(paths))
     one = S4Cast(model, **s4cast_worker.one_run({"data_end": data_end, **flags}))
     return files.map_batches(one.files, batch_size=1, batch_format="pyarrow", compute=ray.data.TaskPoolStrategy(workers))
