@@ -24,8 +24,7 @@ import s4cast_worker
 for module in (s4cast_worker, sys.modules[__name__]):
     ray.cloudpickle.register_pickle_by_value(module)
 
-#: Name of the column that holds a row's bucket.
-BUCKET = "s4cast_bucket"
+BUCKET = "s4cast_bucket"  # Name of the column that holds a row's bucket.
 
 
 class S4Cast:
@@ -73,7 +72,7 @@ def forecast(dataset, model, buckets, workers=2, id=("unique_id",), time="ds", t
 
 
 def forecast_files(paths, model, data_end, workers=2, **flags):
-    """Forecasts of files of whole series, sorted by `unique_id` and time, as a dataset: each is a stream. `data_end`: see `S4Cast`."""
+    """Forecasts of Parquet files of whole series in order, each a stream; `data_end`: the last time with a value of all series, or "none"."""
     files = ray.data.from_items([{"path": str(path)} for path in paths], override_num_blocks=len(paths))
     one = S4Cast(model, **s4cast_worker.one_run({"data_end": data_end, **flags}))
     return files.map_batches(one.files, batch_size=1, batch_format="pyarrow", compute=ray.data.TaskPoolStrategy(workers))
@@ -93,7 +92,8 @@ def bucketed(table, id, buckets):
 
 def last_time(dataset, time, target):
     """The last time with a value, as the worker reads it; "none" where there is no value at all."""
-    blocks = dataset.map_batches(
-        lambda table: pa.table({"last": [pc.max(table.filter(table[target].is_valid())[time])]}), batch_format="pyarrow")
-    times = [row["last"] for row in blocks.take_all() if row["last"] is not None]
+    def last(table):
+        return pa.table({"last": [pc.max(table.filter(table[target].is_valid())[time])]})
+
+    times = [row["last"] for row in dataset.map_batches(last, batch_format="pyarrow").take_all() if row["last"] is not None]
     return max(times).isoformat() if times else "none"
