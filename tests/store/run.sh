@@ -15,9 +15,9 @@ venv=${STORE_VENV:-$kept/venv}
 
 [ -x "$program" ] || { echo "no program at $program: cargo build --release" >&2; exit 2; }
 mkdir -p "$kept"
-if ! "$venv/bin/python" -c "import moto.server, boto3, pyarrow" 2>/dev/null; then
+if ! "$venv/bin/python" -c "import moto.server, boto3, numpy, pyarrow" 2>/dev/null; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "moto[server]==5.2.5" "pyarrow>=17"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "moto[server]==5.2.5" "numpy>=1.26" "pyarrow>=17"
 fi
 S4CAST="$program" STORE_CACHE="$kept" exec "$venv/bin/python" "$here/run.py" "$@"
