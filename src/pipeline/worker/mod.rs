@@ -35,10 +35,10 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
 /// Rows of a group, about.
-const GROUP_ROWS: usize = 1 << 17;
+const GROUP_ROWS: usize = 1 << 16;
 
 /// Rows of the forecasts of a group, about, and the fewest series that it may have.
-const FORECAST_ROWS: usize = 1 << 18;
+const FORECAST_ROWS: usize = 1 << 17;
 const GROUP_SERIES_MIN: usize = 64;
 
 /// What happens to a stream, fully checked.
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_group_is_bounded_by_what_comes_of_it() {
-        assert_eq!(bounds(28).series, 9362);
+        assert_eq!(bounds(28).series, 4681);
         assert_eq!(bounds(10_000).series, GROUP_SERIES_MIN);
     }
 }
