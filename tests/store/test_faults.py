@@ -190,13 +190,19 @@ def test_an_object_that_is_replaced_while_it_is_copied_comes_whole(world):
     same("leftovers", world.leftovers(), [])
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(world):
+def begun(world):
+    """A run that has begun to copy its input from a server that has fallen silent."""
     place = prepare(world)
     world.proxy.fail("stalled", method="GET", path="p.csv", seconds=60)
     process = world.start(*words(place), port=world.proxy.port)
     end = time.monotonic() + 20
     while not world.leftovers() and time.monotonic() < end:
         time.sleep(0.05)
+    return place, process
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(world):
+    place, process = begun(world)
     process.kill()
     process.wait()
     assert world.leftovers(), "a killed process cannot tidy up"
@@ -206,12 +212,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(world):
 
 
 def test_a_run_that_is_interrupted_leaves_nothing(world):
-    place = prepare(world)
-    world.proxy.fail("stalled", method="GET", path="p.csv", seconds=60)
-    process = world.start(*words(place), port=world.proxy.port)
-    end = time.monotonic() + 20
-    while not world.leftovers() and time.monotonic() < end:
-        time.sleep(0.05)
+    place, process = begun(world)
     process.terminate()
     same("exit code", process.wait(timeout=10), 143)
     untouched(world, place)
