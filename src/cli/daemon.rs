@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,6 +35,13 @@ const REQUESTS: usize = 64;
 pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let config = launch::daemon(&args.config)?;
     launch::limit_threads(config.threads);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    // From here on a signal waits for the loop, however long what comes before it takes.
+    let signals = listen_for_signals(&runtime).map_err(CliError::Runtime)?;
     let clock = clock::parse(&args.clock)?;
     let _lock = StateLock::take(&config.spec.state)?;
     let registry = launch::registry(&config.spec)?;
@@ -93,24 +101,19 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
         journal,
         held: Held::default(),
     };
-    run(parts, config.http.as_ref(), app)
+    run(runtime, signals, parts, config.http.as_ref(), app)
 }
 
 /// The runtime: the loop, and the server beside it if there is an address.
 fn run(
+    runtime: Runtime,
+    signals: mpsc::Receiver<Signal>,
     parts: Parts,
     http: Option<&ServeSpec>,
     app: impl FnOnce(mpsc::Sender<Request>) -> App,
 ) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
     let outcome = runtime.block_on(async {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
-        let (signal_sender, signals) = mpsc::channel(8);
-        listen_for_signals(signal_sender).map_err(CliError::Runtime)?;
         let (done, over) = oneshot::channel::<()>();
         let server = match http {
             None => None,
@@ -138,8 +141,10 @@ fn run(
     outcome.map(|()| Exit::Ok)
 }
 
-/// Sends signals of the operating system into the loop.
-fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
+/// What signals of the operating system ask the loop for.
+fn listen_for_signals(runtime: &Runtime) -> std::io::Result<mpsc::Receiver<Signal>> {
+    let _entered = runtime.enter();
+    let (sender, signals) = mpsc::channel(8);
     let kinds = [
         (SignalKind::hangup(), Signal::Reload),
         (SignalKind::terminate(), Signal::Stop),
@@ -153,7 +158,7 @@ fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
             async move { while stream.recv().await.is_some() && sender.send(meaning).await.is_ok() {} },
         );
     }
-    Ok(())
+    Ok(signals)
 }
 
 /// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly. A store is asked
