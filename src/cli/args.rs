@@ -5,6 +5,7 @@ use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score,
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::args_plot::Plot;
 use crate::cli::args_run::RunArgs;
+use crate::cli::args_shell::{Completions, Man};
 use crate::cli::args_worker::Worker;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
@@ -124,6 +125,12 @@ pub(super) enum Command {
     /// Print the JSON Schema of the config files, or SQL that makes views over what is published
     #[command(after_help = exit::help())]
     Schema(Schema),
+    /// Print a script that completes commands, flags and values in a shell
+    #[command(after_help = exit::help())]
+    Completions(Completions),
+    /// Print the manual page of a command, or write those of all
+    #[command(after_help = exit::help())]
+    Man(Man),
 }
 
 #[derive(Debug, Subcommand)]

@@ -478,7 +478,7 @@ impl Key {
     }
 
     /// The words to choose from; none where anything may be written.
-    pub(super) fn choices(self) -> &'static [&'static str] {
+    pub fn choices(self) -> &'static [&'static str] {
         match self.shape() {
             Shape::Choice(words) => words,
             _ => &[],
