@@ -44,7 +44,7 @@ fn train() -> Making {
 
 fn load(root: &str) -> Making {
     let path = Place::parse(&format!("{root}/m.safetensors")).unwrap();
-    Making::Load(LoadSpec { path, asked: Asked::default(), scale: None })
+    Making::Load(LoadSpec { path, asked: Asked::default(), scale: None, trusted: Vec::new() })
 }
 
 fn moment() -> Moment {

@@ -325,6 +325,18 @@ pub(super) struct LoadArgs {
     /// frequencies (default: they are the same)
     #[arg(long, env = "S4CAST_SAMPLING_SCALE", allow_negative_numbers = true, value_name = "SCALE")]
     pub sampling_scale: Option<String>,
+    /// Load only the folder of a version that this public key (ed25519:…) signed; repeat the flag for more keys
+    #[arg(long = "trusted-key", env = "S4CAST_TRUSTED_KEY", value_name = "KEY", value_delimiter = ',')]
+    pub trusted_keys: Vec<String>,
+}
+
+impl LoadArgs {
+    /// Lays the flags over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.flag(Key::LoadModel, self.load_model.clone());
+        settings.flag(Key::SamplingScale, self.sampling_scale.clone());
+        settings.flag(Key::ModelTrustedKeys, self.trusted_keys.clone());
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -417,8 +429,7 @@ impl Forecast {
         settings.flag(Key::Id, self.id.clone());
         self.model.apply(settings);
         settings.flag(Key::Scenarios, self.scenarios.clone());
-        settings.flag(Key::LoadModel, self.load.load_model.clone());
-        settings.flag(Key::SamplingScale, self.load.sampling_scale.clone());
+        self.load.apply(settings);
         settings.flag(Key::Output, self.output.output.clone());
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());

@@ -199,6 +199,9 @@ fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnM
         if http != started_with.http || threads != started_with.threads {
             tracing::warn!("what changed under [http] or of the threads takes effect with a restart");
         }
+        if spec.keys != started_with.spec.keys {
+            tracing::warn!("another signing_key or other trusted_keys take effect with a restart");
+        }
         if spec.leases != started_with.spec.leases || spec.shard != started_with.spec.shard {
             tracing::warn!("another lease store, node, ttl or shard takes effect with a restart");
         }

@@ -129,6 +129,10 @@ pub enum Key {
     Shard,
     /// How long a shard waits for the others.
     ShardTimeout,
+    /// Secret key that signs model versions.
+    SigningKey,
+    /// Public keys of which one has to have signed a model version.
+    TrustedKeys,
     /// Address to listen on.
     Listen,
     /// Bearer token.
@@ -239,6 +243,8 @@ pub enum Key {
     LoadModel,
     /// How the step of the data may differ from the saved model's.
     SamplingScale,
+    /// Public keys of which one has to have signed the saved model.
+    ModelTrustedKeys,
 }
 
 /// The two kinds of config file.
@@ -364,7 +370,9 @@ impl Table {
     /// Its keys in a file of that kind, as an inline table has them.
     pub(super) fn all_keys(self, kind: FileKind) -> impl Iterator<Item = Key> {
         let here = move |key: &Key| key.table() == self && self.is_in(kind);
-        let is_one_shot = |key: &Key| matches!(key, Key::Threads | Key::LoadModel | Key::SamplingScale);
+        let is_one_shot = |key: &Key| {
+            matches!(key, Key::Threads | Key::LoadModel | Key::SamplingScale | Key::ModelTrustedKeys)
+        };
         Key::all().filter(here).filter(move |key| kind == FileKind::OneShot || !is_one_shot(key))
     }
 }
@@ -489,7 +497,7 @@ impl Key {
     pub(super) fn decides_result(self) -> bool {
         match self.table() {
             Table::Source => !matches!(self, Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes),
-            Table::Model => !matches!(self, Key::Threads | Key::LoadModel),
+            Table::Model => !matches!(self, Key::Threads | Key::LoadModel | Key::ModelTrustedKeys),
             _ => matches!(self, Key::Fallback | Key::Scenarios | Key::JobScenarios),
         }
     }
@@ -506,7 +514,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::SamplingScale as usize + 1);
+        assert_eq!(ROWS.len(), Key::ModelTrustedKeys as usize + 1);
     }
 
     #[test]

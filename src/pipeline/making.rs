@@ -103,7 +103,7 @@ pub(super) fn loaded(
     watch: &(dyn Fn(Progress) + Sync),
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
-    let opened = load::open_model(&load.path)?;
+    let opened = load::open_model(load)?;
     check_overwrites(outputs(job), [&opened.file])?;
     clock.lap("load");
     let horizon = opened.forecaster.spec().horizon();
