@@ -15,6 +15,7 @@ mod job;
 mod load;
 mod making;
 mod memory;
+pub mod memory_plan;
 mod parts;
 mod report;
 mod scenario;
@@ -56,6 +57,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use making::Made;
+use memory_plan::MemoryError;
 
 /// One forecast job, fully checked.
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ pub struct Job {
     pub quality: Option<Place>,
     /// The job file, if there is one: it must not be overwritten.
     pub config_file: Option<PathBuf>,
+    /// Bytes of memory that it may take; `None` takes nine tenths of what there is.
+    pub max_memory: Option<u64>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
     pub config_sha256: String,
 }
@@ -128,6 +132,9 @@ pub enum JobError {
     /// A stream of forecasts is not taken, or has no threads to be made by.
     #[error("the stream of forecasts failed: {0}")]
     Stream(#[from] std::io::Error),
+    /// It would take more memory than it may.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// Publication would overwrite what the job reads.
     #[error("{0} is one of the files that are read; choose another path for what is written")]
     OverwritesInput(Place),
@@ -177,6 +184,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         quality: job.quality.clone(),
         saved_model: job.save_model.clone(),
         seconds: clock.laps,
+        memory: made.memory.ended(),
         weights_sha256: made.weights_sha256,
         config_sha256: job.config_sha256.clone(),
     })
@@ -323,6 +331,7 @@ mod tests {
             save_model: None,
             quality: None,
             config_file: None,
+            max_memory: None,
             config_sha256: String::new(),
         }
     }

@@ -12,7 +12,6 @@ mod copies;
 mod listing;
 mod transfer;
 
-pub use copies::free_bytes;
 pub(super) use listing::{Found, find};
 
 use super::Watch;
