@@ -151,7 +151,7 @@ impl CliError {
             CliError::Compare(CompareError::Model { .. } | CompareError::Quantiles { .. }) => Exit::Usage,
             CliError::Job(JobError::Publish(error)) | CliError::Registry(RegistryError::Publish(error)) => {
                 match error {
-                    PublishError::CannotCreate { .. } => Exit::CannotCreate,
+                    PublishError::CannotCreate { .. } | PublishError::NoRoom { .. } => Exit::CannotCreate,
                     PublishError::Permission { .. } => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,

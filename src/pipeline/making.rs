@@ -7,10 +7,11 @@ use crate::model::spec::{ModelKind, ModelSpec};
 use crate::pipeline::memory_plan::{Demand, MemoryPlan, MemoryReport};
 use crate::pipeline::{
     Job, JobError, LoadReport, LoadSpec, Outlets, SourceReport, StopWatch, ahead, check_overwrites, coherent,
-    load, memory_plan, outputs, scenario, shard,
+    load, memory_plan, outputs, room, scenario, shard,
 };
 use crate::publish;
 use crate::series::{Ends, Forecasts, Panel};
+use crate::store::{Place, scratch_parent};
 
 /// Where the forecaster of a job comes from.
 #[derive(Clone, Debug)]
@@ -60,6 +61,7 @@ pub(super) fn fitted(
     let spec = job.source.clone().reaching(model.horizon(), model.season_length());
     let (ingested, mut source) = read(job, &spec, outlets, &demand, watch)?;
     let memory = planned(job, &ingested, &demand)?;
+    check_room(job, &ingested.panel, model.horizon(), model)?;
     let (known, horizon) = ((&job.source.covariates, &job.source.sums), model.horizon());
     let ahead = ahead::complete(&ingested.panel, known, horizon, model.season_length())?;
     source.notes.extend(ahead.notes);
@@ -119,6 +121,7 @@ pub(super) fn loaded(
     let (mut ingested, mut source) = read(job, &reaching(horizon), outlets, &expected, watch)?;
     let fitting = load::fitting(load, &opened, &ingested)?;
     let memory = planned(job, &ingested, &Demand { rows: fitting.rows, ..expected })?;
+    check_room(job, &ingested.panel, fitting.rows, &fitting.spec)?;
     if fitting.rows > horizon && !job.source.almanac.is_empty() {
         // How many rows the calendar has to reach was known from the data alone.
         let demand = demand(job, opened.forecaster.spec(), false, fitting.rows);
@@ -166,6 +169,17 @@ fn demand<'a>(job: &Job, spec: &'a ModelSpec, is_fitted: bool, rows: usize) -> D
         copies: 0,
         shards: job.source.shard.map_or(1, |shard| u64::from(shard.count())),
         threads: rayon::current_num_threads(),
+    }
+}
+
+/// Whether there is room for the forecasts of a panel, before any are made.
+fn check_room(job: &Job, panel: &Panel, rows: usize, spec: &ModelSpec) -> Result<(), JobError> {
+    let rows = panel.series.len() * rows * (1 + job.scenarios.len());
+    let bytes = room::of_forecasts(rows, spec.quantile_levels().len());
+    match (&job.sharded, &job.output) {
+        (None, Place::Local(path)) => Ok(room::check(path, bytes, 0)?),
+        // What goes to a store is written here first.
+        _ => Ok(room::check(&scratch_parent(), bytes, 0)?),
     }
 }
 

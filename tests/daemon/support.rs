@@ -98,6 +98,7 @@ pub fn spec(state: &Path, jobs: Vec<JobPlan>) -> DaemonSpec {
         leases: None,
         shard: Shard::WHOLE,
         shard_timeout: SignedDuration::from_mins(10),
+        limits: Default::default(),
         jobs,
     }
 }

@@ -148,6 +148,19 @@ impl MemoryPlan {
         MemoryPlan { stages }
     }
 
+    /// Bytes of the largest stage but for what the process holds anyway.
+    pub fn own_bytes(&self) -> u64 {
+        let process =
+            |stage: &Stage| stage.parts.iter().find(|(name, _)| *name == "process").map_or(0, |part| part.1);
+        self.largest().map_or(0, |stage| stage.bytes() - process(stage))
+    }
+
+    /// Of one stage with these parts.
+    #[cfg(test)]
+    pub(in crate::pipeline) fn of_parts(name: &'static str, parts: Parts) -> MemoryPlan {
+        MemoryPlan { stages: vec![Stage { name, parts }] }
+    }
+
     /// Bytes of the largest stage.
     pub fn bytes(&self) -> u64 {
         self.largest().map_or(0, Stage::bytes)
@@ -205,6 +218,12 @@ fn process(dimensions: &Dimensions) -> u64 {
 /// Rows that were kept while reading: those of the usable series and of the others.
 fn rows(ingested: &Ingested) -> u64 {
     ingested.quality.iter().map(|quality| quality.rows as u64).sum()
+}
+
+/// Bytes of a panel that is kept.
+pub fn panel_bytes(panel: &Panel) -> u64 {
+    let steps: usize = panel.series.iter().map(|series| series.values.len()).sum();
+    16 * steps as u64 + 8 * covariate_values(panel) as u64 + SERIES_KEPT * panel.series.len() as u64
 }
 
 /// Values of covariates, those that series share counted once.
