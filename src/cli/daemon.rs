@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::notify::Notifier;
 use crate::cli::{Exit, clock, fleet, launch};
 use crate::config::{self, Daemon as Config};
-use crate::pipeline::Sources;
+use crate::pipeline::{Budget, Sources};
 use crate::publish;
 use crate::schedule::command::Request;
 use crate::schedule::daemon::{Daemon, Done, Host, Inputs, Parts, Reload, Signal, Work};
@@ -20,6 +20,7 @@ use crate::schedule::spec::DaemonSpec;
 use crate::schedule::status::{Shared, Status};
 use crate::schedule::work::{Workshop, probe};
 use crate::serve::{self, App, Held, Journal, ServeSpec};
+use crate::store;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let signals = listen_for_signals(&runtime).map_err(CliError::Runtime)?;
     let clock = clock::parse(&args.clock)?;
     let _lock = StateLock::take(&config.spec.state)?;
+    launch::scratch_in(&config.spec.state);
     let registry = launch::registry(&config.spec)?;
     registry.sweep()?;
     let metrics = Arc::new(Metrics::new());
@@ -65,6 +67,7 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
         registry: registry.clone(),
         sources: sources.clone(),
         state: config.spec.state.clone(),
+        budget: Budget::new(config.spec.limits),
         metrics: metrics.clone(),
         clock: clock.clone(),
     };
@@ -101,7 +104,10 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
         journal,
         held: Held::default(),
     };
-    run(runtime, signals, parts, config.http.as_ref(), app)
+    let outcome = run(runtime, signals, parts, config.http.as_ref(), app);
+    // Of what still works, too: it is begun again with the next start.
+    store::remove_scratch();
+    outcome
 }
 
 /// The runtime: the loop, and the server beside it if there is an address.
@@ -201,6 +207,9 @@ fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnM
         }
         if spec.keys != started_with.spec.keys {
             tracing::warn!("another signing_key or other trusted_keys take effect with a restart");
+        }
+        if spec.limits != started_with.spec.limits {
+            tracing::warn!("other limits of memory and free space take effect with a restart");
         }
         if spec.leases != started_with.spec.leases || spec.shard != started_with.spec.shard {
             tracing::warn!("another lease store, node, ttl or shard takes effect with a restart");
