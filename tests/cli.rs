@@ -15,6 +15,7 @@ mod hierarchy;
 mod intermittent;
 mod live;
 mod load;
+mod manual;
 mod models;
 mod outputs;
 mod plot;

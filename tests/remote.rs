@@ -34,6 +34,7 @@ fn job(root: &str, making: Making, output: &str) -> Job {
         quality: is_trained.then(|| place("q.parquet")),
         config_file: None,
         config_sha256: "same".into(),
+        max_memory: None,
     }
 }
 

@@ -151,7 +151,7 @@ impl CliError {
             CliError::Compare(CompareError::Model { .. } | CompareError::Quantiles { .. }) => Exit::Usage,
             CliError::Job(JobError::Publish(error)) | CliError::Registry(RegistryError::Publish(error)) => {
                 match error {
-                    PublishError::CannotCreate { .. } => Exit::CannotCreate,
+                    PublishError::CannotCreate { .. } | PublishError::NoRoom { .. } => Exit::CannotCreate,
                     PublishError::Permission { .. } => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
@@ -168,6 +168,7 @@ impl CliError {
             }
             CliError::Job(JobError::Load(error)) => of_registry(error),
             CliError::Job(JobError::Stream(_)) => Exit::Io,
+            CliError::Job(JobError::Memory(_)) => Exit::Unavailable,
             CliError::Job(JobError::Unlike { .. }) => Exit::Data,
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
             CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,
@@ -212,6 +213,7 @@ fn of_ingest(error: &IngestError) -> Exit {
         IngestErrorKind::Permission => Exit::Permission,
         IngestErrorKind::Usage => Exit::Usage,
         IngestErrorKind::Stopped => Exit::TryLater,
+        IngestErrorKind::Memory => Exit::Unavailable,
     }
 }
 

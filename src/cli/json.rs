@@ -5,6 +5,7 @@ use crate::cli::models::Standing;
 use crate::ingest::{Ingested, Layout};
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
+use crate::pipeline::memory_plan::MemoryReport;
 use crate::pipeline::{CovariateReport, JobReport, LoadReport, ScenarioReport, SourceReport};
 use crate::publish::SCHEMA_VERSION;
 use crate::registry::{Event, Manifest, Version};
@@ -47,10 +48,21 @@ pub(super) fn job(report: &JobReport) -> Value {
         })),
         "saved_model": report.saved_model.as_ref().map(Place::to_string),
         "quality": report.quality.as_ref().map(Place::to_string),
+        "memory": memory(&report.memory),
         "seconds": seconds,
         "weights_sha256": report.weights_sha256,
         "config_sha256": report.config_sha256,
         "degraded": report.degradations(),
+    })
+}
+
+/// What memory a job was to take, and took.
+pub(super) fn memory(memory: &MemoryReport) -> Value {
+    json!({
+        "planned_bytes": memory.planned_bytes,
+        "peak_bytes": memory.peak_bytes,
+        "limit_bytes": memory.limit_bytes,
+        "chunks": memory.chunks,
     })
 }
 

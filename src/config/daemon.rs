@@ -10,6 +10,7 @@ use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Problems, Settings, fleet, paths};
 use crate::ingest::{Objects, SourceSpec};
 use crate::model::spec::ModelSpec;
+use crate::pipeline::Limits;
 use crate::publish::SinkSpec;
 use crate::schedule::spec::{DaemonSpec, JobPlan, ScheduleSpec};
 use crate::serve::ServeSpec;
@@ -171,6 +172,10 @@ impl Check<'_> {
             shard: self.shard(),
             shard_timeout: self.shard_timeout(),
             keys: self.keys(secrets),
+            limits: Limits {
+                max_memory: self.one(Key::DaemonMaxMemory, words::size),
+                min_free: self.one(Key::MinFree, words::size).unwrap_or(Limits::default().min_free),
+            },
             jobs: Vec::new(),
         }
     }

@@ -73,6 +73,10 @@ pub enum Key {
     DaysBefore,
     /// Days after them.
     DaysAfter,
+    /// Bytes that the files of a source may have.
+    MaxBytes,
+    /// Rows that they may have.
+    MaxRows,
     /// Name of the model.
     Kind,
     /// Steps to forecast.
@@ -99,6 +103,8 @@ pub enum Key {
     NonNegative,
     /// Worker threads of a one-shot job.
     Threads,
+    /// Memory that a one-shot job may take.
+    MaxMemory,
     /// Where the forecasts of a one-shot job go.
     Output,
     /// Where the weights go.
@@ -133,6 +139,10 @@ pub enum Key {
     SigningKey,
     /// Public keys of which one has to have signed a model version.
     TrustedKeys,
+    /// Memory that the daemon may take.
+    DaemonMaxMemory,
+    /// Free space below which no slot is begun.
+    MinFree,
     /// Address to listen on.
     Listen,
     /// Bearer token.
@@ -371,7 +381,10 @@ impl Table {
     pub(super) fn all_keys(self, kind: FileKind) -> impl Iterator<Item = Key> {
         let here = move |key: &Key| key.table() == self && self.is_in(kind);
         let is_one_shot = |key: &Key| {
-            matches!(key, Key::Threads | Key::LoadModel | Key::SamplingScale | Key::ModelTrustedKeys)
+            matches!(
+                key,
+                Key::Threads | Key::MaxMemory | Key::LoadModel | Key::SamplingScale | Key::ModelTrustedKeys
+            )
         };
         Key::all().filter(here).filter(move |key| kind == FileKind::OneShot || !is_one_shot(key))
     }
@@ -486,7 +499,7 @@ impl Key {
     }
 
     /// The words to choose from; none where anything may be written.
-    pub(super) fn choices(self) -> &'static [&'static str] {
+    pub fn choices(self) -> &'static [&'static str] {
         match self.shape() {
             Shape::Choice(words) => words,
             _ => &[],
@@ -496,8 +509,13 @@ impl Key {
     /// Whether the setting decides what is forecast; paths, threads, schedules and sinks do not.
     pub(super) fn decides_result(self) -> bool {
         match self.table() {
-            Table::Source => !matches!(self, Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes),
-            Table::Model => !matches!(self, Key::Threads | Key::LoadModel | Key::ModelTrustedKeys),
+            Table::Source => !matches!(
+                self,
+                Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes | Key::MaxBytes | Key::MaxRows
+            ),
+            Table::Model => {
+                !matches!(self, Key::Threads | Key::MaxMemory | Key::LoadModel | Key::ModelTrustedKeys)
+            }
             _ => matches!(self, Key::Fallback | Key::Scenarios | Key::JobScenarios),
         }
     }

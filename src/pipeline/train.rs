@@ -1,6 +1,6 @@
 //! The training stage: read, fit, keep the version, let it serve.
 
-use crate::ingest::Fetched;
+use crate::ingest::{self, Fetched};
 use crate::live::gate;
 use crate::model::forecaster::{Control, Forecaster, Unseen};
 use crate::model::report::FitReport;
@@ -104,10 +104,16 @@ pub(super) fn train_on(
     }
     let mut clock = StopWatch::start();
     let (name, as_of) = (&job.source_name, moment.issued_at);
-    let reading = match fetched {
-        Some(fetched) => context.sources.read_fetched(name, &job.source, as_of, fetched, context.watch)?,
-        None => context.sources.read(name, &job.source, as_of, context.known, context.stop, context.watch)?,
+    let demand = context.demand(job, &job.model, true);
+    let guard = |dimensions: &_| context.guard(dimensions, &demand);
+    let read = |fetched: &Fetched| {
+        context.sources.read_fetched(name, &job.source, as_of, fetched, context.watch, &guard)
     };
+    let reading = match fetched {
+        Some(fetched) => read(fetched)?,
+        None => read(&ingest::fetch(&job.source, context.known, context.stop, context.watch)?)?,
+    };
+    let _memory = context.take_memory(job, &reading.ingested, &demand)?;
     let panel = &reading.ingested.panel;
     let report = SourceReport::of(&reading.ingested);
     clock.lap("read");

@@ -9,7 +9,7 @@ use crate::registry::manifest::{FILE as MANIFEST, Manifest};
 use crate::registry::shelf::weights_name;
 use crate::registry::signature;
 use crate::registry::versions::{WEIGHTS, WEIGHTS_MAX, weights_of};
-use crate::store::{Address, Scratch, Store, StoreError};
+use crate::store::{Address, Scratch, Store, StoreError, scratch_parent};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ pub fn open(path: &Path, trusted: &[PublicKey]) -> Result<Opened, RegistryError>
 /// # Errors
 /// As [`open`]; if the store fails, or has nothing there.
 pub fn open_remote(address: &Address, trusted: &[PublicKey]) -> Result<Opened, RegistryError> {
-    let scratch = Scratch::begin().map_err(RegistryError::io(&std::env::temp_dir()))?;
+    let scratch = Scratch::begin().map_err(RegistryError::io(&scratch_parent()))?;
     let store = Store::open(&address.parent())?;
     let file = scratch.path().join(WEIGHTS);
     let copied = match fetch(&store, address.name(), &file)? {

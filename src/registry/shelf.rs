@@ -14,7 +14,7 @@
 use crate::registry::error::RegistryError;
 use crate::registry::manifest;
 use crate::registry::signature;
-use crate::store::{Created, Entry, Store};
+use crate::store::{Created, Entry, Hidden, Store};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -221,6 +221,7 @@ impl Shelf {
             return Ok(self.0.put(name, bytes)?);
         }
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(RegistryError::io(folder))?;
+        let _hidden = Hidden::new(file.path());
         file.write_all(bytes).map_err(RegistryError::io(file.path()))?;
         Ok(self.0.upload(name, file.path())?)
     }

@@ -3,6 +3,7 @@
 use crate::schedule::command::Command;
 use crate::schedule::spec::Stage;
 use crate::series::version;
+use crate::store::Hidden;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
@@ -41,6 +42,7 @@ pub fn leave(state: &Path, command: &Command) -> std::io::Result<()> {
     let folder = state.join(FOLDER);
     std::fs::create_dir_all(&folder)?;
     let mut file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(&folder)?;
+    let _hidden = Hidden::new(file.path());
     file.write_all(serde_json::to_string(&letter)?.as_bytes())?;
     file.as_file().sync_all()?;
     let name = file.path().file_name().map(|name| name.to_string_lossy().trim_matches('.').to_string());

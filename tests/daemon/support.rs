@@ -99,6 +99,7 @@ pub fn spec(state: &Path, jobs: Vec<JobPlan>) -> DaemonSpec {
         shard: Shard::WHOLE,
         shard_timeout: SignedDuration::from_mins(10),
         keys: Keys::default(),
+        limits: Default::default(),
         jobs,
     }
 }
