@@ -126,7 +126,7 @@ fn remedy(problem: &ServeError) -> (Key, &'static str) {
             (Key::Listen, "write listen = \"127.0.0.1:8091\", or token = { env = \"S4CAST_TOKEN\" }")
         }
         ServeError::Plain(_) => {
-            (Key::Listen, "write tls = { cert = \"tls.crt\", key = \"tls.key\" }, or plaintext = true")
+            (Key::Listen, "write tls = { cert = \"tls.crt\", key = \"tls.key\" }, or plaintext = true where a proxy in front speaks TLS")
         }
         ServeError::Unreadable => {
             (Key::Reads, "write token = { env = \"S4CAST_TOKEN\" }, or reads = \"open\"")

@@ -97,6 +97,11 @@ impl Access {
         self.token.is_some() && !self.is_read_only
     }
 
+    /// Whether nobody may change anything.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     /// Names by which requests may call this machine; `None` where everybody may call it anything.
     pub(super) fn hosts(&self) -> Option<&[String]> {
         self.hosts.as_deref()

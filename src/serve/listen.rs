@@ -185,6 +185,8 @@ impl Host {
         let mut http = http1::Builder::new();
         // Counts the time between requests in; heads alone are counted by the stream, which cannot tell what TLS sends by itself.
         http.timer(TokioTimer::new()).header_read_timeout(self.limits.idle + self.limits.head);
+        // Who says no more may still wait for the answer.
+        http.half_close(true);
         http.max_buf_size(self.limits.head_bytes).max_headers(HEADERS_MAX);
         let connection = http.serve_connection(TokioIo::new(stream), service);
         watcher.watch(connection).await.map_err(|error| error.to_string())

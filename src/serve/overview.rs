@@ -43,6 +43,7 @@ fn document(app: &App) -> Result<Value, LedgerError> {
         "ready": status.is_ready,
         "draining": status.is_draining,
         "writable": app.access.is_writable(),
+        "read_only": app.access.is_read_only(),
         "reload": wire::reload(&status),
         "jobs": jobs,
     }))

@@ -98,12 +98,11 @@ pub enum ServeError {
     OpenToAll(SocketAddr),
     /// Everybody on the way could read along.
     #[error(
-        "{0} can be reached from other machines without TLS, so that tokens and forecasts could be read on the way; \
-         give tls, listen on 127.0.0.1, or set plaintext = true where a proxy speaks TLS"
+        "{0} can be reached from other machines without TLS: tokens and forecasts could be read on the way"
     )]
     Plain(SocketAddr),
     /// Nobody could read.
-    #[error("reads = \"token\" without a token lets nobody read; give a token")]
+    #[error("reads = \"token\" without a token lets nobody read")]
     Unreadable,
     /// Not the name of a machine.
     #[error("'{0}' is no name of a machine; write it without scheme, port and path")]
