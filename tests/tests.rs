@@ -36,6 +36,7 @@ mod remote;
 mod resume;
 mod sampling;
 mod scenarios;
+mod serve;
 mod shadow;
 mod signing;
 mod support;
