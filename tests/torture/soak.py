@@ -156,7 +156,7 @@ def main():
             for daemon in soak.daemons:
                 if daemon.process and daemon.process.poll() is None:
                     daemon.process.kill()
-    report = soak_checks.check(folder, is_over=True)
+    report = soak_checks.check(folder)
     (folder / "report.json").write_text(json.dumps(report, indent=1))
     print(json.dumps(report))
     print(soak_checks.text(report))
