@@ -17,13 +17,14 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import soak_checks
 import soak_config
 import soak_faults
-from soak_daemon import Daemon, Journal, Pages, Readers, Watcher
+from soak_daemon import Commands, Daemon, Journal, Pages, Readers, Watcher
 from soak_data import Generator
 
 
@@ -48,6 +49,11 @@ class Soak:
         self.watchers = [Watcher(d, folder / f"samples-{d.name}.jsonl") for d in self.daemons]
         self.pages = [Pages(d, folder / f"pages-{d.name}.jsonl", 0.25, self.generator.names) for d in self.daemons]
         self.readers = [Readers(d, self.generator.names, folder / f"readers-{d.name}.jsonl") for d in self.daemons]
+        self.commands = [
+            Commands(d, self.generator.names, folder / f"commands-{d.name}.jsonl", 20, w)
+            for d, w in zip(self.daemons, self.watchers)
+        ]
+        self.is_over = threading.Event()
         pace = 1 if args.minutes >= 30 else 0.3
         seed = args.seed * 10
         self.havoc = [
@@ -64,21 +70,23 @@ class Soak:
         end = began + self.args.minutes * 60
         for thread in [self.generator, *self.watchers, *self.pages, *self.readers]:
             thread.start()
-        time.sleep(min(120, self.args.minutes * 10))  # the first models
-        for havoc in self.havoc:
-            havoc.start()
+        self.is_over.wait(min(120, self.args.minutes * 10))  # the first models
+        for thread in [*self.havoc, *self.commands]:
+            thread.start()
         told, shown = time.time(), set()
-        while time.time() < end - quiet:
-            time.sleep(5)
+        while time.time() < end - quiet and not self.is_over.wait(5):
             if time.time() - told > 300:
                 told = time.time()
                 self.save()
                 shown = self.tell(began, shown)
+        for thread in [*self.havoc, *self.commands]:
+            thread.stop.set()
+        for thread in [*self.havoc, *self.commands]:
+            thread.join()
         for havoc in self.havoc:
-            havoc.stop.set()
-        for havoc in self.havoc:
-            havoc.join()
-        time.sleep(max(0, end - time.time()))
+            for problem in havoc.problems:
+                self.journal.add("trouble", began, time.time(), daemon="both", what=problem)
+        self.is_over.wait(max(0, end - time.time()))
         self.settle()
         for thread in [*self.pages, *self.readers, *self.watchers, self.generator]:
             thread.stop.set()
@@ -114,10 +122,13 @@ class Soak:
                 "pages": pages.count,
                 "page_seconds": sorted(pages.seconds)[:: max(1, len(pages.seconds) // 1000)],
                 "reads": readers.reads,
+                "commands": commands.count,
                 "looked_inside": readers.arrow is not None,
                 "forgotten": watcher.forgotten,
             }
-            for daemon, pages, readers, watcher in zip(self.daemons, self.pages, self.readers, self.watchers)
+            for daemon, pages, readers, commands, watcher in zip(
+                self.daemons, self.pages, self.readers, self.commands, self.watchers
+            )
         }
         (self.folder / "counts.json").write_text(json.dumps(counts))
 
@@ -150,6 +161,8 @@ def main():
         folder = Path(args.dir or tempfile.mkdtemp(prefix="s4cast-soak-")).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         soak = Soak(args, folder)
+        # Told to end, it ends as if its time were over.
+        signal.signal(signal.SIGTERM, lambda *_: soak.is_over.set())
         try:
             soak.run()
         finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soak_config import EXTRA, JOBS
 from soak_daemon import COLUMNS
-from soak_rules import explain_line, explain_reason
+from soak_rules import SOURCE, by_source, explain_line, explain_reason
 
 SECOND = 1_000_000
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
@@ -158,6 +158,8 @@ def outcomes(run, end):
             continue
         if row.outcome != "ok" and not row.reasons:
             problems.append(f"{run.name} {row}: no reason")
+        if row.attempts > 1 and not by_source(run, row, None) and not run.faults.find("down", row.planned, row.ended, daemon=run.name):
+            problems.append(f"{run.name} {row}: nothing explains another attempt")
         for reason in row.reasons:
             why = explain_reason(run, row, reason)
             explained[f"{row.outcome}: {why or 'UNEXPLAINED'}"] += 1
@@ -212,6 +214,23 @@ def answers(run, end):
             problems.append(f"{run.name} {clock(at)} {entry['route']}: {entry['status']} after {entry['took']:.1f} s, {entry['said'][:160]}")
         explained[f"{entry['status']} {why or 'UNEXPLAINED'}"] += 1
     return problems, explained
+
+
+def commands(run, end):
+    """Every command ends well; one that asks about a source which is away says so."""
+    problems, slow = [], 0.0
+    asked = [e for e in lines(run.folder / f"commands-{run.name}.jsonl") if e["at"] < end]
+    for entry in asked:
+        slow = max(slow, entry["took"])
+        by_data = entry["words"][0] in ("validate", "score", "explain") and entry["code"] in (1, 3, 65, 66, 74)
+        away = run.faults.find(SOURCE, entry["at"], entry["at"] + entry["took"], after=5)
+        if entry["code"] != 0 and not (by_data and away):
+            problems.append(f"{run.name} {clock(entry['at'])} {' '.join(entry['words'])}: {entry['code']}, {entry['said'][:200]}")
+    wanted = sum(e["words"][0] == "run" or e["words"][:2] == ["runs", "retry"] for e in asked if e["code"] == 0)
+    planned = sum(r.trigger == "manual" for r in run.rows)
+    if planned < wanted:
+        problems.append(f"{run.name}: {wanted} slots were asked for, {planned} are in the ledger")
+    return problems
 
 
 def read(run):
@@ -314,7 +333,7 @@ def check(folder):
         loud, told = said(run, end)
         asked, answered = answers(run, end)
         grown, figures = flat(run, began, end)
-        problems += run.ledger_problems + lost + unexplained + loud + asked + read(run) + ends(run)
+        problems += run.ledger_problems + lost + unexplained + loud + asked + commands(run, end) + read(run) + ends(run)
         # A soak of some minutes is never steady.
         problems += grown if is_over and name == "calm" and end - began > 3000 else []
         problems += left_behind(run) if own else []

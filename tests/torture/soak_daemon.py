@@ -51,6 +51,8 @@ class Daemon:
         # Held by whoever does something to the process or its config.
         self.lock = threading.RLock()
         self.folder.mkdir()
+        (self.folder / "tmp").mkdir()
+        self.environment = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
         self.log_path = self.folder / "log.jsonl"
         self.write(settings)
 
@@ -71,7 +73,7 @@ class Daemon:
         command = [self.program, "serve", "-c", "daemon.toml", "--log-format", "json"]
         began = time.time()
         self.process = subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=open(self.log_path, "ab")
+            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=open(self.log_path, "ab"), env=self.environment
         )
         self.in_force(began)
         if not self.until(lambda: self.is_ready() or self.process.poll() is not None, 60) or self.process.poll() is not None:
@@ -161,6 +163,9 @@ class Watcher(threading.Thread):
             pass  # it is down
         for name in ("state", "out"):
             sample[name], sample[f"{name}_files"] = size_of(self.daemon_.folder / name)
+        sample["ledger"] = sum(path.stat().st_size for path in (self.daemon_.folder / "state").glob("ledger.db*"))
+        # It forgets once an hour and is looked at by itself.
+        sample["state"] -= sample["ledger"]
         self.file.write(json.dumps(sample) + "\n")
 
     def mirror(self):
@@ -240,13 +245,11 @@ class Pages(threading.Thread):
                 if status not in (200, 304):
                     said = body[:300].decode(errors="replace")
                     self.file.write(json.dumps({"at": began, "took": time.time() - began, "route": route, "status": status, "said": said}) + "\n")
-                elif "numbers" not in self.__dict__ or "/runs?" in route:
-                    self.look(route, body)
+                elif "/runs?" in route:
+                    self.look(body)
 
-    def look(self, route, body):
+    def look(self, body):
         """One run of the list is looked at, too."""
-        if "/runs?" not in route:
-            return
         runs = json.loads(body).get("runs") or []
         if runs and "id" in runs[0]:
             number = self.rng.choice(runs)["id"]
@@ -256,6 +259,55 @@ class Pages(threading.Thread):
                 if status != 200:
                     entry = {"at": time.time(), "took": 0, "route": more, "status": status, "said": said[:300].decode(errors="replace")}
                     self.file.write(json.dumps(entry) + "\n")
+
+
+class Commands(threading.Thread):
+    """Runs the program beside the daemon, as people do: looks at its state, asks it for slots."""
+
+    def __init__(self, daemon, ids, path, pause, watcher):
+        super().__init__(daemon=True)
+        self.daemon_, self.ids, self.pause, self.watcher = daemon, ids, pause, watcher
+        self.file, self.stop, self.count, self.rng = open(path, "a", buffering=1), threading.Event(), 0, random.Random(13)
+
+    def run(self):
+        looks = [
+            ["runs", "ls", "--json"],
+            ["top", "--once", "--json"],
+            ["models", "ls", "--json"],
+            ["models", "verify"],
+            ["schedule", "next"],
+            ["score", "--job", "grow"],
+            ["explain", self.ids[0], "--job", "folder"],
+            ["validate"],
+        ]
+        while not self.stop.wait(self.rng.uniform(0.5, 1.5) * self.pause):
+            # Configs are good and the daemon is there while nobody does anything to it.
+            with self.daemon_.lock:
+                look = self.rng.choice([*looks, self.slot(), self.again()])
+                if look:
+                    self.command(look)
+
+    def slot(self):
+        job = self.rng.choice(list(self.daemon_.settings.jobs.values()))
+        return ["run", job.name, "--stage", self.rng.choice(list(job.stages()))]
+
+    def again(self):
+        ended = [row for row in list(self.watcher.rows.values())[-200:] if row[8] and row[1] in self.daemon_.settings.jobs]
+        return ["runs", "retry", str(self.rng.choice(ended)[0])] if ended else None
+
+    def command(self, words):
+        began = time.time()
+        done = subprocess.run(
+            [self.daemon_.program, *words, "-c", "daemon.toml"],
+            cwd=self.daemon_.folder,
+            env=self.daemon_.environment,
+            capture_output=True,
+            text=True,
+        )
+        self.count += 1
+        took, said = time.time() - began, done.stderr.strip()[-300:]
+        entry = {"at": began, "took": took, "words": words, "code": done.returncode, "said": said}
+        self.file.write(json.dumps(entry) + "\n")
 
 
 class Readers(threading.Thread):
