@@ -38,6 +38,7 @@ mod sampling;
 mod scenarios;
 mod serve;
 mod shadow;
+mod signing;
 mod support;
 mod unseen;
 mod warm;
