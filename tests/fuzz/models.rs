@@ -192,7 +192,7 @@ impl Questions {
     /// # Panics
     /// If a forecast is no forecast: not finite, or its quantiles cross.
     pub fn ask(&self, dice: &mut Dice, path: &Path) -> bool {
-        let Ok(opened) = registry::open(path) else { return false };
+        let Ok(opened) = registry::open(path, &[]) else { return false };
         let forecaster = opened.forecaster;
         if forecaster.spec().horizon() * forecaster.spec().quantile_levels().len() > NUMBERS_MAX {
             return true;
