@@ -4,7 +4,7 @@
 //! many series they are is told from a sample: rows of one series mostly stand together, or all series take turns.
 
 use super::columns::Assignment;
-use super::files::{Format, data};
+use super::files::Format;
 use super::source::{CHUNK_ROWS, ColumnType, Source};
 use super::spec::{IngestError, Layout, SourceSpec};
 use super::wanted::Wanted;

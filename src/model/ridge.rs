@@ -493,7 +493,7 @@ mod tests {
         let map = moments.solve(lambda, true);
         let regularised = |block: &Array2<f64>| {
             let mean = block.diag().mean().unwrap();
-            block + &(Array2::eye(block.nrows()) * (lambda * mean + 1e-9))
+            block + &(Array2::<f64>::eye(block.nrows()) * (lambda * mean + 1e-9))
         };
         for step in 0..horizon {
             let (w, v) = (map.inputs.column(step), map.effects.row(step));
