@@ -84,10 +84,10 @@ pub fn effects(effects: &Array2<f32>, extras: &Array3<f32>) -> Array2<f32> {
 }
 
 /// Values of covariates that are gathered at most: of long horizons with many columns, fewer windows are taken.
-pub(super) const EXTRAS_MAX: usize = 1 << 26;
+const EXTRAS_MAX: usize = 1 << 26;
 
 /// Fixed number of partial sums, so that the result does not depend on the number of threads.
-pub(super) const PARTS: usize = 8;
+const PARTS: usize = 8;
 
 /// Rows converted to f64 at a time.
 const CHUNK: usize = 256;
@@ -492,8 +492,10 @@ mod tests {
         let moments = moments.mirrored();
         let map = moments.solve(lambda, true);
         let regularised = |block: &Array2<f64>| {
+            let mut block = block.clone();
             let mean = block.diag().mean().unwrap();
-            block + &(Array2::<f64>::eye(block.nrows()) * (lambda * mean + 1e-9))
+            block.diag_mut().mapv_inplace(|d| d + lambda * mean + 1e-9);
+            block
         };
         for step in 0..horizon {
             let (w, v) = (map.inputs.column(step), map.effects.row(step));
