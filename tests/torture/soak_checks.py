@@ -207,8 +207,8 @@ def answers(run, end):
             why = "no such job at the time"
         elif entry["status"] == 404 and "not run just to look" in entry["said"] and run.faults.find("config", at - 180, until, daemon=run.name):
             why = "a command that no slot has run since the start"
-        elif entry["status"] == 404 and run.faults.find(("missing", "foreign"), at, until, after=120, source=getattr(PLANS.get(name), "source", "")):
-            why = "the source was away"
+        elif entry["status"] == 404 and run.faults.find(SOURCE, at, until, after=120, source=getattr(PLANS.get(name), "source", "")):
+            why = "the source could not be read"
         else:
             why = None
             problems.append(f"{run.name} {clock(at)} {entry['route']}: {entry['status']} after {entry['took']:.1f} s, {entry['said'][:160]}")

@@ -273,8 +273,8 @@ class Commands(threading.Thread):
         looks = [
             ["runs", "ls", "--json"],
             ["top", "--once", "--json"],
-            ["models", "ls", "--json"],
-            ["models", "verify"],
+            ["models", "ls", "--json", "--state", "state"],
+            ["models", "verify", "--state", "state"],
             ["schedule", "next"],
             ["score", "--job", "grow"],
             ["explain", self.ids[0], "--job", "folder"],
@@ -298,7 +298,7 @@ class Commands(threading.Thread):
     def command(self, words):
         began = time.time()
         done = subprocess.run(
-            [self.daemon_.program, *words, "-c", "daemon.toml"],
+            [self.daemon_.program, *words, *([] if "--state" in words else ["-c", "daemon.toml"])],
             cwd=self.daemon_.folder,
             env=self.daemon_.environment,
             capture_output=True,
