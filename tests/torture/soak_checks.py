@@ -248,8 +248,9 @@ def flat(run, began, end):
     if not second or not last:
         return [], {}
     units = {"rss": 1024, "threads": 1, "files": 1, "state": 1 << 20, "out": 1 << 20, "state_files": 1, "out_files": 1}
-    units |= {"ledger": 1 << 20} if all("ledger" in s for s in second) else {}
-    slack = {"rss": 2048, "threads": 2, "files": 3, "state": 1 << 20, "out": 1 << 20, "state_files": 10, "out_files": 50}
+    # Of `rss` a part is pages of the program itself, which come in as they are used; `anon` is what it has taken.
+    units |= {name: unit for name, unit in (("anon", 1024), ("ledger", 1 << 20)) if all(name in s for s in second)}
+    slack = {"rss": 2048, "anon": 2048, "threads": 2, "files": 3, "state": 1 << 20, "out": 1 << 20, "state_files": 10, "out_files": 50}
     for name, unit in units.items():
         then, now = (statistics.median(s[name] for s in part) for part in (second, last))
         figures[name] = [round(then / unit, 1), round(now / unit, 1)]

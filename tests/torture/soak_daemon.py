@@ -155,7 +155,8 @@ class Watcher(threading.Thread):
         try:
             status = open(f"/proc/{process.pid}/status").read()
             fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-            sample |= {"rss": kib(fields["VmRSS"]), "peak": kib(fields["VmHWM"]), "threads": int(fields["Threads"])}
+            sample |= {"rss": kib(fields["VmRSS"]), "peak": kib(fields["VmHWM"]), "anon": kib(fields["RssAnon"])}
+            sample |= {"threads": int(fields["Threads"])}
             sample["files"] = len(os.listdir(f"/proc/{process.pid}/fd"))
             stat = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
             sample["cpu_s"] = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")

@@ -27,7 +27,9 @@ def explain_reason(run, row, reason):
         match = re.search(pattern, reason)
         if match:
             return rule(run, row, match)
-    return by_source(run, row, None)
+    # Data errors name a file of the source, or its command; the others count what was left out.
+    is_about_data = re.search(r"/data/|^exec: |^\d+ files? skipped|^\d+ series left out|^\d+ series with status", reason)
+    return by_source(run, row, None) if is_about_data else None
 
 
 def schedule(run, row):
