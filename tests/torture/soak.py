@@ -25,8 +25,9 @@ from pathlib import Path
 import soak_checks
 import soak_config
 import soak_faults
-from soak_daemon import Commands, Daemon, Journal, Pages, Readers, Watcher
+from soak_daemon import Daemon, Journal, Watcher
 from soak_data import Generator
+from soak_lookers import Commands, Pages, Readers
 
 
 def free_port():

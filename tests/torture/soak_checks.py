@@ -193,6 +193,9 @@ def answers(run, end):
     for row in run.rows:
         if row.stage == "forecast" and row.outcome in ("ok", "degraded"):
             first[row.job] = min(first.get(row.job, 1e18), row.ended)
+    find, own = run.faults.find, {"daemon": run.name}
+    absent = lambda at, until, name: find(("removed", "added"), at, until, before=2, after=30, job=name, **own)  # noqa: E731
+    is_young = lambda at, until: find("config", at - 180, until, **own)  # noqa: E731
     for entry in run.pages:
         at, until = entry["at"], entry["at"] + entry["took"]
         if at > end:
@@ -203,15 +206,16 @@ def answers(run, end):
             why = "nobody was there"
         elif entry["status"] == 404 and until < first.get(name, 1e18) + 10:
             why = "before the first run"
-        elif entry["status"] == 404 and run.faults.find(("removed", "added"), at, until, before=2, after=30, daemon=run.name, job=name):
+        elif entry["status"] == 404 and absent(at, until, name):
             why = "no such job at the time"
-        elif entry["status"] == 404 and "not run just to look" in entry["said"] and run.faults.find("config", at - 180, until, daemon=run.name):
+        elif entry["status"] == 404 and "not run just to look" in entry["said"] and is_young(at, until):
             why = "a command that no slot has run since the start"
         elif entry["status"] == 404 and run.faults.find(SOURCE, at, until, after=120, source=getattr(PLANS.get(name), "source", "")):
             why = "the source could not be read"
         else:
             why = None
-            problems.append(f"{run.name} {clock(at)} {entry['route']}: {entry['status']} after {entry['took']:.1f} s, {entry['said'][:160]}")
+            answer = f"{entry['status']} after {entry['took']:.1f} s, {entry['said'][:160]}"
+            problems.append(f"{run.name} {clock(at)} {entry['route']}: {answer}")
         explained[f"{entry['status']} {why or 'UNEXPLAINED'}"] += 1
     return problems, explained
 

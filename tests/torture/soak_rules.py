@@ -113,8 +113,9 @@ def no_model(run, row, match):
 
 def horizon(run, row, match):
     """The horizon was another one, and no training with the new one has ended since."""
+    trainings = [r for r in run.by_line[row.job, "train"] if r.outcome in ("ok", "degraded") and r.started]
     for fault in run.faults.find("horizon", 0, row.ended, daemon=run.name, job=row.job):
-        trained = [r.ended for r in run.by_line[row.job, "train"] if r.outcome in ("ok", "degraded") and r.started and r.started > fault["ended"]]
+        trained = [r.ended for r in trainings if r.started > fault["ended"]]
         if row.started <= min(trained, default=1e18) + 1 and fault["began"] - 1 <= row.ended:
             return "config: another horizon"
     return by_source(run, row, match)
