@@ -7,6 +7,7 @@ from soak_config import EXTRA, JOBS
 
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
 DARK = ("down", "frozen")
+DRAIN_LIMIT = 30  # seconds, of the config
 SOURCE = ("torn", "bad file", "missing", "foreign", "feed", "hole")
 GATE = [
     r"version \d+ is better on the last values of step",
@@ -163,5 +164,7 @@ def explain_line(run, entry):
     if message.startswith("stopping at once"):
         return "told twice" if find("down") else None
     if message.startswith("the drain limit is over"):
-        return None
+        # Forecasts may finish, and fits of one series each hear of the end when they are done.
+        told = [e for e in find("down") if e["what"] in ("SIGTERM", "long") and at - e["began"] < DRAIN_LIMIT + 5]
+        return "told to end while a forecast took long" if told else None
     return None
