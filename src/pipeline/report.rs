@@ -178,7 +178,8 @@ pub(super) fn shortfalls(source: &SourceReport, statuses: &[(Status, usize)]) ->
         lines.push(format!("{quarantined} series left out"));
     }
     if skipped > 0 {
-        lines.push(format!("{skipped} files skipped"));
+        let files = if skipped == 1 { "file" } else { "files" };
+        lines.push(format!("{skipped} {files} skipped"));
     }
     let statuses = statuses.iter().filter(|(status, _)| *status != Status::Ok);
     lines.extend(statuses.map(|(status, count)| format!("{count} series with status {}", status.as_str())));
