@@ -11,6 +11,7 @@ mod daemon;
 mod deploy;
 mod ensemble;
 mod forecaster;
+mod formats;
 mod golden;
 mod golden_dplr;
 mod golden_sashimi;
