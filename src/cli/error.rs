@@ -57,6 +57,9 @@ pub(super) enum CliError {
     /// The address cannot be had.
     #[error("cannot listen on {address}: {reason}; stop what has it, or set another listen under [http]")]
     Listen { address: std::net::SocketAddr, reason: std::io::Error },
+    /// The certificates of the address cannot be used.
+    #[error("cannot speak TLS: {0}")]
+    Tls(String),
     /// The operating system gives no threads or signals.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
@@ -138,6 +141,7 @@ impl CliError {
             CliError::Ledger(LedgerError::Format { .. }) => Exit::Data,
             CliError::Ledger(LedgerError::Database { .. }) | CliError::Runtime(_) => Exit::Io,
             CliError::Listen { .. } => Exit::Unavailable,
+            CliError::Tls(_) => Exit::Config,
             // No command sets the flag.
             CliError::Job(
                 JobError::Model(ModelError::Stopped)

@@ -51,7 +51,7 @@ pub fn leave(state: &Path, command: &Command) -> std::io::Result<()> {
 }
 
 /// The requests that lie there, with their files; one that cannot be understood is removed with a warning.
-pub(super) fn look(state: &Path) -> Vec<(PathBuf, Command)> {
+pub fn look(state: &Path) -> Vec<(PathBuf, Command)> {
     let entries = std::fs::read_dir(state.join(FOLDER)).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_letter(path)).collect();
     paths.sort();
