@@ -152,7 +152,7 @@ for member in a b; do
   MEMBER=$member timeout -s TERM 6 "$s4cast" serve -c leases.toml -q < /dev/null &
 done
 wait
-rm leases.toml
+rm -r leases.toml b/sinks
 cd ..
 
 echo "the parts of a run of two processes" >&2
@@ -167,7 +167,7 @@ cd sequence
 for line in $(seq 400); do echo "the quick brown fox $line jumps over the lazy dog"; done > text.txt
 run train pipeline=text model=sashimi data_dir=. out=. len=64 hidden=16 state=8 layers=1 "pools=[4]" batch=4 epochs=1 \
   warmup=5 seed=3
-rm -f loss.svg
+rm -f loss.svg metrics.parquet
 cd ..
 
 echo "a training that was stopped" >&2
