@@ -109,8 +109,9 @@ run run sales -c daemon.toml --stage forecast --slot 2024-10-25T01:00:00Z
 run run sales -c daemon.toml --stage score --slot 2024-10-25T04:00:00Z
 run backtest in/*.csv -H 7 --windows 2 --models ridge,seasonal_naive --levels 80 -o backtest.parquet
 if "$s4cast" models key --help > /dev/null 2>&1; then
-  run models key -o key.pem > key.txt
+  run models key -o key.pem --json | sed -nE 's/.*"key": "([^"]+)".*/\1/p' > key.txt
   run models sign 4 --job sales --signing-key-file key.pem
+  rm key.pem
 fi
 cd ..
 
