@@ -19,7 +19,7 @@ mod manual;
 mod models;
 mod outputs;
 mod plot;
-mod program;
+pub mod program;
 mod quality;
 mod refusals;
 mod report;
