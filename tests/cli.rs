@@ -28,6 +28,7 @@ mod sequence;
 mod service;
 mod shards;
 mod shards_daemon;
+mod signing;
 mod top;
 mod train;
 mod worker;

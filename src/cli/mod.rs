@@ -41,6 +41,7 @@ mod schedule;
 mod models;
 mod schema;
 mod score;
+mod signing;
 mod summary;
 mod terminal;
 mod top;

@@ -73,6 +73,10 @@ pub enum Key {
     DaysBefore,
     /// Days after them.
     DaysAfter,
+    /// Bytes that the files of a source may have.
+    MaxBytes,
+    /// Rows that they may have.
+    MaxRows,
     /// Name of the model.
     Kind,
     /// Steps to forecast.
@@ -99,6 +103,8 @@ pub enum Key {
     NonNegative,
     /// Worker threads of a one-shot job.
     Threads,
+    /// Memory that a one-shot job may take.
+    MaxMemory,
     /// Where the forecasts of a one-shot job go.
     Output,
     /// Where the weights go.
@@ -129,12 +135,42 @@ pub enum Key {
     Shard,
     /// How long a shard waits for the others.
     ShardTimeout,
+    /// Secret key that signs model versions.
+    SigningKey,
+    /// Public keys of which one has to have signed a model version.
+    TrustedKeys,
+    /// Memory that the daemon may take.
+    DaemonMaxMemory,
+    /// Free space below which no slot is begun.
+    MinFree,
+    /// Folders and addresses below which everything lies.
+    AllowPaths,
+    /// Whether commands may be sources.
+    AllowExec,
     /// Address to listen on.
     Listen,
     /// Bearer token.
     Token,
     /// Names by which requests may call the daemon.
     Hosts,
+    /// Certificates of the address.
+    Tls,
+    /// Whether a proxy speaks TLS.
+    Plaintext,
+    /// Who may read.
+    Reads,
+    /// Whether nothing can be changed.
+    ReadOnly,
+    /// Requests per second of one peer.
+    RateLimit,
+    /// Connections at a time.
+    Connections,
+    /// Certificate of this machine.
+    TlsCert,
+    /// Its private key.
+    TlsKey,
+    /// Authorities of clients' certificates.
+    TlsClientCa,
     /// Environment variable that holds a secret.
     SecretEnv,
     /// File that holds a secret.
@@ -239,6 +275,8 @@ pub enum Key {
     LoadModel,
     /// How the step of the data may differ from the saved model's.
     SamplingScale,
+    /// Public keys of which one has to have signed the saved model.
+    ModelTrustedKeys,
 }
 
 /// The two kinds of config file.
@@ -275,6 +313,8 @@ pub enum Table {
     Retrain,
     /// What counts as an anomaly; only inline.
     Anomaly,
+    /// Certificates; only inline.
+    Tls,
 }
 
 impl Table {
@@ -304,6 +344,7 @@ impl Table {
             Table::Secret => "secret",
             Table::Retrain => "retrain",
             Table::Anomaly => "anomaly",
+            Table::Tls => "tls",
         }
     }
 
@@ -327,6 +368,7 @@ impl Table {
                 "What makes a training due beside its schedule; the record of the training names it."
             }
             Table::Anomaly => "Which values that come are anomalies; needs score.",
+            Table::Tls => "Files of certificates, as PEM; they are read again at every reload.",
         }
     }
 
@@ -364,7 +406,12 @@ impl Table {
     /// Its keys in a file of that kind, as an inline table has them.
     pub(super) fn all_keys(self, kind: FileKind) -> impl Iterator<Item = Key> {
         let here = move |key: &Key| key.table() == self && self.is_in(kind);
-        let is_one_shot = |key: &Key| matches!(key, Key::Threads | Key::LoadModel | Key::SamplingScale);
+        let is_one_shot = |key: &Key| {
+            matches!(
+                key,
+                Key::Threads | Key::MaxMemory | Key::LoadModel | Key::SamplingScale | Key::ModelTrustedKeys
+            )
+        };
         Key::all().filter(here).filter(move |key| kind == FileKind::OneShot || !is_one_shot(key))
     }
 }
@@ -488,8 +535,13 @@ impl Key {
     /// Whether the setting decides what is forecast; paths, threads, schedules and sinks do not.
     pub(super) fn decides_result(self) -> bool {
         match self.table() {
-            Table::Source => !matches!(self, Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes),
-            Table::Model => !matches!(self, Key::Threads | Key::LoadModel),
+            Table::Source => !matches!(
+                self,
+                Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes | Key::MaxBytes | Key::MaxRows
+            ),
+            Table::Model => {
+                !matches!(self, Key::Threads | Key::MaxMemory | Key::LoadModel | Key::ModelTrustedKeys)
+            }
             _ => matches!(self, Key::Fallback | Key::Scenarios | Key::JobScenarios),
         }
     }
@@ -506,12 +558,13 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::SamplingScale as usize + 1);
+        assert_eq!(ROWS.len(), Key::ModelTrustedKeys as usize + 1);
     }
 
     #[test]
     fn defaults_are_among_the_choices() {
-        for key in Key::all().filter(|key| !key.choices().is_empty()) {
+        let has_default = |key: &Key| !key.choices().is_empty() && !key.row().default.is_empty();
+        for key in Key::all().filter(has_default) {
             let default = key.row().default.trim_matches('"');
             assert!(key.choices().contains(&default), "{}: {default}", key.name());
         }

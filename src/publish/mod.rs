@@ -41,6 +41,7 @@ mod replay;
 mod retention;
 mod rows;
 mod runs;
+mod schemas;
 mod scores;
 mod sink;
 mod splice;
@@ -82,6 +83,8 @@ pub use training::{TrainingRow, write_training};
 pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
+use crate::machine::Size;
+use crate::series::version::Unread;
 use crate::store::{Place, StoreError};
 use std::path::{Path, PathBuf};
 
@@ -149,6 +152,18 @@ pub enum PublishError {
         /// The operating system's words.
         reason: String,
     },
+    /// There is less space than the file would take (73).
+    #[error(
+        "{path}: {free} are free on that disk and about {needed} are needed; make room, or choose another path: nothing was written"
+    )]
+    NoRoom {
+        /// What was to be written.
+        path: PathBuf,
+        /// Free space.
+        free: Size,
+        /// What the file takes, and what is to stay free.
+        needed: Size,
+    },
     /// The file read back differs from what was written (70).
     #[error("{path} failed verification: {reason}; it was not published")]
     Verify {
@@ -163,6 +178,14 @@ pub enum PublishError {
         /// What was read.
         path: PathBuf,
         /// The operating system's words, or what is wrong with the file.
+        reason: String,
+    },
+    /// What is published is of a newer program (65).
+    #[error("{path} cannot be read: {reason}")]
+    Newer {
+        /// What was read.
+        path: PathBuf,
+        /// Its version, and what to do.
         reason: String,
     },
     /// A store fails, or refuses.
@@ -198,13 +221,22 @@ impl PublishError {
     /// Whether the same call may succeed later, with nobody doing anything about it.
     pub fn is_retryable(&self) -> bool {
         match self {
-            PublishError::Io { .. } | PublishError::Read { .. } => true,
+            PublishError::Io { .. } | PublishError::Read { .. } | PublishError::NoRoom { .. } => true,
             PublishError::Store(error) => error.is_retryable(),
             PublishError::CannotCreate { .. }
             | PublishError::Permission { .. }
             | PublishError::Verify { .. }
+            | PublishError::Newer { .. }
             | PublishError::OtherRun { .. }
             | PublishError::Disagree { .. } => false,
+        }
+    }
+
+    /// What stands at a path is no file of this program, or of none that it knows.
+    fn unread(path: impl Into<PathBuf>, why: Unread) -> PublishError {
+        match why {
+            Unread::Version(reason) => PublishError::Newer { path: path.into(), reason },
+            Unread::Damaged(reason) => PublishError::Read { path: path.into(), reason },
         }
     }
 

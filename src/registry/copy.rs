@@ -9,29 +9,55 @@ use crate::registry::champion::Champion;
 use crate::registry::error::RegistryError;
 use crate::registry::folder::{self, Lock};
 use crate::registry::manifest::{self, Manifest};
-use crate::registry::shelf::{Decision, Inventory, Shelf, weights_name};
+use crate::registry::shelf::{Decision, Inventory, Sealed, Shelf, weights_name};
+use crate::registry::signature;
 use crate::registry::versions::{Registry, UNSEEN, WEIGHTS, WEIGHTS_MAX, numbers};
+use crate::series::version::{self, Unread};
 use crate::store::{Address, Store};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Name of the file in a job's folder.
 const FILE: &str = "copy.json";
 
+/// Version of its form.
+const VERSION: u32 = 1;
+
+fn first() -> u32 {
+    1
+}
+
 /// What a folder is a copy of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Copy {
+    /// Version of this form; not in the files of early programs.
+    #[serde(default = "first")]
+    version: u32,
     /// Address of the store.
     of: String,
     /// Number of the champion file; 0 where there is none.
     champion: u64,
+    /// Which signatures are here, by version; not in the files of early programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    signatures: BTreeMap<u32, String>,
 }
 
 impl Copy {
-    /// That of a folder; of nothing, where it is none.
-    fn read(folder: &Path) -> Copy {
-        let text = std::fs::read(folder.join(FILE)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    /// That of a store of which nothing is here yet.
+    fn begun(of: &str) -> Copy {
+        Copy { version: VERSION, of: of.into(), ..Copy::default() }
+    }
+
+    /// That of a folder; of nothing, where it is none, or a damaged one.
+    fn read(folder: &Path) -> Result<Copy, RegistryError> {
+        let path = folder.join(FILE);
+        let text = std::fs::read(&path).unwrap_or_default();
+        match version::from_json(&text, VERSION) {
+            Ok(copy) => Ok(copy),
+            Err(Unread::Damaged(_)) => Ok(Copy::begun("")),
+            Err(Unread::Version(reason)) => Err(RegistryError::Newer { path, reason }),
+        }
     }
 
     fn write(&self, folder: &Path) -> Result<(), RegistryError> {
@@ -47,10 +73,10 @@ impl Registry {
     /// # Errors
     /// If the folder cannot be written, or the settings of the store make no sense.
     pub fn copy_of(root: PathBuf, at: &Address) -> Result<Registry, RegistryError> {
-        let mark = Copy { of: at.as_str().into(), champion: 0 };
+        let mark = Copy::begun(at.as_str());
         let mut registry = Registry::at(root);
         registry.shelf = Some(Shelf::new(Store::open(at)?));
-        if Copy::read(registry.root()) != mark {
+        if Copy::read(registry.root())? != mark {
             std::fs::create_dir_all(registry.root()).map_err(RegistryError::io(registry.root()))?;
             mark.write(registry.root())?;
         }
@@ -62,7 +88,7 @@ impl Registry {
     /// # Errors
     /// See [`Registry::copy_of`].
     pub fn found(root: PathBuf) -> Result<Registry, RegistryError> {
-        match Address::parse(&Copy::read(&root).of) {
+        match Address::parse(&Copy::read(&root)?.of) {
             None => Ok(Registry::at(root)),
             Some(at) => Registry::copy_of(root, &at?),
         }
@@ -138,24 +164,25 @@ impl Registry {
         mut lock: Lock,
     ) -> Result<Lock, RegistryError> {
         let folder = self.folder(job);
-        let mut copy = Copy::read(&folder);
+        let mut copy = Copy::read(&folder)?;
         if copy.of != shelf.address() {
             if self.begin(shelf, job)? {
                 let inventory = shelf.inventory(job)?;
-                copy = Copy { of: shelf.address().into(), champion: 0 };
+                copy = Copy::begun(shelf.address());
                 copy.write(&folder)?;
                 return self.take_in(shelf, job, &inventory, lock);
             }
             set_aside(&folder)?;
             std::fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
             lock = Lock::of(&folder)?;
-            copy = Copy { of: shelf.address().into(), champion: 0 };
+            copy = Copy::begun(shelf.address());
             copy.write(&folder)?;
         }
         let here = numbers(&folder)?;
         for version in inventory.versions.keys().filter(|version| !here.contains(version)) {
             fetch(shelf, job, *version, &folder)?;
         }
+        self.take_signatures(shelf, job, inventory, &mut copy)?;
         // A champion is named once its version is here, and a version goes once no champion names it.
         let newest = inventory.champions.last().copied().unwrap_or(0);
         if newest != copy.champion
@@ -171,6 +198,35 @@ impl Registry {
         Ok(lock)
     }
 
+    /// Copies the signatures that are new or others than those here; a version is signed before anything names it.
+    fn take_signatures(
+        &self,
+        shelf: &Shelf,
+        job: &str,
+        inventory: &Inventory,
+        copy: &mut Copy,
+    ) -> Result<(), RegistryError> {
+        let folder = self.folder(job);
+        let before = copy.clone();
+        copy.signatures.retain(|version, _| inventory.versions.contains_key(version));
+        for (&version, mark) in &inventory.signatures {
+            let path = folder::version(&folder, version);
+            // What is damaged in the store is not here.
+            if copy.signatures.get(&version) == Some(mark) || !path.is_dir() {
+                continue;
+            }
+            let name = signature::name_in_store(&Manifest::bytes_in(&path)?);
+            if let Some(bytes) = shelf.file(job, version, &name, signature::BYTES_MAX)? {
+                publish::write_bytes(&path.join(signature::FILE), &bytes)?;
+            }
+            copy.signatures.insert(version, mark.clone());
+        }
+        match *copy == before {
+            true => Ok(()),
+            false => copy.write(&folder),
+        }
+    }
+
     /// Puts what a folder has that was no copy yet into the store; false if that has others of the same numbers.
     fn begin(&self, shelf: &Shelf, job: &str) -> Result<bool, RegistryError> {
         let folder = self.folder(job);
@@ -181,10 +237,13 @@ impl Registry {
             // What is damaged is nothing to pass on.
             let Ok(manifest) = Manifest::read(&path, job, version) else { continue };
             match inventory.versions.contains_key(&version) {
-                true if shelf.manifest(job, version)?.is_none_or(|there| there != manifest.to_bytes()) => {
-                    return Ok(false);
+                true => {
+                    // Early programs put what they had read, and not the bytes that they had read it from.
+                    let own = [Manifest::bytes_in(&path)?, manifest.to_bytes()];
+                    if shelf.manifest(job, version)?.is_none_or(|there| !own.contains(&there)) {
+                        return Ok(false);
+                    }
                 }
-                true => {}
                 false => missing.push((path, manifest)),
             }
         }
@@ -193,7 +252,11 @@ impl Registry {
             let unseen = manifest.unseen.as_ref().map(|_| folder::read_part(&path.join(UNSEEN), WEIGHTS_MAX));
             let unseen = unseen.transpose()?;
             let files = files(&manifest, &weights, unseen.as_deref());
-            shelf.put_version(job, manifest.version, &files, &folder, &manifest.to_bytes())?;
+            let sealed = Sealed {
+                signature: folder::read(&path.join(signature::FILE), signature::BYTES_MAX).ok(),
+                manifest: Manifest::bytes_in(&path)?,
+            };
+            shelf.put_version(job, manifest.version, &files, &folder, &sealed)?;
             tracing::info!(
                 job,
                 version = manifest.version,
@@ -217,7 +280,7 @@ impl Registry {
         champion: &Champion,
     ) -> Result<bool, RegistryError> {
         let folder = self.folder(job);
-        let mut copy = Copy::read(&folder);
+        let mut copy = Copy::read(&folder)?;
         let inventory = match shelf.decide(job, copy.champion, &folder::pretty(champion))? {
             Decision::Taken(inventory) => inventory,
             Decision::Late => return Ok(false),
@@ -271,7 +334,7 @@ fn fetch(shelf: &Shelf, job: &str, version: u32, folder: &Path) -> Result<(), Re
         })
     });
     match outcome {
-        Err(error @ RegistryError::Broken { .. }) => {
+        Err(error @ (RegistryError::Broken { .. } | RegistryError::Newer { .. })) => {
             tracing::warn!(job, version, %error, "a version stays in the store");
             Ok(())
         }

@@ -16,11 +16,19 @@
 
 mod counting;
 mod forged;
+mod graft;
+mod json;
+mod models;
 mod mutate;
 mod readers;
+mod requests;
+mod sequences;
+mod state;
 mod streams;
+mod tensors;
 mod texts;
 mod thrift;
+mod world;
 
 use mutate::Dice;
 use readers::{ALL, Answer, Bench, Reader};
