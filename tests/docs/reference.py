@@ -6,18 +6,18 @@ NOTE = "<!-- Written by `tests/docs/run.sh --write`; what it says stands in the 
 
 # How a config file names a table, and what it is about.
 TABLES = [
-    ("source", "[source.NAME], [source]", "What to read. In a job file there is one, without a name."),
-    ("model", "[model.NAME], [model]", "How to forecast."),
+    ("source", "[source]", "What to read. A daemon file has several, each with a name: `[source.NAME]`."),
+    ("model", "[model]", "How to forecast. In a daemon file `[model.NAME]`."),
     ("output", "[output]", "Job files only: where the forecast goes."),
-    ("schedule", "[schedule.NAME]", "When something happens."),
-    ("sink", "[sink.NAME]", "Where runs go."),
-    ("job", "[job.NAME]", "What is forecast: a source, a model and a sink by their names, and when."),
-    ("retrain", "retrain = { … }", "Within a job: what makes a training due beside its schedule."),
-    ("anomaly", "anomaly = { … }", "Within a job: which values that come are anomalies."),
-    ("inline_schedule", "train, forecast, score = { … }", "Within a job: a schedule by its name, or the keys of one."),
+    ("schedule", "[schedule]", "When something happens: `[schedule.NAME]`."),
+    ("sink", "[sink]", "Where runs go: `[sink.NAME]`."),
+    ("job", "[job]", "What is forecast: a source, a model and a sink by their names, and when: `[job.NAME]`."),
+    ("retrain", "retrain", "Within a job, `retrain = { age = \"30d\" }`: what makes a training due beside its schedule."),
+    ("anomaly", "anomaly", "Within a job, `anomaly = { level = 95 }`: which values that come are anomalies."),
+    ("inline_schedule", "train, forecast, score", "Within a job, `forecast = { every = \"15m\" }`: a schedule by its name, or the keys of one."),
     ("daemon", "[daemon]", "The daemon itself."),
     ("http", "[http]", "Health, metrics, forecasts and the dashboard. Without this table there is no socket."),
-    ("secret", "{ env = … } or { file = … }", "Where a secret stands; it never stands in the file itself."),
+    ("secret", "Secrets", "Where a secret stands, `token = { env = \"S4CAST_TOKEN\" }`; it never stands in the file itself."),
 ]
 
 
@@ -41,9 +41,9 @@ def settings(found):
         "Durations are `\"90s\"`, `\"15m\"`, `\"6h\"`, `\"30d\"`; times are ISO 8601; paths start at the file. `${NAME}` and `${NAME:-default}`",
         "stand for environment variables; a missing one is an error.\n",
     ]
-    rest = [(name, f"{name} = {{ … }}", "") for name in known if name not in {row[0] for row in TABLES}]
+    rest = [(name, name, "") for name in known if name not in {row[0] for row in TABLES}]
     for name, title, about in TABLES + rest:
-        text += [f"## {title}\n", f"{about}\n", "| key | value | default | meaning |", "|---|---|---|---|"]
+        text += [f"## {title}\n", f"{about}\n", "| key, flag | value | default | meaning |", "|---|---|---|---|"]
         text += [row(key, said, flags, name) for key, said in sorted(known[name].items())]
         text.append("")
     return "\n".join(text)
@@ -52,7 +52,7 @@ def settings(found):
 def row(key, said, flags, table):
     meaning = cell(said.get("description", ""))
     if table in ("source", "model", "output") and (flag := "--" + key.replace("_", "-")) in flags:
-        meaning += f" (`{flag}`)"
+        key += f"`<br>`{flag}"
     if said["kinds"] == {"job file"} and table != "output":
         meaning += "; job files only"
     default = f"`{toml(said['default'])}`" if "default" in said else "**required**" if said["is_required"] else ""
