@@ -10,6 +10,7 @@
 /// SHA-256 of the source code that this program was built from, lower-case hex.
 pub const CODE_SHA256: &str = env!("S4CAST_CODE_SHA256");
 
+pub mod machine;
 pub mod series;
 pub mod calendar;
 pub mod hierarchy;

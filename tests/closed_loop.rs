@@ -111,6 +111,7 @@ impl Place {
 
     pub fn with<T>(&self, moment: &Moment, work: impl FnOnce(&Context) -> T) -> T {
         work(&Context {
+            budget: &Default::default(),
             registry: &self.registry,
             sources: &self.sources,
             state: self.folder.path(),

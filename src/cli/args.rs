@@ -5,6 +5,7 @@ use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score,
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::args_plot::Plot;
 use crate::cli::args_run::RunArgs;
+use crate::cli::args_shell::{Completions, Man};
 use crate::cli::args_worker::Worker;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
@@ -124,6 +125,12 @@ pub(super) enum Command {
     /// Print the JSON Schema of the config files, or SQL that makes views over what is published
     #[command(after_help = exit::help())]
     Schema(Schema),
+    /// Print a script that completes commands, flags and values in a shell
+    #[command(after_help = exit::help())]
+    Completions(Completions),
+    /// Print the manual page of a command, or write those of all
+    #[command(after_help = exit::help())]
+    Man(Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -238,6 +245,12 @@ pub(super) struct ReadingArgs {
     /// Pretend that it is this time: of later rows only what is known in advance is read
     #[arg(long, env = "S4CAST_AS_OF", value_name = "TIME")]
     pub as_of: Option<String>,
+    /// Bytes that the files may have together, such as 2GiB; more are refused before a row is read (default: any number)
+    #[arg(long, env = "S4CAST_MAX_BYTES", value_name = "SIZE")]
+    pub max_bytes: Option<String>,
+    /// Rows that they may have together (default: any number)
+    #[arg(long, env = "S4CAST_MAX_ROWS", allow_negative_numbers = true, value_name = "ROWS")]
+    pub max_rows: Option<String>,
     /// Worker threads [default: one per core]
     #[arg(short = 'j', long, env = "S4CAST_THREADS", allow_negative_numbers = true, value_name = "N")]
     pub threads: Option<String>,
@@ -283,6 +296,8 @@ impl ReadingArgs {
         settings.flag(Key::Order, self.order.clone());
         settings.flag(Key::MaxBadSeries, self.max_bad_series.clone());
         settings.flag(Key::AsOf, self.as_of.clone());
+        settings.flag(Key::MaxBytes, self.max_bytes.clone());
+        settings.flag(Key::MaxRows, self.max_rows.clone());
         settings.flag(Key::Threads, self.threads.clone());
     }
 }
@@ -305,6 +320,8 @@ pub(super) struct Forecast {
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
     pub run: RunArgs,
 }
 
@@ -318,6 +335,18 @@ pub(super) struct LoadArgs {
     /// frequencies (default: they are the same)
     #[arg(long, env = "S4CAST_SAMPLING_SCALE", allow_negative_numbers = true, value_name = "SCALE")]
     pub sampling_scale: Option<String>,
+    /// Load only the folder of a version that this public key (ed25519:…) signed; repeat the flag for more keys
+    #[arg(long = "trusted-key", env = "S4CAST_TRUSTED_KEY", value_name = "KEY", value_delimiter = ',')]
+    pub trusted_keys: Vec<String>,
+}
+
+impl LoadArgs {
+    /// Lays the flags over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.flag(Key::LoadModel, self.load_model.clone());
+        settings.flag(Key::SamplingScale, self.sampling_scale.clone());
+        settings.flag(Key::ModelTrustedKeys, self.trusted_keys.clone());
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -403,15 +432,24 @@ pub(super) struct OutputArgs {
     pub strict: bool,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Memory that may be taken, such as 4GiB; what is estimated to take more is refused before it begins [default: nine tenths of
+    /// what the machine or its control group has]
+    #[arg(long, env = "S4CAST_MAX_MEMORY", value_name = "SIZE")]
+    pub max_memory: Option<String>,
+}
+
 impl Forecast {
     /// Lays the flags over the settings.
     pub fn apply(&self, settings: &mut Settings) {
         self.source.apply(settings);
         settings.flag(Key::Id, self.id.clone());
         self.model.apply(settings);
+        settings.flag(Key::MaxMemory, self.limits.max_memory.clone());
         settings.flag(Key::Scenarios, self.scenarios.clone());
-        settings.flag(Key::LoadModel, self.load.load_model.clone());
-        settings.flag(Key::SamplingScale, self.load.sampling_scale.clone());
+        self.load.apply(settings);
         settings.flag(Key::Output, self.output.output.clone());
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());

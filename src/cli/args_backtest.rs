@@ -1,6 +1,6 @@
 //! The clap types of `s4cast backtest` and `s4cast compare`, nothing else.
 
-use crate::cli::args::{ModelArgs, SourceArgs};
+use crate::cli::args::{LimitArgs, ModelArgs, SourceArgs};
 use crate::config::{Key, RawBacktest, Settings};
 use clap::ValueEnum;
 
@@ -15,6 +15,8 @@ pub(super) struct Backtest {
     pub model: ModelArgs,
     #[command(flatten)]
     pub windows: WindowArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,6 +75,7 @@ impl Backtest {
         self.source.apply(settings);
         settings.flag(Key::Id, self.id.clone());
         self.model.apply(settings);
+        settings.flag(Key::MaxMemory, self.limits.max_memory.clone());
     }
 
     /// The flags that no file has.

@@ -26,8 +26,7 @@ pub(super) fn run(args: &Backtest, terminal: &Terminal) -> Result<Exit, CliError
     args.apply(&mut settings);
     let BacktestLaunch { mut job, threads } = config::backtest(&settings, &args.raw())?;
     launch::limit_threads(threads);
-    launch::take_along(&job.source);
-    launch::take_outputs_along(job.output.iter().chain(&job.report));
+    launch::end_tidily();
     let moment = clock::moment(job.source.as_of);
     job.source = job.source.at(moment.issued_at);
     let report = {

@@ -34,6 +34,7 @@ pub(super) fn document(report: &BacktestReport, by: &[By], page: Option<&Place>)
         "cutoffs": report.cutoffs.iter().copied().map(shown).collect::<Vec<_>>(),
         "notes": report.notes,
         "source": json::source(&report.source),
+        "memory": json::memory(&report.memory),
         "report": page.map(Place::to_string),
         "output": report.published.as_ref().map(|published| {
             json!({ "path": published.path.to_string(), "rows": published.rows, "bytes": published.bytes })

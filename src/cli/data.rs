@@ -26,7 +26,7 @@ pub(super) fn check(args: &DataCheck, terminal: &Terminal) -> Result<Exit, CliEr
     settings.flag(Key::Quality, args.quality.clone());
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
-    launch::take_along(&launch.source);
+    launch::end_tidily();
     if let Some(path) = &launch.quality {
         publish::Outlet::open(path)?;
         pipeline::check_overwrites([path].into_iter(), launch.config_file.iter())?;
@@ -82,7 +82,7 @@ pub(super) fn show(args: &DataShow, terminal: &Terminal) -> Result<Exit, CliErro
     settings.flag(Key::Id, args.id.clone());
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
-    launch::take_along(&launch.source);
+    launch::end_tidily();
     let ingested = {
         let meter = terminal.meter();
         ingest::read_watched(&launch.source.at(clock::now()), &|progress| meter.show(progress))?

@@ -151,7 +151,7 @@ impl CliError {
             CliError::Compare(CompareError::Model { .. } | CompareError::Quantiles { .. }) => Exit::Usage,
             CliError::Job(JobError::Publish(error)) | CliError::Registry(RegistryError::Publish(error)) => {
                 match error {
-                    PublishError::CannotCreate { .. } => Exit::CannotCreate,
+                    PublishError::CannotCreate { .. } | PublishError::NoRoom { .. } => Exit::CannotCreate,
                     PublishError::Permission { .. } => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
@@ -167,6 +167,7 @@ impl CliError {
             }
             CliError::Job(JobError::Load(error)) => of_registry(error),
             CliError::Job(JobError::Stream(_)) => Exit::Io,
+            CliError::Job(JobError::Memory(_)) => Exit::Unavailable,
             CliError::Job(JobError::Unlike { .. }) => Exit::Data,
             CliError::Job(JobError::OverwritesInput(_) | JobError::SamePath(_)) => Exit::Usage,
             CliError::Missing(_) | CliError::Lab(LabError::NoFile { .. }) => Exit::NoInput,
@@ -211,6 +212,7 @@ fn of_ingest(error: &IngestError) -> Exit {
         IngestErrorKind::Permission => Exit::Permission,
         IngestErrorKind::Usage => Exit::Usage,
         IngestErrorKind::Stopped => Exit::TryLater,
+        IngestErrorKind::Memory => Exit::Unavailable,
     }
 }
 
@@ -220,7 +222,7 @@ fn of_registry(error: &RegistryError) -> Exit {
         RegistryError::UnknownJob { .. }
         | RegistryError::UnknownVersion { .. }
         | RegistryError::NothingBefore(_) => Exit::NoInput,
-        RegistryError::Broken { .. } => Exit::Data,
+        RegistryError::Broken { .. } | RegistryError::Untrusted { .. } => Exit::Data,
         RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
         RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
         RegistryError::Store(error) => of_store(error),

@@ -18,7 +18,7 @@ pub enum Exit {
     Data,
     /// The input does not exist.
     NoInput,
-    /// An address or a source cannot be had.
+    /// An address or a source cannot be had, or the memory that the work would take.
     Unavailable,
     /// A bug.
     Internal,
@@ -63,7 +63,7 @@ impl Exit {
             }
             Exit::Data => (65, "the data cannot be used"),
             Exit::NoInput => (66, "input missing"),
-            Exit::Unavailable => (69, "an address or a source cannot be had"),
+            Exit::Unavailable => (69, "an address, a source or memory for it cannot be had"),
             Exit::Internal => (70, "a bug in s4cast"),
             Exit::CannotCreate => (73, "output cannot be created"),
             Exit::Io => (74, "reading or writing failed"),

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Explain, terminal: &Terminal) -> Result<Exit, CliError>
     let config = launch::daemon(&args.config)?;
     let job = find(&config, &args.job)?.job.clone();
     launch::limit_threads(config.threads);
-    launch::take_along(&job.source);
+    launch::end_tidily();
     let registry = launch::registry(&config.spec)?;
     launch::refresh(&registry, &job);
     let champion = registry.champion(&job.name)?.ok_or_else(|| {

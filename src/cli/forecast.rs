@@ -26,10 +26,7 @@ pub(super) fn run(args: &Forecast, terminal: &Terminal) -> Result<Exit, CliError
         });
     }
     launch::limit_threads(launch.threads);
-    launch::take_along(&launch.job.source);
-    let job = &launch.job;
-    let output = (job.sharded.is_none()).then_some(&job.output);
-    launch::take_outputs_along([output, job.save_model.as_ref(), job.quality.as_ref()].into_iter().flatten());
+    launch::end_tidily();
     let moment = clock::moment(asked.issued_at.or(launch.job.source.as_of));
     let moment = Moment { run_id: asked.run_id.unwrap_or(moment.run_id), ..moment };
     let moment = pipeline::begin(&launch.job, moment)?;

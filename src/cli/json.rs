@@ -5,6 +5,7 @@ use crate::cli::models::Standing;
 use crate::ingest::{Ingested, Layout};
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelSpec;
+use crate::pipeline::memory_plan::MemoryReport;
 use crate::pipeline::{CovariateReport, JobReport, LoadReport, ScenarioReport, SourceReport};
 use crate::publish::SCHEMA_VERSION;
 use crate::registry::{Event, Manifest, Version};
@@ -47,10 +48,21 @@ pub(super) fn job(report: &JobReport) -> Value {
         })),
         "saved_model": report.saved_model.as_ref().map(Place::to_string),
         "quality": report.quality.as_ref().map(Place::to_string),
+        "memory": memory(&report.memory),
         "seconds": seconds,
         "weights_sha256": report.weights_sha256,
         "config_sha256": report.config_sha256,
         "degraded": report.degradations(),
+    })
+}
+
+/// What memory a job was to take, and took.
+pub(super) fn memory(memory: &MemoryReport) -> Value {
+    json!({
+        "planned_bytes": memory.planned_bytes,
+        "peak_bytes": memory.peak_bytes,
+        "limit_bytes": memory.limit_bytes,
+        "chunks": memory.chunks,
     })
 }
 
@@ -220,6 +232,8 @@ pub(super) fn version(version: &Version) -> Value {
         "serves": version.is_champion,
         "pinned": version.is_pinned,
         "shadow": version.is_shadow,
+        "signed_by": version.signed_by.map(|key| key.to_string()),
+        "signature_problem": version.signature_problem,
         "broken": version.manifest.as_ref().err().map(ToString::to_string),
     });
     if let (Ok(manifest), Some(line)) = (&version.manifest, line.as_object_mut()) {
@@ -235,7 +249,7 @@ pub(super) fn version(version: &Version) -> Value {
 }
 
 /// All that is known of a version: its manifest with instants as text, whether it serves, and what served when.
-pub(super) fn model_version(manifest: &Manifest, history: &[Event], standing: Standing) -> Value {
+pub(super) fn model_version(manifest: &Manifest, history: &[Event], standing: &Standing) -> Value {
     let mut document = json!(manifest);
     for (key, instant) in
         [("slot", manifest.slot), ("created_at", manifest.created_at), ("cutoff", manifest.cutoff)]
@@ -245,6 +259,8 @@ pub(super) fn model_version(manifest: &Manifest, history: &[Event], standing: St
     document["serves"] = json!(standing.serves);
     document["pinned"] = json!(standing.is_pinned);
     document["shadow"] = json!(standing.is_shadow);
+    document["signed_by"] = json!(standing.signed_by.map(|key| key.to_string()));
+    document["signature_problem"] = json!(standing.signature_problem);
     let event = |event: &Event| {
         json!({
             "version": event.version,

@@ -2,12 +2,12 @@
 
 use crate::cli::error::CliError;
 use crate::config::{self, Settings};
-use crate::ingest::{self, SourceSpec};
+use crate::ingest;
 use crate::pipeline::JobSpec;
 use crate::publish;
 use crate::registry::Registry;
 use crate::schedule::spec::DaemonSpec;
-use crate::store::{self, Place};
+use crate::store;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -40,12 +40,13 @@ pub(super) fn daemon(path: &Path) -> Result<config::Daemon, CliError> {
 /// The models of a daemon. Shards train on series of their own, so in a store each has a registry of its own.
 pub(super) fn registry(spec: &DaemonSpec) -> Result<Registry, CliError> {
     let root = spec.state.join("models");
-    let Some(models) = &spec.models else { return Ok(Registry::alone(root)?) };
+    let keys = spec.keys.clone();
+    let Some(models) = &spec.models else { return Ok(Registry::alone(root)?.with_keys(keys)) };
     let (shard, mut at) = (spec.shard, models.clone());
     if !shard.is_whole() {
         at = at.join(&format!("shard-{}-of-{}", shard.index(), shard.count()));
     }
-    Ok(Registry::copy_of(root, &at)?)
+    Ok(Registry::copy_of(root, &at)?.with_keys(keys))
 }
 
 /// Brings the copies of what stands in stores up to date, for a command that only looks: what cannot be is as it was.
@@ -89,22 +90,18 @@ fn restart(threads: &str) {
     let _ = (threads, Command::new(""));
 }
 
-/// From here on a signal that ends this program ends the command of a source first: it has a process group of its own, which
-/// Ctrl-C does not reach. Copies of objects are removed then.
-pub(super) fn take_along(source: &SourceSpec) {
-    if source.exec.is_some() || source.has_addresses() {
-        end_tidily();
-    }
+/// From here on temporary files are in the state directory of a daemon; what killed ones left there is removed.
+pub(super) fn scratch_in(state: &Path) {
+    store::sweep();
+    store::scratch_below(state.join("tmp"));
+    store::sweep();
 }
 
-/// From here on a signal that ends this program removes what was to be put at an address.
-pub(super) fn take_outputs_along<'a>(mut outputs: impl Iterator<Item = &'a Place>) {
-    if outputs.any(|place| place.local().is_none()) {
-        end_tidily();
-    }
-}
-
-fn end_tidily() {
+/// Removes what killed runs left in the folder for temporary files. From here on a signal that ends this program removes its own:
+/// copies of objects, what was to be put at an address, files that were being written. It ends the command of a source first,
+/// which has a process group of its own that Ctrl-C does not reach.
+pub(super) fn end_tidily() {
+    store::sweep();
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         on_signal(|number| {
@@ -122,8 +119,10 @@ pub(super) fn on_signal(heed: impl FnOnce(i32) + Send + 'static) {
         let streams = {
             let _entered = runtime.enter();
             let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-            let streams: io::Result<Vec<_>> =
-                kinds.into_iter().map(|kind| Ok((kind, signal(kind)?))).collect();
+            // Who started this program with nohup or in the background wants it to go on.
+            let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+            let kinds = kinds.into_iter().filter(|kind| ignored & (1 << (kind.as_raw_value() - 1)) == 0);
+            let streams: io::Result<Vec<_>> = kinds.map(|kind| Ok((kind, signal(kind)?))).collect();
             streams?
         };
         std::thread::Builder::new()
@@ -133,6 +132,13 @@ pub(super) fn on_signal(heed: impl FnOnce(i32) + Send + 'static) {
     if let Err(error) = listening {
         tracing::warn!(%error, "nothing is put right if this program is interrupted");
     }
+}
+
+/// The signals that this process ignores, one bit each, as the kernel shows them.
+#[cfg(unix)]
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Elsewhere a command is a child like any other, and a terminal is put right by whoever has it next.
@@ -176,6 +182,13 @@ pub(super) fn caught<T>(command: impl FnOnce() -> Result<T, CliError>) -> Result
 mod tests {
     use super::*;
     use crate::cli::Exit;
+
+    #[cfg(unix)]
+    #[test]
+    fn ignored_signals_are_bits_of_a_mask() {
+        assert_eq!(ignored("SigBlk:\t0\nSigIgn:\t0000000000001001\n"), 0x1001);
+        assert_eq!(ignored(""), 0);
+    }
 
     #[test]
     fn a_panic_becomes_an_error_with_its_place() {

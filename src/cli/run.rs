@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, clock, launch, runs};
 use crate::config::{self, Daemon as Config, nearest};
-use crate::pipeline::Sources;
+use crate::pipeline::{Budget, Sources};
 use crate::publish;
 use crate::schedule::clock::Clock;
 use crate::schedule::command::Command;
@@ -93,6 +93,7 @@ fn ask_or_work(
         Err(error) => return Err(error.into()),
     };
     launch::limit_threads(config.threads);
+    launch::scratch_in(state);
     let row = work(config, find(config, job)?, (job, stage, slot), terminal)?;
     drop(lock);
     let exit = match row.outcome {
@@ -129,12 +130,13 @@ fn work(
     };
     let now = clock::now();
     let mut row = ledger.plan(&[new], None, now)?.remove(0);
-    ledger.start(row.id, 1, now)?;
     (row.attempts, row.started_at) = (1, Some(now));
+    ledger.start(&row, now)?;
     let workshop = Workshop {
         registry,
         sources: Sources::default(),
         state: state.clone(),
+        budget: Budget::new(config.spec.limits),
         metrics: Arc::new(Metrics::new()),
         clock: Clock::System(clock::now),
     };
@@ -150,7 +152,7 @@ fn work(
         backoff: 0,
         hold: Hold::default(),
     };
-    launch::take_along(&plan.job.source);
+    launch::end_tidily();
     let done = {
         let meter = terminal.meter();
         workshop.run_watched(&task, &known, &|progress| meter.show(progress))

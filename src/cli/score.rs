@@ -19,7 +19,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
     let config = launch::daemon(&args.config)?;
     let job = find(&config, &args.job)?.job.clone();
     launch::limit_threads(config.threads);
-    launch::take_along(&job.source);
+    launch::end_tidily();
     let now = clock::now();
     let (reviewed, duel) = {
         let meter = terminal.meter();

@@ -3,9 +3,11 @@
 use crate::cli::clock;
 use crate::cli::error::plain;
 use crate::ingest::Layout;
+use crate::machine::Size;
 use crate::model::rate::Rate;
 use crate::model::report::{FitReport, HoldoutScore};
 use crate::model::spec::ModelKind;
+use crate::pipeline::memory_plan::MemoryReport;
 use crate::pipeline::{CovariateReport, Delivered, JobReport, LoadReport, ScenarioReport, SourceReport};
 use crate::series::Known;
 use crate::store::Place;
@@ -32,6 +34,7 @@ pub(super) fn job(report: &JobReport) -> String {
         page.line("What if", what_if(scenario));
     }
     page.rest("What if", report.scenarios.len(), "scenarios");
+    memory(&mut page, &report.memory);
     wrote(&mut page, report);
     page.text
 }
@@ -226,6 +229,20 @@ fn scored(page: &mut Page, score: &HoldoutScore) {
     if !coverage.is_empty() {
         page.line("", format!("{} of the values", coverage.join(", ")));
     }
+}
+
+/// What memory was taken, where a limit was asked for or the series did not fit at once.
+pub(super) fn memory(page: &mut Page, memory: &MemoryReport) {
+    if !memory.is_limited && memory.chunks <= 1 {
+        return;
+    }
+    let taken = memory.peak_bytes.map_or(String::new(), |peak| format!("{} taken, ", Size(peak)));
+    let limit = memory.limit_bytes.map_or(String::new(), |limit| format!(" of {} allowed", Size(limit)));
+    let chunks = match memory.chunks {
+        0 | 1 => String::new(),
+        chunks => format!("; the series were forecast in {chunks} parts, one after the other"),
+    };
+    page.line("Memory", format!("{taken}{} planned{limit}{chunks}", Size(memory.planned_bytes)));
 }
 
 fn wrote(page: &mut Page, report: &JobReport) {

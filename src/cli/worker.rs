@@ -19,6 +19,7 @@ pub(super) fn run(args: &Worker, terminal: &Terminal) -> Result<Exit, CliError> 
     args.apply(&mut settings, std::env::var("S4CAST_MODEL").ok());
     let mut launch = config::worker(settings, &args.raw())?;
     launch::limit_threads(launch.threads);
+    launch::end_tidily();
     let mut moment = clock::moment(launch.job.source.as_of);
     moment.issued_at = launch.issued_at.unwrap_or(moment.issued_at);
     moment.run_id = launch.run_id.unwrap_or(moment.run_id);

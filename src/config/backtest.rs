@@ -1,7 +1,7 @@
 //! The settings of a backtest: source and model as of a one-shot job, the rest by flags alone.
 
 use crate::config::check::{Check, parquet, place, whole};
-use crate::config::words::Wrong;
+use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Problems, Settings};
 use crate::evaluation::spec::{Align, BacktestSpec, Refit};
 use crate::model::spec::{ModelKind, ModelSpec};
@@ -65,6 +65,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
     let source = check.source();
     let model = check.model();
     let threads = check.threads(Key::Threads);
+    let max_memory = check.one(Key::MaxMemory, words::size);
     let windows = check.flag("--windows", &raw.windows, |text| positive("windows", text)).unwrap_or(WINDOWS);
     let step = check.flag("--step", &raw.step, |text| positive("step", text));
     let default = if windows <= WINDOWS { Refit::Always } else { Refit::Never };
@@ -96,7 +97,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
     let (config_file, config_sha256) = (settings.path.clone(), settings.sha256());
     let segment = raw.segment.clone();
     Ok(BacktestLaunch {
-        job: BacktestJob { source, spec, output, report, segment, config_file, config_sha256 },
+        job: BacktestJob { source, spec, output, report, segment, config_file, max_memory, config_sha256 },
         threads,
     })
 }

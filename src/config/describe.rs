@@ -82,7 +82,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 117] = [
+pub(super) static ROWS: [Row; 125] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -117,6 +117,8 @@ pub(super) static ROWS: [Row; 117] = [
     row(Key::Events, Table::Source, "events", Shape::Paths, "Files of events as covariates: iCal, or CSV with columns ds and event").flag("--events").example("[\"sales.ics\"]"),
     row(Key::DaysBefore, Table::Source, "days_before", Shape::Integer, "Days before a holiday or event that have columns of their own").flag("--days-before").default("0"),
     row(Key::DaysAfter, Table::Source, "days_after", Shape::Integer, "Days after it").flag("--days-after").default("0"),
+    row(Key::MaxBytes, Table::Source, "max_bytes", Shape::IntegerOrText, "Bytes that the files may have together; more are refused before a row is read; left out, any number").flag("--max-bytes").example("\"2GiB\""),
+    row(Key::MaxRows, Table::Source, "max_rows", Shape::Integer, "Rows that the files may have together, of wide files times their columns; more are refused, of Parquet before a row is read; left out, any number").flag("--max-rows").example("50000000"),
     row(Key::Kind, Table::Model, "kind", KINDS, "Forecaster").flag("--model").default("\"auto\""),
     row(Key::Horizon, Table::Model, "horizon", Shape::Integer, "Steps to forecast").flag("--horizon").example("24").required(),
     row(Key::Levels, Table::Model, "levels", Shape::Numbers, "Coverage of the intervals in percent; the first one is that of yhat_lower and yhat_upper").flag("--levels").default("[80, 95]"),
@@ -130,6 +132,7 @@ pub(super) static ROWS: [Row; 117] = [
     row(Key::Integer, Table::Model, "integer", Shape::Flag, "Whether forecasts and their intervals are rounded to whole numbers").flag("--integer").default("false"),
     row(Key::NonNegative, Table::Model, "non_negative", Shape::Flag, "The same as min = 0").flag("--non-negative").default("false"),
     row(Key::Threads, Table::Model, "threads", Shape::Integer, "Worker threads; left out, one per core").flag("--threads").example("2"),
+    row(Key::MaxMemory, Table::Model, "max_memory", Shape::IntegerOrText, "Memory that the job may take: what is estimated to take more is refused before it begins; left out, nine tenths of what the machine or its control group has").flag("--max-memory").example("\"4GiB\""),
     row(Key::Output, Table::Output, "path", Shape::Path, "Where the forecasts go, as Parquet").flag("--output").example("\"forecast.parquet\""),
     row(Key::SaveModel, Table::Output, "save_model", Shape::Path, "Where the trained weights go").flag("--save-model").example("\"model.safetensors\""),
     row(Key::Quality, Table::Output, "quality", Shape::Path, "Where the quality report of every series goes").flag("--quality").example("\"quality.parquet\""),
@@ -145,6 +148,10 @@ pub(super) static ROWS: [Row; 117] = [
     row(Key::LeaseTtl, Table::Daemon, "lease_ttl", Shape::Duration, "How long a daemon that has fallen silent keeps a slot").default("\"30s\""),
     row(Key::Shard, Table::Daemon, "shard", Shape::Text, "The share of the series that this daemon works on, i/N from 0/N; left out, S4CAST_SHARD or all").example("\"0/4\""),
     row(Key::ShardTimeout, Table::Daemon, "shard_timeout", Shape::Duration, "How long a shard waits for the others, whose parts make a run whole").default("\"10m\""),
+    row(Key::SigningKey, Table::Daemon, "signing_key", Shape::Secret, "Where the Ed25519 key stands that signs new model versions; left out, they are not signed").example("{ env = \"S4CAST_SIGNING_KEY\" }"),
+    row(Key::TrustedKeys, Table::Daemon, "trusted_keys", Shape::Texts, "Public keys: a model version that none of them signed is not used; left out, signatures are not asked for").example("[\"ed25519:PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"]"),
+    row(Key::DaemonMaxMemory, Table::Daemon, "max_memory", Shape::IntegerOrText, "Memory that the daemon may take: a slot that is estimated to take more than is free of it waits, or fails; left out, nine tenths of what the machine or its control group has").example("\"4GiB\""),
+    row(Key::MinFree, Table::Daemon, "min_free", Shape::IntegerOrText, "Free space of the disks that a slot writes to, below which it is not begun").default("\"256MiB\""),
     row(Key::Listen, Table::Http, "listen", Shape::Text, "Address and port; one that others can reach needs a token").default("\"127.0.0.1:8091\""),
     row(Key::Token, Table::Http, "token", Shape::Secret, "Where the token stands that a request has to show; left out, nobody may write").example("{ env = \"S4CAST_TOKEN\" }"),
     row(Key::Hosts, Table::Http, "hosts", Shape::Texts, "Names that requests may have in Host beside localhost and addresses; checked where the address is loopback").example("[\"forecasts.example.org\"]"),
@@ -200,4 +207,5 @@ pub(super) static ROWS: [Row; 117] = [
     row(Key::HierarchyCovariates, Table::Source, "hierarchy_covariates", Shape::Pairs("="), "What numbers of the series are to their sums: mean or sum, for all or as COLUMN=WORD; of names most have it").flag("--hierarchy-covariates").default("[\"mean\"]"),
     row(Key::LoadModel, Table::Model, "load_model", Shape::Path, "A saved model in place of a training, as save_model wrote it, or the folder of a version; settings that are written have to be its own").flag("--load-model").example("\"model.safetensors\""),
     row(Key::SamplingScale, Table::Model, "sampling_scale", Shape::NumberOrText, "Step of the data in steps of a loaded model, such as 0.25 or 1/4, or auto: that of the frequencies; left out, they are the same").flag("--sampling-scale").example("\"auto\""),
+    row(Key::ModelTrustedKeys, Table::Model, "trusted_keys", Shape::Texts, "Public keys: a loaded model has to be the folder of a version that one of them signed; left out, signatures are not asked for").flag("--trusted-key").example("[\"ed25519:PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"]"),
 ];

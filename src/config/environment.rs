@@ -4,6 +4,7 @@ use crate::config::document::Document;
 use crate::config::key::Table;
 use crate::config::{Key, Problem, Settings};
 use crate::ingest::{self, ExecSpec, Roles, SourceSpec};
+use crate::machine::disk;
 use crate::pipeline::{self, Job, Making};
 use crate::publish::{Outlet, SinkSpec};
 use crate::schedule::spec::DaemonSpec;
@@ -27,7 +28,7 @@ pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
     let mut found = Found::default();
     found.inputs(settings, &job.source, "the input");
     if let Making::Load(load) = &job.making
-        && let Err(error) = pipeline::open_model(&load.path)
+        && let Err(error) = pipeline::open_model(load)
     {
         found.problem(settings, settings.place(Key::LoadModel), error.to_string(), None);
     }
@@ -158,7 +159,7 @@ impl Found {
         if let Some((message, help)) = refusal {
             return self.problem(settings, settings.place(key), message, Some(help));
         }
-        let Some(free) = ingest::free_bytes(folder) else { return };
+        let Some(free) = disk::free_bytes(folder) else { return };
         let megabytes = free >> 20;
         if free < FREE_BYTES_MIN {
             let message = format!("{shown} has only {megabytes} MiB of free space");

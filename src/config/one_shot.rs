@@ -1,7 +1,7 @@
 //! The settings of a one-shot job, from flags and file.
 
 use crate::config::check::{Check, parquet, place};
-use crate::config::{Key, Problems, Settings};
+use crate::config::{Key, Problems, Settings, words};
 use crate::ingest::SourceSpec;
 use crate::pipeline::{Job, Making};
 use crate::store::{Address, Place};
@@ -47,6 +47,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     let save_model = check.one(Key::SaveModel, place);
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
+    let max_memory = check.one(Key::MaxMemory, words::size);
     Problems::none_of(check.problems)?;
     let (Some(making), Some(output)) = (making, output) else {
         unreachable!("a missing value is a problem");
@@ -61,6 +62,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
         save_model,
         quality,
         config_file,
+        max_memory,
         config_sha256,
     };
     let is_folder = |text: &str| text.ends_with('/') && Address::parse(text).is_some();

@@ -54,6 +54,8 @@ impl Check<'_> {
             flat: self.flat(),
             spikes: self.spikes(),
             level_shift: self.level_shift(),
+            max_bytes: self.one(Key::MaxBytes, words::size),
+            max_rows: self.one(Key::MaxRows, words::whole),
             ..SourceSpec::new(self.many(Key::Inputs, texts))
         }
     }

@@ -1,5 +1,6 @@
 //! Values that people write: durations, zones, instants, numbers; and the word that they may have meant.
 
+use crate::machine::Size;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Zoned};
@@ -44,6 +45,11 @@ pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Opti
 /// A whole number of zero or more.
 pub(super) fn whole(text: &str) -> Result<u64, Wrong> {
     text.trim().parse().map_err(|_| Wrong { message: format!("'{text}' is not a whole number"), help: None })
+}
+
+/// A number of bytes above zero, with a unit or without.
+pub(super) fn size(text: &str) -> Result<u64, Wrong> {
+    Ok(text.parse::<Size>()?.0)
 }
 
 /// A number.

@@ -3,7 +3,7 @@
 use super::exec::{self, Output};
 use super::inputs::{self, Found};
 use super::stamp::{self, Change, ChangeKind, FileStamp, Stamps};
-use super::{Ingested, SourceSpec, Watch, read_found};
+use super::{Guard, Ingested, SourceSpec, Watch, read_found};
 use crate::ingest::IngestError;
 use std::sync::atomic::AtomicBool;
 
@@ -66,10 +66,24 @@ impl Fetched {
     /// # Errors
     /// See [`IngestError`].
     pub fn read_watched(&self, spec: &SourceSpec, watch: &Watch) -> Result<Ingested, IngestError> {
-        match (&self.output, &self.copies) {
-            (Some(output), _) => read_found(spec, output.found()?, watch),
-            (None, Some(copies)) => read_found(spec, copies.clone(), watch),
-            (None, None) => read_found(spec, inputs::find(spec, &AtomicBool::new(false), watch)?, watch),
-        }
+        self.read_guarded(spec, watch, &|_| Ok(()))
+    }
+
+    /// As [`Fetched::read_watched`]; `guard` is asked before the rows are read.
+    ///
+    /// # Errors
+    /// See [`IngestError`]; what `guard` says.
+    pub fn read_guarded(
+        &self,
+        spec: &SourceSpec,
+        watch: &Watch,
+        guard: &Guard,
+    ) -> Result<Ingested, IngestError> {
+        let found = match (&self.output, &self.copies) {
+            (Some(output), _) => output.found()?,
+            (None, Some(copies)) => copies.clone(),
+            (None, None) => inputs::find(spec, &AtomicBool::new(false), watch)?,
+        };
+        read_found(spec, found, watch, guard)
     }
 }

@@ -28,6 +28,7 @@ mod companions;
 mod complete;
 mod covariate_spec;
 mod decimal;
+mod dimensions;
 mod draft;
 mod exec;
 mod fetch;
@@ -73,12 +74,13 @@ mod wanted;
 
 pub use almanac::AlmanacSpec;
 pub use covariate_spec::{CovariateSpec, MissingAhead};
+pub use dimensions::{Dimensions, Guard};
 pub use exec::{ExecSpec, end_commands};
 pub use fetch::{Fetched, fetch};
 pub use fingerprint::{Chain, chains, fingerprint_of};
 pub use gauge::Watch;
 pub use images::{Images, images};
-pub use objects::{Objects, free_bytes};
+pub use objects::Objects;
 pub use sketch::Spans;
 pub use sounds::{Sound, sound};
 pub use spec::{
@@ -114,20 +116,33 @@ pub fn read(spec: &SourceSpec) -> Result<Ingested, IngestError> {
 /// # Errors
 /// See [`read`].
 pub fn read_watched(spec: &SourceSpec, watch: &Watch) -> Result<Ingested, IngestError> {
+    read_guarded(spec, watch, &|_| Ok(()))
+}
+
+/// As [`read_watched`]; `guard` is asked, once it is known how much there is to read, and before it is read.
+///
+/// # Errors
+/// See [`read`]; what `guard` says.
+pub fn read_guarded(spec: &SourceSpec, watch: &Watch, guard: &Guard) -> Result<Ingested, IngestError> {
     if let Some(spooled) = &spec.spooled {
-        return read_found(spec, spooled.found()?, watch);
+        return read_found(spec, spooled.found()?, watch, guard);
     }
     match &spec.exec {
         Some(_) => {
             watch(Progress::begun("running the command"));
-            fetch(spec, &[], &AtomicBool::new(false), watch)?.read_watched(spec, watch)
+            fetch(spec, &[], &AtomicBool::new(false), watch)?.read_guarded(spec, watch, guard)
         }
-        None => read_found(spec, inputs::find(spec, &AtomicBool::new(false), watch)?, watch),
+        None => read_found(spec, inputs::find(spec, &AtomicBool::new(false), watch)?, watch, guard),
     }
 }
 
 /// Reads the files that were found.
-fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<Ingested, IngestError> {
+fn read_found(
+    spec: &SourceSpec,
+    found: inputs::Found,
+    watch: &Watch,
+    guard: &Guard,
+) -> Result<Ingested, IngestError> {
     if spec.needs_time() && spec.as_of.is_none() {
         let problem = "latency_offset and stale series need to know the time; set as_of";
         return Err(files::usage(problem.to_owned()));
@@ -135,9 +150,12 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
     let mut skipped_files = found.skipped;
     let sources = open(found.files, &mut skipped_files)?;
     let assignment = columns::assign(&sources, spec)?;
+    let dimensions = Dimensions::of(&sources, &assignment)?;
+    dimensions.within(spec)?;
+    guard(&dimensions)?;
     let gauge = Gauge::new(watch, "reading", &sources, 1);
     let before = (Timeline::default(), Share::of(spec));
-    let rows = Rows::read(&sources, &assignment, before, &gauge)?;
+    let rows = Rows::read(&sources, &assignment, before, spec.max_rows, &gauge)?;
     if rows.count == 0 && rows.unplaced() == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.file.name.as_str()).collect();
         return Err(files::data(format!(
@@ -152,6 +170,7 @@ fn read_found(spec: &SourceSpec, found: inputs::Found, watch: &Watch) -> Result<
     almanac::add(&mut assembled.panel, &spec.almanac, &spec.objects, spans)?;
     let notes = assignment.notes.into_iter().chain(assembled.notes).map(Note).collect();
     Ok(Ingested {
+        dimensions,
         panel: assembled.panel,
         quality: assembled.quality,
         notes,

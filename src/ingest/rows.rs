@@ -1,6 +1,7 @@
 //! All rows of all files by series (raw time, value), and where each row came from.
 
 use super::columns::Assignment;
+use super::dimensions::too_many_rows;
 use super::files::data;
 use super::gauge::Gauge;
 use super::keys::{Keys, NO_CODE, Names, Part};
@@ -66,6 +67,8 @@ pub(super) struct Rows {
     pub(super) zone_name: Option<String>,
     /// Where the values are names: which ones.
     pub(super) names: Option<Names>,
+    /// Rows that there may be.
+    max_rows: Option<u64>,
     pieces: Vec<Piece>,
     files: Vec<(String, &'static str)>,
     modified: Vec<i128>,
@@ -77,13 +80,26 @@ impl Rows {
         sources: &[Source],
         assignment: &Assignment,
         (timeline, share): (Timeline, Option<Share>),
+        max_rows: Option<u64>,
         gauge: &Gauge,
     ) -> Result<Rows, IngestError> {
-        Rows::read_as(sources, assignment, None, (timeline, share), gauge)
+        let rows = Rows { max_rows, ..Rows::default() };
+        rows.read_all(sources, assignment, None, (timeline, share), gauge)
     }
 
     /// Reads all rows of the sources, and keeps those of the share; with `names`, the values are names.
     pub(super) fn read_as(
+        sources: &[Source],
+        assignment: &Assignment,
+        names: Option<Names>,
+        (timeline, share): (Timeline, Option<Share>),
+        gauge: &Gauge,
+    ) -> Result<Rows, IngestError> {
+        Rows::default().read_all(sources, assignment, names, (timeline, share), gauge)
+    }
+
+    fn read_all(
+        self,
         sources: &[Source],
         assignment: &Assignment,
         names: Option<Names>,
@@ -96,7 +112,7 @@ impl Rows {
             names,
             timeline,
             share,
-            ..Rows::default()
+            ..self
         };
         for (file, source) in sources.iter().enumerate() {
             rows.files.push((source.file.name.clone(), source.row_word()));
@@ -175,6 +191,10 @@ impl Rows {
                 "{}: more than 4 billion rows; read fewer files at once",
                 source.file.name
             )));
+        }
+        let all = self.count + count * wanted.targets.len();
+        if let Some(most) = self.max_rows.filter(|most| all as u64 > *most) {
+            return Err(data(too_many_rows(&format!("at least {all}"), most)));
         }
         let piece = Piece { start: self.count, file, first_row: chunk.first_row, rows: chunk.rows };
         let time_name = &assignment.roles.time;

@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 
 /// About how many rows of a Parquet file are read at a time; a row group is the least. With fewer, glibc returns the
 /// memory of every chunk to the system and faults it in again.
-const CHUNK_ROWS: usize = 256 << 10;
+pub(super) const CHUNK_ROWS: usize = 256 << 10;
 
 /// Rows that tell what kind a column is of.
 pub(super) const SAMPLE_ROWS: usize = 2000;
@@ -147,6 +147,17 @@ impl Source {
         match self.body {
             Body::Csv { .. } => "line",
             Body::Parquet { .. } | Body::Frames { .. } => "row",
+        }
+    }
+
+    /// Rows of every row group of a Parquet file, of every frame of a stream; none of CSV.
+    pub(super) fn row_groups(&self) -> Vec<usize> {
+        match &self.body {
+            Body::Csv { .. } => Vec::new(),
+            Body::Parquet { metadata, .. } => {
+                metadata.row_groups.iter().map(|group| group.num_rows()).collect()
+            }
+            Body::Frames { frames, .. } => frames.iter().map(DataFrame::height).collect(),
         }
     }
 
@@ -317,7 +328,7 @@ fn duplicate<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
 }
 
 /// Neighbouring groups joined until they hold `least` rows: (first row, rows).
-fn stretches(groups: impl Iterator<Item = usize>, least: usize) -> Vec<(usize, usize)> {
+pub(super) fn stretches(groups: impl Iterator<Item = usize>, least: usize) -> Vec<(usize, usize)> {
     let mut stretches: Vec<(usize, usize)> = Vec::new();
     for rows in groups {
         match stretches.last_mut() {

@@ -2,6 +2,7 @@
 
 use super::almanac::AlmanacSpec;
 use super::covariate_spec::CovariateSpec;
+use super::dimensions::Dimensions;
 use super::exec::ExecSpec;
 use super::objects::Objects;
 use super::sketch::Spans;
@@ -74,6 +75,10 @@ pub struct SourceSpec {
     /// Whether the series of a shard are read as those of the whole source would be: what the others decide (the step of short
     /// series, which are stale, how many are bad, how far the calendar reaches) is then followed without keeping them.
     pub heeds_others: bool,
+    /// Bytes that its files may have together; `None` sets no limit.
+    pub max_bytes: Option<u64>,
+    /// Rows that its files may have together; of a wide file every column counts. `None` sets no limit.
+    pub max_rows: Option<u64>,
 }
 
 /// A series whose last observed value is older than `after` at `as_of` is stale. Age counts from the value's time, the
@@ -176,6 +181,8 @@ impl SourceSpec {
             season_length: None,
             shard: None,
             heeds_others: false,
+            max_bytes: None,
+            max_rows: None,
         }
     }
 
@@ -428,6 +435,8 @@ pub struct Roles {
 /// What reading gave.
 #[derive(Clone, Debug)]
 pub struct Ingested {
+    /// What was known of its size before it was read.
+    pub dimensions: Dimensions,
     /// The usable series.
     pub panel: Panel,
     /// Quality of every series, the quarantined ones included, ascending by id.
@@ -480,6 +489,8 @@ pub enum IngestErrorKind {
     Usage,
     /// Reading was stopped because the program ends (75).
     Stopped,
+    /// Reading or what follows would take more memory than there is for it (69).
+    Memory,
 }
 
 /// Why nothing can be forecast from this input: every problem, one line each.

@@ -32,7 +32,7 @@ use crate::model::validation::{long_enough, sample};
 use crate::series::{Series, Status};
 
 /// Origins of a series before the tail that weights are learnt on, at most.
-const ORIGINS: usize = 6;
+pub(super) const ORIGINS: usize = 6;
 
 /// Steps that models of each series alone are fitted to in all trials, about 50 µs each; what is beyond costs origins, then
 /// series.

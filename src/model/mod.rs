@@ -18,6 +18,7 @@
 //!                └─ classical, intermittent, ets, simplex: models of one series each, fitted as they forecast
 //!                └─ counts: a zero-inflated negative binomial head over all series
 //!                └─ blending, pooling, blend: all of these against each other on every series, and their average
+//!                └─ footprint: memory that all of this takes, told beforehand from counts
 //!                └─ baseline, exam, validation: seasonal naive and what every choice is judged by
 //! ```
 
@@ -71,3 +72,4 @@ pub mod blending;
 pub mod fit;
 pub mod forecaster;
 mod agree;
+pub mod footprint;

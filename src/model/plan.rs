@@ -237,7 +237,7 @@ fn tail_origins(shape: &Shape) -> usize {
 
 /// The normal equations of the base cost the square of the lookback in memory and its cube in time; a day of minutes
 /// still fits.
-const LOOKBACK_MAX: usize = 1_536;
+pub(super) const LOOKBACK_MAX: usize = 1_536;
 
 /// A lookback that is cut into patches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

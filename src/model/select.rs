@@ -39,8 +39,8 @@ const LAMBDA: f64 = 0.1;
 const ABSOLUTE_PASSES: usize = 3;
 
 /// Windows that a choice and intervals are based on, and that the served maps are fitted to.
-const WINDOWS_CHOICE: usize = 10_000;
-const WINDOWS_FIT: usize = 40_000;
+pub(super) const WINDOWS_CHOICE: usize = 10_000;
+pub(super) const WINDOWS_FIT: usize = 40_000;
 
 /// Least relative improvement by which exponential smoothing gets into the base of few series: what they show about
 /// themselves hardly lasts.

@@ -99,6 +99,11 @@ impl ModelKind {
         matches!(self, ModelKind::S4d | ModelKind::S4 | ModelKind::Sashimi)
     }
 
+    /// Whether networks are trained for it.
+    pub fn trains_networks(self) -> bool {
+        self.is_network() || self.is_gated()
+    }
+
     /// Whether it chooses by itself what serves: gates keep out what did not prove better.
     pub fn is_gated(self) -> bool {
         matches!(self, ModelKind::Auto | ModelKind::Ensemble)

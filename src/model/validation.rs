@@ -143,7 +143,7 @@ impl Validation {
 }
 
 /// Series that a fold judges by at most; more would cost time and change no choice.
-const SERIES_MAX: usize = 1_000;
+pub(super) const SERIES_MAX: usize = 1_000;
 
 /// Evenly spaced ones of too many.
 pub fn sample(indices: Vec<usize>) -> Vec<usize> {

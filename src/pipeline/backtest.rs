@@ -7,6 +7,7 @@ use crate::model::report::Progress;
 use crate::model::spec::ModelSpec;
 use crate::pipeline::coherent::coherent;
 use crate::pipeline::gallery::{CutoffLoss, Gallery, Keeper};
+use crate::pipeline::memory_plan::{self, Demand, MemoryPlan, MemoryReport};
 use crate::pipeline::{JobError, Moment, SourceReport, check_overwrites};
 use crate::publish::{BacktestFile, Outlet, Published};
 use crate::series::{Forecasts, Panel};
@@ -33,6 +34,8 @@ pub struct BacktestJob {
     pub segment: Option<String>,
     /// The job file, if there is one: it must not be overwritten.
     pub config_file: Option<PathBuf>,
+    /// Bytes of memory that it may take; `None` takes nine tenths of what there is.
+    pub max_memory: Option<u64>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
     pub config_sha256: String,
 }
@@ -59,6 +62,8 @@ pub struct BacktestReport {
     pub losses: Vec<CutoffLoss>,
     /// Some series with their forecasts, where a page is asked for.
     pub gallery: Option<Gallery>,
+    /// What memory it was to take, and took.
+    pub memory: MemoryReport,
     /// SHA-256 of the settings that decide the result, lower-case hex.
     pub config_sha256: String,
     /// Series without a value in any window.
@@ -86,7 +91,20 @@ pub fn backtest(
         return Err(JobError::SamePath(path.clone()));
     }
 
-    let ingested = ingest::read_watched(&job.source, watch)?;
+    let demand = Demand {
+        models: job.spec.models.iter().collect(),
+        is_fitted: true,
+        rows: job.spec.horizon + job.spec.gap,
+        scenarios: 0,
+        // The part of every series that is known at a cutoff.
+        copies: 1,
+        shards: 1,
+        threads: rayon::current_num_threads(),
+    };
+    let limit = memory_plan::limit(job.max_memory);
+    let guard = |dimensions: &_| memory_plan::guard(dimensions, &demand, limit);
+    let ingested = ingest::read_guarded(&job.source, watch, &guard)?;
+    let memory = MemoryReport::begun(&MemoryPlan::of(&ingested, &demand), job.max_memory)?;
     check_overwrites(outputs(), &ingested.files)?;
     let source = SourceReport::of(&ingested);
     let panel = &ingested.panel;
@@ -134,6 +152,7 @@ pub fn backtest(
         zone: panel.zone.clone(),
         losses,
         gallery,
+        memory: memory.ended(),
         config_sha256: job.config_sha256.clone(),
         left_out,
         notes,

@@ -9,6 +9,7 @@ use crate::pipeline::coherent::coherent;
 use crate::pipeline::correct::Corrections;
 use crate::pipeline::memory::{self, Continued, Key, Page};
 use crate::pipeline::parts;
+use crate::pipeline::room;
 use crate::pipeline::scenario;
 use crate::pipeline::shadow::{self, Shadowed};
 use crate::pipeline::stage::{Context, StageError};
@@ -157,9 +158,10 @@ pub fn forecast(
 fn check_ahead(job: &JobSpec, context: &Context, fetched: &Fetched) -> Result<(), StageError> {
     let (spec, model) = (&job.source.covariates, &job.model);
     if spec.has_known_ahead() {
-        let as_of = context.moment.issued_at;
-        let reading =
-            context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched, context.watch)?;
+        let (as_of, demand) = (context.moment.issued_at, context.demand(job, model, true));
+        let guard = |dimensions: &_| context.guard(dimensions, &demand);
+        let (name, source) = (&job.source_name, &job.source);
+        let reading = context.sources.read_fetched(name, source, as_of, fetched, context.watch, &guard)?;
         let known = (spec, &job.source.sums);
         ahead::complete(&reading.ingested.panel, known, model.horizon(), model.season_length())?;
     }
@@ -305,16 +307,23 @@ fn whole(
     clock: &mut StopWatch,
 ) -> Result<Made, StageError> {
     let as_of = context.moment.issued_at;
-    let reading =
-        context.sources.read_fetched(&job.source_name, &job.source, as_of, fetched, context.watch)?;
+    let spec = serving.model.as_ref().map_or(&job.model, |(forecaster, _)| forecaster.spec());
+    let demand = context.demand(job, spec, false);
+    let guard = |dimensions: &_| context.guard(dimensions, &demand);
+    let (name, source) = (&job.source_name, &job.source);
+    let reading = context.sources.read_fetched(name, source, as_of, fetched, context.watch, &guard)?;
     let ingested = &reading.ingested;
+    let _memory = context.take_memory(job, ingested, &demand)?;
+    let rows = ingested.panel.series.len() * spec.horizon() * (1 + job.scenarios.len());
+    let bytes = room::of_forecasts(rows, spec.quantile_levels().len());
+    room::check(&job.sink.path, bytes, context.budget.limits().min_free)?;
     if reading.bytes_read > 0 {
         let folder = context.state.join("quality");
         std::fs::create_dir_all(&folder)
             .map_err(|source| StageError::State { path: folder.clone(), source })?;
         publish::write_quality(&folder.join(format!("{}.parquet", job.name)), &ingested.quality)?;
     }
-    let horizon = serving.model.as_ref().map_or(&job.model, |(forecaster, _)| forecaster.spec()).horizon();
+    let horizon = spec.horizon();
     let (known, season_length) = ((&job.source.covariates, &job.source.sums), job.model.season_length());
     let ahead = ahead::complete(&ingested.panel, known, horizon, season_length)?;
     let mut source = SourceReport::of(ingested);

@@ -4,12 +4,14 @@ use crate::ingest::{self, IngestError, Ingested, SourceSpec, Spans};
 use crate::model::forecaster::{Control, Forecaster};
 use crate::model::report::{FitReport, Progress};
 use crate::model::spec::{ModelKind, ModelSpec};
+use crate::pipeline::memory_plan::{Demand, MemoryPlan, MemoryReport};
 use crate::pipeline::{
     Job, JobError, LoadReport, LoadSpec, Outlets, SourceReport, StopWatch, ahead, check_overwrites, coherent,
-    load, outputs, scenario, shard,
+    load, memory_plan, outputs, room, scenario, shard,
 };
 use crate::publish;
 use crate::series::{Ends, Forecasts, Panel};
+use crate::store::{Place, scratch_parent};
 
 /// Where the forecaster of a job comes from.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub(super) struct Made {
     pub(super) loaded: Option<LoadReport>,
     /// In the metadata, where data has another step than the model.
     pub(super) scales: Option<String>,
+    /// What memory it was to take.
+    pub(super) memory: MemoryReport,
     pub(super) weights_sha256: String,
 }
 
@@ -53,8 +57,11 @@ pub(super) fn fitted(
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
     let deadline = model.budget().and_then(|budget| clock.since.checked_add(budget));
-    let (ingested, mut source) =
-        read(job, &job.source.clone().reaching(model.horizon(), model.season_length()), outlets, watch)?;
+    let demand = demand(job, model, true, model.horizon());
+    let spec = job.source.clone().reaching(model.horizon(), model.season_length());
+    let (ingested, mut source) = read(job, &spec, outlets, &demand, watch)?;
+    let memory = planned(job, &ingested, &demand)?;
+    check_room(job, &ingested.panel, model.horizon(), model)?;
     let (known, horizon) = ((&job.source.covariates, &job.source.sums), model.horizon());
     let ahead = ahead::complete(&ingested.panel, known, horizon, model.season_length())?;
     source.notes.extend(ahead.notes);
@@ -91,6 +98,7 @@ pub(super) fn fitted(
         fits: fitted.reports,
         loaded: None,
         scales: None,
+        memory,
         weights_sha256,
     })
 }
@@ -103,17 +111,21 @@ pub(super) fn loaded(
     watch: &(dyn Fn(Progress) + Sync),
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
-    let opened = load::open_model(&load.path)?;
+    let opened = load::open_model(load)?;
     check_overwrites(outputs(job), [&opened.file])?;
     clock.lap("load");
     let horizon = opened.forecaster.spec().horizon();
     let season_length = load.asked.season_length;
     let reaching = |rows| job.source.clone().reaching(rows, season_length);
-    let (mut ingested, mut source) = read(job, &reaching(horizon), outlets, watch)?;
+    let expected = demand(job, opened.forecaster.spec(), false, horizon);
+    let (mut ingested, mut source) = read(job, &reaching(horizon), outlets, &expected, watch)?;
     let fitting = load::fitting(load, &opened, &ingested)?;
+    let memory = planned(job, &ingested, &Demand { rows: fitting.rows, ..expected })?;
+    check_room(job, &ingested.panel, fitting.rows, &fitting.spec)?;
     if fitting.rows > horizon && !job.source.almanac.is_empty() {
         // How many rows the calendar has to reach was known from the data alone.
-        (ingested, source) = read(job, &reaching(fitting.rows), outlets, watch)?;
+        let demand = demand(job, opened.forecaster.spec(), false, fitting.rows);
+        (ingested, source) = read(job, &reaching(fitting.rows), outlets, &demand, watch)?;
     }
     let known = (&job.source.covariates, &job.source.sums);
     let ends = ingested.spans.as_ref().map(Spans::ends).unwrap_or_default();
@@ -142,8 +154,40 @@ pub(super) fn loaded(
         loaded: Some(fitting.report(&load.path, &opened)),
         scales: (!fitting.is_same()).then(|| fitting.scales()),
         model: fitting.spec,
+        memory,
         weights_sha256: opened.weights_sha256,
     })
+}
+
+/// What a job with a model asks of memory.
+fn demand<'a>(job: &Job, spec: &'a ModelSpec, is_fitted: bool, rows: usize) -> Demand<'a> {
+    Demand {
+        models: vec![spec],
+        is_fitted,
+        rows,
+        scenarios: job.scenarios.len(),
+        copies: 0,
+        shards: job.source.shard.map_or(1, |shard| u64::from(shard.count())),
+        threads: rayon::current_num_threads(),
+    }
+}
+
+/// Whether there is room for the forecasts of a panel, before any are made.
+fn check_room(job: &Job, panel: &Panel, rows: usize, spec: &ModelSpec) -> Result<(), JobError> {
+    let rows = panel.series.len() * rows * (1 + job.scenarios.len());
+    let bytes = room::of_forecasts(rows, spec.quantile_levels().len());
+    match (&job.sharded, &job.output) {
+        (None, Place::Local(path)) => Ok(room::check(path, bytes, 0)?),
+        // What goes to a store is written here first.
+        _ => Ok(room::check(&scratch_parent(), bytes, 0)?),
+    }
+}
+
+/// The plan of a job whose source has been read, within its limit.
+fn planned(job: &Job, ingested: &Ingested, demand: &Demand<'_>) -> Result<MemoryReport, JobError> {
+    let plan = MemoryPlan::of(ingested, demand);
+    tracing::debug!(bytes = plan.bytes(), parts = plan.in_words(), "memory planned");
+    Ok(MemoryReport::begun(&plan, job.max_memory)?)
 }
 
 /// The plain forecasts of a panel, and those of the scenarios beside them.
@@ -164,9 +208,12 @@ fn read(
     job: &Job,
     spec: &SourceSpec,
     outlets: &Outlets,
+    demand: &Demand<'_>,
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Ingested, SourceReport), JobError> {
-    let ingested = ingest::read_watched(spec, watch)?;
+    let limit = memory_plan::limit(job.max_memory);
+    let ingested =
+        ingest::read_guarded(spec, watch, &|dimensions| memory_plan::guard(dimensions, demand, limit))?;
     check_overwrites(outputs(job), &ingested.files)?;
     let source = SourceReport::of(&ingested);
     if let Some(outlet) = &outlets.quality {

@@ -3,6 +3,7 @@
 mod actuals;
 mod ahead;
 mod backtest;
+mod budget;
 mod coherent;
 mod compare;
 mod correct;
@@ -15,8 +16,10 @@ mod job;
 mod load;
 mod making;
 mod memory;
+pub mod memory_plan;
 mod parts;
 mod report;
+mod room;
 mod scenario;
 mod score;
 mod shard;
@@ -27,6 +30,7 @@ mod train;
 mod worker;
 
 pub use backtest::{BacktestJob, BacktestReport, backtest};
+pub use budget::{Budget, Limits, Share};
 pub use compare::{CompareError, CompareJob, CompareReport, Contender, Loss, compare, contender};
 pub use digest::{ByModel, DIGEST_ROWS_MAX, Digest, DigestLoss, digest};
 pub use explain::{Explanation, PastError, explain};
@@ -36,6 +40,7 @@ pub use job::{Fallback, JobSpec, Promotion};
 pub use load::{Asked, LoadReport, LoadSpec, open_model};
 pub use making::Making;
 pub use report::{CovariateReport, JobReport, SourceReport};
+pub use room::check_all as check_room;
 pub use scenario::{Change, Effect, Scenario, ScenarioError, ScenarioReport};
 pub use score::{Reviewed, Scored, review_runs, score};
 pub use shadow::{Duel, Shadowed, duel};
@@ -56,6 +61,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use making::Made;
+use memory_plan::MemoryError;
 
 /// One forecast job, fully checked.
 #[derive(Clone, Debug)]
@@ -76,6 +82,8 @@ pub struct Job {
     pub quality: Option<Place>,
     /// The job file, if there is one: it must not be overwritten.
     pub config_file: Option<PathBuf>,
+    /// Bytes of memory that it may take; `None` takes nine tenths of what there is.
+    pub max_memory: Option<u64>,
     /// SHA-256 of the settings that decide the result, lower-case hex.
     pub config_sha256: String,
 }
@@ -128,6 +136,9 @@ pub enum JobError {
     /// A stream of forecasts is not taken, or has no threads to be made by.
     #[error("the stream of forecasts failed: {0}")]
     Stream(#[from] std::io::Error),
+    /// It would take more memory than it may.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// Publication would overwrite what the job reads.
     #[error("{0} is one of the files that are read; choose another path for what is written")]
     OverwritesInput(Place),
@@ -177,6 +188,7 @@ pub fn run(job: &Job, moment: Moment, watch: &(dyn Fn(Progress) + Sync)) -> Resu
         quality: job.quality.clone(),
         saved_model: job.save_model.clone(),
         seconds: clock.laps,
+        memory: made.memory.ended(),
         weights_sha256: made.weights_sha256,
         config_sha256: job.config_sha256.clone(),
     })
@@ -323,6 +335,7 @@ mod tests {
             save_model: None,
             quality: None,
             config_file: None,
+            max_memory: None,
             config_sha256: String::new(),
         }
     }

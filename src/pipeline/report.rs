@@ -3,6 +3,7 @@
 use crate::ingest::{Ingested, Layout, Roles};
 use crate::model::report::FitReport;
 use crate::model::spec::ModelSpec;
+use crate::pipeline::memory_plan::MemoryReport;
 use crate::pipeline::{Delivered, LoadReport, Moment, ScenarioReport};
 use crate::publish::Published;
 use crate::publish::parts::Delivery;
@@ -134,6 +135,8 @@ pub struct JobReport {
     pub quality: Option<Place>,
     /// The saved model.
     pub saved_model: Option<Place>,
+    /// What memory it was to take, and took.
+    pub memory: MemoryReport,
     /// Seconds of each stage, in order.
     pub seconds: Vec<(&'static str, f64)>,
     /// SHA-256 of the trained weights.

@@ -7,7 +7,7 @@ use crate::pipeline::{Job, JobError, Moment, making::Made, provenance};
 use crate::publish::parts::{self, Asked, Delivery, Opening};
 use crate::publish::{PublishError, Published};
 use crate::series::{Ends, Panel, Shard};
-use crate::store::{Address, Place, Store};
+use crate::store::{Address, Place, Scratch, Store};
 use std::borrow::Cow;
 
 /// Name of the job in the commits of one-shot runs whose model is of no job.
@@ -77,10 +77,10 @@ impl Sharded {
         let mut provenance = provenance(job, moment, made);
         provenance.metadata.push(("source_rows".into(), made.source.rows.to_string()));
         let nowhere = |error: std::io::Error| PublishError::Io {
-            path: std::env::temp_dir(),
+            path: crate::store::scratch_parent(),
             reason: error.to_string(),
         };
-        let folder = tempfile::tempdir().map_err(nowhere)?;
+        let folder = Scratch::begin().map_err(nowhere)?;
         let file = folder.path().join("part.parquet");
         let (plain, what_if) = (&made.forecasts, &made.scenarios.forecasts);
         let part = parts::write(&file, (self.shard, name), plain, what_if, &made.id_columns, &provenance)?;

@@ -1,6 +1,7 @@
 //! Sources that are read again and again: what has not changed is not read twice.
 
-use crate::ingest::{self, Fetched, FileStamp, IngestError, Ingested, SourceSpec, Stamps, Watch};
+use crate::ingest::{self, Fetched, FileStamp, Guard, IngestError, Ingested, SourceSpec, Stamps, Watch};
+use crate::pipeline::memory_plan;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,10 +74,17 @@ impl Sources {
         stop: &AtomicBool,
         watch: &Watch,
     ) -> Result<Reading, IngestError> {
-        self.read_fetched(name, spec, as_of, &ingest::fetch(spec, known, stop, watch)?, watch)
+        self.read_fetched(name, spec, as_of, &ingest::fetch(spec, known, stop, watch)?, watch, &|_| Ok(()))
     }
 
-    /// As [`Sources::read`], where the files have been looked at or the command has run.
+    /// Bytes that the values of all sources but one take, as they were read last.
+    pub(super) fn held_bytes(&self, except: &str) -> u64 {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = last.iter().filter(|(name, _)| *name != except);
+        others.map(|(_, kept)| memory_plan::panel_bytes(&kept.ingested.panel)).sum()
+    }
+
+    /// As [`Sources::read`], where the files have been looked at or the command has run; `guard` is asked before rows are read.
     ///
     /// # Errors
     /// See [`IngestError`].
@@ -87,6 +95,7 @@ impl Sources {
         as_of: i64,
         fetched: &Fetched,
         watch: &Watch,
+        guard: &Guard,
     ) -> Result<Reading, IngestError> {
         let stamps = fetched.stamps.clone();
         let settings = settings(spec);
@@ -94,7 +103,7 @@ impl Sources {
         if let Some(ingested) = self.kept(name, &settings, as_of, &stamps.files) {
             return Ok(Reading { ingested, stamps, bytes_read: 0 });
         }
-        let ingested = Arc::new(fetched.read_watched(&spec, watch)?);
+        let ingested = Arc::new(fetched.read_guarded(&spec, watch, guard)?);
         let kept = Kept { settings, as_of, files: stamps.files.clone(), ingested: ingested.clone() };
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), kept);
         let bytes_read = ingested.bytes;

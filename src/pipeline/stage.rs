@@ -1,11 +1,15 @@
 //! What the stages of a daemon's job share: where things are, what went wrong.
 
+use crate::ingest::{Dimensions, Ingested};
 use crate::ingest::{FileStamp, IngestError, IngestErrorKind};
 use crate::model::forecaster::ModelError;
 use crate::model::report::Progress;
-use crate::pipeline::{Moment, Sources};
+use crate::model::spec::ModelSpec;
+use crate::pipeline::memory_plan::{self, Demand, MemoryError, MemoryPlan};
+use crate::pipeline::{Budget, JobSpec, Moment, Share, Sources, check_room};
 use crate::publish::PublishError;
 use crate::registry::{Registry, RegistryError};
+use crate::store::scratch_parent;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -19,6 +23,8 @@ pub struct Context<'a> {
     pub state: &'a Path,
     /// Files of the source as they were seen before.
     pub known: &'a [FileStamp],
+    /// What it may take of the machine.
+    pub budget: &'a Budget,
     /// When and as what it runs.
     pub moment: &'a Moment,
     /// Becomes true when the work is to stop soon.
@@ -33,6 +39,51 @@ impl Context<'_> {
     /// Says what is being done.
     pub(super) fn tell(&self, what: &'static str) {
         (self.watch)(Progress::begun(what));
+    }
+
+    /// Whether every disk that the work of a job writes to has the room that is to stay free.
+    ///
+    /// # Errors
+    /// [`PublishError::NoRoom`](crate::publish::PublishError::NoRoom).
+    pub fn check_room(&self, sink: &Path) -> Result<(), StageError> {
+        Ok(check_room(&[self.state.into(), sink.into(), scratch_parent()], self.budget.limits().min_free)?)
+    }
+
+    /// What a stage with a model asks of memory.
+    pub(super) fn demand<'b>(&self, job: &JobSpec, spec: &'b ModelSpec, is_fitted: bool) -> Demand<'b> {
+        Demand {
+            models: vec![spec],
+            is_fitted,
+            rows: spec.horizon(),
+            scenarios: job.scenarios.len(),
+            copies: 0,
+            shards: job.source.shard.map_or(1, |shard| u64::from(shard.count())),
+            threads: rayon::current_num_threads(),
+        }
+    }
+
+    /// Whether the source of a job may be read.
+    ///
+    /// # Errors
+    /// If that alone takes more memory than there may be.
+    pub(super) fn guard(&self, dimensions: &Dimensions, demand: &Demand<'_>) -> Result<(), IngestError> {
+        memory_plan::guard(dimensions, demand, memory_plan::limit(self.budget.limits().max_memory))
+    }
+
+    /// Takes the memory of a stage whose source has been read.
+    ///
+    /// # Errors
+    /// If it is more than there may be.
+    pub(super) fn take_memory(
+        &self,
+        job: &JobSpec,
+        ingested: &Ingested,
+        demand: &Demand<'_>,
+    ) -> Result<Share<'_>, StageError> {
+        let plan = MemoryPlan::of(ingested, demand);
+        tracing::debug!(bytes = plan.bytes(), parts = plan.in_words(), "memory planned");
+        let held = self.sources.held_bytes(&job.source_name);
+        Ok(self.budget.take(&job.name, &plan, held, self.stop)?)
     }
 
     /// Asks before something is published that others see.
@@ -59,6 +110,9 @@ pub enum StageError {
     /// The run cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// It would take more memory than it may.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// The state directory refuses a folder.
     #[error("cannot create {path}: {source}")]
     State {
@@ -88,7 +142,7 @@ impl StageError {
             StageError::Publish(error) => error.is_retryable(),
             StageError::Registry(error) => error.is_retryable(),
             StageError::State { .. } => true,
-            StageError::Model(_) | StageError::NoModel(_) | StageError::Lost => false,
+            StageError::Model(_) | StageError::NoModel(_) | StageError::Memory(_) | StageError::Lost => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The training stage: read, fit, keep the version, let it serve.
 
-use crate::ingest::Fetched;
+use crate::ingest::{self, Fetched};
 use crate::live::gate;
 use crate::model::forecaster::{Control, Forecaster, Unseen};
 use crate::model::report::FitReport;
@@ -104,10 +104,16 @@ pub(super) fn train_on(
     }
     let mut clock = StopWatch::start();
     let (name, as_of) = (&job.source_name, moment.issued_at);
-    let reading = match fetched {
-        Some(fetched) => context.sources.read_fetched(name, &job.source, as_of, fetched, context.watch)?,
-        None => context.sources.read(name, &job.source, as_of, context.known, context.stop, context.watch)?,
+    let demand = context.demand(job, &job.model, true);
+    let guard = |dimensions: &_| context.guard(dimensions, &demand);
+    let read = |fetched: &Fetched| {
+        context.sources.read_fetched(name, &job.source, as_of, fetched, context.watch, &guard)
     };
+    let reading = match fetched {
+        Some(fetched) => read(fetched)?,
+        None => read(&ingest::fetch(&job.source, context.known, context.stop, context.watch)?)?,
+    };
+    let _memory = context.take_memory(job, &reading.ingested, &demand)?;
     let panel = &reading.ingested.panel;
     let report = SourceReport::of(&reading.ingested);
     clock.lap("read");
@@ -200,7 +206,10 @@ fn shadow(
         return Ok(Fate::HeldBack(reason));
     }
     let (version, champion) = (manifest.version, champion.version);
-    let replaced = registry.run_in_shadow(&job.name, version)?;
+    let replaced = match registry.run_in_shadow(&job.name, version) {
+        Err(error @ RegistryError::Untrusted { .. }) => return Ok(Fate::HeldBack(error.to_string())),
+        replaced => replaced?,
+    };
     let place = replaced.map_or(String::new(), |replaced| format!(", in place of version {replaced}"));
     Ok(Fate::Shadow(format!("version {version} runs in shadow beside version {champion}{place}")))
 }
@@ -225,7 +234,9 @@ fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate
         Some(champion) if job.promotion == Promotion::Shadow => shadow(job, registry, manifest, &champion)?,
         _ => match registry.promote(&job.name, manifest.version, context.moment.created_at, "trained") {
             Ok(_) => Fate::Promoted,
-            Err(error @ RegistryError::Pinned { .. }) => Fate::HeldBack(error.to_string()),
+            Err(error @ (RegistryError::Pinned { .. } | RegistryError::Untrusted { .. })) => {
+                Fate::HeldBack(error.to_string())
+            }
             Err(error) => return Err(error.into()),
         },
     };

@@ -82,6 +82,7 @@ pub use training::{TrainingRow, write_training};
 pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
+use crate::machine::Size;
 use crate::store::{Place, StoreError};
 use std::path::{Path, PathBuf};
 
@@ -149,6 +150,18 @@ pub enum PublishError {
         /// The operating system's words.
         reason: String,
     },
+    /// There is less space than the file would take (73).
+    #[error(
+        "{path}: {free} are free on that disk and about {needed} are needed; make room, or choose another path: nothing was written"
+    )]
+    NoRoom {
+        /// What was to be written.
+        path: PathBuf,
+        /// Free space.
+        free: Size,
+        /// What the file takes, and what is to stay free.
+        needed: Size,
+    },
     /// The file read back differs from what was written (70).
     #[error("{path} failed verification: {reason}; it was not published")]
     Verify {
@@ -198,7 +211,7 @@ impl PublishError {
     /// Whether the same call may succeed later, with nobody doing anything about it.
     pub fn is_retryable(&self) -> bool {
         match self {
-            PublishError::Io { .. } | PublishError::Read { .. } => true,
+            PublishError::Io { .. } | PublishError::Read { .. } | PublishError::NoRoom { .. } => true,
             PublishError::Store(error) => error.is_retryable(),
             PublishError::CannotCreate { .. }
             | PublishError::Permission { .. }

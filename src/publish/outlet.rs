@@ -4,7 +4,7 @@
 //! store at once: whoever reads it sees the old object or the new one.
 
 use crate::publish::{PublishError, Published, store};
-use crate::store::{Address, Place, Scheme, Scratch, Store, StoreError};
+use crate::store::{Address, Place, Scheme, Scratch, Store, StoreError, scratch_parent};
 use std::path::{Path, PathBuf};
 
 /// Where a file of a command goes.
@@ -45,7 +45,7 @@ impl Outlet {
         }
         let store = Store::open(&address.parent())?;
         store.probe(address.name()).map_err(|error| sort_out(address, error))?;
-        let scratch = Scratch::begin().map_err(|error| store::sort_out(&std::env::temp_dir(), &error))?;
+        let scratch = Scratch::begin().map_err(|error| store::sort_out(&scratch_parent(), &error))?;
         let file = scratch.path().join("out");
         Ok(Outlet { place: place.clone(), file, remote: Some(Remote { store, _scratch: scratch }) })
     }

@@ -1,7 +1,7 @@
 //! Atomic publication of one file.
 
 use crate::publish::PublishError;
-use crate::store::Address;
+use crate::store::{Address, Hidden};
 use std::fs::{File, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Target {
     }
 
     /// A hidden file in the same folder, removed unless it is persisted. Readers that list `*.parquet` do not see it.
-    fn partial(&self) -> Result<tempfile::NamedTempFile, PublishError> {
+    fn partial(&self) -> Result<Partial, PublishError> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PARTIAL[0]).suffix(PARTIAL[1]);
         if let Some(permissions) = self.permissions.clone().or_else(ordinary_permissions) {
@@ -83,10 +83,17 @@ impl Target {
             let file = builder.tempfile_in(&self.folder).map_err(|error| sort_out(&self.path, &error))?;
             // Another run may have taken it for a leftover before it was locked. Some file systems have no locks.
             if file.as_file().lock().is_err() || file.path().exists() {
-                return Ok(file);
+                let hidden = Hidden::new(file.path());
+                return Ok(Partial { file, _hidden: hidden });
             }
         }
     }
+}
+
+/// A hidden file, removed unless it is persisted, whatever ends this process but a kill.
+struct Partial {
+    file: tempfile::NamedTempFile,
+    _hidden: Hidden,
 }
 
 /// Removes what killed runs left in a folder; returns how many files.
@@ -165,7 +172,9 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 /// # Errors
 /// See [`PublishError`].
 pub fn probe(path: &Path) -> Result<(), PublishError> {
-    Target::at(path)?.partial().map(drop)
+    let target = Target::at(path)?;
+    remove_leftovers(&target.folder);
+    target.partial().map(drop)
 }
 
 /// Writes a file atomically: temporary neighbour, sync, `verify` on the closed file, rename, sync of the folder.
@@ -186,7 +195,7 @@ pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// A file that is written, synced and verified, and that nobody sees yet. Dropped, it is gone.
 pub(super) struct Prepared {
     target: Target,
-    partial: tempfile::NamedTempFile,
+    partial: Partial,
     /// Its size.
     pub(super) bytes: u64,
 }
@@ -205,7 +214,7 @@ pub(super) fn prepare<T>(
 /// A file that is being written and that nobody sees. Dropped, it is gone.
 pub(super) struct Draft {
     target: Target,
-    partial: tempfile::NamedTempFile,
+    partial: Partial,
 }
 
 impl Draft {
@@ -219,7 +228,7 @@ impl Draft {
 
     /// Where to write.
     pub(super) fn file(&self) -> &File {
-        self.partial.as_file()
+        self.partial.file.as_file()
     }
 
     /// What to say where writing failed.
@@ -233,7 +242,7 @@ impl Draft {
         verify: impl FnOnce(File) -> Result<T, String>,
     ) -> Result<(Prepared, T), PublishError> {
         self.file().sync_all().map_err(|error| self.failed(&error))?;
-        let reopened = self.partial.reopen().map_err(|error| self.failed(&error))?;
+        let reopened = self.partial.file.reopen().map_err(|error| self.failed(&error))?;
         let bytes = reopened.metadata().map_err(|error| self.failed(&error))?.len();
         let path = self.target.path.clone();
         let found = verify(reopened).map_err(|reason| PublishError::Verify { path, reason })?;
@@ -244,14 +253,15 @@ impl Draft {
 impl Prepared {
     /// The hidden file.
     pub(super) fn path(&self) -> &Path {
-        self.partial.path()
+        self.partial.file.path()
     }
 
     /// Renames it over its path and makes that durable; returns the size in bytes.
     pub(super) fn persist(self) -> Result<u64, PublishError> {
-        self.partial.persist(&self.target.file).map_err(|error| sort_out(&self.target.path, &error.error))?;
-        sync_folder(&self.target.folder);
-        Ok(self.bytes)
+        let Prepared { target, partial, bytes } = self;
+        partial.file.persist(&target.file).map_err(|error| sort_out(&target.path, &error.error))?;
+        sync_folder(&target.folder);
+        Ok(bytes)
     }
 }
 
@@ -346,7 +356,7 @@ mod tests {
         std::fs::write(&left, "half").expect("written");
         let other = Target::at(&folder.path().join("other")).expect("target").partial().expect("running");
         put(&folder.path().join("out"), "x").expect("written");
-        assert!(!left.exists() && other.path().exists());
+        assert!(!left.exists() && other.file.path().exists());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::schedule::command::Command;
 use crate::schedule::spec::Stage;
+use crate::store::Hidden;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub fn leave(state: &Path, command: &Command) -> std::io::Result<()> {
     let folder = state.join(FOLDER);
     std::fs::create_dir_all(&folder)?;
     let mut file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(&folder)?;
+    let _hidden = Hidden::new(file.path());
     file.write_all(serde_json::to_string(&letter)?.as_bytes())?;
     file.as_file().sync_all()?;
     let name = file.path().file_name().map(|name| name.to_string_lossy().trim_matches('.').to_string());

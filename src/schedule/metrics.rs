@@ -33,6 +33,7 @@ pub struct Metrics {
     forecast_age: GaugeVec,
     data_lag: GaugeVec,
     series: GaugeVec,
+    memory_plan: GaugeVec,
     ingest_rows: IntCounter,
     ingest_bytes: IntCounter,
     ingest_skipped: IntCounterVec,
@@ -118,6 +119,12 @@ impl Metrics {
             ),
             data_lag: gauges(r, "data_lag_seconds", "Time since the newest observation.", &["job"]),
             series: gauges(r, "series", "Series of the newest run, by status.", &["job", "status"]),
+            memory_plan: gauges(
+                r,
+                "memory_plan_bytes",
+                "Memory that the last slot of a job was estimated to take.",
+                &["job"],
+            ),
             ingest_rows: counter(r, "ingest_rows_total", "Rows read."),
             ingest_bytes: counter(r, "ingest_bytes_total", "Bytes read from source files."),
             ingest_skipped: counters(
@@ -244,6 +251,11 @@ impl Metrics {
         self.publish_rows.inc_by(rows as u64);
     }
 
+    /// What memory the last slot of a job was estimated to take.
+    pub fn memory_plan(&self, job: &str, bytes: u64) {
+        self.memory_plan.with_label_values(&[job]).set(bytes as f64);
+    }
+
     /// A run could not be published.
     pub fn publish_failed(&self) {
         self.publish_failures.inc();
@@ -333,6 +345,7 @@ impl Metrics {
             &self.forecast_age,
             &self.data_lag,
             &self.series,
+            &self.memory_plan,
             &self.coverage,
             &self.mase,
             &self.skill,

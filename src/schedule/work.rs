@@ -4,7 +4,7 @@ use crate::ingest::{self, FileStamp};
 use crate::live::review::Score;
 use crate::model::report::{FitReport, Progress};
 use crate::pipeline::{
-    Context, Duel, Fate, Forecasted, JobSpec, Moment, Promotion, ScenarioReport, Scored, Shadowed,
+    Budget, Context, Duel, Fate, Forecasted, JobSpec, Moment, Promotion, ScenarioReport, Scored, Shadowed,
     SourceRead, Sources, StageError, Trained, forecast, score, train,
 };
 use crate::publish;
@@ -33,6 +33,8 @@ pub struct Workshop {
     pub sources: Sources,
     /// State directory.
     pub state: PathBuf,
+    /// What slots may take of the machine.
+    pub budget: Budget,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -66,6 +68,7 @@ impl Workshop {
             sources: &self.sources,
             state: &self.state,
             known: &known,
+            budget: &self.budget,
             moment: &moment,
             stop: &task.stop,
             watch,
@@ -73,7 +76,7 @@ impl Workshop {
         };
         let is_resumed = task.row.attempts > 1 || task.hold.is_continued();
         let job = task.job.as_ref();
-        let ended = match task.row.stage {
+        let ended = context.check_room(&job.sink.path).and_then(|()| match task.row.stage {
             Stage::Train => train(job, &context).map(|trained| (self.trained(job, &trained), None)),
             Stage::Forecast => forecast(job, &context, task.fits_first, is_resumed)
                 .map(|forecasted| (self.forecasted(job, &forecasted), None)),
@@ -81,7 +84,10 @@ impl Workshop {
                 let retrain = scored.retrain.first().map(|(reason, _)| *reason);
                 (self.scored(job, &scored), retrain)
             }),
-        };
+        });
+        if let Some(bytes) = self.budget.plan(&job.name) {
+            self.metrics.memory_plan(&job.name, bytes);
+        }
         match ended {
             Ok(((ending, files), retrain)) => {
                 let files = files.map(|files| (job.source_name.clone(), files));

@@ -18,7 +18,7 @@ pub use address::{Address, Place, Scheme};
 pub use client::time_limit;
 pub use failure::StoreError;
 pub use memory::{Fault, break_memory, mend_memory};
-pub use scratch::{Scratch, remove_scratch};
+pub use scratch::{Hidden, Scratch, remove_scratch, scratch_below, scratch_parent, sweep};
 
 use client::Client;
 use futures_util::{StreamExt, TryStreamExt};

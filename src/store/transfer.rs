@@ -2,6 +2,7 @@
 
 use super::client::{Client, Pause, generic};
 use super::failure;
+use super::scratch::Hidden;
 use futures_util::StreamExt;
 use object_store::path::Path as Key;
 use object_store::{Error, GetOptions, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -41,6 +42,7 @@ pub(super) fn download(client: &Client, key: &Key, to: &Path) -> Result<Option<O
     let mut pause = Pause::begin(client);
     loop {
         let partial = tempfile::Builder::new().prefix(".s4cast-").suffix(".partial").tempfile_in(folder)?;
+        let _hidden = Hidden::new(partial.path());
         let copied = match client.has_ranges {
             true => by_stretches(client, key, partial.as_file()),
             false => as_it_comes(client, key, partial.as_file()),

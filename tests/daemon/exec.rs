@@ -24,6 +24,7 @@ fn slots(folder: &Path, script: &str) -> Vec<SlotRow> {
     let state = folder.join("state");
     std::fs::create_dir_all(&state).unwrap();
     let workshop = Workshop {
+        budget: Default::default(),
         registry: Registry::at(state.join("models")),
         sources: Sources::default(),
         state: state.clone(),

@@ -27,6 +27,7 @@ from kills import write_data  # noqa: E402
 CONFIG = """schema_version = 1
 [daemon]
 state = "state"
+min_free = "64KiB"
 reload = "1s"
 [http]
 listen = "127.0.0.1:{port}"

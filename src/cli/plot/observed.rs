@@ -38,7 +38,7 @@ pub(super) fn read(args: &HistoryArgs) -> Result<Option<History>, CliError> {
     args.apply(&mut settings);
     let launch = config::source(&settings)?;
     launch::limit_threads(launch.threads);
-    launch::take_along(&launch.source);
+    launch::end_tidily();
     let mut source = launch.source.at(clock::now());
     // Series that are not drawn may be as bad as they like.
     source.max_bad_series = BadSeriesLimit::All;

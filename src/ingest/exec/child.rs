@@ -271,7 +271,7 @@ impl Failure {
             Failure::Io(reason) => {
                 let problem = format!(
                     "{NAME}: the output of '{program}' cannot be kept in {}: {reason}; make room, or set TMPDIR",
-                    std::env::temp_dir().display()
+                    crate::store::scratch_parent().display()
                 );
                 error(IngestErrorKind::Io, problem)
             }

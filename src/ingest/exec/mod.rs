@@ -13,12 +13,13 @@ use super::inputs::Found;
 use super::secrets;
 use super::seen::Seen;
 use super::spec::{IngestError, IngestErrorKind};
+use crate::store::{self, Scratch};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 /// What messages and records call the output.
 pub(super) const NAME: &str = "exec";
@@ -84,6 +85,8 @@ impl fmt::Debug for ExecSpec {
 #[derive(Debug)]
 pub(super) struct Output {
     path: TempPath,
+    /// Its folder.
+    _scratch: Scratch,
     format: Format,
     /// Bytes that were printed.
     pub(super) bytes: u64,
@@ -100,11 +103,12 @@ pub(super) fn run(spec: &ExecSpec, stop: &AtomicBool) -> Result<Output, IngestEr
     let io = |error: std::io::Error| {
         let problem = format!(
             "{NAME}: the output cannot be kept in {}: {error}; make room, or set TMPDIR",
-            std::env::temp_dir().display()
+            store::scratch_parent().display()
         );
         IngestError::new(IngestErrorKind::Io, vec![problem])
     };
-    let raw = NamedTempFile::with_prefix("s4cast-exec-").map_err(io)?;
+    let scratch = Scratch::begin().map_err(io)?;
+    let raw = scratch.file().map_err(io)?;
     tracing::debug!(command = spec.shown(), "the command starts");
     let printed =
         child::run(spec, stop, raw.reopen().map_err(io)?).map_err(|failure| failure.refusal(spec))?;
@@ -118,14 +122,14 @@ pub(super) fn run(spec: &ExecSpec, stop: &AtomicBool) -> Result<Output, IngestEr
         form::Form::Csv => (raw.into_temp_path(), Format::Csv(None)),
         form::Form::Parquet => (raw.into_temp_path(), Format::Parquet),
         form::Form::Arrow(layout) => {
-            let whole = NamedTempFile::with_prefix("s4cast-exec-").map_err(io)?;
+            let whole = scratch.file().map_err(io)?;
             let target = whole.reopen().map_err(io)?;
             let converted = form::to_parquet(raw.reopen().map_err(io)?, layout, target);
             converted.map_err(|reason| data(format!("{NAME}: {reason}")))?;
             (whole.into_temp_path(), Format::Parquet)
         }
     };
-    Ok(Output { path, format, bytes: printed.bytes, sha256: printed.sha256 })
+    Ok(Output { path, _scratch: scratch, format, bytes: printed.bytes, sha256: printed.sha256 })
 }
 
 impl Output {

@@ -4,6 +4,7 @@ use super::{Copied, Object};
 use crate::ingest::files::io_error;
 use crate::ingest::seen::{Seen, plain};
 use crate::ingest::spec::{IngestError, IngestErrorKind};
+use crate::machine::disk;
 use crate::store::Entry;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -103,7 +104,7 @@ pub(super) fn sweep(folder: &Path, now: SystemTime) {
 
 /// Whether so many bytes fit.
 pub(super) fn check_room(folder: &Path, bytes: u64) -> Result<(), IngestError> {
-    match free_bytes(folder) {
+    match disk::free_bytes(folder) {
         Some(free) if bytes.saturating_add(MARGIN) > free => {
             let problem = format!(
                 "{}: {} MiB of objects are to be copied there, and {} MiB are free; make room, set TMPDIR (of the daemon: state), \
@@ -116,19 +117,6 @@ pub(super) fn check_room(folder: &Path, bytes: u64) -> Result<(), IngestError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Free space where a folder lies, bytes; `None` where nobody knows.
-#[cfg(unix)]
-pub fn free_bytes(folder: &Path) -> Option<u64> {
-    let space = rustix::fs::statvfs(folder).ok()?;
-    space.f_bavail.checked_mul(space.f_frsize)
-}
-
-/// Free space where a folder lies, bytes; `None` where nobody knows.
-#[cfg(not(unix))]
-pub fn free_bytes(_: &Path) -> Option<u64> {
-    None
 }
 
 /// The refusal of a folder that takes no copies.

@@ -12,13 +12,12 @@ mod copies;
 mod listing;
 mod transfer;
 
-pub use copies::free_bytes;
 pub(super) use listing::{Found, find};
 
 use super::Watch;
 use super::seen::Seen;
 use super::spec::{IngestError, IngestErrorKind};
-use crate::store::{Address, Entry, Scratch, Store, StoreError};
+use crate::store::{self, Address, Entry, Scratch, Store, StoreError};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -133,7 +132,7 @@ impl Objects {
         if let Some(temporary) = held.as_ref() {
             return Ok(temporary.path().to_owned());
         }
-        let new = Scratch::begin().map_err(|error| copies::unusable(&std::env::temp_dir(), &error))?;
+        let new = Scratch::begin().map_err(|error| copies::unusable(&store::scratch_parent(), &error))?;
         let path = new.path().to_owned();
         *held = Some(new);
         Ok(path)

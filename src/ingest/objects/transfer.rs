@@ -44,7 +44,7 @@ pub(super) fn download(
         let (errands, sender, folder) = (errands.clone(), sender.clone(), folder.to_owned());
         let spawned =
             std::thread::Builder::new().name("objects".into()).spawn(move || run(&errands, &sender, &folder));
-        spawned.map_err(|error| copies::unusable(&std::env::temp_dir(), &error))?;
+        spawned.map_err(|error| copies::unusable(&crate::store::scratch_parent(), &error))?;
     }
     drop(sender);
     let give_up = |error: IngestError| {

@@ -50,7 +50,7 @@ impl Parts {
         let sources = [Source::of_frames(NAME, self.columns.clone(), group.frames, before)];
         let gauge = Gauge::new(&|_| {}, "reading", &sources, 1);
         let timeline = std::mem::take(&mut self.timeline);
-        let rows = Rows::read(&sources, &self.assignment, (timeline, None), &gauge)?;
+        let rows = Rows::read(&sources, &self.assignment, (timeline, None), None, &gauge)?;
         let file_rows = rows.file_rows;
         let mut assembled =
             assemble::assemble(rows, &sources, &self.assignment, &self.spec, Some(self.part), &|_| {})?;
@@ -66,6 +66,7 @@ impl Parts {
         almanac::add(&mut assembled.panel, &self.spec.almanac, &self.spec.objects, None)?;
         let own = std::mem::take(&mut self.assignment.notes);
         Ok(Ingested {
+            dimensions: crate::ingest::Dimensions { rows: file_rows as u64, ..Default::default() },
             panel: assembled.panel,
             quality: assembled.quality,
             notes: own.into_iter().chain(assembled.notes).map(Note).collect(),

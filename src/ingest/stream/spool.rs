@@ -8,30 +8,34 @@ use crate::ingest::inputs::Found;
 use crate::ingest::seen::Seen;
 use crate::ingest::source::Source;
 use crate::ingest::spec::{IngestError, IngestErrorKind, SourceSpec};
+use crate::store::{self, Scratch};
 use arrow_schema::{ArrowError, SchemaRef};
 use std::io::Read;
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 /// A stream that was read to its end. Its file goes with it.
 #[derive(Debug)]
 pub struct Spooled {
     path: TempPath,
+    /// Its folder.
+    _scratch: Scratch,
     schema: SchemaRef,
     rows: usize,
 }
 
-/// Reads a stream to its end and keeps it as Parquet below `TMPDIR`.
+/// Reads a stream to its end and keeps it as Parquet in the folder of this process below `TMPDIR`.
 ///
 /// # Errors
 /// If it is no Arrow IPC stream, cannot be read, or there is no room for it.
 pub fn spool(input: impl Read) -> Result<Spooled, IngestError> {
     let kept = |error: &dyn std::fmt::Display| {
-        let folder = std::env::temp_dir();
+        let folder = store::scratch_parent();
         let problem =
             format!("{NAME}: it cannot be kept in {}: {error}; make room, or set TMPDIR", folder.display());
         IngestError::new(IngestErrorKind::Io, vec![problem])
     };
-    let file = NamedTempFile::with_prefix("s4cast-stream-").map_err(|error| kept(&error))?;
+    let scratch = Scratch::begin().map_err(|error| kept(&error))?;
+    let file = scratch.file().map_err(|error| kept(&error))?;
     let target = file.reopen().map_err(|error| kept(&error))?;
     let mut messages = Messages::open(input)?;
     let schema = messages.schema().clone();
@@ -48,7 +52,7 @@ pub fn spool(input: impl Read) -> Result<Spooled, IngestError> {
         return Err(failure);
     }
     let rows = copied.map_err(|error| kept(&error))?;
-    Ok(Spooled { path: file.into_temp_path(), schema, rows })
+    Ok(Spooled { path: file.into_temp_path(), _scratch: scratch, schema, rows })
 }
 
 impl Spooled {

@@ -22,7 +22,7 @@ use crate::model::counts::regression::Window;
 use crate::model::features::{Features, TERMS};
 
 /// Windows that a head learns from, at most, and the last steps of each series that they lie in.
-const WINDOWS: usize = 6_000;
+pub(super) const WINDOWS: usize = 6_000;
 const SPAN: usize = 730;
 
 /// Windows below which nothing is learnt.

@@ -34,6 +34,7 @@ pub(super) fn work(
     }
     let source = ingest::SourceSpec { spooled: Some(Arc::new(spooled)), ..job.source.clone() };
     let one_shot = Job {
+        max_memory: None,
         source,
         making: Making::Fit(spec.clone()),
         scenarios: Vec::new(),

@@ -1,5 +1,6 @@
 //! Who a daemon is among those that share jobs.
 
+use crate::store::Hidden;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -40,6 +41,7 @@ impl Member {
         }
         let state_id = drawn(&format!("{}\n{process}", state.display()));
         let mut file = tempfile::Builder::new().prefix(".member-").suffix(".partial").tempfile_in(state)?;
+        let _hidden = Hidden::new(file.path());
         file.write_all(format!("{state_id}\n").as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
