@@ -93,8 +93,9 @@ def commands(found):
     text = [
         "# Command line\n",
         NOTE,
-        "Every flag can be set by its environment variable, and those of sources and models by a job file (`--config`); flags win over",
-        "both. Data and summaries go to stdout, progress and logs to stderr. Exit codes: [Troubleshooting](../troubleshooting.md).\n",
+        "Flags that say what and how to forecast can be set by an environment variable, `S4CAST_` and its name, which `--help` shows:",
+        "`--max-bad-series` is `S4CAST_MAX_BAD_SERIES`. They can stand in a job file as well (`--config`). Flags win over variables, variables",
+        "over the file. Data and summaries go to stdout, progress and logs to stderr. Exit codes: [Troubleshooting](../troubleshooting.md).\n",
     ]
     general = found[0].flags
     text += ["## General\n", "Every command takes:\n", *table(general, "flag")]
@@ -115,8 +116,11 @@ def commands(found):
 
 
 def table(rows, title):
-    out = [f"| {title} | meaning | default | environment |", "|---|---|---|---|"]
+    out = [f"| {title} | meaning | default |", "|---|---|---|"]
     for name, value, meaning, environment, default, _ in rows:
-        shown = f"`{name}`" + (f" `{cell(value).replace('&lt;', '<')}`" if value else "")
-        out.append(f"| {shown} | {cell(meaning)} | {f'`{default}`' if default else ''} | {f'`{environment}`' if environment else ''} |")
+        shown = "<br>".join(f"`{part}`" for part in name.split(", "))
+        shown += f" `{cell(value).replace('&lt;', '<')}`" if value else ""
+        usual = "S4CAST_" + name.split(",")[0].removeprefix("--").replace("-", "_").upper()
+        meaning += f" (`{environment}`)" if environment not in ("", usual) else ""
+        out.append(f"| {shown} | {cell(meaning)} | {f'`{default}`' if default else ''} |")
     return out + [""]
