@@ -17,6 +17,7 @@ TABLES = [
     ("inline_schedule", "train, forecast, score", "Within a job, `forecast = { every = \"15m\" }`: a schedule by its name, or the keys of one."),
     ("daemon", "[daemon]", "The daemon itself."),
     ("http", "[http]", "Health, metrics, forecasts and the dashboard. Without this table there is no socket."),
+    ("tls", "tls", "Within `[http]`, `tls = { cert = \"tls.crt\", key = \"tls.key\" }`: certificates of the address."),
     ("secret", "Secrets", "Where a secret stands, `token = { env = \"S4CAST_TOKEN\" }`; it never stands in the file itself."),
 ]
 
@@ -43,6 +44,8 @@ def settings(found):
     ]
     rest = [(name, name, "") for name in known if name not in {row[0] for row in TABLES}]
     for name, title, about in TABLES + rest:
+        if name not in known:
+            continue
         text += [f"## {title}\n", f"{about}\n", "| key, flag | value | default | meaning |", "|---|---|---|---|"]
         text += [row(key, said, flags, name) for key, said in sorted(known[name].items())]
         text.append("")
