@@ -3,7 +3,7 @@
 
 use super::mutate::Dice;
 use s4cast::config;
-use s4cast::pipeline::Sources;
+use s4cast::pipeline::{Budget, Sources};
 use s4cast::publish::SinkSpec;
 use s4cast::registry::Registry;
 use s4cast::schedule::clock::Clock;
@@ -79,6 +79,7 @@ impl World {
             registry: registry.clone(),
             sources: sources.clone(),
             state: state.clone(),
+            budget: Budget::new(config.spec.limits),
             metrics: metrics.clone(),
             clock: clock.clone(),
         };
