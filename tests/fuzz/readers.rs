@@ -138,6 +138,7 @@ impl Bench {
         Bench {
             reader,
             good,
+            corpus: corpus(reader),
             words,
             forged,
             containers,
@@ -161,6 +162,7 @@ impl Bench {
     }
 
     /// The good inputs with settings that are all the same, to begin a corpus with.
+    #[allow(dead_code, reason = "asked for by the crate in fuzz/")]
     pub fn seeds(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         self.good.iter().map(|good| [good.as_slice(), &[0]].concat())
     }
@@ -173,6 +175,7 @@ impl Bench {
     }
 
     /// An input of the corpus changed, as the good ones are, where the format needs more than changes of bytes.
+    #[allow(dead_code, reason = "asked for by the crate in fuzz/")]
     pub fn changed(&self, dice: &mut Dice, found: &[u8]) -> Option<Vec<u8>> {
         let (setting, input) = found.split_last()?;
         let container =
