@@ -123,7 +123,7 @@ impl State {
     pub fn good(&self) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         for (kind, name) in &KINDS[..7] {
-            for path in World::files(&self.world.root(), &|file| file == *name).into_iter().take(3) {
+            for path in World::files(self.world.root(), &|file| file == *name).into_iter().take(3) {
                 all.push(input(kind, &std::fs::read(path).unwrap()));
             }
         }
@@ -205,7 +205,7 @@ impl State {
             "turn" => self.turn(content),
             "opening" | "record" | "whole" => self.part(name, content),
             _ => {
-                let files = World::files(&self.world.root(), &|file| file == name);
+                let files = World::files(self.world.root(), &|file| file == name);
                 let path = World::pick(dice, &files);
                 let good = std::fs::read(&path).unwrap();
                 std::fs::write(&path, content).unwrap();

@@ -14,7 +14,7 @@ use s4cast::schedule::metrics::Metrics;
 use s4cast::schedule::scheduler::Scheduler;
 use s4cast::schedule::status::Shared;
 use s4cast::schedule::work::Workshop;
-use s4cast::serve::{App, Held, Journal, Token};
+use s4cast::serve::{self, Access, App, Held, Journal, RawServe, ServeSpec, Token};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -82,6 +82,7 @@ impl World {
             budget: Budget::new(config.spec.limits),
             metrics: metrics.clone(),
             clock: clock.clone(),
+            budget: Budget::new(config.spec.limits),
         };
         let sink = config.spec.jobs[0].job.sink.clone();
         let ledger = Ledger::open(&state, Durability::Simulated).unwrap();
@@ -119,15 +120,22 @@ impl World {
 
     /// The server's side of it; requests to the loop go to the channel.
     pub fn app(&self, requests: mpsc::Sender<Request>) -> App {
+        // Without a limit of requests: all of them come from one peer.
+        let raw = RawServe {
+            token: Token::new("sesame"),
+            hosts: vec!["forecasts.example.org".into()],
+            rate_limit: 0,
+            ..RawServe::at("127.0.0.1:8091".parse().unwrap())
+        };
+        let spec = ServeSpec::new(raw).unwrap();
         App {
             status: self.status.clone(),
             metrics: self.metrics.clone(),
             requests,
             state: self.state(),
             registry: Registry::at(self.state().join("models")),
-            token: Token::new("sesame"),
             now: Arc::new(|| FROM + HOURS * 3_600_000_000),
-            hosts: Some(Arc::from(["forecasts.example.org".to_owned()])),
+            access: Arc::new(Access::new(&spec, serve::Limits::of(&spec))),
             sources: self.sources.clone(),
             journal: Journal::default(),
             held: Held::default(),
