@@ -79,6 +79,7 @@ impl World {
             registry: registry.clone(),
             sources: sources.clone(),
             state: state.clone(),
+            budget: Budget::new(config.spec.limits),
             metrics: metrics.clone(),
             clock: clock.clone(),
             budget: Budget::new(config.spec.limits),
