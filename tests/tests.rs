@@ -9,6 +9,7 @@ mod closed_loop;
 mod components;
 mod daemon;
 mod deploy;
+mod engine_docs;
 mod ensemble;
 mod forecaster;
 mod golden;

@@ -164,6 +164,7 @@ impl CliError {
                     PublishError::Permission { .. } | PublishError::Outside(_) => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
+                    PublishError::Newer { .. } => Exit::Data,
                     PublishError::OtherRun { .. } | PublishError::Disagree { .. } => Exit::CannotCreate,
                     PublishError::Store(error) => of_store(error),
                 }
@@ -231,7 +232,9 @@ fn of_registry(error: &RegistryError) -> Exit {
         RegistryError::UnknownJob { .. }
         | RegistryError::UnknownVersion { .. }
         | RegistryError::NothingBefore(_) => Exit::NoInput,
-        RegistryError::Broken { .. } | RegistryError::Untrusted { .. } => Exit::Data,
+        RegistryError::Broken { .. } | RegistryError::Newer { .. } | RegistryError::Untrusted { .. } => {
+            Exit::Data
+        }
         RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
         RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
         RegistryError::Store(error) => of_store(error),
