@@ -1,6 +1,7 @@
 //! The program as a person or a scheduler calls it: files, exit codes, stdout, stderr.
 
 mod ablations;
+mod allow;
 mod backtest;
 mod broken;
 mod clock_changes;
@@ -25,6 +26,7 @@ mod refusals;
 mod report;
 mod scenario;
 mod sequence;
+mod secrets;
 mod service;
 mod shards;
 mod shards_daemon;
