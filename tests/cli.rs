@@ -13,6 +13,7 @@ mod exec;
 mod forecast;
 mod hierarchy;
 mod intermittent;
+mod limits;
 mod live;
 mod load;
 mod models;
