@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests: those of the program, then, with the program that `cargo test` has built, those of its dashboard in a browser, of its
-# views in DuckDB, of its wrappers for Spark and Ray, and of object stores.
+# views in DuckDB, of its wrappers for Spark and Ray, of object stores, and every command of README.md and docs/.
 set -euo pipefail
 cd "$(dirname "$0")"
 cargo test --release --locked
@@ -8,3 +8,4 @@ tests/web/run.sh
 tests/views/run.sh
 tests/cluster/run.sh
 tests/store/run.sh
+tests/docs/run.sh

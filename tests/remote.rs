@@ -34,6 +34,7 @@ fn job(root: &str, making: Making, output: &str) -> Job {
         quality: is_trained.then(|| place("q.parquet")),
         config_file: None,
         config_sha256: "same".into(),
+        max_memory: None,
     }
 }
 
@@ -44,7 +45,7 @@ fn train() -> Making {
 
 fn load(root: &str) -> Making {
     let path = Place::parse(&format!("{root}/m.safetensors")).unwrap();
-    Making::Load(LoadSpec { path, asked: Asked::default(), scale: None })
+    Making::Load(LoadSpec { path, asked: Asked::default(), scale: None, trusted: Vec::new() })
 }
 
 fn moment() -> Moment {

@@ -37,6 +37,7 @@ mod resume;
 mod sampling;
 mod scenarios;
 mod shadow;
+mod signing;
 mod support;
 mod unseen;
 mod warm;

@@ -5,6 +5,7 @@ use crate::cli::args_daemon::{Explain, Run, RunsCommand, ScheduleCommand, Score,
 use crate::cli::args_models::ModelsCommand;
 use crate::cli::args_plot::Plot;
 use crate::cli::args_run::RunArgs;
+use crate::cli::args_shell::{Completions, Man};
 use crate::cli::args_worker::Worker;
 use crate::cli::exit;
 use crate::config::{Key, Settings};
@@ -124,6 +125,12 @@ pub(super) enum Command {
     /// Print the JSON Schema of the config files, or SQL that makes views over what is published
     #[command(after_help = exit::help())]
     Schema(Schema),
+    /// Print a script that completes commands, flags and values in a shell
+    #[command(after_help = exit::help())]
+    Completions(Completions),
+    /// Print the manual page of a command, or write those of all
+    #[command(after_help = exit::help())]
+    Man(Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -328,6 +335,18 @@ pub(super) struct LoadArgs {
     /// frequencies (default: they are the same)
     #[arg(long, env = "S4CAST_SAMPLING_SCALE", allow_negative_numbers = true, value_name = "SCALE")]
     pub sampling_scale: Option<String>,
+    /// Load only the folder of a version that this public key (ed25519:…) signed; repeat the flag for more keys
+    #[arg(long = "trusted-key", env = "S4CAST_TRUSTED_KEY", value_name = "KEY", value_delimiter = ',')]
+    pub trusted_keys: Vec<String>,
+}
+
+impl LoadArgs {
+    /// Lays the flags over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.flag(Key::LoadModel, self.load_model.clone());
+        settings.flag(Key::SamplingScale, self.sampling_scale.clone());
+        settings.flag(Key::ModelTrustedKeys, self.trusted_keys.clone());
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -430,8 +449,7 @@ impl Forecast {
         self.model.apply(settings);
         settings.flag(Key::MaxMemory, self.limits.max_memory.clone());
         settings.flag(Key::Scenarios, self.scenarios.clone());
-        settings.flag(Key::LoadModel, self.load.load_model.clone());
-        settings.flag(Key::SamplingScale, self.load.sampling_scale.clone());
+        self.load.apply(settings);
         settings.flag(Key::Output, self.output.output.clone());
         settings.flag(Key::SaveModel, self.output.save_model.clone());
         settings.flag(Key::Quality, self.output.quality.clone());

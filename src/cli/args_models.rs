@@ -31,7 +31,13 @@ pub(super) enum ModelsCommand {
     /// End the shadow of a job
     #[command(after_help = exit::help())]
     Unshadow(Place),
-    /// Read every file and check its hash; exit code 65 if one is damaged
+    /// Make a key pair: the secret key into a file, the public one is printed
+    #[command(after_help = exit::help())]
+    Key(KeyArgs),
+    /// Sign versions that are there, in place of who signed them before; their hashes are checked first
+    #[command(after_help = exit::help())]
+    Sign(Sign),
+    /// Read every file and check its hash and who signed it; exit code 65 if one is damaged or of nobody who is trusted
     #[command(after_help = exit::help())]
     Verify(Place),
     /// Remove old versions; the champion, its shadow, the one before it and pinned ones stay
@@ -49,6 +55,28 @@ pub(super) struct Place {
     /// Job whose models are meant (default: all of them, or the only one)
     #[arg(long, env = "S4CAST_JOB", value_name = "JOB")]
     pub job: Option<String>,
+    /// Use only versions that this public key (ed25519:…) signed; repeat the flag for more keys
+    #[arg(long = "trusted-key", env = "S4CAST_TRUSTED_KEY", value_name = "KEY", value_delimiter = ',')]
+    pub trusted_keys: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyArgs {
+    /// File for the secret key, PKCS#8 in PEM; it must not exist
+    #[arg(short, long, env = "S4CAST_OUTPUT", value_name = "FILE", help_heading = "Output")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Sign {
+    /// Number of the version (default: all; where keys are trusted, those that one of them signed)
+    #[arg(value_name = "VERSION")]
+    pub version: Option<u32>,
+    /// File of the secret key, as models key writes it
+    #[arg(long, env = "S4CAST_SIGNING_KEY_FILE", value_name = "FILE")]
+    pub signing_key_file: PathBuf,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, clap::Args)]

@@ -69,8 +69,7 @@ impl Worker {
         self.reading.apply(settings);
         settings.flag(Key::Id, self.id.clone());
         self.model.apply(settings);
-        settings.flag(Key::LoadModel, self.load.load_model.clone());
-        settings.flag(Key::SamplingScale, self.load.sampling_scale.clone());
+        self.load.apply(settings);
         settings.flag(Key::SaveModel, self.run.save_model.clone());
         let is_named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
         match (self.train || is_named(&self.load.load_model), &self.model.model) {

@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,6 +36,13 @@ const REQUESTS: usize = 64;
 pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let config = launch::daemon(&args.config)?;
     launch::limit_threads(config.threads);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    // From here on a signal waits for the loop, however long what comes before it takes.
+    let signals = listen_for_signals(&runtime).map_err(CliError::Runtime)?;
     let clock = clock::parse(&args.clock)?;
     let _lock = StateLock::take(&config.spec.state)?;
     launch::scratch_in(&config.spec.state);
@@ -96,7 +104,7 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
         journal,
         held: Held::default(),
     };
-    let outcome = run(parts, config.http.as_ref(), app);
+    let outcome = run(runtime, signals, parts, config.http.as_ref(), app);
     // Of what still works, too: it is begun again with the next start.
     store::remove_scratch();
     outcome
@@ -104,19 +112,14 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
 
 /// The runtime: the loop, and the server beside it if there is an address.
 fn run(
+    runtime: Runtime,
+    signals: mpsc::Receiver<Signal>,
     parts: Parts,
     http: Option<&ServeSpec>,
     app: impl FnOnce(mpsc::Sender<Request>) -> App,
 ) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
     let outcome = runtime.block_on(async {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
-        let (signal_sender, signals) = mpsc::channel(8);
-        listen_for_signals(signal_sender).map_err(CliError::Runtime)?;
         let (done, over) = oneshot::channel::<()>();
         let server = match http {
             None => None,
@@ -144,8 +147,10 @@ fn run(
     outcome.map(|()| Exit::Ok)
 }
 
-/// Sends signals of the operating system into the loop.
-fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
+/// What signals of the operating system ask the loop for.
+fn listen_for_signals(runtime: &Runtime) -> std::io::Result<mpsc::Receiver<Signal>> {
+    let _entered = runtime.enter();
+    let (sender, signals) = mpsc::channel(8);
     let kinds = [
         (SignalKind::hangup(), Signal::Reload),
         (SignalKind::terminate(), Signal::Stop),
@@ -159,7 +164,7 @@ fn listen_for_signals(sender: mpsc::Sender<Signal>) -> std::io::Result<()> {
             async move { while stream.recv().await.is_some() && sender.send(meaning).await.is_ok() {} },
         );
     }
-    Ok(())
+    Ok(signals)
 }
 
 /// Puts right what a crash left in the sinks; a sink that cannot be reached now fails its slots later, visibly. A store is asked
@@ -199,6 +204,9 @@ fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnM
         let Config { spec, sha256, http, threads, .. } = loaded?;
         if http != started_with.http || threads != started_with.threads {
             tracing::warn!("what changed under [http] or of the threads takes effect with a restart");
+        }
+        if spec.keys != started_with.spec.keys {
+            tracing::warn!("another signing_key or other trusted_keys take effect with a restart");
         }
         if spec.limits != started_with.spec.limits {
             tracing::warn!("other limits of memory and free space take effect with a restart");

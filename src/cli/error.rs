@@ -222,7 +222,7 @@ fn of_registry(error: &RegistryError) -> Exit {
         RegistryError::UnknownJob { .. }
         | RegistryError::UnknownVersion { .. }
         | RegistryError::NothingBefore(_) => Exit::NoInput,
-        RegistryError::Broken { .. } => Exit::Data,
+        RegistryError::Broken { .. } | RegistryError::Untrusted { .. } => Exit::Data,
         RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
         RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
         RegistryError::Store(error) => of_store(error),

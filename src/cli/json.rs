@@ -232,6 +232,8 @@ pub(super) fn version(version: &Version) -> Value {
         "serves": version.is_champion,
         "pinned": version.is_pinned,
         "shadow": version.is_shadow,
+        "signed_by": version.signed_by.map(|key| key.to_string()),
+        "signature_problem": version.signature_problem,
         "broken": version.manifest.as_ref().err().map(ToString::to_string),
     });
     if let (Ok(manifest), Some(line)) = (&version.manifest, line.as_object_mut()) {
@@ -247,7 +249,7 @@ pub(super) fn version(version: &Version) -> Value {
 }
 
 /// All that is known of a version: its manifest with instants as text, whether it serves, and what served when.
-pub(super) fn model_version(manifest: &Manifest, history: &[Event], standing: Standing) -> Value {
+pub(super) fn model_version(manifest: &Manifest, history: &[Event], standing: &Standing) -> Value {
     let mut document = json!(manifest);
     for (key, instant) in
         [("slot", manifest.slot), ("created_at", manifest.created_at), ("cutoff", manifest.cutoff)]
@@ -257,6 +259,8 @@ pub(super) fn model_version(manifest: &Manifest, history: &[Event], standing: St
     document["serves"] = json!(standing.serves);
     document["pinned"] = json!(standing.is_pinned);
     document["shadow"] = json!(standing.is_shadow);
+    document["signed_by"] = json!(standing.signed_by.map(|key| key.to_string()));
+    document["signature_problem"] = json!(standing.signature_problem);
     let event = |event: &Event| {
         json!({
             "version": event.version,

@@ -40,12 +40,13 @@ pub(super) fn daemon(path: &Path) -> Result<config::Daemon, CliError> {
 /// The models of a daemon. Shards train on series of their own, so in a store each has a registry of its own.
 pub(super) fn registry(spec: &DaemonSpec) -> Result<Registry, CliError> {
     let root = spec.state.join("models");
-    let Some(models) = &spec.models else { return Ok(Registry::alone(root)?) };
+    let keys = spec.keys.clone();
+    let Some(models) = &spec.models else { return Ok(Registry::alone(root)?.with_keys(keys)) };
     let (shard, mut at) = (spec.shard, models.clone());
     if !shard.is_whole() {
         at = at.join(&format!("shard-{}-of-{}", shard.index(), shard.count()));
     }
-    Ok(Registry::copy_of(root, &at)?)
+    Ok(Registry::copy_of(root, &at)?.with_keys(keys))
 }
 
 /// Brings the copies of what stands in stores up to date, for a command that only looks: what cannot be is as it was.

@@ -9,6 +9,7 @@ mod args_daemon;
 mod args_models;
 mod args_plot;
 mod args_run;
+mod args_shell;
 mod args_worker;
 mod backtest;
 mod backtest_json;
@@ -16,6 +17,7 @@ mod backtest_page;
 mod beacon;
 mod clock;
 mod compare;
+mod completions;
 mod daemon;
 mod data;
 mod demo;
@@ -29,6 +31,7 @@ mod init;
 mod journal;
 mod json;
 mod launch;
+mod manual;
 mod meter;
 mod notify;
 mod plot;
@@ -38,6 +41,7 @@ mod schedule;
 mod models;
 mod schema;
 mod score;
+mod signing;
 mod summary;
 mod terminal;
 mod top;
@@ -130,5 +134,7 @@ fn dispatch(args: &Args, terminal: &Terminal) -> Result<Exit, CliError> {
         Command::Init(command) => init::run(command, terminal),
         Command::Validate(command) => validate::run(command, terminal),
         Command::Schema(command) => schema::run(command, terminal),
+        Command::Completions(command) => completions::run(command, terminal),
+        Command::Man(command) => manual::run(command, terminal),
     }
 }

@@ -5,9 +5,11 @@ use crate::cli::clock::{self, shown};
 use crate::cli::error::CliError;
 use crate::cli::summary::{self, Page, count};
 use crate::cli::terminal::Terminal;
-use crate::cli::{Exit, json};
+use crate::cli::{Exit, json, signing};
 use crate::model::report::Progress;
-use crate::registry::{Event, Figures, Manifest, Promotion, Registry, TrialFigures, Version};
+use crate::registry::{
+    Event, Figures, Keys, Manifest, Promotion, PublicKey, Registry, TrialFigures, Version,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,8 @@ pub(super) fn run(command: &ModelsCommand, terminal: &Terminal) -> Result<Exit, 
         ModelsCommand::Unpin(chosen) => pin(chosen, terminal, false),
         ModelsCommand::Shadow(chosen) => shadow(chosen, terminal),
         ModelsCommand::Unshadow(place) => unshadow(place, terminal),
+        ModelsCommand::Key(args) => signing::make(args, terminal),
+        ModelsCommand::Sign(args) => signing::sign(args, terminal),
         ModelsCommand::Verify(place) => verify(place, terminal),
         ModelsCommand::Gc(gc) => collect(gc, terminal),
     }
@@ -39,8 +43,9 @@ fn state(place: &Place) -> PathBuf {
 }
 
 /// The models there, up to date where they stand in a store.
-fn registry(place: &Place) -> Result<Registry, CliError> {
-    let registry = Registry::found(state(place).join("models"))?;
+pub(super) fn registry(place: &Place) -> Result<Registry, CliError> {
+    let keys = Keys { signing: None, trusted: signing::trusted(place)? };
+    let registry = Registry::found(state(place).join("models"))?.with_keys(keys);
     if let Err(error) = registry.refresh_all() {
         tracing::warn!(%error, "the models cannot be brought up to date; those of the last time are shown");
     }
@@ -48,7 +53,7 @@ fn registry(place: &Place) -> Result<Registry, CliError> {
 }
 
 /// The job that is meant: the one named, or the only one.
-fn job(place: &Place) -> Result<String, CliError> {
+pub(super) fn job(place: &Place) -> Result<String, CliError> {
     if let Some(job) = &place.job {
         return Ok(job.clone());
     }
@@ -68,7 +73,7 @@ fn no_models(state: &Path) -> String {
 }
 
 /// All jobs that are meant; a name must be that of a job.
-fn jobs(place: &Place) -> Result<Vec<String>, CliError> {
+pub(super) fn jobs(place: &Place) -> Result<Vec<String>, CliError> {
     match &place.job {
         Some(job) => {
             registry(place)?.check(job)?;
@@ -103,6 +108,7 @@ fn table(versions: &[Version]) -> String {
             (version.is_shadow, "shadow"),
             (version.is_pinned, "pinned"),
             (is_rejected, "rejected"),
+            (version.signature_problem.is_some(), "untrusted"),
         ];
         let marks: Vec<&str> = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
         let rest = match &version.manifest {
@@ -159,17 +165,19 @@ fn describe(show: &Show, terminal: &Terminal) -> Result<Exit, CliError> {
         serves: version.is_champion,
         is_pinned: version.is_pinned,
         is_shadow: version.is_shadow,
+        signed_by: version.signed_by,
+        signature_problem: version.signature_problem,
     });
     let standing = standing.unwrap_or_default();
     terminal.result(
-        || json::model_version(&manifest, &history, standing),
-        || portrait(&manifest, &history, standing),
+        || json::model_version(&manifest, &history, &standing),
+        || portrait(&manifest, &history, &standing),
     )?;
     Ok(Exit::Ok)
 }
 
 /// What a version is at present.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Standing {
     /// Whether it serves.
     pub serves: bool,
@@ -177,9 +185,13 @@ pub(super) struct Standing {
     pub is_pinned: bool,
     /// Whether it runs in shadow.
     pub is_shadow: bool,
+    /// The key that signed it.
+    pub signed_by: Option<PublicKey>,
+    /// What is wrong with its signature.
+    pub signature_problem: Option<String>,
 }
 
-fn portrait(manifest: &Manifest, history: &[Event], standing: Standing) -> String {
+fn portrait(manifest: &Manifest, history: &[Event], standing: &Standing) -> String {
     let mut page = Page::default();
     let marks = [
         (standing.serves, ", serves"),
@@ -221,6 +233,12 @@ fn portrait(manifest: &Manifest, history: &[Event], standing: Standing) -> Strin
     page.line("", format!("config  {}", manifest.config_sha256));
     page.line("", format!("data    {}", manifest.data_fingerprint));
     page.line("", format!("code    {} (s4cast {})", manifest.code_sha256, manifest.s4cast));
+    if let Some(key) = &standing.signed_by {
+        page.line("Signed", format!("by {key}"));
+    }
+    if let Some(problem) = &standing.signature_problem {
+        page.line("", problem);
+    }
     for event in history.iter().rev().take(SHOWN) {
         let (version, reason) = (event.version, &event.reason);
         page.line("Served", format!("version {version} since {}: {reason}", seconds(event.at)));

@@ -130,8 +130,8 @@ fn work(
     };
     let now = clock::now();
     let mut row = ledger.plan(&[new], None, now)?.remove(0);
-    ledger.start(row.id, 1, now)?;
     (row.attempts, row.started_at) = (1, Some(now));
+    ledger.start(&row, now)?;
     let workshop = Workshop {
         registry,
         sources: Sources::default(),

@@ -3,9 +3,9 @@
 use crate::config::check::Check;
 use crate::config::document::Document;
 use crate::config::file::{ConfigFile, Env, parse};
-use crate::config::http::Secrets;
 use crate::config::key::Table;
 use crate::config::problem::in_order;
+use crate::config::secret::Secrets;
 use crate::config::words::{self, Wrong};
 use crate::config::{Key, Problem, Problems, Settings, fleet, paths};
 use crate::ingest::{Objects, SourceSpec};
@@ -95,7 +95,7 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
     let mut problems = document.problems.clone();
     let nothing = Settings::default();
     let mut general = Check::new(document.daemon.as_ref().unwrap_or(&nothing));
-    let mut spec = general.daemon(&document.folder);
+    let mut spec = general.daemon(&document.folder, secrets);
     let threads = general.threads(Key::DaemonThreads);
     problems.append(&mut general.problems);
     let http = document.http.as_ref().and_then(|settings| {
@@ -153,7 +153,7 @@ fn checked<T>(
 
 impl Check<'_> {
     /// The daemon without its jobs.
-    fn daemon(&mut self, folder: &Path) -> DaemonSpec {
+    fn daemon(&mut self, folder: &Path, secrets: Secrets<'_>) -> DaemonSpec {
         let off_or_span = |text: &str| match text.trim() {
             "off" => Ok(None),
             text => words::positive_span(text).map(Some).map_err(|wrong| Wrong {
@@ -171,6 +171,7 @@ impl Check<'_> {
             leases: self.leases(),
             shard: self.shard(),
             shard_timeout: self.shard_timeout(),
+            keys: self.keys(secrets),
             limits: Limits {
                 max_memory: self.one(Key::DaemonMaxMemory, words::size),
                 min_free: self.one(Key::MinFree, words::size).unwrap_or(Limits::default().min_free),

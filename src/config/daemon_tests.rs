@@ -2,12 +2,13 @@
 
 use super::daemon::{Daemon, build};
 use super::file::{ConfigFile, parse};
-use super::http::Secrets;
+use super::secret::Secrets;
 use super::*;
 use crate::ingest::{BadSeriesLimit, SuspectAction};
 use crate::live::anomaly::Direction;
 use crate::pipeline::{Fallback, Promotion};
 use crate::publish::{Format, Naming};
+use crate::registry::{Keys, SigningKey};
 use crate::schedule::spec::{JobPlan, Missed, Overlap};
 use jiff::SignedDuration;
 use std::path::{Path, PathBuf};
@@ -342,4 +343,31 @@ fn what_is_not_shared_is_told() {
         let wrong = messages(&fleet(lines, sink));
         assert!(wrong.len() == 1 && wrong[0].contains(part), "{lines} {sink}: {wrong:?}");
     }
+}
+
+#[test]
+fn signing_keys_are_read_and_have_to_be_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (key, text) = SigningKey::generate().expect("a key");
+    let other = SigningKey::generate().expect("a key").0.public();
+    std::fs::write(path("key"), &text).expect("written");
+    std::fs::write(path("not"), "c2VjcmV0").expect("written");
+    let daemon = |name: &str, trusted: &str| {
+        let signing = format!("signing_key = {{ file = \"{}\" }}", path(name));
+        format!("[daemon]\n{signing}\ntrusted_keys = [{trusted}]\n{SMALL}")
+    };
+    let (own, both) = (format!("\"{}\"", key.public()), format!("\"{other}\", \"{}\"", key.public()));
+    for trusted in ["", &own, &both] {
+        let keys = valid(&daemon("key", trusted)).spec.keys;
+        assert_eq!(keys.signing.map(|key| key.public()), Some(key.public()));
+    }
+    let found = messages(&daemon("key", &format!("\"{other}\"")));
+    assert!(found.len() == 1 && found[0].contains(&key.public().to_string()), "{found:?}");
+    let found = messages(&daemon("not", "\"ed25519:AAAA\""));
+    assert!(found.len() == 2 && found.iter().all(|one| !one.contains("c2Vj")), "{found:?}");
+    assert_eq!(valid(SMALL).spec.keys, Keys::default());
+    let literal = format!("[daemon]\nsigning_key = \"MC4CAQAw\"\n{SMALL}");
+    assert!(messages(&literal)[0].contains("signing_key does not stand in the config"));
+    assert!(!format!("{:?}", read(&literal).expect_err("wrong")).contains("MC4C"));
 }

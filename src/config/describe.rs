@@ -82,7 +82,7 @@ const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 122] = [
+pub(super) static ROWS: [Row; 125] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -148,6 +148,8 @@ pub(super) static ROWS: [Row; 122] = [
     row(Key::LeaseTtl, Table::Daemon, "lease_ttl", Shape::Duration, "How long a daemon that has fallen silent keeps a slot").default("\"30s\""),
     row(Key::Shard, Table::Daemon, "shard", Shape::Text, "The share of the series that this daemon works on, i/N from 0/N; left out, S4CAST_SHARD or all").example("\"0/4\""),
     row(Key::ShardTimeout, Table::Daemon, "shard_timeout", Shape::Duration, "How long a shard waits for the others, whose parts make a run whole").default("\"10m\""),
+    row(Key::SigningKey, Table::Daemon, "signing_key", Shape::Secret, "Where the Ed25519 key stands that signs new model versions; left out, they are not signed").example("{ env = \"S4CAST_SIGNING_KEY\" }"),
+    row(Key::TrustedKeys, Table::Daemon, "trusted_keys", Shape::Texts, "Public keys: a model version that none of them signed is not used; left out, signatures are not asked for").example("[\"ed25519:PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"]"),
     row(Key::DaemonMaxMemory, Table::Daemon, "max_memory", Shape::IntegerOrText, "Memory that the daemon may take: a slot that is estimated to take more than is free of it waits, or fails; left out, nine tenths of what the machine or its control group has").example("\"4GiB\""),
     row(Key::MinFree, Table::Daemon, "min_free", Shape::IntegerOrText, "Free space of the disks that a slot writes to, below which it is not begun").default("\"256MiB\""),
     row(Key::Listen, Table::Http, "listen", Shape::Text, "Address and port; one that others can reach needs a token").default("\"127.0.0.1:8091\""),
@@ -205,4 +207,5 @@ pub(super) static ROWS: [Row; 122] = [
     row(Key::HierarchyCovariates, Table::Source, "hierarchy_covariates", Shape::Pairs("="), "What numbers of the series are to their sums: mean or sum, for all or as COLUMN=WORD; of names most have it").flag("--hierarchy-covariates").default("[\"mean\"]"),
     row(Key::LoadModel, Table::Model, "load_model", Shape::Path, "A saved model in place of a training, as save_model wrote it, or the folder of a version; settings that are written have to be its own").flag("--load-model").example("\"model.safetensors\""),
     row(Key::SamplingScale, Table::Model, "sampling_scale", Shape::NumberOrText, "Step of the data in steps of a loaded model, such as 0.25 or 1/4, or auto: that of the frequencies; left out, they are the same").flag("--sampling-scale").example("\"auto\""),
+    row(Key::ModelTrustedKeys, Table::Model, "trusted_keys", Shape::Texts, "Public keys: a loaded model has to be the folder of a version that one of them signed; left out, signatures are not asked for").flag("--trusted-key").example("[\"ed25519:PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"]"),
 ];

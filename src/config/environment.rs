@@ -28,7 +28,7 @@ pub(super) fn one_shot(settings: &Settings, job: &Job) -> Found {
     let mut found = Found::default();
     found.inputs(settings, &job.source, "the input");
     if let Making::Load(load) = &job.making
-        && let Err(error) = pipeline::open_model(&load.path)
+        && let Err(error) = pipeline::open_model(load)
     {
         found.problem(settings, settings.place(Key::LoadModel), error.to_string(), None);
     }

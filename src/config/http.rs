@@ -1,8 +1,8 @@
-//! Where to listen and who may write, checked; secrets are read, and never shown.
+//! Where to listen and who may write, checked.
 
 use crate::config::Key;
 use crate::config::check::Check;
-use crate::config::file::Env;
+use crate::config::secret::{Secret, Secrets};
 use crate::config::words::Wrong;
 use crate::serve::{ServeSpec, Token};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,22 +10,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 /// Address where none is written.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8091);
 
-/// Whether secrets are read.
-#[derive(Clone, Copy)]
-pub(super) enum Secrets<'a> {
-    /// From this environment, and from files.
-    Read(Env<'a>),
-    /// Not at all: the machine that checks a config need not hold its secrets.
-    Unread,
-}
-
 impl Check<'_> {
     pub(super) fn http(&mut self, secrets: Secrets<'_>) -> Option<ServeSpec> {
         let listen = match self.settings.has(Key::Listen) {
             true => self.one(Key::Listen, address)?,
             false => LISTEN,
         };
-        let token = self.inline(Key::Token, |inline| inline.secret(secrets)).flatten();
+        let token = match self.secret(Key::Token, secrets, "token", "S4CAST_TOKEN") {
+            Some(Secret::Text(text)) => Token::new(&text),
+            Some(Secret::Unread) => Token::new("unread"),
+            None => None,
+        };
         if token.is_none() && self.settings.has(Key::Token) {
             return None;
         }
@@ -43,50 +38,6 @@ impl Check<'_> {
         };
         let hosts = self.many(Key::Hosts, host);
         spec.called(&hosts).ok()
-    }
-
-    fn secret(&mut self, secrets: Secrets<'_>) -> Option<Token> {
-        let env = self.text(Key::SecretEnv);
-        let file = self.text(Key::SecretFile);
-        let place = self.settings.header.as_ref().map(|(_, span)| span.clone());
-        let help = "write { env = \"S4CAST_TOKEN\" } or { file = \"/run/secrets/token\" }";
-        let text = match (env, file, secrets) {
-            (None, None, _) if self.settings.misread || !self.settings.problems.is_empty() => return None,
-            (None, None, _) => Err(Wrong::new("a secret without env and file".into(), help)),
-            (Some(_), Some(_), _) => Err(Wrong::new("a secret with both env and file".into(), help)),
-            (_, _, Secrets::Unread) => Ok("unread".to_string()),
-            (Some(name), None, Secrets::Read(env)) => of_environment(&name, env),
-            (None, Some(path), Secrets::Read(_)) => of_file(&path),
-        };
-        match text {
-            Ok(text) => Token::new(&text),
-            Err(wrong) => {
-                self.problem_at(place, wrong);
-                None
-            }
-        }
-    }
-}
-
-fn of_environment(name: &str, env: Env<'_>) -> Result<String, Wrong> {
-    let help = "set it to the token, for example in the unit of the service";
-    match env(name) {
-        None => Err(Wrong::new(format!("the environment variable {name} of a secret is not set"), help)),
-        Some(text) if text.trim().is_empty() => {
-            Err(Wrong::new(format!("the environment variable {name} of a secret is empty"), help))
-        }
-        Some(text) => Ok(text),
-    }
-}
-
-fn of_file(path: &str) -> Result<String, Wrong> {
-    let help = "write the token into it and let the daemon's user read it";
-    match std::fs::read_to_string(path) {
-        Err(error) => Err(Wrong::new(format!("the file {path} of a secret cannot be read: {error}"), help)),
-        Ok(text) if text.trim().is_empty() => {
-            Err(Wrong::new(format!("the file {path} of a secret is empty"), help))
-        }
-        Ok(text) => Ok(text),
     }
 }
 

@@ -135,6 +135,10 @@ pub enum Key {
     Shard,
     /// How long a shard waits for the others.
     ShardTimeout,
+    /// Secret key that signs model versions.
+    SigningKey,
+    /// Public keys of which one has to have signed a model version.
+    TrustedKeys,
     /// Memory that the daemon may take.
     DaemonMaxMemory,
     /// Free space below which no slot is begun.
@@ -249,6 +253,8 @@ pub enum Key {
     LoadModel,
     /// How the step of the data may differ from the saved model's.
     SamplingScale,
+    /// Public keys of which one has to have signed the saved model.
+    ModelTrustedKeys,
 }
 
 /// The two kinds of config file.
@@ -374,8 +380,12 @@ impl Table {
     /// Its keys in a file of that kind, as an inline table has them.
     pub(super) fn all_keys(self, kind: FileKind) -> impl Iterator<Item = Key> {
         let here = move |key: &Key| key.table() == self && self.is_in(kind);
-        let is_one_shot =
-            |key: &Key| matches!(key, Key::Threads | Key::MaxMemory | Key::LoadModel | Key::SamplingScale);
+        let is_one_shot = |key: &Key| {
+            matches!(
+                key,
+                Key::Threads | Key::MaxMemory | Key::LoadModel | Key::SamplingScale | Key::ModelTrustedKeys
+            )
+        };
         Key::all().filter(here).filter(move |key| kind == FileKind::OneShot || !is_one_shot(key))
     }
 }
@@ -489,7 +499,7 @@ impl Key {
     }
 
     /// The words to choose from; none where anything may be written.
-    pub(super) fn choices(self) -> &'static [&'static str] {
+    pub fn choices(self) -> &'static [&'static str] {
         match self.shape() {
             Shape::Choice(words) => words,
             _ => &[],
@@ -503,7 +513,9 @@ impl Key {
                 self,
                 Key::Inputs | Key::Exec | Key::ExecTimeout | Key::ExecMaxBytes | Key::MaxBytes | Key::MaxRows
             ),
-            Table::Model => !matches!(self, Key::Threads | Key::MaxMemory | Key::LoadModel),
+            Table::Model => {
+                !matches!(self, Key::Threads | Key::MaxMemory | Key::LoadModel | Key::ModelTrustedKeys)
+            }
             _ => matches!(self, Key::Fallback | Key::Scenarios | Key::JobScenarios),
         }
     }
@@ -520,7 +532,7 @@ mod tests {
             let same = |other: &&Row| other.table == row.table && other.name == row.name;
             assert_eq!(ROWS.iter().filter(same).count(), 1, "{}.{}", row.table.name(), row.name);
         }
-        assert_eq!(ROWS.len(), Key::SamplingScale as usize + 1);
+        assert_eq!(ROWS.len(), Key::ModelTrustedKeys as usize + 1);
     }
 
     #[test]

@@ -13,6 +13,7 @@ impl Check<'_> {
     pub(super) fn making(&mut self) -> Option<Making> {
         let load = self.one(Key::LoadModel, |text| Ok(Place::parse(&written(text)?)?));
         let scale = self.one(Key::SamplingScale, scale);
+        let trusted = self.trusted(Key::ModelTrustedKeys);
         let Some(path) = load else {
             if self.settings.has(Key::SamplingScale) {
                 let wrong = Wrong::new(
@@ -42,7 +43,7 @@ impl Check<'_> {
             point: has(Key::Point).then_some(spec.point()),
             bounds: is_bounded.then_some(spec.bounds()),
         };
-        Some(Making::Load(LoadSpec { path, asked, scale }))
+        Some(Making::Load(LoadSpec { path, asked, scale, trusted }))
     }
 
     /// A model to train.

@@ -49,14 +49,17 @@ fn strings(list: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// The text with whatever is written for `token` masked, as long as before: messages show the lines around a problem.
+/// Settings whose values are secrets.
+const SECRETS: [&str; 2] = ["token", "signing_key"];
+
+/// The text with whatever is written for a secret masked, as long as before: messages show the lines around a problem.
 ///
-/// Where the token stands in the environment or a file, its place is no secret and stays.
+/// Where the secret stands in the environment or a file, its place is none and stays.
 fn tokens(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("token") {
-        let (before, after) = rest.split_at(at + "token".len());
+    while let Some(end) = SECRETS.iter().filter_map(|key| Some(rest.find(key)? + key.len())).min() {
+        let (before, after) = rest.split_at(end);
         masked.push_str(before);
         let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
         rest = after;
@@ -130,6 +133,7 @@ mod tests {
             ("http.token=\"s\u{e9}c\" # x", "http.token=****** * *"),
             ("\"token\" = '''a\nb'''\nc", "\"token\" = ****\n****\nc"),
             ("token = \"unclosed", "token = *********"),
+            ("signing_key = \"MC4C\"\ntoken='a'", "signing_key = ******\ntoken=***"),
             ("token = { value = \"s\" }", "token = * ***** * *** *"),
             ("token = { env = \"S4CAST_TOKEN\" }", "token = { env = \"S4CAST_TOKEN\" }"),
             ("# a token file\nx = \"tokens\"", "# a token file\nx = \"tokens\""),

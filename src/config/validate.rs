@@ -3,9 +3,9 @@
 use crate::config::daemon::{build, unreadable};
 use crate::config::environment;
 use crate::config::file::{ConfigFile, Env, parse};
-use crate::config::http::Secrets;
 use crate::config::one_shot::job;
 use crate::config::problem::in_order;
+use crate::config::secret::Secrets;
 use crate::config::{FileKind, Problem, Problems};
 use std::path::{Path, PathBuf};
 

@@ -231,9 +231,12 @@ impl Forecaster {
         self.in_order(all)
     }
 
-    /// Whether what it keeps of a panel is of use: not where it averages models that look at whole series.
+    /// Whether what it keeps of a panel is of use: not where it averages models that look at whole series, nor where it reads
+    /// covariates, of which nothing is kept.
     pub fn remembers(&self) -> bool {
-        !self.groups.iter().any(|group| matches!(group.served, Served::Blend(_)))
+        let looks_elsewhere =
+            |group: &Group| matches!(group.served, Served::Blend(_)) || group.encoding.width() > 0;
+        !self.groups.iter().any(looks_elsewhere)
     }
 
     /// What this forecaster needs of a panel to forecast it, and to go on as new rows come; the last `steps` of every series
@@ -246,10 +249,10 @@ impl Forecaster {
 
     /// The forecasts of the panel that a memory stands for, to the last bit those of [`Forecaster::predict`], in a time that
     /// does not depend on how long its series are. `None` if this forecaster looks at them in another way than the one that
-    /// remembered, if it reads raw observations, if seasonal naive has to stand in for a long series, which looks further
-    /// back, or if a clock changes within what it looks at.
+    /// remembered, if it reads raw observations or covariates, if seasonal naive has to stand in for a long series, which looks
+    /// further back, or if a clock changes within what it looks at.
     pub fn predict_remembered(&self, memory: &Memory, zone: &TimeZone) -> Option<Forecasts> {
-        // A blend fits models to the whole of a series.
+        // A blend fits models to the whole of a series, and covariates are not remembered.
         let is_able = self.remembers() && !self.reads_observations();
         if !is_able || !memory.is_read_as(|frequency| self.reading(frequency)) {
             return None;

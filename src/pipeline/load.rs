@@ -6,7 +6,7 @@ use crate::model::forecaster::Forecaster;
 use crate::model::rate::{Match, Rate, Scale};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point};
 use crate::pipeline::JobError;
-use crate::registry::{self, Opened};
+use crate::registry::{self, Opened, PublicKey};
 use crate::store::Place;
 
 /// A model to load.
@@ -18,6 +18,8 @@ pub struct LoadSpec {
     pub asked: Asked,
     /// How the step of the data may differ from the model's.
     pub scale: Option<Scale>,
+    /// Keys of which one has to have signed it; where there is none, signatures are not asked for.
+    pub trusted: Vec<PublicKey>,
 }
 
 /// Model settings that were written, and that a loaded model has to have been trained with. Budget and preset, which say how
@@ -65,12 +67,13 @@ pub(super) struct Fitting {
 /// Reads a model: a file that `forecast --save-model` wrote, or the folder of a version, by path or by address.
 ///
 /// # Errors
-/// If it cannot be read or is no model.
-pub fn open_model(place: &Place) -> Result<Opened, JobError> {
-    match place {
-        Place::Local(path) => registry::open(path).map_err(JobError::Load),
-        Place::Remote(address) => registry::open_remote(address).map_err(JobError::Load),
-    }
+/// If it cannot be read, is no model, or is of nobody who is trusted.
+pub fn open_model(load: &LoadSpec) -> Result<Opened, JobError> {
+    let opened = match &load.path {
+        Place::Local(path) => registry::open(path, &load.trusted),
+        Place::Remote(address) => registry::open_remote(address, &load.trusted),
+    };
+    opened.map_err(JobError::Load)
 }
 
 /// Holds a model against what is asked for and against the data.

@@ -117,7 +117,7 @@ pub(super) fn loaded(
     watch: &(dyn Fn(Progress) + Sync),
     clock: &mut StopWatch,
 ) -> Result<Made, JobError> {
-    let opened = load::open_model(&load.path)?;
+    let opened = load::open_model(load)?;
     check_overwrites(outputs(job), [&opened.file])?;
     clock.lap("load");
     let expected = demand(job, opened.forecaster.spec(), false, opened.forecaster.spec().horizon());

@@ -170,7 +170,9 @@ fn decide(job: &JobSpec, context: &Context, duel: &Duel) -> Result<Fate, StageEr
     let reason = format!("no worse than version {} in {} runs in shadow", duel.champion, duel.runs);
     match registry.promote(name, duel.version, context.moment.created_at, &reason) {
         Ok(_) => Ok(Fate::Promoted),
-        Err(error @ RegistryError::Pinned { .. }) => Ok(Fate::HeldBack(error.to_string())),
+        Err(error @ (RegistryError::Pinned { .. } | RegistryError::Untrusted { .. })) => {
+            Ok(Fate::HeldBack(error.to_string()))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -206,7 +206,10 @@ fn shadow(
         return Ok(Fate::HeldBack(reason));
     }
     let (version, champion) = (manifest.version, champion.version);
-    let replaced = registry.run_in_shadow(&job.name, version)?;
+    let replaced = match registry.run_in_shadow(&job.name, version) {
+        Err(error @ RegistryError::Untrusted { .. }) => return Ok(Fate::HeldBack(error.to_string())),
+        replaced => replaced?,
+    };
     let place = replaced.map_or(String::new(), |replaced| format!(", in place of version {replaced}"));
     Ok(Fate::Shadow(format!("version {version} runs in shadow beside version {champion}{place}")))
 }
@@ -231,7 +234,9 @@ fn promote(job: &JobSpec, context: &Context, manifest: &Manifest) -> Result<Fate
         Some(champion) if job.promotion == Promotion::Shadow => shadow(job, registry, manifest, &champion)?,
         _ => match registry.promote(&job.name, manifest.version, context.moment.created_at, "trained") {
             Ok(_) => Fate::Promoted,
-            Err(error @ RegistryError::Pinned { .. }) => Fate::HeldBack(error.to_string()),
+            Err(error @ (RegistryError::Pinned { .. } | RegistryError::Untrusted { .. })) => {
+                Fate::HeldBack(error.to_string())
+            }
             Err(error) => return Err(error.into()),
         },
     };

@@ -9,10 +9,12 @@ use crate::registry::champion::Champion;
 use crate::registry::error::RegistryError;
 use crate::registry::folder::{self, Lock};
 use crate::registry::manifest::{self, Manifest};
-use crate::registry::shelf::{Decision, Inventory, Shelf, weights_name};
+use crate::registry::shelf::{Decision, Inventory, Sealed, Shelf, weights_name};
+use crate::registry::signature;
 use crate::registry::versions::{Registry, UNSEEN, WEIGHTS, WEIGHTS_MAX, numbers};
 use crate::store::{Address, Store};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Name of the file in a job's folder.
@@ -25,9 +27,17 @@ struct Copy {
     of: String,
     /// Number of the champion file; 0 where there is none.
     champion: u64,
+    /// Which signatures are here, by version; not in the files of early programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    signatures: BTreeMap<u32, String>,
 }
 
 impl Copy {
+    /// That of a store of which nothing is here yet.
+    fn begun(of: &str) -> Copy {
+        Copy { of: of.into(), ..Copy::default() }
+    }
+
     /// That of a folder; of nothing, where it is none.
     fn read(folder: &Path) -> Copy {
         let text = std::fs::read(folder.join(FILE)).unwrap_or_default();
@@ -47,7 +57,7 @@ impl Registry {
     /// # Errors
     /// If the folder cannot be written, or the settings of the store make no sense.
     pub fn copy_of(root: PathBuf, at: &Address) -> Result<Registry, RegistryError> {
-        let mark = Copy { of: at.as_str().into(), champion: 0 };
+        let mark = Copy::begun(at.as_str());
         let mut registry = Registry::at(root);
         registry.shelf = Some(Shelf::new(Store::open(at)?));
         if Copy::read(registry.root()) != mark {
@@ -142,20 +152,21 @@ impl Registry {
         if copy.of != shelf.address() {
             if self.begin(shelf, job)? {
                 let inventory = shelf.inventory(job)?;
-                copy = Copy { of: shelf.address().into(), champion: 0 };
+                copy = Copy::begun(shelf.address());
                 copy.write(&folder)?;
                 return self.take_in(shelf, job, &inventory, lock);
             }
             set_aside(&folder)?;
             std::fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
             lock = Lock::of(&folder)?;
-            copy = Copy { of: shelf.address().into(), champion: 0 };
+            copy = Copy::begun(shelf.address());
             copy.write(&folder)?;
         }
         let here = numbers(&folder)?;
         for version in inventory.versions.keys().filter(|version| !here.contains(version)) {
             fetch(shelf, job, *version, &folder)?;
         }
+        self.take_signatures(shelf, job, inventory, &mut copy)?;
         // A champion is named once its version is here, and a version goes once no champion names it.
         let newest = inventory.champions.last().copied().unwrap_or(0);
         if newest != copy.champion
@@ -171,6 +182,35 @@ impl Registry {
         Ok(lock)
     }
 
+    /// Copies the signatures that are new or others than those here; a version is signed before anything names it.
+    fn take_signatures(
+        &self,
+        shelf: &Shelf,
+        job: &str,
+        inventory: &Inventory,
+        copy: &mut Copy,
+    ) -> Result<(), RegistryError> {
+        let folder = self.folder(job);
+        let before = copy.clone();
+        copy.signatures.retain(|version, _| inventory.versions.contains_key(version));
+        for (&version, mark) in &inventory.signatures {
+            let path = folder::version(&folder, version);
+            // What is damaged in the store is not here.
+            if copy.signatures.get(&version) == Some(mark) || !path.is_dir() {
+                continue;
+            }
+            let name = signature::name_in_store(&Manifest::bytes_in(&path)?);
+            if let Some(bytes) = shelf.file(job, version, &name, signature::BYTES_MAX)? {
+                publish::write_bytes(&path.join(signature::FILE), &bytes)?;
+            }
+            copy.signatures.insert(version, mark.clone());
+        }
+        match *copy == before {
+            true => Ok(()),
+            false => copy.write(&folder),
+        }
+    }
+
     /// Puts what a folder has that was no copy yet into the store; false if that has others of the same numbers.
     fn begin(&self, shelf: &Shelf, job: &str) -> Result<bool, RegistryError> {
         let folder = self.folder(job);
@@ -181,10 +221,13 @@ impl Registry {
             // What is damaged is nothing to pass on.
             let Ok(manifest) = Manifest::read(&path, job, version) else { continue };
             match inventory.versions.contains_key(&version) {
-                true if shelf.manifest(job, version)?.is_none_or(|there| there != manifest.to_bytes()) => {
-                    return Ok(false);
+                true => {
+                    // Early programs put what they had read, and not the bytes that they had read it from.
+                    let own = [Manifest::bytes_in(&path)?, manifest.to_bytes()];
+                    if shelf.manifest(job, version)?.is_none_or(|there| !own.contains(&there)) {
+                        return Ok(false);
+                    }
                 }
-                true => {}
                 false => missing.push((path, manifest)),
             }
         }
@@ -193,7 +236,11 @@ impl Registry {
             let unseen = manifest.unseen.as_ref().map(|_| folder::read_part(&path.join(UNSEEN), WEIGHTS_MAX));
             let unseen = unseen.transpose()?;
             let files = files(&manifest, &weights, unseen.as_deref());
-            shelf.put_version(job, manifest.version, &files, &folder, &manifest.to_bytes())?;
+            let sealed = Sealed {
+                signature: folder::read(&path.join(signature::FILE), signature::BYTES_MAX).ok(),
+                manifest: Manifest::bytes_in(&path)?,
+            };
+            shelf.put_version(job, manifest.version, &files, &folder, &sealed)?;
             tracing::info!(
                 job,
                 version = manifest.version,

@@ -58,6 +58,16 @@ pub enum RegistryError {
         /// What is wrong.
         reason: String,
     },
+    /// Keys are trusted, and none of them signed a version.
+    #[error(
+        "{path} is not used: {reason}; add its key to trusted_keys, or look at it and sign it: s4cast models sign"
+    )]
+    Untrusted {
+        /// Folder of the version, or its file.
+        path: PathBuf,
+        /// What is wrong with the signature.
+        reason: String,
+    },
     /// A file cannot be written.
     #[error(transparent)]
     Publish(#[from] PublishError),

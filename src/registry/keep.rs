@@ -30,7 +30,8 @@ pub struct Removed {
 }
 
 impl Registry {
-    /// Reads every file of a job, or of all jobs, and checks manifests, hashes and weights.
+    /// Reads every file of a job, or of all jobs, and checks manifests, hashes, weights and signatures: those that are there
+    /// hold, and where keys are trusted every version has one of theirs.
     pub fn verify(&self, job: Option<&str>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut last_job = None;
@@ -41,6 +42,7 @@ impl Registry {
                 findings.extend(self.check_champion(&job));
             }
             let outcome = version.manifest.and_then(|_| {
+                self.signed_by(&job, number)?;
                 self.load(&job, number)?;
                 self.load_unseen(&job, number)
             });

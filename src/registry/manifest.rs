@@ -4,6 +4,8 @@ use crate::model::forecaster::Forecaster;
 use crate::registry::birth::{Ancestor, Birth, Figures, Judgement, UnseenFile};
 use crate::registry::error::RegistryError;
 use crate::registry::folder;
+use crate::registry::key::PublicKey;
+use crate::registry::signature;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -119,8 +121,18 @@ impl Manifest {
 
     /// The manifest in the folder of that version.
     pub(super) fn read(folder: &Path, job: &str, version: u32) -> Result<Manifest, RegistryError> {
+        Manifest::read_signed(folder, job, version, &[])
+    }
+
+    /// As [`Manifest::read`]; where keys are trusted, one of them signed the very bytes that were read.
+    pub(super) fn read_signed(
+        folder: &Path,
+        job: &str,
+        version: u32,
+        trusted: &[PublicKey],
+    ) -> Result<Manifest, RegistryError> {
         let path = folder.join(FILE);
-        let manifest = Manifest::in_folder(folder)?;
+        let manifest = Manifest::in_folder(folder, trusted)?;
         if (manifest.job.as_str(), manifest.version) != (job, version) {
             let reason = format!("it is that of version {} of job '{}'", manifest.version, manifest.job);
             return Err(RegistryError::broken(&path, reason));
@@ -128,11 +140,16 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest in a folder, whatever version it is of.
-    pub(super) fn in_folder(folder: &Path) -> Result<Manifest, RegistryError> {
-        let path = folder.join(FILE);
-        let bytes = folder::read_part(&path, BYTES_MAX)?;
-        Manifest::parse(&path, &bytes)
+    /// The manifest in a folder, whatever version it is of; where keys are trusted, one of them signed it.
+    pub(super) fn in_folder(folder: &Path, trusted: &[PublicKey]) -> Result<Manifest, RegistryError> {
+        let bytes = Manifest::bytes_in(folder)?;
+        signature::check(folder, &bytes, trusted)?;
+        Manifest::parse(&folder.join(FILE), &bytes)
+    }
+
+    /// The bytes of the manifest in a folder.
+    pub(super) fn bytes_in(folder: &Path) -> Result<Vec<u8>, RegistryError> {
+        folder::read_part(&folder.join(FILE), BYTES_MAX)
     }
 
     /// The manifest that bytes of a file are.

@@ -4,8 +4,10 @@ use crate::model::artifact::sha256;
 use crate::model::forecaster::Forecaster;
 use crate::registry::error::RegistryError;
 use crate::registry::folder;
+use crate::registry::key::PublicKey;
 use crate::registry::manifest::{FILE as MANIFEST, Manifest};
 use crate::registry::shelf::weights_name;
+use crate::registry::signature;
 use crate::registry::versions::{WEIGHTS, WEIGHTS_MAX, weights_of};
 use crate::store::{Address, Scratch, Store, StoreError, scratch_parent};
 use std::fs;
@@ -24,16 +26,20 @@ pub struct Opened {
 }
 
 /// Opens a file that `forecast --save-model` wrote, or the folder of a version (`STATE/models/JOB/7`), whose weights have to
-/// be those of its manifest.
+/// be those of its manifest. Where keys are trusted, only a version that one of them signed is opened.
 ///
 /// # Errors
-/// If it cannot be read or is no model.
-pub fn open(path: &Path) -> Result<Opened, RegistryError> {
+/// If it cannot be read, is no model, or is of nobody who is trusted.
+pub fn open(path: &Path, trusted: &[PublicKey]) -> Result<Opened, RegistryError> {
     if fs::metadata(path).map_err(RegistryError::io(path))?.is_dir() {
-        let manifest = Manifest::in_folder(path)?;
+        let manifest = Manifest::in_folder(path, trusted)?;
         let forecaster = weights_of(path, &manifest)?;
         let weights_sha256 = manifest.weights_sha256.clone();
         return Ok(Opened { forecaster, file: path.join(WEIGHTS), weights_sha256, manifest: Some(manifest) });
+    }
+    if !trusted.is_empty() {
+        let reason = "only versions can be signed, and this is a file of weights alone".into();
+        return Err(RegistryError::Untrusted { path: path.into(), reason });
     }
     let bytes = folder::read(path, WEIGHTS_MAX)?;
     let forecaster = Forecaster::from_bytes(&bytes).map_err(|error| RegistryError::broken(path, error))?;
@@ -44,7 +50,7 @@ pub fn open(path: &Path) -> Result<Opened, RegistryError> {
 ///
 /// # Errors
 /// As [`open`]; if the store fails, or has nothing there.
-pub fn open_remote(address: &Address) -> Result<Opened, RegistryError> {
+pub fn open_remote(address: &Address, trusted: &[PublicKey]) -> Result<Opened, RegistryError> {
     let scratch = Scratch::begin().map_err(RegistryError::io(&scratch_parent()))?;
     let store = Store::open(&address.parent())?;
     let file = scratch.path().join(WEIGHTS);
@@ -60,7 +66,13 @@ pub fn open_remote(address: &Address) -> Result<Opened, RegistryError> {
                 return Err(missing(MANIFEST).into());
             }
             // A registry in a store names its weights by their hash, a folder that was copied there does not.
-            let manifest = Manifest::in_folder(scratch.path()).map_err(|error| of_object(error, address))?;
+            let manifest =
+                Manifest::in_folder(scratch.path(), &[]).map_err(|error| of_object(error, address))?;
+            if !trusted.is_empty() {
+                let (own, to) = (Manifest::bytes_in(scratch.path())?, scratch.path().join(signature::FILE));
+                let _ = fetch(&folder, &signature::name_in_store(&own), &to)?
+                    || fetch(&folder, signature::FILE, &to)?;
+            }
             let own = weights_name("weights", &manifest.weights_sha256);
             if !fetch(&folder, &own, &file)? && !fetch(&folder, WEIGHTS, &file)? {
                 return Err(missing(WEIGHTS).into());
@@ -68,7 +80,7 @@ pub fn open_remote(address: &Address) -> Result<Opened, RegistryError> {
             scratch.path().to_owned()
         }
     };
-    let opened = open(&copied).map_err(|error| of_object(error, address))?;
+    let opened = open(&copied, trusted).map_err(|error| of_object(error, address))?;
     let file = if opened.manifest.is_some() { address.join(WEIGHTS) } else { address.clone() };
     Ok(Opened { file: file.as_str().into(), ..opened })
 }
@@ -78,6 +90,9 @@ fn of_object(error: RegistryError, address: &Address) -> RegistryError {
     match error {
         RegistryError::Broken { reason, .. } => {
             RegistryError::Broken { path: address.as_str().into(), reason }
+        }
+        RegistryError::Untrusted { reason, .. } => {
+            RegistryError::Untrusted { path: address.as_str().into(), reason }
         }
         error => error,
     }

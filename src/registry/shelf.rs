@@ -3,6 +3,7 @@
 //! ```text
 //! AT/JOB/7/weights-SHA12.safetensors    a forecaster, there before anything names it
 //!          unseen-SHA12.safetensors     the same before it saw the end of its data, if it has networks
+//!          manifest-SHA12.sig           who vouches for the manifest of that hash, if somebody does
 //!          manifest.json                put where there was none: whoever succeeds has the number
 //!    JOB/champion/000012.json           the whole file that says which version serves; the largest number counts
 //! ```
@@ -12,6 +13,7 @@
 
 use crate::registry::error::RegistryError;
 use crate::registry::manifest;
+use crate::registry::signature;
 use crate::store::{Created, Entry, Hidden, Store};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -33,6 +35,14 @@ const AT_ONCE: usize = 8 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Shelf(Store);
 
+/// A manifest on its way into the registry.
+pub(super) struct Sealed {
+    /// Its bytes.
+    pub manifest: Vec<u8>,
+    /// The file of their signature, if something signs.
+    pub signature: Option<Vec<u8>>,
+}
+
 /// What became of a decision.
 pub(super) enum Decision {
     /// It stands, and this is there afterwards, as far as that can be told.
@@ -46,6 +56,8 @@ pub(super) enum Decision {
 pub(super) struct Inventory {
     /// Numbers of the versions, ascending, with their objects.
     pub versions: BTreeMap<u32, Vec<String>>,
+    /// What changes with the signatures of those that have some.
+    pub signatures: BTreeMap<u32, String>,
     /// Numbers of the champion files, ascending.
     pub champions: Vec<u64>,
     /// Objects of versions that never got a manifest, and long will not.
@@ -75,6 +87,9 @@ impl Inventory {
         }
         for (number, files) in folders {
             let is_whole = files.iter().any(|file| file.name.ends_with(&format!("/{}", manifest::FILE)));
+            if let Some(mark) = is_whole.then(|| signatures(&files)).flatten() {
+                inventory.signatures.insert(number, mark);
+            }
             let is_old = files.iter().all(|file| file.modified < now.saturating_sub(TORN_AGE));
             let names = files.into_iter().map(|file| file.name).collect();
             match is_whole {
@@ -159,7 +174,7 @@ impl Shelf {
         inventory: &Inventory,
         files: &[(String, &[u8])],
         folder: &Path,
-        manifest: impl Fn(u32) -> Vec<u8>,
+        manifest: impl Fn(u32) -> Sealed,
     ) -> Result<u32, RegistryError> {
         let mut version = inventory.next();
         while !self.put_version(job, version, files, folder, &manifest(version))? {
@@ -175,15 +190,22 @@ impl Shelf {
         version: u32,
         files: &[(String, &[u8])],
         folder: &Path,
-        manifest: &[u8],
+        Sealed { manifest, signature }: &Sealed,
     ) -> Result<bool, RegistryError> {
         let at = |name: &str| format!("{job}/{version}/{name}");
         for (name, bytes) in files {
             self.put(&at(name), bytes, folder)?;
         }
+        let own = signature::name_in_store(manifest);
+        if let Some(bytes) = signature {
+            self.0.put(&at(&own), bytes)?;
+        }
         match self.0.create(&at(manifest::FILE), manifest)? {
             Created::Now => Ok(true),
             Created::Exists(other) => {
+                if signature.is_some() && own != signature::name_in_store(&other) {
+                    self.0.delete(&at(&own))?;
+                }
                 let other = String::from_utf8_lossy(&other);
                 // Names are made of hashes: one of the same content is the other's, too.
                 for (name, _) in files.iter().filter(|(name, _)| !names_hash(&other, name)) {
@@ -202,6 +224,18 @@ impl Shelf {
         let _hidden = Hidden::new(file.path());
         file.write_all(bytes).map_err(RegistryError::io(file.path()))?;
         Ok(self.0.upload(name, file.path())?)
+    }
+
+    /// Puts the signature of a version whose manifest has these bytes, in place of the one that is there.
+    pub fn put_signature(
+        &self,
+        job: &str,
+        version: u32,
+        manifest: &[u8],
+        signature: &[u8],
+    ) -> Result<(), RegistryError> {
+        let name = signature::name_in_store(manifest);
+        Ok(self.0.put(&format!("{job}/{version}/{name}"), signature)?)
     }
 
     /// Removes a version: it does not exist from the first moment on.
@@ -253,6 +287,15 @@ impl Shelf {
 /// Name of a file of weights: how it begins, and its hash.
 pub(super) fn weights_name(stem: &str, sha256: &str) -> String {
     format!("{stem}-{}.safetensors", sha256.get(..12).unwrap_or(sha256))
+}
+
+/// What changes with the signatures among the files of a version; `None` where there is none.
+fn signatures(files: &[Entry]) -> Option<String> {
+    let mark =
+        |file: &Entry| file.etag.clone().unwrap_or_else(|| format!("{} {}", file.modified, file.bytes));
+    let marks = files.iter().filter(|file| file.name.ends_with(".sig"));
+    let marks: Vec<String> = marks.map(|file| format!("{} {}", file.name, mark(file))).collect();
+    (!marks.is_empty()).then(|| marks.join("; "))
 }
 
 /// Whether the hash in the name of a file begins one in a manifest.

@@ -7,8 +7,10 @@ use crate::registry::champion::{Champion, Event, Promotion};
 use crate::registry::copy;
 use crate::registry::error::RegistryError;
 use crate::registry::folder::{self, Lock};
+use crate::registry::key::{Keys, PublicKey};
 use crate::registry::manifest::{self, Manifest};
 use crate::registry::shelf::{Shelf, weights_name};
+use crate::registry::signature;
 use std::path::{Path, PathBuf};
 
 /// Name of the weights in a version's folder.
@@ -26,6 +28,8 @@ pub struct Registry {
     root: PathBuf,
     /// The store that the folder is a copy of, if it is one.
     pub(super) shelf: Option<Shelf>,
+    /// What signs versions, and whose signatures are asked for.
+    pub(super) keys: Keys,
 }
 
 /// A version as it is listed.
@@ -43,6 +47,10 @@ pub struct Version {
     pub is_pinned: bool,
     /// Whether it runs in shadow.
     pub is_shadow: bool,
+    /// The key that signed it, if one did and the signature holds.
+    pub signed_by: Option<PublicKey>,
+    /// What is wrong with its signature: it does not hold, or it is of nobody who is trusted.
+    pub signature_problem: Option<String>,
 }
 
 /// What is decided about the versions of a job.
@@ -61,7 +69,13 @@ pub struct Standing {
 impl Registry {
     /// The registry in a folder, usually `STATE/models`; it is created with the first version.
     pub fn at(root: PathBuf) -> Registry {
-        Registry { root, shelf: None }
+        Registry { root, shelf: None, keys: Keys::default() }
+    }
+
+    /// With what signs new versions, and the keys of which one has to have signed what is loaded, promoted or served.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Registry {
+        Registry { keys, ..self }
     }
 
     /// Adds a forecaster as the next version of a job. It does not serve yet. Beside it is kept how it was before it saw the
@@ -98,14 +112,15 @@ impl Registry {
                 // What was here only is there by now.
                 let inventory = shelf.inventory(job)?;
                 let files = copy::files(&manifest, &weights, unseen_weights.as_deref());
-                let numbered = |version| Manifest { version, ..manifest.clone() }.to_bytes();
+                let numbered = |version| self.seal(Manifest { version, ..manifest.clone() }.to_bytes());
                 shelf.add(job, &inventory, &files, &folder, numbered)?
             }
         };
         let version = manifest.version;
-        let bytes = manifest.to_bytes();
-        let mut files = vec![(WEIGHTS, weights.as_slice()), (manifest::FILE, bytes.as_slice())];
+        let sealed = self.seal(manifest.to_bytes());
+        let mut files = vec![(WEIGHTS, weights.as_slice()), (manifest::FILE, sealed.manifest.as_slice())];
         files.extend(unseen_weights.as_deref().map(|bytes| (UNSEEN, bytes)));
+        files.extend(sealed.signature.as_deref().map(|bytes| (signature::FILE, bytes)));
         folder::create(&folder, &version.to_string(), &files, |partial| {
             let written = Manifest::read(partial, job, version)?;
             unseen_of(partial, &written)?;
@@ -143,11 +158,21 @@ impl Registry {
     /// # Errors
     /// If there is none, or its manifest cannot be read.
     pub fn manifest(&self, job: &str, version: u32) -> Result<Manifest, RegistryError> {
+        self.manifest_signed(job, version, &[])
+    }
+
+    /// The same; where keys are trusted, one of them signed it.
+    fn manifest_signed(
+        &self,
+        job: &str,
+        version: u32,
+        trusted: &[PublicKey],
+    ) -> Result<Manifest, RegistryError> {
         folder::check_job(job)?;
         let folder = self.folder(job);
         let path = folder::version(&folder, version);
         if path.is_dir() {
-            return Manifest::read(&path, job, version);
+            return Manifest::read_signed(&path, job, version, trusted);
         }
         match numbers(&folder)? {
             known if known.is_empty() => {
@@ -157,23 +182,23 @@ impl Registry {
         }
     }
 
-    /// A version, ready to forecast; the hash of its weights is checked.
+    /// A version, ready to forecast; the hash of its weights is checked, and where keys are trusted that one of them signed it.
     ///
     /// # Errors
-    /// If there is none, or it is damaged.
+    /// If there is none, it is damaged, or of nobody who is trusted.
     pub fn load(&self, job: &str, version: u32) -> Result<(Forecaster, Manifest), RegistryError> {
-        let manifest = self.manifest(job, version)?;
+        let manifest = self.manifest_signed(job, version, &self.keys.trusted)?;
         let forecaster = weights_of(&folder::version(&self.folder(job), version), &manifest)?;
         Ok((forecaster, manifest))
     }
 
     /// A version as it was before it saw the end of its data, for the next training to start from; `None` where it has no
-    /// network. The hash of its weights is checked.
+    /// network. It is checked as [`Registry::load`] does.
     ///
     /// # Errors
-    /// If there is no such version, or what was kept is damaged.
+    /// If there is no such version, or what was kept is damaged or of nobody who is trusted.
     pub fn load_unseen(&self, job: &str, version: u32) -> Result<Option<Unseen>, RegistryError> {
-        let manifest = self.manifest(job, version)?;
+        let manifest = self.manifest_signed(job, version, &self.keys.trusted)?;
         unseen_of(&folder::version(&self.folder(job), version), &manifest)
     }
 
@@ -191,7 +216,7 @@ impl Registry {
     /// Lets a version serve, whatever its age: whether it deserves to is the caller's to judge.
     ///
     /// # Errors
-    /// If there is none, it is damaged, or others are pinned.
+    /// If there is none, it is damaged, of nobody who is trusted, or others are pinned.
     pub fn promote(
         &self,
         job: &str,
@@ -213,11 +238,10 @@ impl Registry {
     /// Lets the version serve that served before; done twice, the one before that.
     ///
     /// # Errors
-    /// If there is none that is still there and whole, or others are pinned.
+    /// If there is none that is still there, whole, and signed where keys are trusted, or others are pinned.
     pub fn rollback(&self, job: &str, at: i64) -> Result<Promotion, RegistryError> {
         let (version, previous) = self.change(job, |champion| {
-            let version = champion.earlier().into_iter().find(|version| self.load(job, *version).is_ok());
-            let version = version.ok_or_else(|| RegistryError::NothingBefore(job.into()))?;
+            let version = self.first_sound(job, champion.earlier())?;
             check_pins(job, champion, version)?;
             let from = champion.current.map_or(String::new(), |current| format!(" from version {current}"));
             champion.serve(Event { version, at, is_rollback: true, reason: format!("rollback{from}") });
@@ -255,7 +279,7 @@ impl Registry {
     /// Lets a version forecast in shadow, beside the one that serves, in place of another one that may do so. Returns that.
     ///
     /// # Errors
-    /// If there is no such version, it is damaged, or it serves.
+    /// If there is no such version, it is damaged or of nobody who is trusted, or it serves.
     pub fn run_in_shadow(&self, job: &str, version: u32) -> Result<Option<u32>, RegistryError> {
         let (before, _) = self.change(job, |champion| {
             self.load(job, version)?;
@@ -298,12 +322,15 @@ impl Registry {
                 tracing::warn!(%error, "no version of job '{job}' can serve");
             }
             for version in logged(numbers(&folder)) {
+                let (signed_by, signature_problem) = self.signature(&job, version);
                 let is = |of: &dyn Fn(&Champion) -> bool| champion.as_ref().is_ok_and(of);
                 versions.push(Version {
                     manifest: self.manifest(&job, version),
                     is_champion: is(&|champion| champion.current == Some(version)),
                     is_pinned: is(&|champion| champion.pinned.contains(&version)),
                     is_shadow: is(&|champion| champion.shadow == Some(version)),
+                    signed_by,
+                    signature_problem,
                     job: job.clone(),
                     version,
                 });
@@ -351,6 +378,19 @@ impl Registry {
     /// If it has none.
     pub fn check(&self, job: &str) -> Result<(), RegistryError> {
         self.known(job).map(drop)
+    }
+
+    /// The first of some versions that may serve.
+    fn first_sound(&self, job: &str, versions: Vec<u32>) -> Result<u32, RegistryError> {
+        let mut refused = None;
+        for version in versions {
+            match self.load(job, version) {
+                Ok(_) => return Ok(version),
+                Err(error @ RegistryError::Untrusted { .. }) => drop(refused.get_or_insert(error)),
+                Err(_) => {}
+            }
+        }
+        Err(refused.unwrap_or_else(|| RegistryError::NothingBefore(job.into())))
     }
 
     /// Names of the jobs that have a folder, ascending.

@@ -69,7 +69,7 @@ impl Book {
         }
         // A crash before the others have answered leaves it open; what is to become of it is not forgotten.
         if ending.outcome == Outcome::Skipped && row.attempts == 0 && row.reasons != ending.reasons {
-            self.ledger.remark(row.id, &ending.reasons)?;
+            self.ledger.rest(&SlotRow { reasons: ending.reasons.clone(), ..row.clone() })?;
         }
         self.settling.push_back(Settling { row: row.clone(), job: job.clone(), ending, not_before: now });
         Ok(())

@@ -3,6 +3,7 @@
 mod book;
 pub mod clock;
 pub mod command;
+mod crash;
 pub mod cron;
 pub mod daemon;
 pub mod inbox;

@@ -4,6 +4,7 @@
 //! the next turn tries again.
 
 use crate::schedule::book::{Book, Delay, give_way, replace, skipped};
+use crate::schedule::crash;
 use crate::schedule::lease::Hold;
 use crate::schedule::ledger::{Cursor, Ending, Ledger, LedgerError};
 use crate::schedule::line::{Line, Running, Waiting};
@@ -135,7 +136,8 @@ impl Scheduler {
     }
 
     /// A slot that a crash or a shutdown left open waits again, or ends if its job is gone.
-    fn resume(&mut self, row: SlotRow, now: i64) -> Result<(), LedgerError> {
+    fn resume(&mut self, mut row: SlotRow, now: i64) -> Result<(), LedgerError> {
+        crash::count(&mut row);
         match self.lines.get_mut(&(row.job.clone(), row.stage)) {
             // It was to end without work when the process did.
             Some(line) if row.attempts == 0 && !row.reasons.is_empty() => {
@@ -145,6 +147,9 @@ impl Scheduler {
                 self.book.close(&row, &line.plan.job, ending, now)
             }
             Some(line) => {
+                if let Some(ending) = crash::given_up(&row) {
+                    return self.book.close(&row, &line.plan.job, ending, now);
+                }
                 tracing::info!(
                     run_id = row.run_id,
                     slot_id = row.id,
@@ -288,7 +293,7 @@ impl Scheduler {
             let is_shared = self.book.is_shared(row.trigger);
             if !is_shared {
                 (row.attempts, row.started_at) = (row.attempts + 1, Some(now));
-                self.book.ledger.start(row.id, row.attempts, now)?;
+                self.book.ledger.start(&row, now)?;
             }
             line.waiting.pop_front();
             let (stop, progress) = (Arc::new(AtomicBool::new(false)), Tracker::default());
@@ -323,9 +328,10 @@ impl Scheduler {
         let line = self.lines.get_mut(&(row.job.clone(), row.stage));
         let running = line.and_then(|line| line.running.as_mut()).filter(|running| running.row.id == row.id);
         let Some(running) = running.filter(|running| !running.has_begun) else { return Ok(()) };
-        self.book.ledger.start(row.id, running.row.attempts + 1, now)?;
-        (running.row.attempts, running.row.started_at) = (running.row.attempts + 1, Some(now));
-        running.has_begun = true;
+        let begun =
+            SlotRow { attempts: running.row.attempts + 1, started_at: Some(now), ..running.row.clone() };
+        self.book.ledger.start(&begun, now)?;
+        (running.row, running.has_begun) = (begun, true);
         Ok(())
     }
 
@@ -363,6 +369,7 @@ impl Scheduler {
             // A shutdown: the slot stays open, and the next start resumes it.
             (Verdict::Stopped, None) => {
                 let row = running.row.clone();
+                book.ledger.rest(&row)?;
                 line.waiting.push_front(Waiting::at_once(row, now));
             }
             (Verdict::Held { .. }, None) if line.is_retired => {
@@ -382,8 +389,8 @@ impl Scheduler {
                 } else if replaced_by.is_some() {
                     book.close(&running.row, job, ending.clone(), now)?;
                 } else {
-                    book.ledger.remark(row.id, &ending.reasons)?;
                     let again = SlotRow { reasons: ending.reasons.clone(), ..running.row.clone() };
+                    book.ledger.rest(&again)?;
                     let not_before = now.saturating_add(line.backoff(attempts));
                     line.waiting
                         .push_front(Waiting { has_failed: true, ..Waiting::at_once(again, not_before) });

@@ -1,6 +1,7 @@
 //! When the stages of a job run, and how the daemon behaves, fully checked.
 
 use crate::pipeline::{JobSpec, Limits};
+use crate::registry::Keys;
 use crate::schedule::cron::Rule;
 use crate::series::shard::Shard;
 use crate::store::Address;
@@ -131,6 +132,8 @@ pub struct DaemonSpec {
     pub shard: Shard,
     /// How long it waits for the parts of the other shards.
     pub shard_timeout: SignedDuration,
+    /// What signs model versions, and whose signatures they need.
+    pub keys: Keys,
     /// What slots may take of the machine.
     pub limits: Limits,
     /// All jobs, ascending by name.

@@ -98,6 +98,8 @@ pub(super) fn model(version: &Version) -> Value {
         "champion": version.is_champion,
         "pinned": version.is_pinned,
         "shadow": version.is_shadow,
+        "signed_by": version.signed_by.map(|key| key.to_string()),
+        "signature_problem": version.signature_problem,
         "manifest": manifest,
         "broken": version.manifest.as_ref().err().map(ToString::to_string),
     })

@@ -144,6 +144,9 @@ fn promoted(metrics: &Metrics, result: Result<Promotion, RegistryError>) -> Answ
             | RegistryError::NothingBefore(_)
             | RegistryError::Serves { .. }),
         ) => Err(Problem::new(StatusCode::CONFLICT, error.to_string())),
+        Err(RegistryError::Untrusted { reason, .. }) => {
+            Err(Problem::new(StatusCode::CONFLICT, format!("the version is not used: {reason}")))
+        }
         Err(RegistryError::Store(error)) => {
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
         }

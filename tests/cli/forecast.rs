@@ -22,7 +22,8 @@ pub fn numbers(batch: &RecordBatch, name: &str) -> Vec<f64> {
 fn air_passengers_without_configuration_is_schema_v1() {
     let place = Place::new();
     let input = dataset("air_passengers.csv");
-    let run = place.run(&format!("forecast {input} -H 12 -o out.parquet")).expect(0);
+    // On a busy machine it takes long enough for progress to be told.
+    let run = place.run(&format!("forecast {input} -H 12 -o out.parquet --no-progress")).expect(0);
     assert_eq!(place.names(), ["out.parquet"]);
     assert_eq!(run.stderr, "");
     for words in ["1 file, 144 rows", "season of 12 steps", "than seasonal naive", "12 rows", "duckdb -c"] {

@@ -2,9 +2,10 @@
 
 use super::support::*;
 use s4cast::schedule::daemon::{Done, Work};
+use s4cast::schedule::ledger::{Durability, Ledger};
 use s4cast::schedule::metrics::Metrics;
 use s4cast::schedule::outcome::{Outcome, Trigger};
-use s4cast::schedule::scheduler::Verdict;
+use s4cast::schedule::scheduler::{Scheduler, Verdict};
 use s4cast::schedule::spec::{JobPlan, Missed, ScheduleSpec, Stage};
 use std::sync::Arc;
 
@@ -57,4 +58,28 @@ fn a_job_without_a_model_is_trained_at_once() {
     let rows = simulate(spec(folder.path(), vec![plan]), start, start + 7_200_000_000, done());
     assert_eq!((rows[0].trigger, rows[0].stage, rows[0].slot), (Trigger::Bootstrap, Stage::Train, start));
     assert_eq!(rows.len(), 3);
+}
+
+#[test]
+fn a_slot_that_takes_the_process_along_is_given_up_after_ten_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = spec(folder.path(), vec![job("load", every(3600))]);
+    let (from, due) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T01:00:00Z"));
+    let open = |now| {
+        let ledger = Ledger::open(folder.path(), Durability::Simulated).unwrap();
+        Scheduler::new(ledger, &plan, true, now).unwrap()
+    };
+    let mut scheduler = open(from);
+    scheduler.plan_due(due).unwrap();
+    // A stop in good order counts for nothing.
+    let task = scheduler.launch(due).unwrap().unwrap();
+    scheduler.finish(&task.row, &Verdict::Stopped, due).unwrap();
+    for attempt in 2..12 {
+        let task = open(due).launch(due).unwrap();
+        assert_eq!(task.map(|task| task.row.attempts), Some(attempt), "and the process ends");
+    }
+    assert!(open(due).launch(due).unwrap().is_none());
+    let rows = ledger_rows(folder.path());
+    assert_eq!((rows.len(), rows[0].outcome), (1, Some(Outcome::Failed)));
+    assert!(rows[0].reasons[0].contains("10 times"), "{:?}", rows[0].reasons);
 }

@@ -6,7 +6,7 @@ use s4cast::ingest::SourceSpec;
 use s4cast::model::spec::{ModelSpec, RawModelSpec};
 use s4cast::pipeline::{Fallback, JobSpec, Promotion};
 use s4cast::publish::{Format, Naming, SinkSpec};
-use s4cast::registry::Registry;
+use s4cast::registry::{Keys, Registry};
 use s4cast::schedule::clock::Clock;
 use s4cast::schedule::command::Request;
 use s4cast::schedule::cron::Rule;
@@ -98,6 +98,7 @@ pub fn spec(state: &Path, jobs: Vec<JobPlan>) -> DaemonSpec {
         leases: None,
         shard: Shard::WHOLE,
         shard_timeout: SignedDuration::from_mins(10),
+        keys: Keys::default(),
         limits: Default::default(),
         jobs,
     }

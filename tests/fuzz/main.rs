@@ -16,9 +16,13 @@
 
 mod counting;
 mod forged;
+mod graft;
+mod json;
+mod models;
 mod mutate;
 mod readers;
 mod streams;
+mod tensors;
 mod texts;
 mod thrift;
 

@@ -1,7 +1,9 @@
 //! What is fuzzed: each reader with its good inputs, its mutations, and what it may cost.
 
 use super::forged::{self, Good};
+use super::models::{self, Questions};
 use super::mutate::{self, Dice};
+use super::tensors::Container;
 use super::{streams, texts};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -24,9 +26,10 @@ pub enum Reader {
     Toml,
     Cron,
     Arrow,
+    Model,
 }
 
-pub const ALL: [Reader; 8] = [
+pub const ALL: [Reader; 9] = [
     Reader::Csv,
     Reader::Parquet,
     Reader::Ical,
@@ -35,6 +38,7 @@ pub const ALL: [Reader; 8] = [
     Reader::Toml,
     Reader::Cron,
     Reader::Arrow,
+    Reader::Model,
 ];
 
 /// What became of an input that did no harm.
@@ -50,6 +54,8 @@ pub struct Bench {
     good: Vec<Vec<u8>>,
     words: &'static [&'static str],
     forged: Vec<Good>,
+    containers: Vec<Option<Container>>,
+    questions: Option<Questions>,
     folder: PathBuf,
 }
 
@@ -64,13 +70,14 @@ impl Reader {
             Reader::Events => "events",
             Reader::Toml => "toml",
             Reader::Cron => "cron",
+            Reader::Model => "model",
         }
     }
 
     /// Cases of an ordinary test run.
     pub fn cases(self) -> u64 {
         match self {
-            Reader::Csv | Reader::Parquet | Reader::Arrow => 1500,
+            Reader::Csv | Reader::Parquet | Reader::Arrow | Reader::Model => 1500,
             Reader::Ical | Reader::Rule => 1000,
             Reader::Events | Reader::Toml | Reader::Cron => 1000,
         }
@@ -102,8 +109,12 @@ impl Bench {
             Reader::Events => (texts::events(), texts::EVENT_WORDS),
             Reader::Toml => (texts::configs(), texts::CONFIG_WORDS),
             Reader::Cron => (texts::crons(), texts::CRON_WORDS),
+            Reader::Model => (models::good(), models::WORDS),
         };
-        Bench { reader, good, words, forged, folder: folder.to_path_buf() }
+        let is_model = reader == Reader::Model;
+        let containers = good.iter().filter(|_| is_model).map(|bytes| Container::read(bytes)).collect();
+        let questions = is_model.then(Questions::new);
+        Bench { reader, good, words, forged, containers, questions, folder: folder.to_path_buf() }
     }
 
     /// The input of a case. The first cases are the good inputs themselves.
@@ -117,6 +128,7 @@ impl Bench {
                 forged::mutated(dice, good)
             }
             Reader::Rule => rule(dice),
+            Reader::Model => models::mutated(dice, &self.good, &self.containers),
             _ => {
                 let good = &self.good[dice.below(self.good.len())];
                 mutate::text(dice, good, self.words, &self.good)
@@ -131,6 +143,10 @@ impl Bench {
             Reader::Csv => self.ingest(dice, "in.csv", input),
             Reader::Parquet => self.ingest(dice, "in.parquet", input),
             Reader::Arrow => stream(dice, input),
+            Reader::Model => {
+                let path = self.put("in.safetensors", input);
+                self.questions.as_ref().is_some_and(|questions| questions.ask(dice, &path))
+            }
             Reader::Ical | Reader::Rule => {
                 let first = if dice.one_in(8) { dice.integer() } else { 19_000 };
                 let days = if dice.one_in(8) { dice.integer() } else { 1000 };

@@ -5,6 +5,7 @@ mod loops;
 mod registry;
 mod runs;
 mod shards;
+mod signing;
 
 use crate::publish::{forecasts, is_whole, provenance};
 use jiff::SignedDuration;

@@ -54,7 +54,7 @@ fn what_one_trains_and_promotes_the_other_serves() {
     assert_eq!(bytes(&a), bytes(&b));
     // A version is a model by its address, too.
     let at = address(&store, "models/load/2");
-    let opened = s4cast::registry::open_remote(&at).unwrap();
+    let opened = s4cast::registry::open_remote(&at, &[]).unwrap();
     assert_eq!((opened.forecaster.to_bytes(), opened.manifest.unwrap().version), (bytes(&a), 2));
     assert_eq!(a.verify(None).len() + b.verify(None).len(), 0);
 }

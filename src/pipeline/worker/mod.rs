@@ -87,7 +87,7 @@ fn loaded(
     output: impl Write + Send + 'static,
 ) -> Result<WorkerReport, JobError> {
     let mut clock = StopWatch::start();
-    let opened = load::open_model(&load.path)?;
+    let opened = load::open_model(load)?;
     let spec = load::asked_for(load, &opened)?;
     let reach = reach(job, load, spec.horizon())?;
     clock.lap("load");

@@ -2,6 +2,7 @@
 
 use crate::pipeline::JobSpec;
 use crate::schedule::Delay;
+use crate::schedule::crash;
 use crate::schedule::daemon::Done;
 use crate::schedule::lease::desk::{Answer, Desk, Times};
 use crate::schedule::lease::hold::{Ended, Hold, Lease, Pulse};
@@ -139,6 +140,10 @@ impl Fleet {
         }
         if task.stop.load(Ordering::Relaxed) {
             return self.concluded(task, lease, ended(Verdict::Stopped));
+        }
+        if lease.attempts() > task.attempts_max.saturating_add(crash::CRASHES_MAX) {
+            let ending = crash::ending(task.row.id, lease.attempts() - 1);
+            return self.concluded(task, lease, ended(Verdict::Ended(ending)));
         }
         begin();
         let mut row = task.row.clone();

@@ -11,6 +11,7 @@ mod read;
 pub use files::SeenFile;
 pub use read::{LedgerReader, SlotMark, SlotQuery};
 
+use crate::schedule::crash;
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::spec::Stage;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -225,23 +226,25 @@ impl Ledger {
         work(&mut self.connection).map_err(wrap)
     }
 
-    /// Records that an attempt begins.
+    /// Records that the attempt begins which the row counts already.
     ///
     /// # Errors
     /// See [`LedgerError`].
-    pub fn start(&mut self, id: i64, attempts: u32, now: i64) -> Result<(), LedgerError> {
-        let update = "UPDATE slots SET started_at = ?2, attempts = ?3 WHERE id = ?1";
+    pub fn start(&mut self, row: &SlotRow, now: i64) -> Result<(), LedgerError> {
+        let update = "UPDATE slots SET started_at = ?2, attempts = ?3, detail = ?4 WHERE id = ?1";
         let mut statement = self.connection.prepare_cached(update).map_err(self.wrap())?;
-        statement.execute(params![id, now, attempts]).map(drop).map_err(self.wrap())
+        let values = params![row.id, now, row.attempts, crash::at_work(row).to_string()];
+        statement.execute(values).map(drop).map_err(self.wrap())
     }
 
-    /// Records why an attempt failed while another is to follow.
+    /// Records that a slot waits, and why its attempt failed if one did: it was given up in an orderly way.
     ///
     /// # Errors
     /// See [`LedgerError`].
-    pub fn remark(&mut self, id: i64, reasons: &[String]) -> Result<(), LedgerError> {
-        let update = "UPDATE slots SET reasons = ?2 WHERE id = ?1";
-        self.connection.execute(update, params![id, json(reasons)]).map(drop).map_err(self.wrap())
+    pub fn rest(&mut self, row: &SlotRow) -> Result<(), LedgerError> {
+        let update = "UPDATE slots SET reasons = ?2, detail = ?3 WHERE id = ?1";
+        let values = params![row.id, json(&row.reasons), crash::at_rest(row).to_string()];
+        self.connection.execute(update, values).map(drop).map_err(self.wrap())
     }
 
     /// Ends a slot; a second time is an error.
@@ -387,13 +390,14 @@ mod tests {
         let id = rows[0].id;
         assert_eq!(ledger.open_slots().expect("read"), rows);
         assert_eq!(ledger.cursor("load", Stage::Forecast).expect("read"), Some(cursor));
-        ledger.start(id, 1, 7).expect("started");
+        let begun = SlotRow { attempts: 1, ..rows[0].clone() };
+        ledger.start(&begun, 7).expect("started");
         ledger.end(id, &ending(Outcome::Ok), 8).expect("ended");
         let row = ledger.slot(id).expect("read").expect("there");
         assert_eq!((row.outcome, row.started_at, row.ended_at), (Some(Outcome::Ok), Some(7), Some(8)));
         assert_eq!((row.attempts, row.detail["rows"].as_i64()), (1, Some(3)));
         assert!(ledger.end(id, &ending(Outcome::Failed), 9).is_err(), "it has ended");
-        assert!(ledger.start(id, 2, 9).is_err(), "it has ended");
+        assert!(ledger.start(&begun, 9).is_err(), "it has ended");
         assert!(ledger.open_slots().expect("read").is_empty());
         assert_eq!(ledger.last_success("load", Stage::Forecast).expect("read"), Some(8));
     }
