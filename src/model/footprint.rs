@@ -307,3 +307,36 @@ impl<'a> Sums<'a> {
         vec![("trials", points + quantiles), ("series without their tail", 16 * self.steps)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::spec::RawModelSpec;
+
+    fn bytes(kind: &str, series: usize, length: usize, horizon: usize) -> u64 {
+        let spec = ModelSpec::try_from(RawModelSpec::new(kind, horizon)).expect("valid");
+        let shape = Shape { series, length, season: 24, horizon, weekly: false, columns: 0 };
+        let extent =
+            Extent { series, steps: series * length, longest: length, shape, columns: 0, covariates: 0 };
+        total(&fit(&extent, &spec, 2))
+    }
+
+    #[test]
+    fn more_data_longer_horizons_and_networks_take_more() {
+        for kind in ["seasonal_naive", "ridge", "auto", "counts", "ets", "ensemble"] {
+            let few = bytes(kind, 10, 1_000, 24);
+            assert!(few > 0 && few <= bytes(kind, 10, 4_000, 24), "{kind}");
+            assert!(few < bytes(kind, 1_000, 1_000, 24), "{kind}");
+            assert!(bytes(kind, 1_000, 1_000, 24) < bytes(kind, 1_000, 1_000, 96), "{kind}");
+        }
+        assert!(bytes("seasonal_naive", 100, 1_000, 24) < bytes("ridge", 100, 1_000, 24));
+        assert!(bytes("ridge", 100, 1_000, 24) <= bytes("auto", 100, 1_000, 24));
+    }
+
+    #[test]
+    fn windows_of_long_series_are_as_many_as_are_taken_and_no_more() {
+        let (long, longer) = (bytes("ridge", 1_000, 2_000, 24), bytes("ridge", 1_000, 4_000, 24));
+        // What grows are the series in work space, twice, and their copies without a tail.
+        assert!(longer - long <= 2 * (16 + 16) * 1_000 * 2_000, "{long} {longer}");
+    }
+}

@@ -1,5 +1,6 @@
 //! What a job may take: memory, bytes and rows of its source; and what it leaves behind for a while.
 
+use super::exec::{forecasts, metadata};
 use super::program::{Place, Run, weekly};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -65,6 +66,67 @@ fn a_source_may_have_so_many_bytes_and_rows() {
     assert!(run.stderr.contains("the files have 3 rows, and max_rows allows 2"), "{}", run.stderr);
     place.put("job.toml", "[source]\ninputs = \"in.csv\"\nmax_rows = 10\n");
     place.run("forecast -c job.toml -H 3 -o out.parquet --model naive").expect(65);
+}
+
+/// So many series of days, the last of them a week shorter than the others.
+fn panel(series: u32, days: u32) -> String {
+    let start = jiff::civil::date(2015, 1, 1);
+    let dates: Vec<String> = (0..days)
+        .map(|day| start.saturating_add(jiff::Span::new().days(i64::from(day))).to_string())
+        .collect();
+    let mut text = String::from("unique_id,ds,y\n");
+    for one in 0..series {
+        let days = if one + 1 == series { days - 7 } else { days };
+        for (day, date) in dates[..days as usize].iter().enumerate() {
+            text.push_str(&format!("s{one:05},{date},{}\n", (day * (one as usize + 3)) % 7 + day % 5));
+        }
+    }
+    text
+}
+
+/// Whether two files hold the same forecasts, in the same order, of the same data.
+fn is_same(place: &Place, one: &str, other: &str) -> bool {
+    let [one, other] = [place.path(one), place.path(other)];
+    let print = |path: &std::path::Path| metadata(path, "s4cast.data_fingerprint");
+    forecasts(&one) == forecasts(&other) && print(&one).is_some() && print(&one) == print(&other)
+}
+
+#[test]
+fn series_that_do_not_fit_at_once_are_read_in_passes_and_forecast_alike() {
+    let place = Place::new();
+    place.put("in.csv", panel(100, 3_000));
+    let train = "forecast in.csv -H 3 -o trained.parquet --model seasonal_naive --save-model model";
+    place.run(train).expect(0);
+    let load = "forecast in.csv --load-model model --quality q.parquet --json -o";
+    let whole = place.run(&format!("{load} whole.parquet")).expect(0).json();
+    let quality = place.read("q.parquet");
+    assert_eq!(whole["memory"]["chunks"], 1);
+    let passes = place.run(&format!("{load} passes.parquet --max-memory 32MiB")).expect(0).json();
+    assert!(passes["memory"]["chunks"].as_u64().unwrap() > 1, "{}", passes["memory"]);
+    assert!(is_same(&place, "whole.parquet", "passes.parquet"));
+    for key in ["rows", "series", "fingerprint", "first_ds", "last_ds", "quarantined"] {
+        assert_eq!(whole["source"][key], passes["source"][key], "{key}");
+    }
+    assert_eq!(whole["statuses"], passes["statuses"]);
+    assert_eq!(quality, place.read("q.parquet"), "the report of every series is the same, too");
+    // What trains has to have all of it.
+    let train = "forecast in.csv -H 3 -o trained.parquet --model seasonal_naive --max-memory 32MiB";
+    place.run(train).expect(69);
+}
+
+#[test]
+fn forecasts_that_do_not_fit_at_once_are_made_in_parts_and_are_the_same() {
+    let place = Place::new();
+    place.put("few.csv", panel(20, 60));
+    place.put("in.csv", panel(2_000, 20));
+    let train = "forecast few.csv -H 200 -o trained.parquet --model seasonal_naive --save-model model";
+    place.run(train).expect(0);
+    let load = "forecast in.csv --load-model model --json -o";
+    place.run(&format!("{load} whole.parquet")).expect(0);
+    let parts = place.run(&format!("{load} parts.parquet --max-memory 105MiB")).expect(0).json();
+    assert!(parts["memory"]["chunks"].as_u64().unwrap() > 1, "{}", parts["memory"]);
+    assert!(is_same(&place, "whole.parquet", "parts.parquet"));
+    place.run(&format!("{load} parts.parquet --max-memory 60MiB")).expect(69);
 }
 
 /// Starts the program with a command that never ends, and waits until the output of that has its file.

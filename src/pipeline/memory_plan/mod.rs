@@ -26,7 +26,7 @@ pub use limit::{MemoryError, MemoryReport, guard, limit};
 use crate::ingest::{Dimensions, Ingested, is_sum};
 use crate::model::footprint::{self, Extent, Parts};
 use crate::model::spec::ModelSpec;
-use crate::series::Panel;
+use crate::series::{Panel, Series};
 use std::collections::HashSet;
 
 /// The program's own pages and what every job touches, without and with the reader of Parquet.
@@ -150,11 +150,14 @@ impl MemoryPlan {
         let exact = Dimensions { rows: rows(ingested), ..*dimensions };
         let series = ingested.quality.len() as u64;
         let steps: usize = panel.series.iter().map(|series| series.values.len()).sum();
+        let observed = |series: &Series| series.observations.as_ref().map_or(0, |one| one.times().len());
+        let observations: usize = panel.series.iter().map(observed).sum();
         let held: Parts = vec![
             ("process", process(dimensions)),
             ("values", 16 * steps as u64 * (1 + demand.copies)),
             ("series", SERIES_KEPT * (series + panel.series.len() as u64 * demand.copies)),
             ("covariates", covariates),
+            ("observations", 16 * observations as u64),
             ("rows that were read", dimensions.chunk_bytes / 2),
             ("forecasts of other passes", footprint::made(demand.made, demand.rows as u64, demand.levels())),
         ];
