@@ -19,7 +19,7 @@ use crate::schedule::scheduler::{Scheduler, Verdict};
 use crate::schedule::spec::DaemonSpec;
 use crate::schedule::status::{Shared, Status};
 use crate::schedule::work::{Workshop, probe};
-use crate::serve::{self, App, Held, Journal, ServeSpec};
+use crate::serve::{self, Access, App, Held, Journal, Limits, ServeSpec, Tls, TlsError, TlsFiles};
 use crate::store;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -73,6 +73,7 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     };
     let work = if args.dry_run { drill() } else { Arc::new(workshop).work() };
     let notifier = Notifier::from_environment();
+    let tls = config.http.as_ref().and_then(ServeSpec::tls).map(open_tls).transpose()?;
     let shared = Shared::default();
     let _beacon = Beacon::light(&config.spec.state, shared.clone(), clock.is_simulated());
     let parts = Parts {
@@ -85,26 +86,25 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
             work,
             probe: probe(),
             fleet,
-            reload: Box::new(reloader(args.config.clone(), config.clone(), notifier)),
+            reload: Box::new(reloader(args.config.clone(), config.clone(), tls.clone(), notifier)),
             turned: Box::new(announcer(notifier)),
         },
         spec: config.spec.clone(),
         config_sha256: config.sha256.clone(),
     };
-    let app = |token| App {
+    let app = |requests, access| App {
         status: shared,
         metrics,
-        requests: token,
+        requests,
         state: config.spec.state.clone(),
         registry,
-        token: config.http.as_ref().and_then(ServeSpec::token).cloned(),
+        access,
         now: Arc::new(move || clock.now()),
-        hosts: config.http.as_ref().and_then(ServeSpec::checked_hosts).map(Arc::from),
         sources,
         journal,
         held: Held::default(),
     };
-    let outcome = run(runtime, signals, parts, config.http.as_ref(), app);
+    let outcome = run(runtime, signals, parts, config.http.as_ref(), tls, app);
     // Of what still works, too: it is begun again with the next start.
     store::remove_scratch();
     outcome
@@ -116,7 +116,8 @@ fn run(
     signals: mpsc::Receiver<Signal>,
     parts: Parts,
     http: Option<&ServeSpec>,
-    app: impl FnOnce(mpsc::Sender<Request>) -> App,
+    tls: Option<Tls>,
+    app: impl FnOnce(mpsc::Sender<Request>, Arc<Access>) -> App,
 ) -> Result<Exit, CliError> {
     let outcome = runtime.block_on(async {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
@@ -128,11 +129,12 @@ fn run(
                 let listener = TcpListener::bind(address)
                     .await
                     .map_err(|reason| CliError::Listen { address, reason })?;
-                tracing::info!(%address, "listening");
-                let app = app(request_sender);
-                Some(tokio::spawn(serve::run(listener, app, async move {
+                tracing::info!(%address, tls = tls.is_some(), "listening");
+                let app = app(request_sender, Arc::new(Access::new(spec, Limits::of(spec))));
+                let over = async move {
                     let _ = over.await;
-                })))
+                };
+                Some(tokio::spawn(serve::run(listener, app, tls, over)))
             }
         };
         let outcome = Daemon::new(parts).run(Inputs { signals, requests }).await;
@@ -145,6 +147,15 @@ fn run(
     // What still computes is told nothing: its slot is open in the ledger, and the next start resumes it.
     runtime.shutdown_background();
     outcome.map(|()| Exit::Ok)
+}
+
+/// The certificates; the config has read them a moment ago.
+fn open_tls(files: &TlsFiles) -> Result<Tls, CliError> {
+    Tls::open(files).map_err(|problems| CliError::Tls(in_a_line(&problems)))
+}
+
+fn in_a_line(problems: &[TlsError]) -> String {
+    problems.iter().map(TlsError::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What signals of the operating system ask the loop for.
@@ -190,9 +201,20 @@ fn recover_sinks(spec: &DaemonSpec) {
 }
 
 /// Reads the config file again: always if somebody asks, otherwise only if its content has changed.
-fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnMut(bool) -> Reload {
+///
+/// Certificates are looked at every time: whoever renews them need not tell.
+fn reloader(
+    path: PathBuf,
+    started_with: Config,
+    tls: Option<Tls>,
+    notifier: Notifier,
+) -> impl FnMut(bool) -> Reload {
     let mut seen = started_with.sha256;
+    let mut refusal = None;
     move |is_asked_for| {
+        if let Some(tls) = &tls {
+            renew(tls, &mut refusal);
+        }
         let content = content(&path)?;
         if !is_asked_for && content == seen {
             return Ok(None);
@@ -215,6 +237,25 @@ fn reloader(path: PathBuf, started_with: Config, notifier: Notifier) -> impl FnM
             tracing::warn!("another lease store, node, ttl or shard takes effect with a restart");
         }
         Ok(Some((spec, sha256)))
+    }
+}
+
+/// Reads the certificates again; what is wrong with them is said once, and the old ones stay in use.
+fn renew(tls: &Tls, refusal: &mut Option<String>) {
+    match tls.renew() {
+        Ok(is_new) => {
+            *refusal = None;
+            if is_new {
+                tracing::info!("the certificates were renewed");
+            }
+        }
+        Err(problems) => {
+            let problems = in_a_line(&problems);
+            if refusal.as_ref() != Some(&problems) {
+                tracing::error!(problems, "the certificates cannot be read again; the old ones stay in use");
+                *refusal = Some(problems);
+            }
+        }
     }
 }
 

@@ -57,6 +57,9 @@ pub(super) enum CliError {
     /// The address cannot be had.
     #[error("cannot listen on {address}: {reason}; stop what has it, or set another listen under [http]")]
     Listen { address: std::net::SocketAddr, reason: std::io::Error },
+    /// The certificates of the address cannot be used.
+    #[error("cannot speak TLS: {0}")]
+    Tls(String),
     /// The operating system gives no threads or signals.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
@@ -138,6 +141,7 @@ impl CliError {
             CliError::Ledger(LedgerError::Format { .. }) => Exit::Data,
             CliError::Ledger(LedgerError::Database { .. }) | CliError::Runtime(_) => Exit::Io,
             CliError::Listen { .. } => Exit::Unavailable,
+            CliError::Tls(_) => Exit::Config,
             // No command sets the flag.
             CliError::Job(
                 JobError::Model(ModelError::Stopped)
@@ -155,6 +159,7 @@ impl CliError {
                     PublishError::Permission { .. } => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
+                    PublishError::Newer { .. } => Exit::Data,
                     PublishError::OtherRun { .. } | PublishError::Disagree { .. } => Exit::CannotCreate,
                     PublishError::Store(error) => of_store(error),
                 }
@@ -222,7 +227,9 @@ fn of_registry(error: &RegistryError) -> Exit {
         RegistryError::UnknownJob { .. }
         | RegistryError::UnknownVersion { .. }
         | RegistryError::NothingBefore(_) => Exit::NoInput,
-        RegistryError::Broken { .. } | RegistryError::Untrusted { .. } => Exit::Data,
+        RegistryError::Broken { .. } | RegistryError::Newer { .. } | RegistryError::Untrusted { .. } => {
+            Exit::Data
+        }
         RegistryError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Permission,
         RegistryError::Io { .. } | RegistryError::Publish(_) => Exit::Io,
         RegistryError::Store(error) => of_store(error),

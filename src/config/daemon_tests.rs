@@ -143,10 +143,12 @@ fn every_choice_can_be_made() {
                 ),
                 Table::Model => ("[model.day]", "[model.day]\n"),
                 Table::Sink => ("[sink.lake]", "[sink.lake]\n"),
+                Table::Http => ("[job.load]", "[http]\ntoken = { env = \"S4CAST_TOKEN\" }\n"),
                 _ => ("[job.load]", "[job.load]\n"),
             };
             let one = format!("{} = \"{word}\"", key.name());
             let one = match key.table() {
+                Table::Http => format!("{one}\n[job.load]"),
                 Table::Job if *word == "shadow" => format!("score = {{ every = \"1h\" }}\n{one}"),
                 Table::Anomaly => format!("score = {{ every = \"1h\" }}\nanomaly = {{ {one} }}"),
                 _ => one,

@@ -78,11 +78,12 @@ const FORMATS: Shape = Shape::Choice(&["parquet", "csv"]);
 const COLUMNS: Shape = Shape::Choice(&["v1", "nixtla"]);
 const PROMOTIONS: Shape = Shape::Choice(&["gate", "always", "manual", "shadow"]);
 const DIRECTIONS: Shape = Shape::Choice(&["both", "above", "below"]);
+const READS: Shape = Shape::Choice(&["open", "token"]);
 const FALLBACKS: Shape = Shape::Choice(&["seasonal_naive", "none"]);
 
 // One row a setting, in the order of `Key`: it is a table.
 #[rustfmt::skip]
-pub(super) static ROWS: [Row; 125] = [
+pub(super) static ROWS: [Row; 136] = [
     row(Key::Inputs, Table::Source, "inputs", Shape::Paths, "CSV or Parquet files, globs or folders").flag("INPUT").example("[\"data/*.parquet\"]"),
     row(Key::Id, Table::Source, "id", Shape::Texts, "Id columns; left out, they are found by their values").flag("--id").example("[\"unique_id\"]"),
     row(Key::Time, Table::Source, "time", Shape::Text, "Time column; left out, it is found by its values").flag("--time").example("\"ds\""),
@@ -152,9 +153,20 @@ pub(super) static ROWS: [Row; 125] = [
     row(Key::TrustedKeys, Table::Daemon, "trusted_keys", Shape::Texts, "Public keys: a model version that none of them signed is not used; left out, signatures are not asked for").example("[\"ed25519:PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"]"),
     row(Key::DaemonMaxMemory, Table::Daemon, "max_memory", Shape::IntegerOrText, "Memory that the daemon may take: a slot that is estimated to take more than is free of it waits, or fails; left out, nine tenths of what the machine or its control group has").example("\"4GiB\""),
     row(Key::MinFree, Table::Daemon, "min_free", Shape::IntegerOrText, "Free space of the disks that a slot writes to, below which it is not begun").default("\"256MiB\""),
-    row(Key::Listen, Table::Http, "listen", Shape::Text, "Address and port; one that others can reach needs a token").default("\"127.0.0.1:8091\""),
+    row(Key::AllowPaths, Table::Daemon, "allow_paths", Shape::Paths, "Folders and addresses below which everything that this file names has to lie; left out, anything may be named").example("[\"/srv/s4cast\", \"s3://bucket/forecasts\"]"),
+    row(Key::AllowExec, Table::Daemon, "allow_exec", Shape::Flag, "Whether commands may be sources; left out, they may where there is no allow_paths").example("true"),
+    row(Key::Listen, Table::Http, "listen", Shape::Text, "Address and port; one that others can reach needs TLS, and a token or certificates of clients").default("\"127.0.0.1:8091\""),
     row(Key::Token, Table::Http, "token", Shape::Secret, "Where the token stands that a request has to show; left out, nobody may write").example("{ env = \"S4CAST_TOKEN\" }"),
     row(Key::Hosts, Table::Http, "hosts", Shape::Texts, "Names that requests may have in Host beside localhost and addresses; checked where the address is loopback").example("[\"forecasts.example.org\"]"),
+    row(Key::Tls, Table::Http, "tls", Shape::Inline(Table::Tls), "Certificates of the address; left out, it speaks plain HTTP").example("{ cert = \"tls.crt\", key = \"tls.key\" }"),
+    row(Key::Plaintext, Table::Http, "plaintext", Shape::Flag, "Whether an address that others can reach may do without TLS, because a proxy in front of it speaks TLS").default("false"),
+    row(Key::Reads, Table::Http, "reads", READS, "Who may read: whoever reaches the address, or whoever shows the token; left out, open on loopback and where clients have certificates, otherwise token").example("\"token\""),
+    row(Key::ReadOnly, Table::Http, "read_only", Shape::Flag, "Whether nothing can be changed over HTTP, token or not").default("false"),
+    row(Key::RateLimit, Table::Http, "rate_limit", Shape::Integer, "Requests per second of one peer, three times as many at once; behind a proxy all peers are one, and 0 sets no limit").default("100"),
+    row(Key::Connections, Table::Http, "connections", Shape::Integer, "Connections at a time; further ones wait").default("256"),
+    row(Key::TlsCert, Table::Tls, "cert", Shape::Path, "Certificate of this machine, followed by those between it and a root").example("\"tls.crt\"").required(),
+    row(Key::TlsKey, Table::Tls, "key", Shape::Path, "Its private key").example("\"tls.key\"").required(),
+    row(Key::TlsClientCa, Table::Tls, "client_ca", Shape::Path, "Authorities that have to have signed the certificate of every client; left out, clients need none").example("\"clients.crt\""),
     row(Key::SecretEnv, Table::Secret, "env", Shape::Text, "Environment variable that holds it").example("\"S4CAST_TOKEN\""),
     row(Key::SecretFile, Table::Secret, "file", Shape::Path, "File that holds it").example("\"/run/secrets/token\""),
     row(Key::ScheduleName, Table::Schedule, "schedule", Shape::Name(Table::Schedule), "Name of a schedule, in place of all other keys").example("\"nightly\""),

@@ -133,7 +133,11 @@ pub(super) fn version(reader: &Reader<'_>, value: &Spanned<DeValue<'_>>) -> Opti
     match value.get_ref() {
         DeValue::Integer(version) if integer(version) == SCHEMA_VERSION => None,
         _ => {
-            let help = Some(format!("this program reads schema_version = {SCHEMA_VERSION}"));
+            let program = env!("CARGO_PKG_VERSION");
+            let help = format!(
+                "s4cast {program} reads schema_version = {SCHEMA_VERSION}; a file for a newer s4cast needs that"
+            );
+            let help = Some(help);
             Some(reader.problem(value.span(), "unknown version of the config format".into(), help))
         }
     }

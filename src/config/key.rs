@@ -143,12 +143,34 @@ pub enum Key {
     DaemonMaxMemory,
     /// Free space below which no slot is begun.
     MinFree,
+    /// Folders and addresses below which everything lies.
+    AllowPaths,
+    /// Whether commands may be sources.
+    AllowExec,
     /// Address to listen on.
     Listen,
     /// Bearer token.
     Token,
     /// Names by which requests may call the daemon.
     Hosts,
+    /// Certificates of the address.
+    Tls,
+    /// Whether a proxy speaks TLS.
+    Plaintext,
+    /// Who may read.
+    Reads,
+    /// Whether nothing can be changed.
+    ReadOnly,
+    /// Requests per second of one peer.
+    RateLimit,
+    /// Connections at a time.
+    Connections,
+    /// Certificate of this machine.
+    TlsCert,
+    /// Its private key.
+    TlsKey,
+    /// Authorities of clients' certificates.
+    TlsClientCa,
     /// Environment variable that holds a secret.
     SecretEnv,
     /// File that holds a secret.
@@ -291,6 +313,8 @@ pub enum Table {
     Retrain,
     /// What counts as an anomaly; only inline.
     Anomaly,
+    /// Certificates; only inline.
+    Tls,
 }
 
 impl Table {
@@ -320,6 +344,7 @@ impl Table {
             Table::Secret => "secret",
             Table::Retrain => "retrain",
             Table::Anomaly => "anomaly",
+            Table::Tls => "tls",
         }
     }
 
@@ -343,6 +368,7 @@ impl Table {
                 "What makes a training due beside its schedule; the record of the training names it."
             }
             Table::Anomaly => "Which values that come are anomalies; needs score.",
+            Table::Tls => "Files of certificates, as PEM; they are read again at every reload.",
         }
     }
 
@@ -537,7 +563,8 @@ mod tests {
 
     #[test]
     fn defaults_are_among_the_choices() {
-        for key in Key::all().filter(|key| !key.choices().is_empty()) {
+        let has_default = |key: &Key| !key.choices().is_empty() && !key.row().default.is_empty();
+        for key in Key::all().filter(has_default) {
             let default = key.row().default.trim_matches('"');
             assert!(key.choices().contains(&default), "{}: {default}", key.name());
         }

@@ -29,9 +29,14 @@ fn definitions() -> Value {
     definitions.insert("daemon_file".into(), file(FileKind::Daemon));
     definitions.insert("inline_schedule".into(), inline_schedule());
     definitions.insert("secret".into(), secret());
-    for table in [Table::Retrain, Table::Anomaly] {
-        let keys = Key::all().filter(|key| key.table() == table);
-        definitions.insert(table.name().into(), object(table.doc(), keys));
+    for table in [Table::Retrain, Table::Anomaly, Table::Tls] {
+        let keys = || Key::all().filter(|key| key.table() == table);
+        let mut inline = object(table.doc(), keys());
+        let required: Vec<&str> = keys().filter(|key| key.row().required).map(Key::name).collect();
+        if !required.is_empty() {
+            inline["required"] = required.into();
+        }
+        definitions.insert(table.name().into(), inline);
     }
     for kind in [FileKind::OneShot, FileKind::Daemon] {
         for one in Table::ALL.into_iter().filter(|table| table.is_in(kind)) {

@@ -46,7 +46,8 @@
 //!
 //! A layer is a plain struct of parameters, a `forward` that returns its output and a cache, and next to it a `backward`
 //! that takes the cache and dLoss/doutput, adds to a gradient of the parameters' own type and returns dLoss/dinput. The
-//! derivation stands between the two. All is generic over [`real::Real`]: f32 in production, f64 in the checks.
+//! derivation stands between the two, and in full in docs/engine.md. All is generic over [`real::Real`]: f32 in
+//! production, f64 in the checks.
 //!
 //! # Files
 //!

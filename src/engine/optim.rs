@@ -122,7 +122,8 @@ impl<F: Real> AdamW<F> {
     }
 }
 
-/// Scales the gradients by min(1, limit / norm), norm being that of all of them together, and returns the norm before.
+/// Scales the gradients by min(1, limit / (norm + 1e-6)), norm being that of all of them together in f64, and returns the
+/// norm before.
 pub fn clip_global_norm<F: Real>(grads: &mut [&mut [F]], limit: f64) -> f64 {
     let square = |values: &[F]| values.iter().map(|value| value.wide() * value.wide()).sum::<f64>();
     let norm = grads.iter().map(|values| square(values)).sum::<f64>().sqrt();

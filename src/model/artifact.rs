@@ -6,6 +6,8 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use sha2::{Digest, Sha256};
 
+use crate::series::version::refusal;
+
 /// Key of the description in the header's metadata.
 const DESCRIPTION: &str = "s4cast";
 
@@ -19,13 +21,11 @@ pub enum LoadError {
     #[error("the file says nothing about a forecaster; it was not written by s4cast")]
     NoDescription,
     /// Of another version.
-    #[error(
-        "the file has format {found}, this program reads format {known}; use a version of s4cast that reads it"
-    )]
+    #[error("the file cannot be read: {}", refusal(*found, 1..=*known).unwrap_or_default())]
     Format {
         /// In the file.
         found: u64,
-        /// The one that can be read.
+        /// The newest that can be read.
         known: u64,
     },
     /// The description cannot be parsed.

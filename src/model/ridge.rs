@@ -1,8 +1,9 @@
 //! Closed-form ridge map from lookback to horizon: the base that every network stands on.
 //!
 //! W = (Σ a z zᵀ + λ mean(diag) I)⁻¹ Σ a z vᵀ over anchored windows z with targets v = y − anchor, where a window
-//! weighs 1 / (windows of its series × noise of its series). Reweighting by 1 / (mean|error| + 0.3 median) turns the
-//! squared into an absolute error (iteratively reweighted least squares). Normal equations and solve are in f64.
+//! weighs 1 / (windows of its series × noise of its series). Reweighting by 1 / (mean|error| + floor), the floor 0.3 of
+//! the median and at least a thousandth of the mean over windows, turns the squared into an absolute error (iteratively
+//! reweighted least squares). Normal equations and solve are in f64. Derivations in full: docs/engine/closed-forms.md.
 //!
 //! Anchoring is linear. With x and y measured from the window's last value, u the weights of the mean that the inputs
 //! are measured from (1/k on the last k) and b_t those of target t's base,
@@ -363,8 +364,8 @@ impl Moments {
         Moments { gram, cross, sides, squares: self.squares.clone(), effects }
     }
 
-    /// The map for a regularisation strength λ relative to the mean diagonal
-    /// of each block; without covariates where they have no say.
+    /// The map for a regularisation strength λ relative to the mean diagonal of each block; without covariates where they
+    /// have no say.
     pub fn solve(&self, lambda: f64, with_covariates: bool) -> Map {
         let mean_diagonal = self.gram.diag().mean().unwrap_or(0.0).max(f64::MIN_POSITIVE);
         let mut system = self.gram.clone();
@@ -474,6 +475,34 @@ mod tests {
             };
             assert!(far(&by_moments.gram, &gram) < 1e-4, "{anchor:?}");
             assert!(far(&by_moments.cross, &cross) < 1e-4, "{anchor:?}");
+        }
+    }
+
+    #[test]
+    fn one_factorisation_solves_every_bordered_system() {
+        let (lookback, horizon, extras, windows, lambda) = (5, 3, 2, 40, 0.1);
+        let wave =
+            |i: usize, j: usize, k: usize| ((i * 7 + j * 5 + k * 3) as f64 * 0.618_033_988_75).fract() - 0.5;
+        let x = Array2::from_shape_fn((windows, lookback), |(i, j)| wave(i, j, 0) + wave(i * i, j, 1));
+        let y = Array2::from_shape_fn((windows, horizon), |(i, t)| wave(i * i, t, 2));
+        let c = Array3::from_shape_fn((windows, horizon, extras), |(i, t, e)| wave(i * i + t, e, 3) as f32);
+        let mut moments = Moments::zeros(lookback, horizon, extras);
+        moments.add(&x, &x, &y);
+        moments.add_covariates(&x, c.view(), &y, &Array1::ones(windows));
+        let moments = moments.mirrored();
+        let map = moments.solve(lambda, true);
+        let regularised = |block: &Array2<f64>| {
+            let mean = block.diag().mean().unwrap();
+            block + &(Array2::<f64>::eye(block.nrows()) * (lambda * mean + 1e-9))
+        };
+        for step in 0..horizon {
+            let (w, v) = (map.inputs.column(step), map.effects.row(step));
+            let side = moments.sides.index_axis(Axis(0), step);
+            let square = regularised(&moments.squares.index_axis(Axis(0), step).to_owned());
+            let first = regularised(&moments.gram).dot(&w) + side.dot(&v) - moments.cross.column(step);
+            let second = side.t().dot(&w) + square.dot(&v) - moments.effects.row(step);
+            assert!(first.iter().chain(&second).all(|rest| rest.abs() < 1e-10), "{step}: {first} {second}");
+            assert!(v.iter().all(|v| v.abs() > 1e-6));
         }
     }
 }

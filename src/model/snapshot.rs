@@ -27,14 +27,27 @@ pub struct Snapshot {
     pub current: Option<(String, Run)>,
 }
 
+/// Version of the description.
+const FORMAT: u64 = 1;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
+    /// Not in the files of early programs, whose keys are others anyway.
+    #[serde(default)]
+    format: u64,
     key: String,
     seconds: f64,
     choices: BTreeMap<String, Choice>,
     finished: BTreeMap<String, StoredLearnt>,
     current: Option<StoredRun>,
+}
+
+/// The part of the description that tells whether the rest can be read.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default)]
+    format: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,6 +102,7 @@ impl Snapshot {
         }
         let current = current.or(self.current.as_ref().map(|(name, run)| (name.as_str(), run)));
         let description = Description {
+            format: FORMAT,
             key: self.key.clone(),
             seconds: self.seconds,
             choices: self.choices.clone(),
@@ -108,8 +122,12 @@ impl Snapshot {
             return Err(torn());
         }
         let (mut tensors, text) = Tensors::open(body)?;
-        let description: Description =
-            serde_json::from_str(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+        let damaged = |error: serde_json::Error| LoadError::Description(error.to_string());
+        let Version { format } = serde_json::from_str(&text).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(LoadError::Format { found: format, known: FORMAT });
+        }
+        let description: Description = serde_json::from_str(&text).map_err(damaged)?;
         let mut finished = BTreeMap::new();
         for (name, stored) in description.finished {
             let learnt = stored.read(&name, &mut tensors)?;

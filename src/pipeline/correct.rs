@@ -33,8 +33,17 @@ impl Corrections {
         let text = publish::read_correction(commit);
         let text = text.inspect_err(|error| tracing::warn!(%error, "a run is not learnt from")).ok()?;
         let Some(text) = text else { return Some(Corrections::default()) };
-        let all: BTreeMap<String, Correction> = serde_json::from_str(&text).ok()?;
-        all.values().all(Correction::is_valid).then_some(Corrections { by_frequency: all, steps: 0 })
+        let all = serde_json::from_str::<BTreeMap<String, Correction>>(&text)
+            .inspect_err(|error| tracing::warn!(run = commit.run_id, %error, "a run is not learnt from"))
+            .ok()?;
+        if !all.values().all(Correction::is_valid) {
+            tracing::warn!(
+                run = commit.run_id,
+                "a run is not learnt from: its correction is of another s4cast"
+            );
+            return None;
+        }
+        Some(Corrections { by_frequency: all, steps: 0 })
     }
 
     /// As text; `None` if they change nothing.

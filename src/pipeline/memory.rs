@@ -28,6 +28,9 @@ const OPEN: usize = 2;
 /// Open files from which on all but the last settle.
 const OPEN_MAX: usize = 8;
 
+/// What a file begins with, its version at the end; one that begins otherwise is begun anew.
+const MAGIC: &[u8] = b"s4cast-memory-1\n";
+
 /// A page of the file.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Page {
@@ -100,7 +103,7 @@ impl Page {
     /// The page at a path, if there is a sound one.
     pub(super) fn read(path: &Path) -> Option<Page> {
         let bytes = std::fs::read(path).ok()?;
-        let (hash, body) = bytes.split_at_checked(32)?;
+        let (hash, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(32)?;
         let page: Page =
             (Sha256::digest(body).as_slice() == hash).then(|| postcard::from_bytes(body).ok())??;
         (page.memory.is_valid() && page.chains.len() == page.memory.series.len()).then_some(page)
@@ -111,7 +114,7 @@ impl Page {
         let body = postcard::to_stdvec(self).map_err(|error| error.to_string())?;
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        let bytes = [Sha256::digest(&body).as_slice(), &body].concat();
+        let bytes = [MAGIC, Sha256::digest(&body).as_slice(), &body].concat();
         publish::write_bytes(path, &bytes).map(drop).map_err(|error| error.to_string())
     }
 

@@ -5,6 +5,7 @@
 //! ```
 
 use crate::publish::layout::JobFolders;
+use crate::publish::schemas::Side;
 use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published, rows, store};
 use arrow_array::cast::AsArray;
@@ -57,7 +58,7 @@ pub fn anomalies_path(sink: &Path, job: &str) -> Result<PathBuf, PublishError> {
 pub fn write_anomalies(path: &Path, all: &[AnomalyRow]) -> Result<Published, PublishError> {
     store::create_folder(path.parent().unwrap_or(Path::new(".")))?;
     let schema = Arc::new(schema());
-    rows::write(path, &schema, std::iter::once(batch(&schema, all)), all.len())
+    rows::write(path, &schema, Some(Side::Anomalies), std::iter::once(batch(&schema, all)), all.len())
 }
 
 /// The table of a job, in the order in which it was written; nothing where there is none yet.

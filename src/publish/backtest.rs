@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Version of the columns, in the file's metadata as `s4cast.backtest_schema_version`.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// Rows handed to the writer at once, or a forecast more.
 const CHUNK_ROWS: usize = 16_384;

@@ -2,6 +2,7 @@
 
 use crate::publish::parts::{Part, is_part};
 use crate::publish::{Format, Naming, PublishError, latest};
+use crate::series::version::{self, Unread};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -176,11 +177,13 @@ impl Commit {
     }
 
     /// The commit that a text holds, of the run in `folder`.
-    pub(super) fn from_json(text: &[u8], folder: &Path) -> Result<Commit, String> {
-        let file: CommitFile = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        if file.version != COMMIT_VERSION {
-            return Err(format!("version {} is not known to this program", file.version));
-        }
+    pub(super) fn from_json(text: &[u8], folder: &Path) -> Result<Commit, Unread> {
+        let file = version::from_json(text, COMMIT_VERSION)?;
+        // Whoever reads the rows says what is wrong with a newer schema of theirs.
+        Commit::of_file(file, folder).map_err(Unread::Damaged)
+    }
+
+    fn of_file(file: CommitFile, folder: &Path) -> Result<Commit, String> {
         let instant = |text: &str| match text.parse::<jiff::Timestamp>() {
             Ok(instant) => Ok(instant.as_microsecond()),
             Err(error) => Err(error.to_string()),
@@ -225,10 +228,11 @@ impl Commit {
                 tracing::warn!(part = %commit.path().display(), "the file is not the one that was committed");
                 Ok(None)
             }
-            Err(reason) => {
+            Err(Unread::Damaged(reason)) => {
                 tracing::warn!(commit = %path.display(), reason, "this is no commit");
                 Ok(None)
             }
+            Err(newer) => Err(PublishError::unread(path, newer)),
         }
     }
 
@@ -275,6 +279,10 @@ mod tests {
         std::fs::write(commit.path(), "1234").expect("written");
         assert_eq!(Commit::read(folder.path()).expect("read"), Some(commit));
         let newer = String::from_utf8(text).expect("text").replace("\"version\": 1", "\"version\": 2");
-        assert!(Commit::from_json(newer.as_bytes(), folder.path()).is_err());
+        assert!(matches!(Commit::from_json(newer.as_bytes(), folder.path()), Err(Unread::Version(_))));
+        std::fs::write(folder.path().join(COMMIT_FILE), newer).expect("written");
+        let error =
+            Commit::read(folder.path()).expect_err("a run that is there and cannot be read").to_string();
+        assert!(error.contains("format 2") && error.contains("newer s4cast"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Forecasts as whoever draws them needs them: of a few series, each forecast apart, whatever file they are in.
 
-use crate::publish::{Filter, PublishError, names, read_run};
+use crate::publish::{Filter, PublishError, names, read_run, schemas};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch, StringArray};
@@ -54,6 +54,7 @@ pub fn series_of(path: &Path) -> Result<Vec<String>, PublishError> {
         let file = File::open(path).map_err(|error| PublishError::read(path, &error))?;
         let builder =
             ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(error.to_string()))?;
+        schemas::check(builder.metadata()).map_err(|why| PublishError::unread(path, why))?;
         let mask = ProjectionMask::columns(builder.parquet_schema(), ["unique_id"]);
         let reader = builder.with_projection(mask).build().map_err(|error| failed(error.to_string()))?;
         for batch in reader {

@@ -52,7 +52,7 @@ pub struct RunRow {
 pub fn write_runs(path: &Path, runs: &[RunRow]) -> Result<Published, PublishError> {
     let schema = Arc::new(schema());
     let batches = runs.chunks(CHUNK_ROWS).map(|chunk| batch(&schema, chunk));
-    rows::write(path, &schema, batches, runs.len())
+    rows::write(path, &schema, None, batches, runs.len())
 }
 
 fn schema() -> Schema {

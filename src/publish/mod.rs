@@ -41,6 +41,7 @@ mod replay;
 mod retention;
 mod rows;
 mod runs;
+mod schemas;
 mod scores;
 mod sink;
 mod splice;
@@ -83,6 +84,7 @@ pub use vintage::{Interval, Vintage, read_vintage};
 pub use windows::{Window, WindowFile};
 
 use crate::machine::Size;
+use crate::series::version::Unread;
 use crate::store::{Place, StoreError};
 use std::path::{Path, PathBuf};
 
@@ -178,6 +180,14 @@ pub enum PublishError {
         /// The operating system's words, or what is wrong with the file.
         reason: String,
     },
+    /// What is published is of a newer program (65).
+    #[error("{path} cannot be read: {reason}")]
+    Newer {
+        /// What was read.
+        path: PathBuf,
+        /// Its version, and what to do.
+        reason: String,
+    },
     /// A store fails, or refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -216,8 +226,17 @@ impl PublishError {
             PublishError::CannotCreate { .. }
             | PublishError::Permission { .. }
             | PublishError::Verify { .. }
+            | PublishError::Newer { .. }
             | PublishError::OtherRun { .. }
             | PublishError::Disagree { .. } => false,
+        }
+    }
+
+    /// What stands at a path is no file of this program, or of none that it knows.
+    fn unread(path: impl Into<PathBuf>, why: Unread) -> PublishError {
+        match why {
+            Unread::Version(reason) => PublishError::Newer { path: path.into(), reason },
+            Unread::Damaged(reason) => PublishError::Read { path: path.into(), reason },
         }
     }
 

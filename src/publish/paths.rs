@@ -43,5 +43,5 @@ pub fn write_paths(path: &Path, all: &[SeriesPaths]) -> Result<Published, Publis
         ];
         RecordBatch::try_new(schema.clone(), columns)
     };
-    rows::write(path, &schema, all.iter().map(batch), count)
+    rows::write(path, &schema, None, all.iter().map(batch), count)
 }

@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Series handed to the writer at once.
 const CHUNK_ROWS: usize = 16_384;
 
+/// Version of the columns, in the file's metadata as `s4cast.quality_schema_version`.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
 /// Writes the quality report, atomically: counts (`filled` and `spikes` among them), `level_shift`, span, `verdict` (`ok`, `fallback`, `quarantined`), `reasons` for it
 /// and `warnings` (`; ` between them, null where there are none).
 ///
@@ -33,7 +36,7 @@ pub fn write_quality(path: &Path, quality: &[Quality]) -> Result<Published, Publ
                 .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
                 .set_key_value_metadata(Some(vec![KeyValue::new(
                     "s4cast.quality_schema_version".into(),
-                    "1".to_string(),
+                    SCHEMA_VERSION.to_string(),
                 )]))
                 .build();
             let mut writer = ArrowWriter::try_new(file, schema, Some(properties))?;

@@ -1,7 +1,8 @@
 //! Reading a part file back, no more of it than is asked for.
 
 use crate::publish::csv::Rows;
-use crate::publish::{PublishError, verify};
+use crate::publish::{PublishError, schemas, verify};
+use crate::series::version::Unread;
 use arrow_array::cast::AsArray;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
@@ -62,21 +63,21 @@ impl Which {
 /// # Errors
 /// [`PublishError::Read`] if there is no such file, or it holds no forecasts.
 pub fn read_run(path: &Path, filter: &Filter) -> Result<Vec<RecordBatch>, PublishError> {
-    let failed = |reason: String| PublishError::Read { path: path.into(), reason };
     let file = File::open(path).map_err(|error| PublishError::read(path, &error))?;
     let ids: BTreeSet<String> = filter.unique_ids.iter().cloned().collect();
     match path.extension().is_some_and(|extension| extension == "csv") {
-        true => read_csv(file, filter, &ids),
+        true => read_csv(file, filter, &ids).map_err(Unread::Damaged),
         false => read_parquet(file, filter, &ids),
     }
-    .map_err(failed)
+    .map_err(|why| PublishError::unread(path, why))
 }
 
-fn read_parquet(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<Vec<RecordBatch>, String> {
+fn read_parquet(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<Vec<RecordBatch>, Unread> {
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let text = |error: &dyn std::fmt::Display| Unread::Damaged(error.to_string());
     let mut builder =
         ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| text(&e))?;
+    schemas::check(builder.metadata())?;
     let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
     match verify::place(builder.schema(), "scenario") {
         // Without the column there are plain forecasts alone.
@@ -90,7 +91,7 @@ fn read_parquet(file: File, filter: &Filter, ids: &BTreeSet<String>) -> Result<V
         _ => {}
     }
     if !ids.is_empty() {
-        let column = verify::place(builder.schema(), "unique_id")?;
+        let column = verify::place(builder.schema(), "unique_id").map_err(Unread::Damaged)?;
         let metadata = builder.metadata().clone();
         let rows = usize::try_from(metadata.file_metadata().num_rows()).map_err(|e| text(&e))?;
         let ranges = candidates(&metadata, column, ids).into_iter();

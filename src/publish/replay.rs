@@ -1,7 +1,7 @@
 //! The file of a backtest forecast by forecast, in its order: a batch of it is held at a time.
 
 use crate::publish::layout::JobFolders;
-use crate::publish::{PublishError, names};
+use crate::publish::{PublishError, names, schemas};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
 use arrow_array::{Array, Float64Array, RecordBatch};
@@ -72,6 +72,7 @@ impl Replay {
         let file = File::open(path).map_err(|error| PublishError::read(path, &error))?;
         let builder =
             ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(error.to_string()))?;
+        schemas::check(builder.metadata()).map_err(|why| PublishError::unread(path, why))?;
         let footer = builder.metadata().file_metadata();
         let rows = usize::try_from(footer.num_rows()).map_err(|error| failed(error.to_string()))?;
         let pairs = footer.key_value_metadata().into_iter().flatten();

@@ -1,5 +1,6 @@
 //! Small tables as Parquet, and back: what stands beside the forecasts.
 
+use crate::publish::schemas::{self, Side};
 use crate::publish::{PublishError, Published, store};
 use crate::store::Place;
 use arrow_array::RecordBatch;
@@ -12,10 +13,12 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Writes batches of one schema, atomically; the footer must count `rows` of them when it is read back.
+/// Writes batches of one schema, atomically; the footer must count `rows` of them when it is read back. `mark` says which table
+/// it is, where it is read again.
 pub(super) fn write(
     path: &Path,
     schema: &Arc<Schema>,
+    mark: Option<Side>,
     batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
     rows: usize,
 ) -> Result<Published, PublishError> {
@@ -23,7 +26,10 @@ pub(super) fn write(
         path,
         |file| {
             let zstd = Compression::ZSTD(ZstdLevel::try_new(3)?);
-            let properties = WriterProperties::builder().set_compression(zstd).build();
+            let properties = WriterProperties::builder()
+                .set_compression(zstd)
+                .set_key_value_metadata(mark.map(|side| vec![side.mark()]))
+                .build();
             let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
             for batch in batches {
                 writer.write(&batch?)?;
@@ -50,6 +56,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<RecordBatch>, PublishError> {
     };
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(error.to_string()))?;
+    schemas::check(builder.metadata()).map_err(|why| PublishError::unread(path, why))?;
     let reader = builder.build().map_err(|error| failed(error.to_string()))?;
     reader.map(|batch| batch.map_err(|error| failed(error.to_string()))).collect()
 }

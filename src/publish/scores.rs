@@ -6,6 +6,7 @@
 //! ```
 
 use crate::publish::layout::JobFolders;
+use crate::publish::schemas::Side;
 use crate::publish::table::timestamp;
 use crate::publish::{PublishError, Published, rows, store};
 use arrow_array::cast::AsArray;
@@ -74,7 +75,7 @@ pub fn write_scores(path: &Path, all: &[ScoreRow]) -> Result<Published, PublishE
     levels.sort_by(f64::total_cmp);
     levels.dedup();
     let schema = Arc::new(schema(&levels));
-    rows::write(path, &schema, std::iter::once(batch(&schema, &levels, all)), all.len())
+    rows::write(path, &schema, Some(Side::Scores), std::iter::once(batch(&schema, &levels, all)), all.len())
 }
 
 /// The scores of a job, in the order in which they were written; none where there is no table yet.

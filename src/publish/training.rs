@@ -47,5 +47,11 @@ pub fn write_training(path: &Path, all: &[TrainingRow]) -> Result<Published, Pub
         text(|row| row.metric),
         Arc::new(Float64Array::from_iter_values(all.iter().map(|row| row.value))) as ArrayRef,
     ];
-    rows::write(path, &schema, std::iter::once(RecordBatch::try_new(schema.clone(), columns)), all.len())
+    rows::write(
+        path,
+        &schema,
+        None,
+        std::iter::once(RecordBatch::try_new(schema.clone(), columns)),
+        all.len(),
+    )
 }

@@ -12,6 +12,7 @@ use crate::registry::manifest::{self, Manifest};
 use crate::registry::shelf::{Decision, Inventory, Sealed, Shelf, weights_name};
 use crate::registry::signature;
 use crate::registry::versions::{Registry, UNSEEN, WEIGHTS, WEIGHTS_MAX, numbers};
+use crate::series::version::{self, Unread};
 use crate::store::{Address, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,9 +21,19 @@ use std::path::{Path, PathBuf};
 /// Name of the file in a job's folder.
 const FILE: &str = "copy.json";
 
+/// Version of its form.
+const VERSION: u32 = 1;
+
+fn first() -> u32 {
+    1
+}
+
 /// What a folder is a copy of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Copy {
+    /// Version of this form; not in the files of early programs.
+    #[serde(default = "first")]
+    version: u32,
     /// Address of the store.
     of: String,
     /// Number of the champion file; 0 where there is none.
@@ -35,13 +46,18 @@ struct Copy {
 impl Copy {
     /// That of a store of which nothing is here yet.
     fn begun(of: &str) -> Copy {
-        Copy { of: of.into(), ..Copy::default() }
+        Copy { version: VERSION, of: of.into(), ..Copy::default() }
     }
 
-    /// That of a folder; of nothing, where it is none.
-    fn read(folder: &Path) -> Copy {
-        let text = std::fs::read(folder.join(FILE)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    /// That of a folder; of nothing, where it is none, or a damaged one.
+    fn read(folder: &Path) -> Result<Copy, RegistryError> {
+        let path = folder.join(FILE);
+        let text = std::fs::read(&path).unwrap_or_default();
+        match version::from_json(&text, VERSION) {
+            Ok(copy) => Ok(copy),
+            Err(Unread::Damaged(_)) => Ok(Copy::begun("")),
+            Err(Unread::Version(reason)) => Err(RegistryError::Newer { path, reason }),
+        }
     }
 
     fn write(&self, folder: &Path) -> Result<(), RegistryError> {
@@ -60,7 +76,7 @@ impl Registry {
         let mark = Copy::begun(at.as_str());
         let mut registry = Registry::at(root);
         registry.shelf = Some(Shelf::new(Store::open(at)?));
-        if Copy::read(registry.root()) != mark {
+        if Copy::read(registry.root())? != mark {
             std::fs::create_dir_all(registry.root()).map_err(RegistryError::io(registry.root()))?;
             mark.write(registry.root())?;
         }
@@ -72,7 +88,7 @@ impl Registry {
     /// # Errors
     /// See [`Registry::copy_of`].
     pub fn found(root: PathBuf) -> Result<Registry, RegistryError> {
-        match Address::parse(&Copy::read(&root).of) {
+        match Address::parse(&Copy::read(&root)?.of) {
             None => Ok(Registry::at(root)),
             Some(at) => Registry::copy_of(root, &at?),
         }
@@ -148,7 +164,7 @@ impl Registry {
         mut lock: Lock,
     ) -> Result<Lock, RegistryError> {
         let folder = self.folder(job);
-        let mut copy = Copy::read(&folder);
+        let mut copy = Copy::read(&folder)?;
         if copy.of != shelf.address() {
             if self.begin(shelf, job)? {
                 let inventory = shelf.inventory(job)?;
@@ -264,7 +280,7 @@ impl Registry {
         champion: &Champion,
     ) -> Result<bool, RegistryError> {
         let folder = self.folder(job);
-        let mut copy = Copy::read(&folder);
+        let mut copy = Copy::read(&folder)?;
         let inventory = match shelf.decide(job, copy.champion, &folder::pretty(champion))? {
             Decision::Taken(inventory) => inventory,
             Decision::Late => return Ok(false),
@@ -318,7 +334,7 @@ fn fetch(shelf: &Shelf, job: &str, version: u32, folder: &Path) -> Result<(), Re
         })
     });
     match outcome {
-        Err(error @ RegistryError::Broken { .. }) => {
+        Err(error @ (RegistryError::Broken { .. } | RegistryError::Newer { .. })) => {
             tracing::warn!(job, version, %error, "a version stays in the store");
             Ok(())
         }

@@ -58,6 +58,14 @@ pub enum RegistryError {
         /// What is wrong.
         reason: String,
     },
+    /// A file is of a program that is newer than this one.
+    #[error("{path} cannot be read: {reason}")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version, and what to do.
+        reason: String,
+    },
     /// Keys are trusted, and none of them signed a version.
     #[error(
         "{path} is not used: {reason}; add its key to trusted_keys, or look at it and sign it: s4cast models sign"

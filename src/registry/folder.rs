@@ -2,6 +2,7 @@
 
 use crate::publish;
 use crate::registry::error::RegistryError;
+use crate::series::version::refusal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -162,11 +163,10 @@ pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8], format: u32)
     }
     let damaged = |error: serde_json::Error| RegistryError::broken(path, error);
     let found = serde_json::from_slice::<Version>(bytes).map_err(damaged)?.format;
-    if found != format {
-        let reason = format!("it has format {found}, this program reads format {format}; use a newer s4cast");
-        return Err(RegistryError::broken(path, reason));
+    match refusal(found.into(), 1..=format.into()) {
+        Some(reason) => Err(RegistryError::Newer { path: path.into(), reason }),
+        None => serde_json::from_slice(bytes).map_err(damaged),
     }
-    serde_json::from_slice(bytes).map_err(damaged)
 }
 
 /// JSON for people, keys in the order of the type.

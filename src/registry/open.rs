@@ -91,6 +91,7 @@ fn of_object(error: RegistryError, address: &Address) -> RegistryError {
         RegistryError::Broken { reason, .. } => {
             RegistryError::Broken { path: address.as_str().into(), reason }
         }
+        RegistryError::Newer { reason, .. } => RegistryError::Newer { path: address.as_str().into(), reason },
         RegistryError::Untrusted { reason, .. } => {
             RegistryError::Untrusted { path: address.as_str().into(), reason }
         }

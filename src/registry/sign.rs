@@ -91,7 +91,9 @@ impl Registry {
 /// What is wrong, without where.
 fn reason(error: &RegistryError) -> String {
     match error {
-        RegistryError::Broken { reason, .. } | RegistryError::Untrusted { reason, .. } => reason.clone(),
+        RegistryError::Broken { reason, .. }
+        | RegistryError::Newer { reason, .. }
+        | RegistryError::Untrusted { reason, .. } => reason.clone(),
         error => error.to_string(),
     }
 }

@@ -86,7 +86,9 @@ pub(super) fn check(folder: &Path, manifest: &[u8], trusted: &[PublicKey]) -> Re
         Ok(Some(key)) if trusted.contains(&key) => return Ok(()),
         Ok(Some(key)) => format!("{key} signed it, which is none of the trusted keys"),
         Ok(None) => "nobody signed it".into(),
-        Err(RegistryError::Broken { reason, .. }) => format!("its {FILE} is damaged: {reason}"),
+        Err(RegistryError::Broken { reason, .. } | RegistryError::Newer { reason, .. }) => {
+            format!("its {FILE} cannot be used: {reason}")
+        }
         Err(error) => return Err(error),
     };
     Err(RegistryError::Untrusted { path: folder.into(), reason })

@@ -2,8 +2,10 @@
 
 use crate::schedule::command::Command;
 use crate::schedule::spec::Stage;
+use crate::series::version;
 use crate::store::Hidden;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,9 @@ const FOLDER: &str = "inbox";
 
 /// Largest file that is read.
 const BYTES_MAX: u64 = 64 << 10;
+
+/// Version of a request, written from the second one on: what says nothing of it is of the first.
+const VERSION: u32 = 1;
 
 /// A request as a file.
 #[derive(Serialize, Deserialize)]
@@ -46,7 +51,7 @@ pub fn leave(state: &Path, command: &Command) -> std::io::Result<()> {
 }
 
 /// The requests that lie there, with their files; one that cannot be understood is removed with a warning.
-pub(super) fn look(state: &Path) -> Vec<(PathBuf, Command)> {
+pub fn look(state: &Path) -> Vec<(PathBuf, Command)> {
     let entries = std::fs::read_dir(state.join(FOLDER)).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_letter(path)).collect();
     paths.sort();
@@ -74,7 +79,12 @@ fn read(path: &Path) -> Result<Command, String> {
         return Err(format!("{size} bytes"));
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    match serde_json::from_str(&text).map_err(|error| error.to_string())? {
+    let mut document: Value =
+        version::from_json(text.as_bytes(), VERSION).map_err(|error| error.to_string())?;
+    if let Some(keys) = document.as_object_mut() {
+        keys.remove("version");
+    }
+    match serde_json::from_value(document).map_err(|error| error.to_string())? {
         Letter::Run { job, stage, slot } => match Stage::from_name(&stage) {
             Some(stage) => Ok(Command::Run { job, stage, slot }),
             None => Err(format!("unknown stage '{stage}'")),
@@ -102,6 +112,12 @@ mod tests {
         }
         let nonsense = state.path().join("inbox/x.json");
         std::fs::write(&nonsense, "{\"command\":\"explode\"}").expect("written");
+        let newer = state.path().join("inbox/y.json");
+        std::fs::write(&newer, "{\"command\":\"reload\",\"version\":2}").expect("written");
+        assert!(read(&newer).expect_err("newer").contains("newer s4cast"));
+        std::fs::write(&newer, "{\"command\":\"reload\",\"version\":1}").expect("written");
+        assert_eq!(read(&newer), Ok(Command::Reload));
+        std::fs::remove_file(&newer).expect("removed");
         let found: Vec<Command> = look(state.path()).into_iter().map(|(_, command)| command).collect();
         assert!(found.len() == 3 && commands.iter().all(|command| found.contains(command)), "{found:?}");
         assert!(!nonsense.exists());

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -232,11 +233,7 @@ pub fn read_model(path: &Path) -> Result<(Description, Weights, String), StoredE
     let bytes = fs::read(path).map_err(|reason| StoredError::Read { path: path.into(), reason })?;
     let broken = |reason| StoredError::Load { path: path.into(), reason };
     let (mut tensors, text) = Tensors::open(&bytes).map_err(broken)?;
-    let description: Description =
-        serde_json::from_str(&text).map_err(|error| broken(LoadError::Description(error.to_string())))?;
-    if description.format != FORMAT {
-        return Err(broken(LoadError::Format { found: description.format, known: FORMAT }));
-    }
+    let description: Description = described(&text).map_err(broken)?;
     let value = |(what, found, wanted)| broken(LoadError::Value { what, found, wanted });
     description.check().map_err(value)?;
     let ports = description.ports();
@@ -248,6 +245,19 @@ pub fn read_model(path: &Path) -> Result<(Description, Weights, String), StoredE
     fill(&mut weights, "", &mut tensors).map_err(broken)?;
     tensors.finish().map_err(broken)?;
     Ok((description, weights, sha256(&bytes)))
+}
+
+/// The description in a file, if it is of a version that is known.
+fn described<T: DeserializeOwned>(text: &str) -> Result<T, LoadError> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u64,
+    }
+    let damaged = |error: serde_json::Error| LoadError::Description(error.to_string());
+    match serde_json::from_str(text).map_err(damaged)? {
+        Version { format: FORMAT } => serde_json::from_str(text).map_err(damaged),
+        Version { format } => Err(LoadError::Format { found: format, known: FORMAT }),
+    }
 }
 
 impl Description {
@@ -348,8 +358,7 @@ pub fn read(folder: &Path, key: &str, learner: &Learner) -> Result<Option<Checkp
     };
     let broken = |reason| StoredError::Load { path: path.clone(), reason };
     let (mut tensors, text) = Tensors::open(&bytes).map_err(broken)?;
-    let stored: StoredCheckpoint =
-        serde_json::from_str(&text).map_err(|error| broken(LoadError::Description(error.to_string())))?;
+    let stored: StoredCheckpoint = described(&text).map_err(broken)?;
     if stored.key != key {
         return Err(StoredError::OtherRun { path });
     }

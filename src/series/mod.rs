@@ -15,6 +15,7 @@ pub mod progress;
 pub mod quality;
 pub mod shard;
 pub mod spelling;
+pub mod version;
 
 pub use covariate::{Covariate, Known};
 pub use ends::Ends;

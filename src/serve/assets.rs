@@ -67,9 +67,11 @@ static ASSETS: &[Asset] = &[
     asset!("theme.js", SCRIPT),
     asset!("ticks.js", SCRIPT),
     asset!("time.js", SCRIPT),
+    asset!("token.js", SCRIPT),
     asset!("uPlot.LICENSE", TEXT),
     asset!("uPlot.esm.js", SCRIPT),
     asset!("uPlot.min.css", STYLE),
+    asset!("unlock.js", SCRIPT),
     asset!("versions.js", SCRIPT),
     asset!("vintages.js", SCRIPT),
     asset!("zoom.js", SCRIPT),
@@ -103,10 +105,9 @@ fn answer(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let place = ASSETS.iter().position(|asset| asset.name == name);
     let place = place.ok_or_else(|| Problem::not_found(format!("the dashboard has no file '{name}'")))?;
     let (asset, tag) = (&ASSETS[place], TAGS[place].clone());
-    let fixed: [(HeaderName, HeaderValue); 3] = [
+    let fixed: [(HeaderName, HeaderValue); 2] = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     let has_it = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| names(known, &tag));
     let mut response = match has_it {

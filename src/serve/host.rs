@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 /// Lets a request through that calls this machine by an address, `localhost` or a name that the config knows.
 pub(super) async fn known(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    let Some(hosts) = &app.hosts else { return Ok(next.run(request).await) };
+    let Some(hosts) = app.access.hosts() else { return Ok(next.run(request).await) };
     let unknown = called(&request).into_iter().find(|host| !is_known(host, hosts));
     match unknown {
         None => Ok(next.run(request).await),

@@ -1,26 +1,35 @@
 //! The daemon's address: health, metrics, JSON and Arrow over HTTP, and the dashboard that shows them.
 //!
-//! Reading needs nothing but the address; whatever changes something needs the token, and goes through the scheduler's
-//! loop or the registry's lock.
+//! Reading needs nothing but the address, or the token where others can reach it; whatever changes something needs the token,
+//! and goes through the scheduler's loop or the registry's lock.
 
+mod access;
 mod assets;
 mod backtests;
 mod catalogue;
 mod host;
 mod journal;
+mod limits;
+mod listen;
 mod memo;
 mod models;
 mod overview;
+mod paced;
 mod problem;
 mod read;
 mod series;
 mod spec;
+mod tls;
 mod vintages;
 mod wire;
 mod write;
 
+pub use access::Access;
 pub use journal::{Journal, Line};
-pub use spec::{ServeError, ServeSpec, Token};
+pub use limits::Limits;
+pub use listen::run;
+pub use spec::{RawServe, Reads, ServeError, ServeSpec, Token, is_host};
+pub use tls::{Tls, TlsError, TlsFile, TlsFiles};
 pub use wire::{jobs as jobs_document, run as run_document};
 
 use crate::pipeline::Sources;
@@ -30,25 +39,15 @@ use crate::schedule::command::Request;
 use crate::schedule::metrics::Metrics;
 use crate::schedule::status::{JobStatus, Shared};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request as HttpRequest};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{from_fn_with_state, map_response_with_state};
 use axum::routing::{get, post};
 use catalogue::Catalogue;
 use memo::Memo;
 use problem::Problem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-
-/// Largest body that is read.
-const BODY_MAX: usize = 64 << 10;
-
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -63,12 +62,10 @@ pub struct App {
     pub state: PathBuf,
     /// The models.
     pub registry: Registry,
-    /// What whoever changes something has to show; without it nobody may.
-    pub token: Option<Token>,
+    /// Who may ask for what, and how often.
+    pub access: Arc<Access>,
     /// The daemon's clock, microseconds UTC.
     pub now: Arc<dyn Fn() -> i64 + Send + Sync>,
-    /// Names by which requests may call this machine; `None` where everybody may call it anything.
-    pub hosts: Option<Arc<[String]>>,
     /// What the stages of the jobs have read.
     pub sources: Sources,
     /// The last lines of the log.
@@ -104,7 +101,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/models/{job}/promote", post(write::promote))
         .route("/api/v1/models/{job}/rollback", post(write::rollback))
         .route("/api/v1/reload", post(write::reload))
-        .route_layer(from_fn_with_state(app.clone(), write::authorize));
+        .route_layer(from_fn_with_state(app.clone(), limits::whole))
+        .route_layer(from_fn_with_state(app.clone(), access::writes));
     Router::new()
         .route("/", get(assets::page))
         .route("/assets/{file}", get(assets::asset))
@@ -132,23 +130,13 @@ pub fn router(app: App) -> Router {
         .merge(writes)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .layer(from_fn(patient))
+        .layer(from_fn_with_state(app.clone(), limits::patient))
+        .layer(from_fn_with_state(app.clone(), access::reads))
         .layer(from_fn_with_state(app.clone(), host::known))
-        .layer(map_response(guarded))
+        .layer(from_fn_with_state(app.clone(), limits::short))
+        .layer(from_fn_with_state(app.clone(), access::seldom))
+        .layer(map_response_with_state(app.clone(), access::guarded))
         .with_state(app)
-}
-
-/// Answers until `shutdown` is ready, and then what was asked before.
-///
-/// # Errors
-/// If the listener fails.
-pub async fn run(
-    listener: TcpListener,
-    app: App,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).await
 }
 
 async fn unknown(uri: Uri) -> Problem {
@@ -157,20 +145,6 @@ async fn unknown(uri: Uri) -> Problem {
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
-}
-
-/// Gives up on an answer that takes too long.
-async fn patient(request: HttpRequest, next: Next) -> Result<Response, Problem> {
-    let late = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no answer within 30 s");
-    tokio::time::timeout(PATIENCE, next.run(request)).await.map_err(late)
-}
-
-/// No cache keeps an answer unless it has a version, and no browser guesses at its type.
-async fn guarded(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 /// Runs work that blocks where it may.

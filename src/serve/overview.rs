@@ -42,7 +42,8 @@ fn document(app: &App) -> Result<Value, LedgerError> {
         "started_at": shown(status.started_at),
         "ready": status.is_ready,
         "draining": status.is_draining,
-        "writable": app.token.is_some(),
+        "writable": app.access.is_writable(),
+        "read_only": app.access.is_read_only(),
         "reload": wire::reload(&status),
         "jobs": jobs,
     }))

@@ -8,37 +8,13 @@ use crate::serve::problem::Problem;
 use crate::serve::{App, blocking};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{Path, Request as HttpRequest, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 type Answer = Result<(StatusCode, Json<Value>), Problem>;
-
-/// Lets a request through that shows the token.
-pub(super) async fn authorize(
-    State(app): State<App>,
-    request: HttpRequest,
-    next: Next,
-) -> Result<Response, Problem> {
-    let Some(token) = &app.token else {
-        let detail = "no token is configured, so nothing can be changed over HTTP; set token under [http]";
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-    };
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = shown.and_then(|value| value.split_once(' '));
-    let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
-    let shown = shown.unwrap_or_default();
-    // Digests take the same time to compare however much of the token is right.
-    if Sha256::digest(shown) != Sha256::digest(token.reveal()) {
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "show the token: Authorization: Bearer TOKEN"));
-    }
-    Ok(next.run(request).await)
-}
 
 async fn ask(app: &App, command: Command) -> Answer {
     let (reply, answer) = oneshot::channel();

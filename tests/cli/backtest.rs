@@ -209,7 +209,7 @@ fn json_is_one_document_with_stable_keys() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(
         keys(&document),
-        "align by cutoffs gap horizon left_out models notes output refit report run_id season_lengths seed series \
+        "align by cutoffs gap horizon left_out memory models notes output refit report run_id season_lengths seed series \
          sliding source step windows"
     );
     assert_eq!(

@@ -95,6 +95,18 @@ fn the_environment_is_looked_at_where_the_file_is_right() {
         ("path = \"out\"", "path = \"in.csv/out\"", "13:8", "in.csv is not a folder"),
         ("state = \"state\"", "state = \"in.csv\"", "3:9", "in.csv is not a folder"),
         ("127.0.0.1:8091\"", "127.0.0.1:8091\"\ntoken = { env = \"T\" }", "6:9", "T of a secret is not set"),
+        (
+            "127.0.0.1:8091\"",
+            "127.0.0.1:8091\"\ntls = { cert = \"in.csv\", key = \"none\" }",
+            "6:16",
+            "no certificate",
+        ),
+        (
+            "127.0.0.1:8091\"",
+            "127.0.0.1:8091\"\ntls = { cert = \"in.csv\", key = \"none\" }",
+            "6:32",
+            "cannot be read",
+        ),
     ];
     let place = place();
     for (from, to, at, message) in cases {
@@ -108,7 +120,10 @@ fn the_environment_is_looked_at_where_the_file_is_right() {
 #[test]
 fn a_secret_that_is_there_is_never_shown() {
     let place = place();
-    place.put("d.toml", BASE.replacen("127.0.0.1:8091\"", "0.0.0.0:8091\"\ntoken = { env = \"T\" }", 1));
+    place.put(
+        "d.toml",
+        BASE.replacen("127.0.0.1:8091\"", "0.0.0.0:8091\"\nplaintext = true\ntoken = { env = \"T\" }", 1),
+    );
     let mut command = place.command();
     command.env("T", "s3cret").args(["validate", "-c", "d.toml"]);
     let run = super::program::Run::of(command.output().unwrap()).expect(0);

@@ -66,7 +66,7 @@ fn json_is_one_document_with_stable_keys() {
         |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(
         keys(&document),
-        "config_sha256 created_at degraded fits issued_at loaded_model model output quality run_id saved_model scenarios \
+        "config_sha256 created_at degraded fits issued_at loaded_model memory model output quality run_id saved_model scenarios \
          seconds shard source statuses weights_sha256"
     );
     assert_eq!(

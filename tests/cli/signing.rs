@@ -32,7 +32,7 @@ fn a_key_is_made_once_and_only_its_public_half_is_shown() {
     let secret = text.lines().nth(1).unwrap();
     assert!(!format!("{}{}", signed.stdout, signed.stderr).contains(&secret[22..]));
     place.put("other", "no key");
-    let run = place.run("models sign --signing-key-file other").expect(64);
+    let run = place.run("models sign --signing-key-file other").expect(2);
     assert!(run.stderr.contains("no Ed25519 key") && run.stderr.contains("other"), "{}", run.stderr);
     place.run("models sign --signing-key-file none").expect(66);
 }
@@ -70,7 +70,7 @@ fn signed_versions_are_listed_promoted_and_verified() {
         place.run(&format!("models verify {trusted}")).expect(65);
         std::fs::write(&path, sound).unwrap();
     }
-    let wrong = place.run("models verify --trusted-key ed25519:AAAA").expect(64).stderr;
+    let wrong = place.run("models verify --trusted-key ed25519:AAAA").expect(2).stderr;
     assert!(wrong.contains("ed25519:AAAA"), "{wrong}");
 }
 

@@ -27,7 +27,7 @@ fn network(file: &[u8], columns: usize, ssm: SsmKind, readout: Readout, levels: 
     let prefix = format!("{}.member0.", frequency(container.description()));
     let member = &mut ensemble(container.description())["members"][0]["member"];
     let lookback = member["geometry"]["lookback"].as_u64().unwrap() as usize;
-    let patch = lookback.div_euclid(if lookback % 4 == 0 { 4 } else { 1 });
+    let patch = lookback.div_euclid(if lookback.is_multiple_of(4) { 4 } else { 1 });
     let (patch, tokens) = match columns {
         0 => (patch, lookback / patch),
         _ => with_covariates(patch, lookback, horizon, columns),

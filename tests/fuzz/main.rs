@@ -21,10 +21,14 @@ mod json;
 mod models;
 mod mutate;
 mod readers;
+mod requests;
+mod sequences;
+mod state;
 mod streams;
 mod tensors;
 mod texts;
 mod thrift;
+mod world;
 
 use mutate::Dice;
 use readers::{ALL, Answer, Bench, Reader};

@@ -7,11 +7,13 @@ use jiff::tz::TimeZone;
 use s4cast::model::control::Control;
 use s4cast::model::forecaster::Forecaster;
 use s4cast::model::rate::Scale;
+use s4cast::model::report::Progress;
 use s4cast::model::spec::{Bounds, ModelSpec, Point, Preset, RawModelSpec};
 use s4cast::registry;
 use s4cast::series::covariate::{Row, Values};
 use s4cast::series::{Covariate, Forecasts, Frequency, Known, Observations, Panel, Series, Status};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 1440 * MINUTE;
@@ -273,11 +275,41 @@ fn fit(panel: &Panel, raw: RawModelSpec) -> Vec<u8> {
     Forecaster::fit(panel, &spec, &Control::watched(&|_| {})).unwrap().forecaster.to_bytes()
 }
 
+/// A panel of two short series.
+pub fn small() -> Panel {
+    panel(vec![daily("a", 40, wave), daily("b", 40, |at| 5.0 + wave(at))], Vec::new())
+}
+
+/// What comes after [`small`].
+pub fn later() -> Panel {
+    let mut panel = small();
+    panel.series.iter_mut().flat_map(|series| &mut series.times).for_each(|time| *time += 40 * DAY);
+    panel
+}
+
+/// What a training that was stopped leaves: the file of a checkpoint.
+pub fn checkpoint() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let orbit = |at: f64| std::iter::successors(Some(at), |x| Some(3.9 * x * (1.0 - x)));
+    let of = |at: f64| move |step: usize| 20.0 + 10.0 * orbit(at).nth(step).unwrap_or(0.0);
+    let panel = panel(vec![daily("a", 120, of(0.1)), daily("b", 120, of(0.2))], Vec::new());
+    let stop = AtomicBool::new(false);
+    let watch = |progress: Progress| {
+        if progress.stage.contains("training") {
+            stop.store(true, Relaxed);
+        }
+    };
+    let raw = RawModelSpec { preset: Preset::Fast, ..RawModelSpec::new("s4d", 2) };
+    let control = Control { checkpoints: Some(folder.path()), stop: &stop, ..Control::watched(&watch) };
+    let _ = Forecaster::fit(&panel, &ModelSpec::try_from(raw).unwrap(), &control);
+    std::fs::read(folder.path().join("checkpoint")).unwrap_or_default()
+}
+
 /// A good file changed.
-pub fn mutated(dice: &mut Dice, good: &[Vec<u8>], parts: &[Option<Container>]) -> Vec<u8> {
+pub fn mutated(dice: &mut Dice, words: &[&str], good: &[Vec<u8>], parts: &[Option<Container>]) -> Vec<u8> {
     let at = dice.below(good.len());
     match &parts[at] {
-        Some(container) if !dice.one_in(10) => container.clone().mutated(dice, WORDS, good),
-        _ => super::mutate::text(dice, &good[at], WORDS, good),
+        Some(container) if !dice.one_in(10) => container.clone().mutated(dice, words, good),
+        _ => super::mutate::text(dice, &good[at], words, good),
     }
 }

@@ -3,8 +3,10 @@
 use super::forged::{self, Good};
 use super::models::{self, Questions};
 use super::mutate::{self, Dice};
+use super::requests::{self, Server};
+use super::state::{self, State};
 use super::tensors::Container;
-use super::{streams, texts};
+use super::{sequences, streams, texts};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use s4cast::calendar::{event_csv, ical};
@@ -27,9 +29,12 @@ pub enum Reader {
     Cron,
     Arrow,
     Model,
+    Sequence,
+    State,
+    Http,
 }
 
-pub const ALL: [Reader; 9] = [
+pub const ALL: [Reader; 12] = [
     Reader::Csv,
     Reader::Parquet,
     Reader::Ical,
@@ -39,6 +44,9 @@ pub const ALL: [Reader; 9] = [
     Reader::Cron,
     Reader::Arrow,
     Reader::Model,
+    Reader::Sequence,
+    Reader::State,
+    Reader::Http,
 ];
 
 /// What became of an input that did no harm.
@@ -56,6 +64,8 @@ pub struct Bench {
     forged: Vec<Good>,
     containers: Vec<Option<Container>>,
     questions: Option<Questions>,
+    state: Option<State>,
+    server: Option<Server>,
     folder: PathBuf,
 }
 
@@ -71,6 +81,9 @@ impl Reader {
             Reader::Toml => "toml",
             Reader::Cron => "cron",
             Reader::Model => "model",
+            Reader::Sequence => "sequence",
+            Reader::State => "state",
+            Reader::Http => "http",
         }
     }
 
@@ -80,6 +93,7 @@ impl Reader {
             Reader::Csv | Reader::Parquet | Reader::Arrow | Reader::Model => 1500,
             Reader::Ical | Reader::Rule => 1000,
             Reader::Events | Reader::Toml | Reader::Cron => 1000,
+            Reader::Sequence | Reader::State | Reader::Http => 1000,
         }
     }
 
@@ -99,6 +113,8 @@ impl Reader {
 impl Bench {
     pub fn new(reader: Reader, folder: &Path) -> Bench {
         let forged = if reader == Reader::Parquet { forged::good() } else { Vec::new() };
+        let state = (reader == Reader::State).then(|| State::new(folder));
+        let server = (reader == Reader::Http).then(|| Server::new(&folder.join("world")));
         let (good, words) = match reader {
             Reader::Csv => (texts::csv(), texts::CSV_WORDS),
             Reader::Parquet => {
@@ -110,11 +126,24 @@ impl Bench {
             Reader::Toml => (texts::configs(), texts::CONFIG_WORDS),
             Reader::Cron => (texts::crons(), texts::CRON_WORDS),
             Reader::Model => (models::good(), models::WORDS),
+            Reader::Sequence => (sequences::good(folder), sequences::WORDS),
+            Reader::State => (state.as_ref().map(State::good).unwrap_or_default(), state::WORDS),
+            Reader::Http => (requests::good(), requests::WORDS),
         };
-        let is_model = reader == Reader::Model;
+        let is_model = matches!(reader, Reader::Model | Reader::Sequence);
         let containers = good.iter().filter(|_| is_model).map(|bytes| Container::read(bytes)).collect();
-        let questions = is_model.then(Questions::new);
-        Bench { reader, good, words, forged, containers, questions, folder: folder.to_path_buf() }
+        let questions = (reader == Reader::Model).then(Questions::new);
+        Bench {
+            reader,
+            good,
+            words,
+            forged,
+            containers,
+            questions,
+            state,
+            server,
+            folder: folder.to_path_buf(),
+        }
     }
 
     /// The input of a case. The first cases are the good inputs themselves.
@@ -128,7 +157,11 @@ impl Bench {
                 forged::mutated(dice, good)
             }
             Reader::Rule => rule(dice),
-            Reader::Model => models::mutated(dice, &self.good, &self.containers),
+            Reader::Model | Reader::Sequence => {
+                models::mutated(dice, self.words, &self.good, &self.containers)
+            }
+            Reader::State => state::mutated(dice, &self.good),
+            Reader::Http => requests::mutated(dice, &self.good),
             _ => {
                 let good = &self.good[dice.below(self.good.len())];
                 mutate::text(dice, good, self.words, &self.good)
@@ -147,6 +180,9 @@ impl Bench {
                 let path = self.put("in.safetensors", input);
                 self.questions.as_ref().is_some_and(|questions| questions.ask(dice, &path))
             }
+            Reader::Sequence => sequences::ask(&self.put("in.safetensors", input), &self.folder),
+            Reader::State => self.state.as_ref().is_some_and(|state| state.ask(dice, input)),
+            Reader::Http => self.server.as_ref().is_some_and(|server| server.ask(input)),
             Reader::Ical | Reader::Rule => {
                 let first = if dice.one_in(8) { dice.integer() } else { 19_000 };
                 let days = if dice.one_in(8) { dice.integer() } else { 1000 };

@@ -47,6 +47,8 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ("s4cast-models-shadow", "Let version 4 forecast beside the one that serves", "s4cast models shadow 4 --job load"),
     ("s4cast-models-unshadow", "End that", "s4cast models unshadow --job load"),
     ("s4cast-models-verify", "Whether every model file is as it was written", "s4cast models verify --state /var/lib/s4cast/state"),
+    ("s4cast-models-key", "Make the two keys that versions are signed and checked with", "s4cast models key -o signing-key.pem"),
+    ("s4cast-models-sign", "Sign what is there already", "s4cast models sign --signing-key-file signing-key.pem --job load"),
     ("s4cast-models-gc", "What would be removed if five versions were kept", "s4cast models gc --keep 5 --dry-run"),
     ("s4cast-demo", "Write the example series into a folder", "s4cast demo try"),
     ("s4cast-init", "Begin a config from files", "s4cast init --from 'data/*.parquet' -H 24 > daemon.toml"),

@@ -53,7 +53,9 @@ fn every_command_has_a_page_with_all_of_its_flags_and_an_example() {
         }
         assert_eq!(
             page.text.contains("\n.SH EXAMPLES\n"),
-            !command.has_subcommands() || command.get_name() == "s4cast"
+            !command.has_subcommands() || command.get_name() == "s4cast",
+            "{}",
+            page.name
         );
     }
 }

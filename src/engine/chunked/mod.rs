@@ -2,7 +2,7 @@
 //!
 //! A sequence is cut into chunks of T = 32 positions (missing ones in front count as zero). Within a chunk a channel's
 //! state-space model is a triangular product, between chunks it hands on a state of N numbers, so that a layer costs
-//! T + 4 N multiply-adds per value and no transform ([`ssm`]). All that happens position by position is done with one
+//! T/2 + 2 N multiply-adds per value forward, twice that backward, and no transform ([`ssm`]). All that happens position by position is done with one
 //! chunk in the first cache ([`mix`], [`ends`]). [`Stream`] takes one observation at a time.
 //!
 //! # Layout

@@ -34,6 +34,7 @@ pub use write::write;
 use crate::publish::PublishError;
 use crate::publish::commit::{COMMIT_BYTES_MAX, COMMIT_FILE, Commit};
 use crate::series::Shard;
+use crate::series::version::Unread;
 use crate::store::Store;
 use std::path::Path;
 use step::Delivering;
@@ -78,7 +79,7 @@ pub fn committed(store: &Store, folder: &str) -> Result<Option<Commit>, PublishE
     let name = within(folder, COMMIT_FILE);
     let Some(text) = store.get(&name, COMMIT_BYTES_MAX)? else { return Ok(None) };
     let commit = Commit::from_json(&text, Path::new(folder));
-    commit.map(Some).map_err(|reason| no_good(store, &name, &reason))
+    commit.map(Some).map_err(|why| unread(store, &name, why))
 }
 
 /// The part that a shard has delivered, committed or not, if there is one.
@@ -88,7 +89,7 @@ pub fn committed(store: &Store, folder: &str) -> Result<Option<Commit>, PublishE
 pub fn standing(store: &Store, folder: &str, shard: Shard) -> Result<Option<Part>, PublishError> {
     let name = within(folder, &record::record_name(shard));
     let Some(text) = store.get(&name, record::RECORD_BYTES_MAX)? else { return Ok(None) };
-    Part::from_json(&text).map(Some).map_err(|reason| no_good(store, &name, &reason))
+    Part::from_json(&text).map(Some).map_err(|why| unread(store, &name, why))
 }
 
 /// Whether a part says the same of its run as what stands: the commit, and the part that its shard has delivered before, which
@@ -109,6 +110,10 @@ pub fn check(store: &Store, folder: &str, part: &Part) -> Result<(), PublishErro
 /// The name of something in a folder of a store.
 fn within(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.into() } else { format!("{folder}/{name}") }
+}
+
+fn unread(store: &Store, name: &str, why: Unread) -> PublishError {
+    PublishError::unread(store.address().join(name).as_str(), why)
 }
 
 fn no_good(store: &Store, name: &str, reason: &str) -> PublishError {

@@ -1,9 +1,10 @@
 //! What the first process of a run fixes for all others: its id and its instants.
 
-use super::{committed, no_good, within};
+use super::{committed, no_good, unread, within};
 use crate::publish::PublishError;
 use crate::publish::layout::is_run_id;
 use crate::series::civil::shown;
+use crate::series::version::{self, Unread};
 use crate::store::{Created, Store};
 use serde::{Deserialize, Serialize};
 
@@ -56,9 +57,7 @@ pub fn open(store: &Store, folder: &str, own: &Opening, asked: Asked) -> Result<
     let text = own.to_json().map_err(|reason| no_good(store, &name, &reason))?;
     let stands = match store.create(&name, &text)? {
         Created::Now => own.clone(),
-        Created::Exists(found) => {
-            Opening::from_json(&found).map_err(|reason| no_good(store, &name, &reason))?
-        }
+        Created::Exists(found) => Opening::from_json(&found).map_err(|why| unread(store, &name, why))?,
     };
     let other = |stands: &str| {
         let (stands, own) = (stands.to_owned(), own.run_id.clone());
@@ -104,22 +103,21 @@ impl Opening {
         Ok(text)
     }
 
-    fn from_json(text: &[u8]) -> Result<Opening, String> {
-        let file: OpeningFile = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    fn from_json(text: &[u8]) -> Result<Opening, Unread> {
+        let file: OpeningFile = version::from_json(text, OPENING_VERSION)?;
         let instant = |text: &str| match text.parse::<jiff::Timestamp>() {
             Ok(instant) => Ok(instant.as_microsecond()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Unread::Damaged(error.to_string())),
         };
-        match file.version {
-            OPENING_VERSION if is_run_id(&file.run_id) => Ok(Opening {
-                run_id: file.run_id,
-                issued_at: instant(&file.issued_at)?,
-                created_at: instant(&file.created_at)?,
-                config_sha256: file.config_sha256,
-            }),
-            OPENING_VERSION => Err(format!("'{}' is no run id", file.run_id)),
-            version => Err(format!("version {version} is not known to this program")),
+        if !is_run_id(&file.run_id) {
+            return Err(Unread::Damaged(format!("'{}' is no run id", file.run_id)));
         }
+        Ok(Opening {
+            issued_at: instant(&file.issued_at)?,
+            created_at: instant(&file.created_at)?,
+            run_id: file.run_id,
+            config_sha256: file.config_sha256,
+        })
     }
 }
 

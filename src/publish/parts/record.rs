@@ -3,6 +3,7 @@
 use crate::publish::{Format, Naming};
 use crate::series::Shard;
 use crate::series::civil::shown;
+use crate::series::version::{self, Unread};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -93,11 +94,11 @@ impl Part {
     }
 
     /// The part that a text records.
-    pub(super) fn from_json(text: &[u8]) -> Result<Part, String> {
-        let file: RecordFile = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        if file.version != RECORD_VERSION {
-            return Err(format!("version {} is not known to this program", file.version));
-        }
+    pub(super) fn from_json(text: &[u8]) -> Result<Part, Unread> {
+        Part::of_file(version::from_json(text, RECORD_VERSION)?).map_err(Unread::Damaged)
+    }
+
+    fn of_file(file: RecordFile) -> Result<Part, String> {
         let instant = |text: &str| match text.parse::<jiff::Timestamp>() {
             Ok(instant) => Ok(instant.as_microsecond()),
             Err(error) => Err(error.to_string()),

@@ -3,10 +3,11 @@
 
 use super::agreement::{differences, refuse, same_run};
 use super::record::{RECORD_BYTES_MAX, is_part, record_name};
-use super::{Delivery, Part, committed, no_good, within};
+use super::{Delivery, Part, committed, no_good, unread, within};
 use crate::publish::PublishError;
 use crate::publish::commit::{COMMIT_FILE, Commit};
 use crate::series::Shard;
+use crate::series::version::Unread;
 use crate::store::{Created, Entry, Store};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -117,7 +118,7 @@ impl<'a> Delivering<'a> {
         let name = within(self.folder, &record_name(part.shard));
         let text = part.to_json().map_err(|reason| no_good(self.store, &name, &reason))?;
         let Created::Exists(found) = self.store.create(&name, &text)? else { return Ok(()) };
-        let stands = Part::from_json(&found).map_err(|reason| no_good(self.store, &name, &reason))?;
+        let stands = Part::from_json(&found).map_err(|why| unread(self.store, &name, why))?;
         same_run(self.store, self.folder, part, &stands.run_id)
     }
 
@@ -164,9 +165,9 @@ impl<'a> Delivering<'a> {
         let Some(text) = self.store.get(&name, RECORD_BYTES_MAX)? else { return Ok(None) };
         let part = Part::from_json(&text).and_then(|part| match part.shard == shard {
             true => Ok(part),
-            false => Err(format!("it is the record of shard {}", part.shard)),
+            false => Err(Unread::Damaged(format!("it is the record of shard {}", part.shard))),
         });
-        part.map(Some).map_err(|reason| no_good(self.store, &name, &reason))
+        part.map(Some).map_err(|why| unread(self.store, &name, why))
     }
 
     /// Whether a part that is recorded stands, whole. A list may have been begun before it was put.
@@ -186,7 +187,7 @@ impl<'a> Delivering<'a> {
             Created::Now => Ok(Step::Clear(Box::new(commit))),
             Created::Exists(found) => {
                 let stands = Commit::from_json(&found, Path::new(self.folder))
-                    .map_err(|reason| no_good(self.store, &name, &reason))?;
+                    .map_err(|why| unread(self.store, &name, why))?;
                 self.accept(stands)
             }
         }

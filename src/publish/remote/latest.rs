@@ -12,6 +12,7 @@ use crate::publish::parts;
 use crate::publish::splice::Reach;
 use crate::publish::{Format, PublishError, latest, layout, store};
 use crate::series::civil::shown;
+use crate::series::version::{self, Unread};
 use serde::{Deserialize, Serialize};
 
 /// Name of the pointer.
@@ -132,9 +133,14 @@ impl Mirror<'_> {
         let folder = self.name(&newest.folder);
         let name = format!("{}/{POINTER}", self.name(&self.folders.latest));
         let text = self.store.get(&name, POINTER_MAX)?;
-        let stands: Option<Pointer> = text.and_then(|text| serde_json::from_slice(&text).ok());
-        if stands.is_some_and(|stands| stands.folder == folder) {
-            return Ok(());
+        let stands = text.map(|text| version::from_json::<Pointer>(&text, POINTER_VERSION));
+        match stands {
+            Some(Ok(stands)) if stands.folder == folder => return Ok(()),
+            Some(Err(newer @ Unread::Version(_))) => {
+                let path = self.store.address().join(&name);
+                return Err(PublishError::unread(path.as_str(), newer));
+            }
+            _ => {}
         }
         let Some(commit) = parts::committed(&self.store, &folder)? else { return Ok(()) };
         let pointer = Pointer {

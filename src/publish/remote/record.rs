@@ -1,6 +1,7 @@
 //! What is known of objects that are alike here and there: what tells that one of both has changed since.
 
 use crate::publish::{PublishError, write_bytes};
+use crate::series::version;
 use crate::store::Entry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,9 +11,19 @@ use std::time::UNIX_EPOCH;
 /// Folder of the records below the copy.
 pub(super) const FOLDER: &str = ".mirror";
 
+/// Version of a record.
+const VERSION: u32 = 1;
+
+fn first() -> u32 {
+    1
+}
+
 /// The record of a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
+    /// Version of this form; not in the files of early programs.
+    #[serde(default = "first")]
+    version: u32,
     /// Address of the store.
     pub(super) of: String,
     /// By name in the store.
@@ -30,13 +41,13 @@ pub(super) struct Seen {
 
 impl Record {
     pub(super) fn new(of: &str) -> Record {
-        Record { of: of.into(), objects: BTreeMap::new() }
+        Record { version: VERSION, of: of.into(), objects: BTreeMap::new() }
     }
 
-    /// One that cannot be read is of nothing.
+    /// One that cannot be read, or is of a newer program, is of nothing: everything is compared anew.
     pub(super) fn read(path: &Path) -> Record {
         let text = std::fs::read(path).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        version::from_json(&text, VERSION).unwrap_or_else(|_| Record::new(""))
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), PublishError> {

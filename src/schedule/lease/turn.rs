@@ -1,10 +1,14 @@
 //! The objects of a slot's chain, as JSON.
 
 use crate::schedule::lease::member::Member;
+use crate::series::version;
 use serde::{Deserialize, Serialize};
 
 /// Largest object that is read.
 pub(super) const BYTES_MAX: u64 = 1 << 20;
+
+/// Version of an object, written from the second one on: what says nothing of it is of the first.
+const VERSION: u32 = 1;
 
 /// Bytes of reasons that are kept.
 const REASONS_MAX: usize = 64 << 10;
@@ -99,7 +103,7 @@ impl Turn {
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Turn, String> {
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        version::from_json(bytes, VERSION).map_err(|error| error.to_string())
     }
 }
 

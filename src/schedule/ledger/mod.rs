@@ -14,6 +14,7 @@ pub use read::{LedgerReader, SlotMark, SlotQuery};
 use crate::schedule::crash;
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::spec::Stage;
+use crate::series::version::refusal;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 
@@ -79,9 +80,7 @@ pub enum LedgerError {
         reason: rusqlite::Error,
     },
     /// Written by a newer program, or no ledger at all.
-    #[error(
-        "{path} has format {found}, this program reads {FORMAT}; use the program that wrote it, or another state directory"
-    )]
+    #[error("{path} cannot be read: {}; or name another state directory", refused(*found))]
     Format {
         /// The database.
         path: PathBuf,
@@ -91,6 +90,12 @@ pub enum LedgerError {
     /// There is no ledger.
     #[error("{0} does not exist; name the state directory of a daemon that ran, with --state or --config")]
     Missing(PathBuf),
+}
+
+/// Why a ledger of some format is refused.
+fn refused(found: i64) -> String {
+    let words = refusal(u64::try_from(found).unwrap_or(0), 1..=FORMAT.unsigned_abs());
+    words.unwrap_or_else(|| "it is no ledger".into())
 }
 
 /// How much a power cut may take.

@@ -1,5 +1,7 @@
 // What is asked of the daemon: everything goes to where this page came from.
 
+import { token } from "./token.js";
+
 const PATIENCE_MS = 15_000;
 
 /// Why a request gave nothing. Status 0: there was no answer at all.
@@ -18,9 +20,16 @@ export function path(parts, query = {}) {
   return parts.map(encodeURIComponent).join("/") + (tail ? `?${tail}` : "");
 }
 
-/// The JSON of an answer below /api/v1.
-export function get(where, signal) {
-  return ask(where, { signal });
+/// The JSON of an answer below /api/v1. The token is shown where it is known, for reading may need it; one that is refused is
+/// forgotten.
+export async function get(where, signal, shown = token.get()) {
+  const headers = shown ? { Authorization: `Bearer ${shown}` } : {};
+  try {
+    return await ask(where, { signal, headers });
+  } catch (error) {
+    if (error.status === 401) token.forget();
+    throw error;
+  }
 }
 
 /// Asks for a change; the token is shown if there is one.

@@ -3,18 +3,13 @@
 import { h, put, toast } from "./dom.js";
 import { post } from "./api.js";
 import { state } from "./state.js";
-
-const KEY = "s4cast.token";
-
-/// The token lives as long as the tab, and nowhere else.
-const token = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
-};
+import { token } from "./token.js";
 
 const NO_TOKEN =
   'This daemon has no token, so nothing can be changed over HTTP. Set token under [http] in its config, for example token = { env = "S4CAST_TOKEN" }. The command line works without:';
+
+const READ_ONLY =
+  "This daemon changes nothing over HTTP: read_only is set under [http] in its config. The command line works without:";
 
 /// Asks, then posts. `ask` holds title, text, verb, where, body, `command` (the same on the command line) and `done` (what to
 /// say, of the answer). Calls `after` if it was done.
@@ -35,7 +30,7 @@ function refusal({ title, command }, close) {
     "form",
     { onsubmit: stop(close) },
     h("h2", { id: "dialog-title" }, title),
-    h("p", { id: "dialog-why" }, NO_TOKEN),
+    h("p", { id: "dialog-why" }, state.overview.read_only ? READ_ONLY : NO_TOKEN),
     h("pre", { class: "command", tabindex: 0, "aria-label": "command" }, command),
     h("div", { class: "buttons" }, h("button", { class: "button", type: "submit" }, "Close")),
   );
@@ -111,6 +106,8 @@ function words({ status, message }) {
     case 403:
       return `${message}. Nothing was changed.`;
     case 404:
+      return `${message}. Nothing was changed.`;
+    case 429:
       return `${message}. Nothing was changed.`;
     case 409:
       return `It cannot be done now: ${message}. Nothing was changed.`;

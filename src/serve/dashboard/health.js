@@ -2,7 +2,7 @@
 
 import { millis, short, span, zoneOf } from "./time.js";
 
-/// Kind (ok, warn, bad, wait), a word, and title and detail of the banner where there is one.
+/// Kind (ok, warn, bad, wait), a word, and title and detail of the banner where there is one; `locked` where the token is missing.
 export function health({ overview, trouble, heard }) {
   if (trouble) return unreachable(trouble, heard);
   if (!overview) return { kind: "wait", word: "Connecting" };
@@ -40,6 +40,18 @@ export function health({ overview, trouble, heard }) {
 
 function unreachable(trouble, heard) {
   const since = heard ? ` What is shown is ${span((Date.now() - heard) / 1000)} old.` : "";
+  if (trouble.status === 401) {
+    return {
+      kind: "warn",
+      word: "Locked",
+      title: "Reading needs the token",
+      detail: "This daemon shows what it knows to whoever has its token.",
+      locked: true,
+    };
+  }
+  if (trouble.status === 429) {
+    return { kind: "warn", word: "Slowed down", title: "Too many requests", detail: `${trouble.message}.${since}` };
+  }
   if (trouble.status === 503) {
     return {
       kind: "warn",

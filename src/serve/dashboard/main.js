@@ -7,6 +7,7 @@ import { parse } from "./router.js";
 import { clock, millis, relative, zoneOf } from "./time.js";
 import { health } from "./health.js";
 import { skeleton, trouble } from "./parts.js";
+import { unlock, unlockOnce } from "./unlock.js";
 
 const PERIOD_MS = 5_000;
 
@@ -74,6 +75,7 @@ async function poll() {
     Object.assign(state, { overview, trouble: null, heard: Date.now() });
   } catch (error) {
     if (!isAborted(error)) state.trouble = error;
+    if (error.status === 401) unlockOnce();
   }
   frame();
   tell("overview");
@@ -85,7 +87,7 @@ async function poll() {
 
 /// Pill, banner and footer.
 function frame() {
-  const { kind, word, title, detail } = health(state);
+  const { kind, word, title, detail, locked } = health(state);
   element("pill").dataset.state = kind;
   if (element("pill-text").textContent !== word) element("pill-text").textContent = word;
   renew(
@@ -95,7 +97,13 @@ function frame() {
           h(
             "div",
             { class: "banner", "data-kind": kind === "bad" ? "bad" : "warn" },
-            h("div", { class: "banner-in" }, h("strong", {}, title), h("span", {}, detail)),
+            h(
+              "div",
+              { class: "banner-in" },
+              h("strong", {}, title),
+              h("span", {}, detail),
+              locked ? h("button", { class: "button", type: "button", onclick: unlock }, "Enter the token") : null,
+            ),
           ),
         ]
       : []),

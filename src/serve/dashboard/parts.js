@@ -29,7 +29,13 @@ export function empty(title, text, command) {
 /// What is shown where a request gave nothing: what, why, and what to do.
 export function trouble(error, again) {
   const title =
-    { 0: "The daemon does not answer", 404: "There is no such thing", 503: "Not able to answer now" }[error.status] ??
+    {
+      0: "The daemon does not answer",
+      401: "Reading needs the token",
+      404: "There is no such thing",
+      429: "Too many requests",
+      503: "Not able to answer now",
+    }[error.status] ??
     error.title ??
     "Something went wrong";
   return h(

@@ -46,6 +46,43 @@ export function states(shared) {
     await page.check();
   });
 
+  test("where reading needs the token it is asked for once, and kept by the tab", async () => {
+    const { world, browser } = shared;
+    const closed = await world.beside("closed", FRESH, { http: 'reads = "token"\n' });
+    const page = await open(browser, closed.base, { expected: ["status of 401"] });
+    await page.goto(`${closed.base}/#/`);
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Reading needs the token").waitFor();
+    await dialog.getByLabel("Token of this daemon").fill("wrong");
+    await dialog.getByRole("button", { name: "Show" }).click();
+    await dialog.getByText("This is not the token of this daemon").waitFor();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await page.locator("#pill-text", { hasText: "Locked" }).waitFor();
+    await page.getByRole("button", { name: "Enter the token" }).click();
+    await dialog.getByLabel("Token of this daemon").fill(TOKEN);
+    await dialog.getByRole("button", { name: "Show" }).click();
+    await page.getByText("no run yet").first().waitFor();
+    assert.equal(await page.locator("#pill-text").textContent(), "Running");
+    await page.show("#/job/fresh/models");
+    await page.show("#/runs");
+    await page.getByText("No slot yet").waitFor();
+    assert.equal(await page.evaluate(() => sessionStorage.getItem("s4cast.token")), TOKEN);
+    await closed.stop();
+    await page.check();
+  });
+
+  test("a daemon that is read-only says so", async () => {
+    const { world, browser } = shared;
+    cpSync(join(world.folder, "state-main/models"), join(world.folder, "state-still/models"), { recursive: true });
+    const still = await world.beside("still", world.config, { http: "read_only = true\n" });
+    const page = await open(browser, still.base);
+    await page.show("#/job/small/models");
+    await page.getByRole("button", { name: "Roll back" }).click();
+    await page.getByRole("dialog").getByText("read_only is set").waitFor();
+    await still.stop();
+    await page.check();
+  });
+
   test("what is empty says how to fill it", async () => {
     const { world, browser } = shared;
     const page = await open(browser, world.daemon.base, { expected: ["status of 404"] });

@@ -40,10 +40,10 @@ export async function until(what, condition, patience = 60_000) {
   throw new Error(`it never came: ${what}`);
 }
 
-/// Starts a daemon in a folder; `config` is what stands below [http], whose address is chosen here.
-export async function start(folder, name, config, { token = true, port } = {}) {
+/// Starts a daemon in a folder; `config` is what stands below [http], whose address is chosen here; `http` are further keys of it.
+export async function start(folder, name, config, { token = true, port, http: more = "" } = {}) {
   const chosen = port ?? (await freePort());
-  const http = `[http]\nlisten = "127.0.0.1:${chosen}"\n${token ? 'token = { env = "DASHBOARD_TOKEN" }\n' : ""}`;
+  const http = `[http]\nlisten = "127.0.0.1:${chosen}"\n${token ? 'token = { env = "DASHBOARD_TOKEN" }\n' : ""}${more}`;
   writeFileSync(
     join(folder, `${name}.toml`),
     `schema_version = 1\n[daemon]\nstate = "state-${name}"\nreload = "1s"\n${http}${config}`,

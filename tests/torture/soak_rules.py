@@ -1,0 +1,164 @@
+"""What explains an outcome or a line of the log: a policy that was followed, or a fault of the journal at that time."""
+
+import re
+from datetime import datetime
+
+from soak_config import EXTRA, JOBS
+
+PLANS = {job.name: job for job in [*JOBS, EXTRA]}
+DARK = ("down", "frozen")
+SOURCE = ("torn", "bad file", "missing", "foreign", "feed", "hole")
+GATE = [
+    r"version \d+ is better on the last values of step",
+    r"seasonal naive is better on the last values of step",
+    r"the [\d.]+ % interval of the candidate holds",
+    r"version \d+ runs in shadow beside version \d+",
+    r"version \d+ ran in shadow: ",
+]
+
+
+def instant(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def explain_reason(run, row, reason):
+    """Why a slot ended so, in a few words; `None` if nothing explains it."""
+    for pattern, rule in RULES:
+        match = re.search(pattern, reason)
+        if match:
+            return rule(run, row, match)
+    return by_source(run, row, None)
+
+
+def schedule(run, row):
+    """The schedules that may have been in force for a row: that of the plan, and another one for a while."""
+    own = PLANS[row.job].stages()[row.stage]
+    changed = row.stage == "forecast" and run.faults.find("schedule", row.slot, row.ended, after=60, daemon=run.name, job=row.job)
+    return own, bool(changed)
+
+
+def dark(run, since, until):
+    """Whether nobody was there, or the job was not, at a time."""
+    return run.faults.find(DARK, since, until, daemon=run.name)
+
+
+def other(run, row, text):
+    at = instant(text)
+    return [r for r in run.by_line[row.job, row.stage] if abs(r.slot - at) < 1e-3 and r.id != row.id]
+
+
+def overlaps(run, row, match):
+    own, _ = schedule(run, row)
+    before = [r for r in other(run, row, match[1]) if r.planned <= row.planned + 0.01 and r.ended + 0.01 >= row.planned]
+    return "policy: overlap = forbid" if own.overlap == "forbid" and before else None
+
+
+def replaced(run, row, match):
+    own, _ = schedule(run, row)
+    return "policy: overlap = replace" if own.overlap == "replace" and other(run, row, match[1]) else None
+
+
+def gone(run, row, match):
+    kinds = ("removed", "added", "schedule")
+    return "config: removed" if run.faults.find(kinds, row.planned, row.ended, after=60, daemon=run.name, job=row.job) else None
+
+
+def once(run, row, match):
+    own, changed = schedule(run, row)
+    same = [r for r in run.by_line[row.job, row.stage] if r.planned == row.planned and r.slot > row.slot]
+    is_unseen = dark(run, row.slot - 1, row.planned) or absent(run, row)
+    return "policy: missed = once" if own.missed == "once" and same and is_unseen else None
+
+
+def skipped(run, row, match):
+    own, _ = schedule(run, row)
+    is_unseen = dark(run, row.slot - 1, row.planned) or absent(run, row)
+    return "policy: missed = skip" if own.missed == "skip" and is_unseen else None
+
+
+def absent(run, row):
+    return run.faults.find(("removed", "added"), row.slot - 1, row.planned, after=60, daemon=run.name, job=row.job)
+
+
+def late(run, row, match):
+    own, _ = schedule(run, row)
+    is_late = own.max_lateness and row.ended - row.slot > own.max_lateness * 60
+    return "policy: max_lateness" if is_late else None
+
+
+def gave_way(run, row, match):
+    own, _ = schedule(run, row)
+    return "policy: gave way" if own.overlap != "queue" and row.attempts and other(run, row, match[1]) else None
+
+
+def nothing_yet(run, row, match):
+    first = [r.slot for r in run.by_line[row.job, "forecast"] if r.outcome in ("ok", "degraded")]
+    return "nothing had come true" if not first or row.slot - min(first) < 360 else None
+
+
+def gate(run, row, match):
+    return "gate" if row.stage in ("train", "score") else None
+
+
+def budget(run, row, match):
+    return "budget" if "budget" in PLANS[row.job].model else None
+
+
+def no_model(run, row, match):
+    trained = [r.ended for r in run.by_line[row.job, "train"] if r.outcome in ("ok", "degraded")]
+    return "before the first model" if not trained or row.started < min(trained) + 1 else horizon(run, row, match)
+
+
+def horizon(run, row, match):
+    """The horizon was another one, and no training with the new one has ended since."""
+    for fault in run.faults.find("horizon", 0, row.ended, daemon=run.name, job=row.job):
+        trained = [r.ended for r in run.by_line[row.job, "train"] if r.outcome in ("ok", "degraded") and r.started and r.started > fault["ended"]]
+        if row.started <= min(trained, default=1e18) + 1 and fault["began"] - 1 <= row.ended:
+            return "config: another horizon"
+    return by_source(run, row, match)
+
+
+def fallback(run, row, match):
+    return no_model(run, row, match) or by_source(run, row, match)
+
+
+def earlier(run, row, match):
+    return "killed after publishing" if row.attempts > 1 and dark(run, row.planned, row.ended) else None
+
+
+def by_source(run, row, match):
+    """A fault of its source while it was worked, or before another attempt."""
+    found = run.faults.find(SOURCE, row.planned, row.ended, before=1, after=2, source=PLANS[row.job].source)
+    kinds = sorted({fault["kind"] + (f" ({fault['what']})" if "what" in fault else "") for fault in found})
+    return "source: " + ", ".join(kinds) if kinds else None
+
+
+RULES = [
+    (r"^the slot of (\S+) still (?:runs|waits) \(overlap = forbid\)", overlaps),
+    (r"^replaced by the slot of (\S+) \(overlap = replace\)", replaced),
+    (r"the config has no such schedule any more", gone),
+    (r"^a later slot runs in its place \(missed = once\)", once),
+    (r"^its time passed while nobody was there \(missed = skip\)", skipped),
+    (r" late, max_lateness is ", late),
+    (r"^no attempt before the slot of (\S+) was due", gave_way),
+    (r"^no published forecast has come true yet", nothing_yet),
+    (r"^the budget ended training early", budget),
+    (r"no model serves yet", no_model),
+    (r"another horizon", horizon),
+    (r"\d+ series with status fallback", fallback),
+    (r"^published by an earlier attempt", earlier),
+    *((pattern, gate) for pattern in GATE),
+]
+
+
+def explain_line(run, entry):
+    """What explains a warning or an error of the log; `None` if nothing does."""
+    at, message = entry["at"], entry["message"]
+    find = lambda kinds, **match: run.faults.find(kinds, at, at, daemon=run.name, **match)  # noqa: E731
+    if message.startswith("config rejected"):
+        return "a bad config" if find("bad config") else None
+    if message.startswith("stopping at once"):
+        return "told twice" if find("down") else None
+    if message.startswith("the drain limit is over"):
+        return None
+    return None
