@@ -14,6 +14,7 @@ mod exec;
 mod forecast;
 mod hierarchy;
 mod intermittent;
+mod limits;
 mod live;
 mod load;
 mod manual;

@@ -58,6 +58,9 @@ impl Context<'_> {
             scenarios: job.scenarios.len(),
             copies: 0,
             shards: job.source.shard.map_or(1, |shard| u64::from(shard.count())),
+            parts: 1,
+            passes: 1,
+            made: 0,
             threads: rayon::current_num_threads(),
         }
     }
