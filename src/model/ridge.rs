@@ -84,10 +84,10 @@ pub fn effects(effects: &Array2<f32>, extras: &Array3<f32>) -> Array2<f32> {
 }
 
 /// Values of covariates that are gathered at most: of long horizons with many columns, fewer windows are taken.
-const EXTRAS_MAX: usize = 1 << 26;
+pub(super) const EXTRAS_MAX: usize = 1 << 26;
 
 /// Fixed number of partial sums, so that the result does not depend on the number of threads.
-const PARTS: usize = 8;
+pub(super) const PARTS: usize = 8;
 
 /// Rows converted to f64 at a time.
 const CHUNK: usize = 256;
