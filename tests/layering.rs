@@ -11,7 +11,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("axum", &["serve"]),
     ("utoipa", &["serve"]),
-    ("ring", &["registry"]),
+    ("ring", &["registry", "serve"]),
     ("rusqlite", &["schedule"]),
     ("croner", &["schedule"]),
     ("prometheus", &["schedule"]),
