@@ -132,6 +132,9 @@ pub(super) struct Top {
     /// Print what there is to see once, as text, and end; so it is where stdout is no terminal
     #[arg(long)]
     pub once: bool,
+    /// Look once, and exit with code 1 unless a daemon is there and its loop turns: for the health check of a container
+    #[arg(long, conflicts_with = "interval")]
+    pub check: bool,
     /// Time between two looks
     #[arg(long, default_value = "1s", value_name = "TIME")]
     pub interval: String,
