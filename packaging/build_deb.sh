@@ -18,5 +18,4 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(dpkg-parsechangelog -l packaging/debian
 export SOURCE_DATE_EPOCH
 # S4CAST_DEB_FLAGS: --fast packs in seconds what else takes half a minute, into a larger file.
 # shellcheck disable=SC2086
-cargo deb --locked --no-build --no-strip --output "$folder" ${S4CAST_DEB_FLAGS:-} >&2
-ls -t "$folder"/s4cast_*.deb | head -n 1
+cargo deb --locked --no-build --no-strip --output "$folder" ${S4CAST_DEB_FLAGS:-}

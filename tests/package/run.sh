@@ -47,7 +47,7 @@ needs() {
     depends=$(dpkg-deb --field "$deb" Depends)
     [[ $depends == *'libc6 (>= 2.'* && $depends == *libgcc-s1* ]] || { echo "$depends"; return 1; }
     # glibc alone: no OpenSSL, no libstdc++, no compression library.
-    ! ldd "$program" | grep -v -E 'linux-vdso|ld-linux|libc\.so|libm\.so|libgcc_s\.so'
+    if ldd "$program" | grep -v -E 'linux-vdso|ld-linux|libc\.so|libm\.so|libgcc_s\.so'; then return 1; fi
     # That of Ubuntu 22.04, which is older than Debian's.
     local newest
     newest=$(objdump -T "$program" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
@@ -85,7 +85,7 @@ units() {
     cp "$work/units/s4cast-forecast@.service" "$work/units/s4cast-forecast@load.service"
     systemd-analyze verify --man=no "$work/units/s4cast.service" "$work/units/s4cast-forecast@load.service"
     # The installation neither enables nor starts the daemon.
-    ! grep -E 'deb-systemd-(helper enable|invoke start)' "$control/postinst" | grep -v was-enabled | grep -q 'invoke start'
+    if grep 'deb-systemd-invoke.*start' "$control/postinst" | grep -v 'deb-systemd-invoke.*restart'; then return 1; fi
     for script in "$control"/{postinst,prerm,postrm}; do sh -n "$script"; done
 }
 if have systemd-analyze; then check "the units verify" units; fi
