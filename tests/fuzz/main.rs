@@ -4,10 +4,13 @@
 //! cargo test --release --test fuzz                                    a few thousand cases, with the other tests
 //! cargo test --release --test fuzz -- --seconds 3600 --seed 7         as long as wanted, shared out among the readers
 //! cargo test --release --test fuzz -- parquet --seconds 60            one reader
+//! cargo test --release --test fuzz -- model --cases 1000000           so many cases of one reader
 //! cargo test --release --test fuzz -- parquet --case 1234 --seed 7    one case again, with its input written to fuzz-parquet-1234
 //! ```
 //!
-//! Good inputs are changed as a seed says (`mutate`, `forged`), so that a case is a reader, a seed and a number. Every reader
+//! Good inputs are changed as a seed says (`mutate`, `forged`, `tensors`, `json`), so that a case is a reader, a seed and a number.
+//! The first cases are the good inputs themselves and then the files in `corpus/READER`: what was found once, here or by the
+//! coverage-guided fuzzer in `fuzz/`, which gives its inputs to the same readers. Every reader
 //! runs in a process of its own: what ends that process, by the stack, by the system or by a refused allocation, is a finding
 //! as well, and the next one goes on behind it. A program of its own and no module of `tests`, because its allocator counts
 //! (`counting`).
@@ -55,6 +58,7 @@ const FINDINGS_MAX: usize = 200;
 struct Arguments {
     readers: Vec<Reader>,
     seconds: Option<f64>,
+    cases: Option<u64>,
     seed: u64,
     case: Option<u64>,
 }
@@ -71,20 +75,21 @@ fn main() -> ExitCode {
     let mut is_clean = true;
     for &reader in &arguments.readers {
         let share = arguments.seconds.map(|seconds| seconds / arguments.readers.len() as f64);
-        is_clean &= fuzz(reader, arguments.seed, share);
+        is_clean &= fuzz(reader, arguments.seed, share, arguments.cases.unwrap_or(reader.cases()));
     }
     if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Flags of the usual test harness are passed over; other words are names of readers, as filters are.
 fn arguments() -> Arguments {
-    let mut arguments = Arguments { readers: Vec::new(), seconds: None, seed: 1, case: None };
+    let mut arguments = Arguments { readers: Vec::new(), seconds: None, cases: None, seed: 1, case: None };
     let (mut words, mut filters) = (std::env::args().skip(1), Vec::new());
     while let Some(word) = words.next() {
         let mut number =
             || words.next().and_then(|word| word.parse::<f64>().ok()).expect("a number after the flag");
         match word.as_str() {
             "--seconds" => arguments.seconds = Some(number()),
+            "--cases" => arguments.cases = Some(number() as u64),
             "--seed" => arguments.seed = number() as u64,
             "--case" => arguments.case = Some(number() as u64),
             "--skip" | "--test-threads" | "--format" | "--color" => drop(words.next()),
@@ -98,16 +103,16 @@ fn arguments() -> Arguments {
 }
 
 /// Puts inputs to one reader, in as many processes as it takes; whether nothing was found.
-fn fuzz(reader: Reader, seed: u64, seconds: Option<f64>) -> bool {
+fn fuzz(reader: Reader, seed: u64, seconds: Option<f64>, cases: u64) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
     let (mut from, mut tally, mut findings) = (0u64, Tally::default(), Vec::new());
     while findings.len() < FINDINGS_MAX {
         let left = seconds.map(|seconds| seconds - began.elapsed().as_secs_f64());
-        if left.is_some_and(|left| left <= 0.0) || left.is_none() && from >= reader.cases() {
+        if left.is_some_and(|left| left <= 0.0) || left.is_none() && from >= cases {
             break;
         }
-        let to = if left.is_some() { u64::MAX } else { reader.cases() };
+        let to = if left.is_some() { u64::MAX } else { cases };
         let job = format!("{} {seed} {from} {to} {}", reader.name(), left.unwrap_or(f64::MAX));
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.env("S4CAST_FUZZ_CHILD", job).env("S4CAST_FUZZ_FOLDER", folder.path()).stdin(Stdio::null());

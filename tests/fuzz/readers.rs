@@ -60,6 +60,8 @@ pub enum Answer {
 pub struct Bench {
     reader: Reader,
     good: Vec<Vec<u8>>,
+    /// What was found before.
+    corpus: Vec<Vec<u8>>,
     words: &'static [&'static str],
     forged: Vec<Good>,
     containers: Vec<Option<Container>>,
@@ -136,6 +138,7 @@ impl Bench {
         Bench {
             reader,
             good,
+            corpus: corpus(reader),
             words,
             forged,
             containers,
@@ -146,11 +149,43 @@ impl Bench {
         }
     }
 
-    /// The input of a case. The first cases are the good inputs themselves.
+    /// The input of a case. The first cases are the good inputs themselves, and then those of the corpus.
     pub fn input(&self, dice: &mut Dice, case: u64) -> Vec<u8> {
-        if let Some(good) = self.good.get(usize::try_from(case).unwrap_or(usize::MAX)) {
+        let case = usize::try_from(case).unwrap_or(usize::MAX);
+        if let Some(good) = self.good.get(case) {
             return good.clone();
         }
+        if let Some(found) = self.corpus.get(case - self.good.len()) {
+            return self.settled(dice, found).to_vec();
+        }
+        self.mutated(dice)
+    }
+
+    /// The good inputs with settings that are all the same, to begin a corpus with.
+    #[allow(dead_code, reason = "asked for by the crate in fuzz/")]
+    pub fn seeds(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.good.iter().map(|good| [good.as_slice(), &[0]].concat())
+    }
+
+    /// An input of the corpus without its last byte, which the settings come from: dice of their own.
+    pub fn settled<'a>(&self, dice: &mut Dice, found: &'a [u8]) -> &'a [u8] {
+        let (setting, input) = found.split_last().unwrap_or((&0, &[]));
+        *dice = Dice::new(u64::from(*setting), self.reader as u64, 0);
+        input
+    }
+
+    /// An input of the corpus changed, as the good ones are, where the format needs more than changes of bytes.
+    #[allow(dead_code, reason = "asked for by the crate in fuzz/")]
+    pub fn changed(&self, dice: &mut Dice, found: &[u8]) -> Option<Vec<u8>> {
+        let (setting, input) = found.split_last()?;
+        let container =
+            Container::read(input).filter(|_| matches!(self.reader, Reader::Model | Reader::Sequence))?;
+        let mut changed = container.mutated(dice, self.words, &self.good);
+        changed.push(*setting);
+        Some(changed)
+    }
+
+    fn mutated(&self, dice: &mut Dice) -> Vec<u8> {
         match self.reader {
             Reader::Parquet if !dice.one_in(8) => {
                 let good = &self.forged[dice.below(self.forged.len())];
@@ -223,6 +258,15 @@ impl Bench {
         let path = self.put(name, input);
         ingest::read(&spec(dice, vec![path.display().to_string()], input)).is_ok()
     }
+}
+
+/// Inputs that were found before, in the order of their names.
+fn corpus(reader: Reader) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(reader.name());
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
 /// All groups of a stream, in the way of a worker.

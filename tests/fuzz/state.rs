@@ -11,7 +11,7 @@ use s4cast::model::memory::Memory;
 use s4cast::model::spec::{ModelSpec, RawModelSpec};
 use s4cast::publish::parts::{self, Asked, Opening, Part};
 use s4cast::publish::{self, Filter, Format, Naming};
-use s4cast::registry::Registry;
+use s4cast::registry::{Keys, Registry, SigningKey};
 use s4cast::schedule::inbox;
 use s4cast::schedule::lease::{Desk, Key, Member, Times};
 use s4cast::schedule::ledger::{LedgerReader, SlotQuery};
@@ -24,12 +24,13 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Kinds of files, with how their names begin or end.
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 14] = [
     ("commit", "_commit.json"),
     ("correction", "_correction.json"),
     ("part", "part-0.parquet"),
     ("manifest", "manifest.json"),
     ("champion", "champion.json"),
+    ("signature", "manifest.sig"),
     ("ledger", "ledger.sqlite"),
     ("letter", "letter.json"),
     ("turn", "turn-1.json"),
@@ -93,24 +94,35 @@ pub struct State {
     /// Where the objects of leases and of runs in several parts are.
     shared: PathBuf,
     forecaster: Forecaster,
+    /// The versions, which have to be signed.
+    registry: Registry,
 }
+
+/// A secret key: 32 bytes of seven.
+const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 impl State {
     pub fn new(folder: &Path) -> State {
         let world = World::new(&folder.join("world"));
+        let key = SigningKey::parse(KEY).unwrap();
+        let keys = Keys { signing: None, trusted: vec![key.public()] };
+        let registry = Registry::at(world.state().join("models")).with_keys(keys);
+        for version in registry.versions(Some("load")) {
+            registry.sign("load", version.version, &key).unwrap();
+        }
         let shared = folder.join("shared");
         let _ = std::fs::remove_dir_all(&shared);
         std::fs::create_dir_all(&shared).unwrap();
         let spec = ModelSpec::try_from(RawModelSpec::new("ridge", 2)).unwrap();
         let panel = super::models::small();
         let forecaster = Forecaster::fit(&panel, &spec, &Control::watched(&|_| {})).unwrap().forecaster;
-        State { world, shared, forecaster }
+        State { world, shared, forecaster, registry }
     }
 
     /// Good files of every kind.
     pub fn good(&self) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        for (kind, name) in &KINDS[..6] {
+        for (kind, name) in &KINDS[..7] {
             for path in World::files(self.world.root(), &|file| file == *name).into_iter().take(3) {
                 all.push(input(kind, &std::fs::read(path).unwrap()));
             }
@@ -211,8 +223,8 @@ impl State {
             if path.to_string_lossy().contains("job=other") { "other" } else { "load" },
         );
         match kind {
-            "manifest" | "champion" => {
-                let registry = Registry::at(self.world.state().join("models"));
+            "manifest" | "champion" | "signature" => {
+                let registry = &self.registry;
                 let versions = registry.versions(None);
                 let _ = (registry.standing("load"), registry.history("load"), registry.shadow("load"));
                 let _ = (

@@ -79,9 +79,9 @@ impl World {
             registry: registry.clone(),
             sources: sources.clone(),
             state: state.clone(),
+            budget: Budget::new(config.spec.limits),
             metrics: metrics.clone(),
             clock: clock.clone(),
-            budget: Budget::new(config.spec.limits),
         };
         let sink = config.spec.jobs[0].job.sink.clone();
         let ledger = Ledger::open(&state, Durability::Simulated).unwrap();

@@ -122,7 +122,7 @@ impl Desk {
             Turn::Claim(claim) if claim.by.member.state == self.me.state => next(claim.attempts),
             Turn::Claim(claim) => {
                 let ttl = Duration::try_from_secs_f64(claim.ttl_s).unwrap_or(self.ttl);
-                let patience = ttl + ttl / 8;
+                let patience = ttl.saturating_add(ttl / 8);
                 match waited >= patience {
                     true => next(claim.attempts),
                     false => Ok(self.held(&claim.by, self.patient(key, &seen).min(patience - waited))),
@@ -132,7 +132,7 @@ impl Desk {
                 let wait = Duration::try_from_secs_f64(over.wait_s).unwrap_or_default();
                 // What failed here may work elsewhere: the others come first.
                 let is_mine = over.by.member.state == self.me.state && !wait.is_zero();
-                let wait = if is_mine { wait + self.ttl / 2 } else { wait };
+                let wait = if is_mine { wait.saturating_add(self.ttl / 2) } else { wait };
                 match waited >= wait {
                     true => next(over.attempts),
                     false => Ok(self.held(&over.by, wait - waited)),

@@ -104,6 +104,23 @@ fn whoever_comes_first_works_it_and_the_others_learn_how_it_ended() {
 }
 
 #[test]
+fn times_beyond_reason_in_a_turn_of_somebody_else_are_waited_for_and_no_more() {
+    for turn in ["claim", "over"] {
+        let table = Table::new(turn);
+        let own = if turn == "over" { "b" } else { "a" };
+        let text = format!(
+            r#"{{"turn":"{turn}","by":{{"node":"node-a","state":"{own}","process":"1","at":""}},"attempts":4294967295,
+            "reasons":[],"ttl_s":1.8446744073709549e19,"wait_s":1.8446744073709549e19}}"#
+        );
+        table.store.put(&key().turn(1), text.as_bytes()).expect("put");
+        let b = table.seat("b", "1", 0);
+        b.is_held_by("node-a");
+        b.pass(1_000_000_000);
+        b.is_held_by("node-a");
+    }
+}
+
+#[test]
 fn a_silent_holder_is_replaced_after_its_ttl_by_the_clock_of_whoever_looks() {
     let table = Table::new("silent");
     // Their clocks have nothing to do with each other.

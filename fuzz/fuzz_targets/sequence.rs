@@ -1,0 +1,11 @@
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+use s4cast_fuzz::{Reader, change, read};
+
+fuzz_target!(|bytes: &[u8]| read(Reader::Sequence, bytes));
+
+// Half of the changes are of bytes, half of the parts of a container: forged sizes have to get past it.
+fuzz_mutator!(|bytes: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    change(Reader::Sequence, bytes, size, max_size, seed)
+});
