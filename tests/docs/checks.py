@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # Flags of other programs that pages speak of.
-FOREIGN = {"--release", "--now", "--csv", "--set", "--prices"}
+FOREIGN = {"--release", "--csv", "--set", "--prices"}
 # Keys of definitions of benchmarks, which are no settings.
 BENCHMARK = {"split"}
 FOLDERS = ("configs", "tests", "benches", "integrations", "datasets", "src", "packaging", "docs", "examples", "fuzz")
