@@ -242,7 +242,7 @@ def cron(block, sandbox, fail):
             fail(out)
 
 
-def look(found, chosen, report):
+def look(found, chosen, report, work):
     """Checks that run nothing."""
     names = checks.Names()
     for page in chosen.values():
@@ -253,7 +253,8 @@ def look(found, chosen, report):
             if not hasattr(fixtures, name):
                 report.fail(page.name, 1, f"no preparation is named {name}")
     if len(chosen) == len(found):
-        for wrong in (*checks.contents(found.values()), *checks.mentioned(found.values(), names)):
+        guide = found.values()
+        for wrong in (*checks.contents(guide), *checks.mentioned(guide, names), *checks.book(guide, work / "book")):
             report.fail("docs", 1, wrong)
         for name, text in reference.pages().items():
             if not (ROOT / name).exists() or (ROOT / name).read_text() != text:
@@ -269,8 +270,8 @@ def main():
     found = all_pages()
     chosen = {name: page for name, page in found.items() if not sys.argv[1:] or any(word in name for word in sys.argv[1:])}
     report = Report()
-    look(found, chosen, report)
     work = Path(tempfile.mkdtemp(prefix="run-", dir=os.environ["DOCS_CACHE"]))
+    look(found, chosen, report, work)
     store = Store()
     commands = tools(work / "commands")
     try:
