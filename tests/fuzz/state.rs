@@ -2,6 +2,7 @@
 //!
 //! An input is the kind of the file, a line feed, and its content.
 
+use super::forged;
 use super::json;
 use super::mutate::{self, Dice};
 use super::world::World;
@@ -361,6 +362,7 @@ pub fn mutated(dice: &mut Dice, good: &[Vec<u8>]) -> Vec<u8> {
             (0..=dice.size(4)).for_each(|_| json::change(dice, &mut document, WORDS));
             document.to_string().into_bytes()
         }
+        None if kind == "part" && !dice.one_in(3) => forged::mutated(dice, &forged::of(content)),
         None if kind == "checkpoint" && !dice.one_in(3) => {
             match super::tensors::Container::read(content.get(65..).unwrap_or_default()) {
                 Some(container) => {

@@ -82,7 +82,6 @@ impl World {
             budget: Budget::new(config.spec.limits),
             metrics: metrics.clone(),
             clock: clock.clone(),
-            budget: Budget::new(config.spec.limits),
         };
         let sink = config.spec.jobs[0].job.sink.clone();
         let ledger = Ledger::open(&state, Durability::Simulated).unwrap();
