@@ -1,6 +1,7 @@
 //! The program as a person or a scheduler calls it: files, exit codes, stdout, stderr.
 
 mod ablations;
+mod allow;
 mod backtest;
 mod broken;
 mod clock_changes;
@@ -13,18 +14,20 @@ mod exec;
 mod forecast;
 mod hierarchy;
 mod intermittent;
+mod limits;
 mod live;
 mod load;
 mod manual;
 mod models;
 mod outputs;
 mod plot;
-mod program;
+pub mod program;
 mod quality;
 mod refusals;
 mod report;
 mod scenario;
 mod sequence;
+mod secrets;
 mod service;
 mod shards;
 mod shards_daemon;

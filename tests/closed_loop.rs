@@ -248,6 +248,27 @@ fn a_slot_that_remembers_publishes_what_one_that_reads_everything_would() {
 }
 
 #[test]
+fn a_slot_that_remembers_tells_of_files_that_are_left_out_now() {
+    let mut place = of_days(|job| job.is_adaptive = false);
+    let values = load(80, 13);
+    place.write_days(&values, 0..46);
+    place.train(45 * DAY);
+    place.forecast(46 * DAY);
+    let empty = place.folder.path().join("days/empty.csv");
+    let mut next = |hour: usize| {
+        place.sources = Sources::default();
+        let run = place.forecast(hour);
+        assert!(run.is_remembered);
+        run.shortfalls
+    };
+    assert!(next(46 * DAY + 1).is_empty());
+    std::fs::write(&empty, "").unwrap();
+    assert_eq!(next(46 * DAY + 2), ["1 file skipped"]);
+    std::fs::remove_file(&empty).unwrap();
+    assert!(next(46 * DAY + 3).is_empty());
+}
+
+#[test]
 fn whatever_does_not_follow_has_everything_read_again() {
     let mut place = of_days(|job| job.is_adaptive = false);
     let values = load(80, 12);

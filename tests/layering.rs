@@ -11,6 +11,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("axum", &["serve"]),
     ("utoipa", &["serve"]),
+    ("ring", &["registry"]),
     ("rusqlite", &["schedule"]),
     ("croner", &["schedule"]),
     ("prometheus", &["schedule"]),

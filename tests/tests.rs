@@ -12,6 +12,7 @@ mod deploy;
 mod engine_docs;
 mod ensemble;
 mod forecaster;
+mod formats;
 mod golden;
 mod golden_dplr;
 mod golden_sashimi;

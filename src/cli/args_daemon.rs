@@ -18,6 +18,9 @@ pub(super) struct Serve {
     /// Format of the log on stderr
     #[arg(long, env = "S4CAST_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
+    /// Lines that one place in the program logs a minute; 0 sets no limit. What is left out is counted in one line a minute
+    #[arg(long, env = "S4CAST_LOG_LIMIT", default_value_t = 60, value_name = "N")]
+    pub log_limit: u32,
 }
 
 /// How log lines look.
@@ -129,6 +132,9 @@ pub(super) struct Top {
     /// Print what there is to see once, as text, and end; so it is where stdout is no terminal
     #[arg(long)]
     pub once: bool,
+    /// Look once, and exit with code 1 unless a daemon is there and its loop turns: for the health check of a container
+    #[arg(long, conflicts_with = "interval")]
+    pub check: bool,
     /// Time between two looks
     #[arg(long, default_value = "1s", value_name = "TIME")]
     pub interval: String,

@@ -1,10 +1,10 @@
 //! `s4cast compare`.
 
-use crate::cli::Exit;
 use crate::cli::args_backtest::{Compare, LossName};
 use crate::cli::error::CliError;
 use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
+use crate::cli::{Exit, launch};
 use crate::evaluation::compare::Verdict;
 use crate::model::report::Progress;
 use crate::pipeline::{self, CompareJob, CompareReport, Loss};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 pub(super) fn run(args: &Compare, terminal: &Terminal) -> Result<Exit, CliError> {
     let a = pipeline::contender(&args.a, None);
     let b = pipeline::contender(&args.b, Some(&a));
+    launch::within_fence([a.path.as_path(), b.path.as_path()])?;
     let loss = match args.loss {
         LossName::Mae => Loss::Mae,
         LossName::Mse => Loss::Mse,

@@ -57,6 +57,9 @@ pub(super) enum CliError {
     /// The address cannot be had.
     #[error("cannot listen on {address}: {reason}; stop what has it, or set another listen under [http]")]
     Listen { address: std::net::SocketAddr, reason: std::io::Error },
+    /// What a command is to reach is not allowed here.
+    #[error("{0}; name something below it, or let whoever runs this allow it")]
+    Outside(String),
     /// The certificates of the address cannot be used.
     #[error("cannot speak TLS: {0}")]
     Tls(String),
@@ -122,6 +125,7 @@ impl CliError {
     /// The exit code: the one table from errors to codes.
     pub fn exit(&self) -> Exit {
         match self {
+            CliError::Settings(problems) if problems.are_forbidden() => Exit::Permission,
             CliError::Settings(problems) if problems.in_config() => Exit::Config,
             CliError::Settings(_) | CliError::Request { .. } => Exit::Usage,
             CliError::ConfigFile { .. } => Exit::Config,
@@ -142,6 +146,7 @@ impl CliError {
             CliError::Ledger(LedgerError::Database { .. }) | CliError::Runtime(_) => Exit::Io,
             CliError::Listen { .. } => Exit::Unavailable,
             CliError::Tls(_) => Exit::Config,
+            CliError::Outside(_) => Exit::Permission,
             // No command sets the flag.
             CliError::Job(
                 JobError::Model(ModelError::Stopped)
@@ -156,7 +161,7 @@ impl CliError {
             CliError::Job(JobError::Publish(error)) | CliError::Registry(RegistryError::Publish(error)) => {
                 match error {
                     PublishError::CannotCreate { .. } | PublishError::NoRoom { .. } => Exit::CannotCreate,
-                    PublishError::Permission { .. } => Exit::Permission,
+                    PublishError::Permission { .. } | PublishError::Outside(_) => Exit::Permission,
                     PublishError::Io { .. } | PublishError::Read { .. } => Exit::Io,
                     PublishError::Verify { .. } => Exit::Internal,
                     PublishError::Newer { .. } => Exit::Data,

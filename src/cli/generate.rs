@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 pub(super) fn run(args: &Generate, terminal: &Terminal) -> Result<Exit, CliError> {
     let Generate { model, output, steps, input, id, time, target, paths, prefix, .. } = args;
     let Generate { temperature, top_p, seed, threads, .. } = args;
+    launch::within_fence([model.as_path()])?;
     let wrong = |message: String, help: &str| CliError::Request { message, help: Some(help.into()) };
     if let Some(temperature) = temperature.filter(|one| !(one.is_finite() && *one >= 0.0)) {
         let help = "0 takes the likeliest code, 1 draws from the model";

@@ -9,10 +9,11 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::clock;
+use crate::cli::veil::Veil;
 use crate::serve::{Journal, Line};
 
 /// Adds every line that it hears of to a journal, with the fields of the spans around it.
-pub(super) struct Scribe(pub(super) Journal);
+pub(super) struct Scribe(pub(super) Journal, pub(super) Veil);
 
 /// The fields of an event or a span; what an event says is called `message`.
 #[derive(Default)]
@@ -76,6 +77,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Scribe {
                 }
             }
         }
+        for value in fields.values_mut() {
+            if let Value::String(text) = value {
+                *text = self.1.over(text).into_owned();
+            }
+        }
+        let message = self.1.over(&message).into_owned();
         self.0.add(Line { at: clock::now(), level: event.metadata().level().as_str(), message, fields });
     }
 }

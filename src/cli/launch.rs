@@ -7,7 +7,7 @@ use crate::pipeline::JobSpec;
 use crate::publish;
 use crate::registry::Registry;
 use crate::schedule::spec::DaemonSpec;
-use crate::store;
+use crate::store::{self, AllowList, Fence};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -19,6 +19,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Environment variable that sizes the thread pool of the file readers; it is read once, before it can be set here.
 const READER_THREADS: &str = "POLARS_MAX_THREADS";
+
+/// Environment variable with the folders and addresses, between colons, below which everything has to lie.
+const ALLOW_PATHS: &str = "S4CAST_ALLOW_PATHS";
 
 /// Settings of the config file, if there is one.
 pub(super) fn settings(config: Option<&Path>) -> Result<Settings, CliError> {
@@ -34,7 +37,42 @@ pub(super) fn settings(config: Option<&Path>) -> Result<Settings, CliError> {
 /// The daemon's config, fully checked.
 pub(super) fn daemon(path: &Path) -> Result<config::Daemon, CliError> {
     let env = |name: &str| std::env::var(name).ok();
-    Ok(config::daemon(path, &env)?)
+    let daemon = config::daemon(path, &env)?;
+    store::set_fence(daemon.fence.clone());
+    Ok(daemon)
+}
+
+/// Puts the fence around this process that its environment asks for.
+pub(super) fn fence() -> Result<(), CliError> {
+    let texts = std::env::var(ALLOW_PATHS).unwrap_or_default();
+    // A colon that slashes follow is that of an address.
+    let mut lists: Vec<String> = Vec::new();
+    for part in texts.split(':') {
+        match lists.last_mut() {
+            Some(last) if part.starts_with("//") => *last = format!("{last}:{part}"),
+            _ => lists.push(part.into()),
+        }
+    }
+    lists.retain(|text| !text.trim().is_empty());
+    if lists.is_empty() {
+        return Ok(());
+    }
+    let list = AllowList::new(ALLOW_PATHS, &lists).map_err(|problems| CliError::Request {
+        message: format!("{ALLOW_PATHS}: {}", problems.join("; ")),
+        help: Some("write folders and addresses between colons: /srv/s4cast:s3://bucket/forecasts".into()),
+    })?;
+    store::set_process_fence(Fence::default().and(list));
+    Ok(())
+}
+
+/// Whether what a command reads by itself lies inside of the fence.
+pub(super) fn within_fence<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), CliError> {
+    let fence = store::fence();
+    let outside: Vec<String> = paths
+        .into_iter()
+        .filter_map(|path| fence.input(&path.to_string_lossy()).err().map(|refusal| refusal.to_string()))
+        .collect();
+    if outside.is_empty() { Ok(()) } else { Err(CliError::Outside(outside.join("; "))) }
 }
 
 /// The models of a daemon. Shards train on series of their own, so in a store each has a registry of its own.

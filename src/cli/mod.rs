@@ -31,6 +31,7 @@ mod init;
 mod journal;
 mod json;
 mod launch;
+mod log_limit;
 mod manual;
 mod meter;
 mod notify;
@@ -47,6 +48,7 @@ mod terminal;
 mod top;
 mod train;
 mod usage;
+mod veil;
 mod validate;
 mod worker;
 
@@ -71,7 +73,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Err(refusal) => return refused(&refusal, json && !is_worker).into(),
     };
     let terminal = Terminal::new(&args.global, log(&args.command));
-    let outcome = launch::caught(|| dispatch(&args, &terminal));
+    let outcome = launch::fence().and_then(|()| launch::caught(|| dispatch(&args, &terminal)));
     match outcome {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -103,9 +105,12 @@ fn refused(refusal: &clap::Error, json: bool) -> Exit {
 
 fn log(command: &Command) -> Log {
     match command {
-        Command::Serve(serve) => {
-            Log { is_daemon: true, is_json: serve.log_format == LogFormat::Json, is_stream: false }
-        }
+        Command::Serve(serve) => Log {
+            is_daemon: true,
+            is_json: serve.log_format == LogFormat::Json,
+            is_stream: false,
+            limit: serve.log_limit,
+        },
         Command::Worker(_) => Log { is_stream: true, ..Log::default() },
         _ => Log::default(),
     }

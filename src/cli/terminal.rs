@@ -4,12 +4,15 @@ use crate::cli::Exit;
 use crate::cli::args::{Color, Global};
 use crate::cli::error::{CliError, rendered};
 use crate::cli::journal::Scribe;
+use crate::cli::log_limit::Limit;
 use crate::cli::meter::{Meter, Shown};
+use crate::cli::veil::Veil;
 use crate::plot::Columns;
 use crate::serve::Journal;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, IsTerminal, Write};
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
@@ -41,6 +44,14 @@ pub(super) struct Log {
     pub is_json: bool,
     /// Whether stdout is for data, so that documents go to stderr.
     pub is_stream: bool,
+    /// Lines of one place and minute; 0 sets no limit.
+    pub limit: u32,
+}
+
+/// The environment, as far as it is text.
+fn secrets() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 impl Terminal {
@@ -58,16 +69,23 @@ impl Terminal {
             (false, _) => "trace",
         };
         let filter = std::env::var("S4CAST_LOG").unwrap_or_else(|_| level.into());
-        let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(color).with_target(false);
+        let veil = Veil::of(secrets());
+        let lines = fmt::layer().with_writer(veil.clone()).with_ansi(color).with_target(false);
         let lines = match log.is_json {
             true => lines.json().flatten_event(true).with_span_list(false).boxed(),
             false => lines.boxed(),
         };
         let journal = Journal::default();
-        let scribe = log.is_daemon.then(|| Scribe(journal.clone()).with_filter(EnvFilter::new(JOURNAL)));
-        let log = tracing_subscriber::registry().with(lines.with_filter(EnvFilter::new(filter))).with(scribe);
+        let scribe = log.is_daemon.then(|| {
+            Scribe(journal.clone(), veil).with_filter(EnvFilter::new(JOURNAL).and(Limit::new(log.limit)))
+        });
+        let limit = Limit::new(log.limit);
+        let lines = lines.with_filter(EnvFilter::new(filter).and(limit.clone()));
+        let is_first = tracing_subscriber::registry().with(lines).with(scribe).try_init().is_ok();
         // A second run in one process keeps the log of the first.
-        let _ = log.try_init();
+        if is_first {
+            limit.tell();
+        }
         // Log lines and a moving bar would overwrite each other.
         let progress = is_terminal && !global.no_progress && !global.quiet && global.verbose == 0;
         let lines = !progress && !global.no_progress && !global.quiet;

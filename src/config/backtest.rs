@@ -83,6 +83,7 @@ pub fn backtest(settings: &Settings, raw: &RawBacktest) -> Result<BacktestLaunch
         let problem = |error| Problem::of_flag(format!("--gap: with the gap, {error}"), None);
         longer.map_err(|error| check.problems.push(problem(error))).ok()
     });
+    check.within_fence();
     Problems::none_of(check.problems)?;
     let Some(model) = model else { unreachable!("a missing value is a problem") };
     let source = source.reaching(model.horizon(), model.season_length());

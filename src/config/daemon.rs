@@ -7,13 +7,14 @@ use crate::config::key::Table;
 use crate::config::problem::in_order;
 use crate::config::secret::Secrets;
 use crate::config::words::{self, Wrong};
-use crate::config::{Key, Problem, Problems, Settings, fleet, paths};
+use crate::config::{Key, Problem, Problems, Settings, allow, fleet, paths};
 use crate::ingest::{Objects, SourceSpec};
 use crate::model::spec::ModelSpec;
 use crate::pipeline::Limits;
 use crate::publish::SinkSpec;
 use crate::schedule::spec::{DaemonSpec, JobPlan, ScheduleSpec};
 use crate::serve::ServeSpec;
+use crate::store::Fence;
 use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub struct Daemon {
     pub http: Option<ServeSpec>,
     /// Worker threads; `None` takes one per core.
     pub threads: Option<usize>,
+    /// What the jobs may reach.
+    pub fence: Fence,
     /// SHA-256 of the file's text, lower-case hex.
     pub sha256: String,
     /// What looks like a mistake and stops nothing, in the order of the file.
@@ -97,6 +100,7 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
     let mut general = Check::new(document.daemon.as_ref().unwrap_or(&nothing));
     let mut spec = general.daemon(&document.folder, secrets);
     let threads = general.threads(Key::DaemonThreads);
+    let fence = general.fence();
     problems.append(&mut general.problems);
     let http = document.http.as_ref().and_then(|settings| {
         let mut check = Check::new(settings);
@@ -128,11 +132,12 @@ pub(super) fn build(document: &Document, secrets: Secrets<'_>) -> Result<Daemon,
         problems.push(Problem::in_file(&document.file, 0..0, message, Some(help.into())));
     }
     problems.extend(paths::overlaps(document, &parts.sinks, &spec.state));
+    problems.extend(allow::strays(document, &spec, &fence));
     problems.extend(fleet::unshared(document, &spec, &parts.sinks));
     Problems::none_of(problems)?;
     spec.jobs = jobs.all.into_values().flatten().collect();
     let warnings = in_order(warnings(document));
-    Ok(Daemon { spec, http, threads, sha256: document.sha256.clone(), warnings })
+    Ok(Daemon { spec, http, threads, fence, sha256: document.sha256.clone(), warnings })
 }
 
 fn checked<T>(

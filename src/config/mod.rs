@@ -9,6 +9,7 @@
 //!                     └─▶ schema, render (JSON Schema; comments of `s4cast init`)
 //! ```
 
+mod allow;
 mod almanac;
 mod backtest;
 mod check;

@@ -48,6 +48,7 @@ pub fn job(settings: &Settings) -> Result<Launch, Problems> {
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
     let max_memory = check.one(Key::MaxMemory, words::size);
+    check.within_fence();
     Problems::none_of(check.problems)?;
     let (Some(making), Some(output)) = (making, output) else {
         unreachable!("a missing value is a problem");
@@ -82,6 +83,7 @@ pub fn source(settings: &Settings) -> Result<SourceLaunch, Problems> {
         settings.get(Key::SeasonLength).first().and_then(|item| item.text.trim().parse().ok());
     let quality = check.one(Key::Quality, parquet);
     let threads = check.threads(Key::Threads);
+    check.within_fence();
     Problems::none_of(check.problems)?;
     let limit_given = !settings.get(Key::MaxBadSeries).is_empty();
     Ok(SourceLaunch { source, limit_given, quality, config_file: settings.path.clone(), threads })

@@ -18,6 +18,7 @@ pub struct Problem {
     span: Option<Range<usize>>,
     help: Option<String>,
     is_warning: bool,
+    is_forbidden: bool,
 }
 
 /// Where a problem stands.
@@ -34,7 +35,7 @@ pub struct Place {
 impl Problem {
     /// A problem without a place: of a flag, or of something that is missing.
     pub(super) fn of_flag(message: String, help: Option<String>) -> Problem {
-        Problem { message, text: None, span: None, help, is_warning: false }
+        Problem { message, text: None, span: None, help, is_warning: false, is_forbidden: false }
     }
 
     /// A problem at a place of a config file.
@@ -44,18 +45,25 @@ impl Problem {
         message: String,
         help: Option<String>,
     ) -> Problem {
-        Problem { message, text: Some(text.clone()), span: Some(span), help, is_warning: false }
+        let (text, span) = (Some(text.clone()), Some(span));
+        Problem { message, text, span, help, is_warning: false, is_forbidden: false }
     }
 
     /// A problem of a config file as a whole.
     pub(super) fn of_file(path: &Path, message: String, help: &str) -> Problem {
         let text = Arc::new(NamedSource::new(path.display().to_string(), String::new()));
-        Problem { message, text: Some(text), span: None, help: Some(help.into()), is_warning: false }
+        let (text, help) = (Some(text), Some(help.into()));
+        Problem { message, text, span: None, help, is_warning: false, is_forbidden: false }
     }
 
     /// The same, as something that stops nothing.
     pub(super) fn warning(self) -> Problem {
         Problem { is_warning: true, ..self }
+    }
+
+    /// The same, as something that is right and not allowed here.
+    pub(super) fn forbidden(self) -> Problem {
+        Problem { is_forbidden: true, ..self }
     }
 
     /// What is wrong, with the offending value.
@@ -121,6 +129,11 @@ impl Problems {
     /// All of them.
     pub fn all(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Whether all is right, but not allowed here.
+    pub fn are_forbidden(&self) -> bool {
+        self.problems.iter().all(|problem| problem.is_forbidden)
     }
 
     /// Whether a config file is to blame; otherwise the command line is.

@@ -86,6 +86,7 @@ pub fn worker(mut settings: Settings, raw: &RawWorker) -> Result<WorkerLaunch, P
         Ending::Unknown
     });
     let is_limited = !settings.get(Key::MaxBadSeries).is_empty();
+    check.within_fence();
     Problems::none_of(check.problems)?;
     let Some(making) = making else { unreachable!("a missing value is a problem") };
     let limit = if is_limited { source.max_bad_series } else { BadSeriesLimit::All };

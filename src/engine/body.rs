@@ -247,7 +247,7 @@ impl<F: Real> BodyPlan<F> {
         }
     }
 
-    /// Pulls the summed kernel gradients `dk` back to the state-space parameters in `grad`. The B of S4D is never
+    /// Pulls the summed kernel gradients `dk` (L, H) back to the state-space parameters in `grad`. The B of S4D is never
     /// trained, so its gradient is set to zero and has no part in the global norm.
     pub fn finish(&self, params: &BodyParams<F>, dk: &[Array2<F>], grad: &mut BodyParams<F>) {
         match (&self.steps, params, grad) {
@@ -304,7 +304,7 @@ pub(super) fn read_rows<F: Real>(readout: Readout, x: ArrayView3<F>) -> Array2<F
     into_rows(x.slice(s![.., start.., ..]).as_standard_layout().into_owned())
 }
 
-/// The transpose of [`read_rows`].
+/// The transpose of [`read_rows`]: (rows, H) to (batch, positions, H), zero where nothing was read.
 pub(super) fn scatter_rows<F: Real>(readout: Readout, d_rows: Array2<F>, positions: usize) -> Array3<F> {
     let read = match readout {
         Readout::Flatten => positions,

@@ -25,7 +25,7 @@ pub struct Tensor<'a, F> {
     pub kind: Kind,
     /// Shape.
     pub shape: Vec<usize>,
-    /// Values.
+    /// Values, as many as the shape says.
     pub values: &'a mut [F],
 }
 

@@ -3,6 +3,7 @@
 //! Series of one step share a calendar from the first of their times to the last, and beyond it as far as forecasts go; one
 //! whose times are not on that grid has its own.
 
+use super::inputs::within;
 use super::objects::Objects;
 use super::sketch::Spans;
 use super::spec::{IngestError, IngestErrorKind};
@@ -10,6 +11,7 @@ use crate::calendar::{self, CalendarError, CalendarSpec, Event, Feature, Holiday
 use crate::series::civil::{DAY, LocalClock};
 use crate::series::covariate::{Covariate, Known, Row, Values};
 use crate::series::{Frequency, Panel, Series};
+use crate::store;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -178,6 +180,8 @@ fn events(panel: &Panel, spec: &AlmanacSpec, objects: &Objects) -> Result<Vec<Ev
     let clock = LocalClock::new(&panel.zone, first, last);
     let day = |instant: i64| clock.civil(instant).div_euclid(DAY);
     let (mut events, mut problems) = (Vec::new(), Vec::new());
+    let fence = store::fence();
+    within("events", spec.events.iter().filter_map(|named| fence.input(&named.to_string_lossy()).err()))?;
     for named in &spec.events {
         let path = objects.local(named)?;
         match events_of(named, &path, day(first), day(last)) {

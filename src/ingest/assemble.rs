@@ -384,7 +384,9 @@ fn limit(placed: &[Placed], others: &[Other], rows: &Rows, limit: BadSeriesLimit
     if rows.unplaced() > 0 {
         let mut problems: Vec<String> = rows.unplaced.iter().cloned().flat_map(Capped::into_lines).collect();
         problems.extend(reasons());
-        return Err(refused(problems));
+        let refusal = refused(problems);
+        let is_unfinished = rows.unplaced() == rows.cut_off && bad.is_empty();
+        return Err(if is_unfinished { refusal.unfinished() } else { refusal });
     }
     let bad_others = others.iter().filter(|other| other.outline.is_none()).count();
     let (all_bad, all) = (bad.len() + bad_others, placed.len() + others.len());

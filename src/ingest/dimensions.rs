@@ -145,7 +145,8 @@ fn series(sources: &[Source], assignment: &Assignment, rows: u64) -> Result<(u64
     if keys.is_empty() {
         return Ok((0, false));
     }
-    let is_interleaved = runs > 2 * distinct;
+    // Where hardly two rows in a row are of one series, a sample may not be long enough to see all of them: then they are more.
+    let is_interleaved = runs > 2 * distinct || 2 * runs > keys.len() + 2;
     let estimate = match is_interleaved {
         true => distinct as u64,
         // The last run is cut off by the end of the sample.
@@ -173,4 +174,43 @@ impl Source {
             (_, groups) => Some(groups),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a CSV file with these rows.
+    fn told(rows: impl Iterator<Item = (usize, usize)>) -> Dimensions {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("in.csv");
+        let rows: String =
+            rows.map(|(id, day)| format!("id_{id},2024-01-{:02},{day}\n", day % 28 + 1)).collect();
+        std::fs::write(&path, format!("id,ds,y\n{rows}")).expect("written");
+        let mut spec = SourceSpec::new(vec![path.display().to_string()]);
+        (spec.id, spec.time, spec.target) = (vec!["id".into()], Some("ds".into()), Some("y".into()));
+        let seen = std::cell::Cell::new(Dimensions::default());
+        let stop = |dimensions: &Dimensions| {
+            seen.set(*dimensions);
+            Err(IngestError::new(super::super::IngestErrorKind::Memory, vec!["enough".into()]))
+        };
+        assert!(super::super::read_guarded(&spec, &|_| {}, &stop).is_err());
+        seen.get()
+    }
+
+    #[test]
+    fn series_are_told_from_a_sample_whether_they_stand_together_or_take_turns() {
+        let together = told((0..400).flat_map(|id| (0..20).map(move |day| (id, day))));
+        assert!(!together.is_interleaved && (350..=450).contains(&together.series), "{together:?}");
+        assert!((7_500..=8_500).contains(&together.rows) && !together.is_counted, "{together:?}");
+        let turns = told((0..20).flat_map(|day| (0..400).map(move |id| (id, day))));
+        assert!(turns.is_interleaved && turns.series == 400, "{turns:?}");
+        // More of them than a sample shows: at least as many as it does, and not one for every row.
+        let many = told((0..3).flat_map(|day| (0..3_000).map(move |id| (id, day))));
+        assert!(many.is_interleaved && many.series == SAMPLE, "{many:?}");
+        let long = told((0..2).flat_map(|id| (0..4_000).map(move |day| (id, day))));
+        assert!(!long.is_interleaved && long.series <= 4, "{long:?}");
+    }
+
+    const SAMPLE: u64 = super::super::source::SAMPLE_ROWS as u64;
 }

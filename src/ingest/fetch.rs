@@ -48,7 +48,7 @@ pub fn fetch(
         Some(_) => Some(ChangeKind::Revised),
     };
     let changes = kind.map(|kind| Change { path: now.path.clone(), kind }).into_iter().collect();
-    let stamps = Stamps { bytes_hashed: now.size, files: vec![now], changes };
+    let stamps = Stamps { bytes_hashed: now.size, files: vec![now], changes, skipped: Vec::new() };
     Ok(Fetched { stamps, output: Some(output), copies: None })
 }
 

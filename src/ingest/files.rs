@@ -100,7 +100,8 @@ pub(super) fn described(
 ) -> Result<SourceFile, IngestError> {
     let extension = extension(spelt);
     if seen.bytes == 0 {
-        return Err(data(format!("{name}: the file is empty; write a header line and at least one row")));
+        let problem = format!("{name}: the file is empty; write a header line and at least one row");
+        return Err(data(problem).unfinished());
     }
     let format = if extension == "tsv" {
         Format::Csv(Some(b'\t'))
@@ -112,9 +113,8 @@ pub(super) fn described(
         Format::Csv(None)
     };
     if format == Format::Parquet && !has_footer(&path).map_err(|error| io_error(&path, &error))? {
-        return Err(data(format!(
-            "{name}: no Parquet footer: half written or damaged; write the file again"
-        )));
+        let problem = format!("{name}: no Parquet footer: half written or damaged; write the file again");
+        return Err(data(problem).unfinished());
     }
     Ok(SourceFile { path, name, format, hive: hive::columns(spelt), named, seen })
 }

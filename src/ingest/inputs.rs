@@ -10,7 +10,7 @@ use super::files::{
 };
 use super::objects::{self, Copied, Object};
 use super::spec::{IngestError, IngestErrorKind, SourceSpec};
-use crate::store::Address;
+use crate::store::{self, Address, Fence, Outside};
 use std::collections::HashSet;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -86,10 +86,14 @@ fn found(
     if inputs.is_empty() {
         return Err(usage("no input: name a file, a glob or a directory".to_owned()));
     }
+    let fence = store::fence();
+    within("inputs", inputs.iter().filter_map(|input| fence.input(input).err()))?;
     let mut named = Named::default();
     for input in inputs {
         add_input(input, &mut named)?;
     }
+    // A folder or a pattern may have found links that lead out.
+    within("inputs", named.items.iter().filter_map(|item| item.reached(&fence).err()))?;
     let mut seen = HashSet::new();
     named.items.retain(|item| seen.insert(item.identity()));
     let objects: Vec<Object> = named.items.iter().filter_map(Item::object).cloned().collect();
@@ -112,12 +116,29 @@ fn found(
     Ok(found)
 }
 
+/// All that lies outside, as one refusal.
+pub(super) fn within(key: &str, outside: impl Iterator<Item = Outside>) -> Result<(), IngestError> {
+    let problems: Vec<String> = outside.map(|one| format!("{key}: {one}")).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(IngestError::new(IngestErrorKind::Permission, problems)),
+    }
+}
+
 impl Item {
     /// One for all that name the same file.
     fn identity(&self) -> PathBuf {
         match self {
             Item::File(file) => file.path.canonicalize().unwrap_or_else(|_| file.path.clone()),
             Item::Object(object) => object.address.as_str().into(),
+        }
+    }
+
+    /// Whether it lies inside of the fence.
+    fn reached(&self, fence: &Fence) -> Result<(), Outside> {
+        match self {
+            Item::File(file) => fence.path(&file.path),
+            Item::Object(object) => fence.address(&object.address),
         }
     }
 

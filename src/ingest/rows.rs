@@ -61,6 +61,8 @@ pub(super) struct Rows {
     pub(super) faults: Vec<Fault>,
     /// Records that are no rows, and rows without an id: they belong to no series.
     pub(super) unplaced: [Capped; 2],
+    /// How many of these records are ones in which their file ends.
+    pub(super) cut_off: usize,
     /// Rows of the files; a row of a wide file counts once.
     pub(super) file_rows: usize,
     /// Zone of the first zoned timestamp column.
@@ -184,6 +186,7 @@ impl Rows {
         for problem in &chunk.problems {
             self.unplaced[0].push(problem.clone());
         }
+        self.cut_off += usize::from(chunk.is_cut_off);
         let count = chunk.table.rows();
         self.file_rows += count;
         if self.count + count * wanted.targets.len() > NO_CODE as usize {

@@ -26,6 +26,8 @@ pub(super) struct Block {
     pub(super) lines: Option<Vec<u32>>,
     /// What is wrong with records that were left out.
     pub(super) problems: Vec<String>,
+    /// Whether the last of them is of a record in which the file ends, without a line feed.
+    pub(super) is_cut_off: bool,
 }
 
 /// Reads a CSV file block by block.
@@ -38,6 +40,10 @@ pub(super) struct Blocks<R> {
     pending: Vec<u8>,
     line: usize,
     at_end: bool,
+    /// Whether the last line had no line feed.
+    is_open: bool,
+    /// Whether the last record that was looked at is used, or blank.
+    is_good: bool,
     size: usize,
 }
 
@@ -47,7 +53,9 @@ impl<R: Read> Blocks<R> {
         // The mark that some programs write at the start of UTF-8 must be seen as a whole.
         let size = size.max(3);
         let (pending, kept) = (Vec::new(), Vec::new());
-        Blocks { reader, separator: b',', fields: 0, kept, pending, line: 1, at_end: false, size }
+        let (separator, fields, line) = (b',', 0, 1);
+        let (at_end, is_open, is_good) = (false, false, true);
+        Blocks { reader, separator, fields, kept, pending, line, at_end, is_open, is_good, size }
     }
 
     /// The first record that is not blank, as column names; `None` in a file of blank lines. The separator is the
@@ -124,6 +132,7 @@ impl<R: Read> Blocks<R> {
         rest.extend_from_slice(&self.pending[end..]);
         block.bytes = std::mem::replace(&mut self.pending, rest);
         block.bytes.truncate(end);
+        block.is_cut_off = self.at_end && self.is_open && self.pending.is_empty() && !self.is_good;
         Ok(Some(block))
     }
 
@@ -189,8 +198,10 @@ impl<R: Read> Blocks<R> {
                 lines.push(u32::try_from(line).unwrap_or(u32::MAX));
             }
             block.records += 1;
+            self.is_good = true;
             return true;
         }
+        self.is_good = is_blank;
         block.list_lines();
         block.places.truncate(block.records * self.width());
         if !is_blank {
@@ -258,6 +269,7 @@ impl<R: Read> Blocks<R> {
         if last.len() <= 2 && last.trim_ascii().is_empty() {
             self.pending.truncate(start);
         } else {
+            self.is_open = true;
             self.pending.push(b'\n');
         }
     }
@@ -373,6 +385,28 @@ mod tests {
             problems.iter().zip(expected).all(|(problem, start)| problem.starts_with(start)),
             "{problems:?}"
         );
+    }
+
+    #[test]
+    fn a_record_in_which_the_file_ends_is_told_apart() {
+        let ends = |text: &str, size: usize| {
+            let mut blocks = Blocks::new(text.as_bytes(), size);
+            blocks.header(None).unwrap().unwrap().unwrap();
+            let (mut problems, mut cut_off) = (0, 0);
+            while let Some(block) = blocks.next_block().unwrap() {
+                (problems, cut_off) =
+                    (problems + block.problems.len(), cut_off + usize::from(block.is_cut_off));
+            }
+            (problems, cut_off)
+        };
+        for size in [1, 4, 8, 12, 1000] {
+            assert_eq!(ends("a,b\n1,2\n3", size), (1, 1), "{size}");
+            assert_eq!(ends("a,b\n1\n3", size), (2, 1), "{size}");
+            assert_eq!(ends("a,b\n1,2\n\"3,", size), (1, 1), "{size}");
+            assert_eq!(ends("a,b\n1,2\n3\n", size), (1, 0), "{size}: a line like any other");
+            assert_eq!(ends("a,b\n1\n3,4", size), (1, 0), "{size}: another line");
+            assert_eq!(ends("a,b\n1,2\n3,4", size), (0, 0), "{size}");
+        }
     }
 
     #[test]

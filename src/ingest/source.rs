@@ -33,8 +33,17 @@ pub(super) struct Chunk {
     pub(super) rows: Option<Vec<u32>>,
     /// Records that were left out, with file and line.
     pub(super) problems: Vec<String>,
+    /// Whether the last of them is of a record in which the file ends.
+    pub(super) is_cut_off: bool,
     /// Bytes of the file that it is from, about.
     pub(super) bytes: u64,
+}
+
+impl Chunk {
+    /// Rows that follow one another, all of them as they should be.
+    fn whole(table: Table, first_row: usize, bytes: u64) -> Chunk {
+        Chunk { table, first_row, rows: None, problems: Vec::new(), is_cut_off: false, bytes }
+    }
 }
 
 /// The wanted columns of some rows.
@@ -215,7 +224,8 @@ impl Source {
                         .into_iter()
                         .map(|problem| format!("{}: {problem}", self.file.name))
                         .collect();
-                    each(Chunk { table, first_row: block.first_line, rows: block.lines, problems, bytes })?;
+                    let (first_row, rows, is_cut_off) = (block.first_line, block.lines, block.is_cut_off);
+                    each(Chunk { table, first_row, rows, problems, is_cut_off, bytes })?;
                 }
             }
             Body::Parquet { metadata, .. } => {
@@ -224,14 +234,14 @@ impl Source {
                 for (from, rows) in stretches(groups, CHUNK_ROWS) {
                     let table = Table::Frame(self.read_rows(from, rows, wanted)?);
                     let bytes = (bytes_a_row * rows as f64) as u64;
-                    each(Chunk { table, first_row: from + 1, rows: None, problems: Vec::new(), bytes })?;
+                    each(Chunk::whole(table, from + 1, bytes))?;
                 }
             }
             Body::Frames { frames, before } => {
                 let mut first_row = before + 1;
                 for frame in frames {
                     let table = Table::Frame(projected(frame, wanted));
-                    each(Chunk { table, first_row, rows: None, problems: Vec::new(), bytes: 0 })?;
+                    each(Chunk::whole(table, first_row, 0))?;
                     first_row += frame.height();
                 }
             }

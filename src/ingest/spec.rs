@@ -498,12 +498,23 @@ pub enum IngestErrorKind {
 pub struct IngestError {
     kind: IngestErrorKind,
     problems: Vec<String>,
+    is_unfinished: bool,
 }
 
 impl IngestError {
     /// An error of that kind, from at least one problem.
     pub fn new(kind: IngestErrorKind, problems: Vec<String>) -> IngestError {
-        IngestError { kind, problems }
+        IngestError { kind, problems, is_unfinished: false }
+    }
+
+    /// The same of a file that ends where no whole file would.
+    pub(super) fn unfinished(self) -> IngestError {
+        IngestError { is_unfinished: true, ..self }
+    }
+
+    /// Whether all that is wrong is that a file has no proper end: whoever writes it may not be done.
+    pub fn is_unfinished(&self) -> bool {
+        self.is_unfinished
     }
 
     /// Which exit code it deserves.

@@ -68,7 +68,7 @@ pub struct Change {
 }
 
 /// The files of a source at one look.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamps {
     /// All of them, in reading order.
     pub files: Vec<FileStamp>,
@@ -76,6 +76,8 @@ pub struct Stamps {
     pub bytes_hashed: u64,
     /// What differs, ascending by path.
     pub changes: Vec<Change>,
+    /// Files that are left out by name, size or ends, with the reason: they come and go without a stamp.
+    pub skipped: Vec<String>,
 }
 
 impl Stamps {
@@ -92,7 +94,7 @@ impl Stamps {
 /// If an input names no file, or one cannot be read.
 pub fn stamp(spec: &SourceSpec, known: &[FileStamp]) -> Result<Stamps, IngestError> {
     match &spec.exec {
-        Some(_) => Ok(Stamps { files: Vec::new(), bytes_hashed: 0, changes: Vec::new() }),
+        Some(_) => Ok(Stamps::default()),
         None => Ok(stamp_found(spec, known, &AtomicBool::new(false), &|_| {})?.0),
     }
 }
@@ -105,8 +107,8 @@ pub(super) fn stamp_found(
     watch: &Watch,
 ) -> Result<(Stamps, Found), IngestError> {
     let known: BTreeMap<&str, &FileStamp> = known.iter().map(|file| (file.path.as_str(), file)).collect();
-    let mut stamps = Stamps { files: Vec::new(), bytes_hashed: 0, changes: Vec::new() };
     let found = inputs::find(spec, stop, watch)?;
+    let mut stamps = Stamps { skipped: found.skipped.clone(), ..Stamps::default() };
     for file in &found.files {
         let before = known.get(file.name.as_str()).copied();
         let now = stamp_file(file, before).map_err(|error| files::io_error(&file.path, &error))?;

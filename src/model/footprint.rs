@@ -53,26 +53,35 @@ pub struct Extent {
     pub covariates: usize,
 }
 
-/// The groups of a panel as a fit with these settings would see them.
-pub fn extents(panel: &Panel, spec: &ModelSpec) -> Vec<Extent> {
+/// The groups of a panel as a fit with these settings would see them; where nothing is fitted, without their seasons.
+pub fn extents(panel: &Panel, spec: &ModelSpec, is_fitted: bool) -> Vec<Extent> {
     let mut groups: BTreeMap<String, (Frequency, Vec<&Series>)> = BTreeMap::new();
     for series in &panel.series {
         let group = groups.entry(series.frequency.to_string());
         group.or_insert_with(|| (series.frequency, Vec::new())).1.push(series);
     }
-    groups.into_values().map(|(frequency, series)| Extent::of(panel, frequency, &series, spec)).collect()
+    let of = |(frequency, series): (Frequency, Vec<&Series>)| {
+        Extent::of(panel, frequency, &series, spec, is_fitted && is_learnt(spec))
+    };
+    groups.into_values().map(of).collect()
 }
 
 impl Extent {
-    fn of(panel: &Panel, frequency: Frequency, series: &[&Series], spec: &ModelSpec) -> Extent {
-        let season = match (spec.kind(), spec.season_length()) {
-            (ModelKind::Naive, _) => 1,
-            (_, Some(declared)) => declared,
-            (_, None) => season::detect(series, &frequency.season_lengths()),
+    fn of(
+        panel: &Panel,
+        frequency: Frequency,
+        series: &[&Series],
+        spec: &ModelSpec,
+        is_fitted: bool,
+    ) -> Extent {
+        let season = match spec.season_length() {
+            Some(declared) => declared,
+            None if is_fitted => season::detect(series, &frequency.season_lengths()),
+            None => 1,
         };
         let mut lengths: Vec<usize> = series.iter().map(|series| series.values.len()).collect();
         lengths.sort_unstable();
-        let columns = Encoding::learn(&panel.covariates, series).width();
+        let columns = if is_fitted { Encoding::learn(&panel.covariates, series).width() } else { 0 };
         let shape = Shape {
             columns: if columns <= NETWORK_MAX { columns } else { 0 },
             series: series.len(),
@@ -106,18 +115,21 @@ pub fn fit(extent: &Extent, spec: &ModelSpec, threads: usize) -> Parts {
 
 /// The most that forecasting so many series of a group takes, `rows` ahead each; the forecasts themselves are part of it.
 pub fn forecast(extent: &Extent, spec: &ModelSpec, rows: usize) -> Parts {
-    let kind = spec.kind();
-    let is_learnt = !kind.is_local() && !matches!(kind, ModelKind::Naive | ModelKind::SeasonalNaive);
     let (series, steps) = (extent.series as u64, rows as u64);
     let levels = spec.quantile_levels().len() as u64;
     let made = made(series, steps, levels);
     let mut parts = vec![("forecasts", 2 * made)];
-    if is_learnt {
+    if is_learnt(spec) {
         let reach = (extent.steps as u64).min(series * plan::LOOKBACK_MAX as u64);
         parts.push(("work space", 8 * reach + ONE_SERIES * series));
         parts[0].1 = made.max(24 * series * steps * levels) + made;
     }
     parts
+}
+
+/// Whether weights are learnt of all series, and nothing is made of each series alone.
+fn is_learnt(spec: &ModelSpec) -> bool {
+    !spec.kind().is_local() && !matches!(spec.kind(), ModelKind::Naive | ModelKind::SeasonalNaive)
 }
 
 /// Forecasts of some series, kept.
@@ -225,7 +237,8 @@ impl<'a> Sums<'a> {
     fn last_fit(&self, lookback: usize) -> u64 {
         let windows = self.training(lookback, WINDOWS_FIT);
         let lookback = lookback as u64;
-        let look = 4 * windows * (lookback + 4 * self.horizon);
+        // A fifth more for the spaces between freed arrays.
+        let look = 4 * windows * (lookback * 6 / 5 + 4 * self.horizon);
         self.gathered(windows, lookback) + look.max((PARTS as u64 + 1) * self.equations(lookback))
     }
 
@@ -269,9 +282,9 @@ impl<'a> Sums<'a> {
         let cut = 16 * self.steps + ONE_SERIES * self.series + 8 * self.extent.covariates as u64;
         let kept = origins * 8 * self.series * self.horizon * (self.levels + 3);
         let made = made(self.series, self.horizon, self.levels);
-        let averaged = match self.spec.kind().is_local() || self.spec.kind() == ModelKind::SeasonalNaive {
-            true => made,
-            false => made.max(24 * self.series * self.horizon * self.levels),
+        let averaged = match is_learnt(self.spec) {
+            true => made.max(24 * self.series * self.horizon * self.levels),
+            false => made,
         };
         vec![("series without their tail", cut), ("their forecasts", kept + averaged)]
     }
@@ -292,5 +305,38 @@ impl<'a> Sums<'a> {
         let points = 3 * 8 * windows * self.horizon * (parts + 1);
         let quantiles = 8 * with_quantiles * self.horizon * self.levels * (parts + 1);
         vec![("trials", points + quantiles), ("series without their tail", 16 * self.steps)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::spec::RawModelSpec;
+
+    fn bytes(kind: &str, series: usize, length: usize, horizon: usize) -> u64 {
+        let spec = ModelSpec::try_from(RawModelSpec::new(kind, horizon)).expect("valid");
+        let shape = Shape { series, length, season: 24, horizon, weekly: false, columns: 0 };
+        let extent =
+            Extent { series, steps: series * length, longest: length, shape, columns: 0, covariates: 0 };
+        total(&fit(&extent, &spec, 2))
+    }
+
+    #[test]
+    fn more_data_longer_horizons_and_networks_take_more() {
+        for kind in ["seasonal_naive", "ridge", "auto", "counts", "ets", "ensemble"] {
+            let few = bytes(kind, 10, 1_000, 24);
+            assert!(few > 0 && few <= bytes(kind, 10, 4_000, 24), "{kind}");
+            assert!(few < bytes(kind, 1_000, 1_000, 24), "{kind}");
+            assert!(bytes(kind, 1_000, 1_000, 24) < bytes(kind, 1_000, 1_000, 96), "{kind}");
+        }
+        assert!(bytes("seasonal_naive", 100, 1_000, 24) < bytes("ridge", 100, 1_000, 24));
+        assert!(bytes("ridge", 100, 1_000, 24) <= bytes("auto", 100, 1_000, 24));
+    }
+
+    #[test]
+    fn windows_of_long_series_are_as_many_as_are_taken_and_no_more() {
+        let (long, longer) = (bytes("ridge", 1_000, 2_000, 24), bytes("ridge", 1_000, 4_000, 24));
+        // What grows are the series in work space, twice, and their copies without a tail.
+        assert!(longer - long <= 2 * (16 + 16) * 1_000 * 2_000, "{long} {longer}");
     }
 }

@@ -492,8 +492,10 @@ mod tests {
         let moments = moments.mirrored();
         let map = moments.solve(lambda, true);
         let regularised = |block: &Array2<f64>| {
+            let mut block = block.clone();
             let mean = block.diag().mean().unwrap();
-            block + &(Array2::<f64>::eye(block.nrows()) * (lambda * mean + 1e-9))
+            block.diag_mut().mapv_inplace(|d| d + lambda * mean + 1e-9);
+            block
         };
         for step in 0..horizon {
             let (w, v) = (map.inputs.column(step), map.effects.row(step));

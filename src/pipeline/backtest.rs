@@ -99,6 +99,9 @@ pub fn backtest(
         // The part of every series that is known at a cutoff.
         copies: 1,
         shards: 1,
+        parts: 1,
+        passes: 1,
+        made: 0,
         threads: rayon::current_num_threads(),
     };
     let limit = memory_plan::limit(job.max_memory);

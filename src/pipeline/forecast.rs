@@ -266,7 +266,7 @@ fn remembered(
 ) -> Result<Option<Made>, StageError> {
     let as_of = context.moment.issued_at;
     let Some((forecaster, manifest)) = &serving.model else { return Ok(None) };
-    if context.sources.is_at_hand(&job.source_name, &job.source, as_of, &fetched.stamps.files) {
+    if context.sources.is_at_hand(&job.source_name, &job.source, as_of, &fetched.stamps) {
         return Ok(None);
     }
     let path = memory::path(context.state, &job.name);
@@ -274,7 +274,7 @@ fn remembered(
     let Some(page) = Page::read(&path).filter(|_| job.scenarios.is_empty()) else { return Ok(None) };
     let key = Key::new(&job.source, &manifest.weights_sha256);
     context.tell("reading new files");
-    let Some(continued) = page.go_on(&job.source, &key, as_of, &fetched.stamps.files, &path) else {
+    let Some(continued) = page.go_on(&job.source, &key, as_of, &fetched.stamps, &path) else {
         return Ok(None);
     };
     let Continued { memory, report, zone, bytes_read } = continued;

@@ -6,8 +6,9 @@ use crate::model::forecaster::Forecaster;
 use crate::model::rate::{Match, Rate, Scale};
 use crate::model::spec::{Bounds, ModelKind, ModelSpec, Point};
 use crate::pipeline::JobError;
+use crate::publish::PublishError;
 use crate::registry::{self, Opened, PublicKey};
-use crate::store::Place;
+use crate::store::{self, Place};
 
 /// A model to load.
 #[derive(Clone, Debug)]
@@ -69,6 +70,7 @@ pub(super) struct Fitting {
 /// # Errors
 /// If it cannot be read, is no model, or is of nobody who is trusted.
 pub fn open_model(load: &LoadSpec) -> Result<Opened, JobError> {
+    store::fence().place(&load.path).map_err(PublishError::from)?;
     let opened = match &load.path {
         Place::Local(path) => registry::open(path, &load.trusted),
         Place::Remote(address) => registry::open_remote(address, &load.trusted),

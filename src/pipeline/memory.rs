@@ -10,7 +10,7 @@
 //! them look at whole series. A page is taken only if the whole source, read at once, gives the same fingerprint as the page and
 //! the open files; from there on rows are only added that follow what is there.
 
-use crate::ingest::{self, Chain, FileStamp, Ingested, Layout, Roles, SourceSpec};
+use crate::ingest::{self, Chain, FileStamp, Ingested, Layout, Roles, SourceSpec, Stamps};
 use crate::model::forecaster::Forecaster;
 use crate::model::memory::Memory;
 use crate::pipeline::SourceReport;
@@ -125,11 +125,11 @@ impl Page {
         spec: &SourceSpec,
         key: &Key,
         as_of: i64,
-        stamps: &[FileStamp],
+        stamps: &Stamps,
         path: &Path,
     ) -> Option<Continued> {
         let (settled, mut open): (Vec<&FileStamp>, Vec<&FileStamp>) =
-            stamps.iter().partition(|file| self.files.contains(file));
+            stamps.files.iter().partition(|file| self.files.contains(file));
         if self.for_whom != *key || as_of < self.as_of || settled.len() != self.files.len() {
             return None;
         }
@@ -162,9 +162,9 @@ impl Page {
             return None;
         }
         let report = SourceReport {
-            files: stamps.iter().map(|file| file.path.clone()).collect(),
+            files: stamps.files.iter().map(|file| file.path.clone()).collect(),
             command: None,
-            skipped_files: Vec::new(),
+            skipped_files: stamps.skipped.clone(),
             rows: self.rows,
             series: self.memory.series.len(),
             quarantined: Vec::new(),

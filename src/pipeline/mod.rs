@@ -18,6 +18,7 @@ mod making;
 mod memory;
 pub mod memory_plan;
 mod parts;
+mod passes;
 mod report;
 mod room;
 mod scenario;
@@ -314,7 +315,12 @@ impl StopWatch {
     }
 
     fn lap(&mut self, stage: &'static str) {
-        self.laps.push((stage, self.since.elapsed().as_secs_f64()));
+        let seconds = self.since.elapsed().as_secs_f64();
+        match self.laps.iter_mut().find(|(known, _)| *known == stage) {
+            // One more pass.
+            Some((_, sum)) => *sum += seconds,
+            None => self.laps.push((stage, seconds)),
+        }
         self.since = Instant::now();
     }
 }

@@ -62,6 +62,18 @@ impl SourceReport {
         self.notes.extend(lines);
     }
 
+    /// Adds what another pass over the same files found of other series.
+    pub(super) fn join(&mut self, other: SourceReport) {
+        self.series += other.series;
+        self.quarantined.extend(other.quarantined);
+        let new = other.notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>();
+        self.notes.extend(new);
+        self.span = match (self.span, other.span) {
+            (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+            (one, other) => one.or(other),
+        };
+    }
+
     /// The report of what was read.
     pub fn of(ingested: &Ingested) -> SourceReport {
         let quarantined = ingested.quality.iter().filter_map(|quality| match &quality.verdict {
@@ -178,7 +190,8 @@ pub(super) fn shortfalls(source: &SourceReport, statuses: &[(Status, usize)]) ->
         lines.push(format!("{quarantined} series left out"));
     }
     if skipped > 0 {
-        lines.push(format!("{skipped} files skipped"));
+        let files = if skipped == 1 { "file" } else { "files" };
+        lines.push(format!("{skipped} {files} skipped"));
     }
     let statuses = statuses.iter().filter(|(status, _)| *status != Status::Ok);
     lines.extend(statuses.map(|(status, count)| format!("{count} series with status {}", status.as_str())));

@@ -45,6 +45,8 @@ struct Kept {
     settings: String,
     as_of: i64,
     files: Vec<FileStamp>,
+    /// Files that were left out, with the reason.
+    skipped: Vec<String>,
     ingested: Arc<Ingested>,
 }
 
@@ -100,11 +102,12 @@ impl Sources {
         let stamps = fetched.stamps.clone();
         let settings = settings(spec);
         let spec = SourceSpec { as_of: Some(as_of), ..spec.clone() };
-        if let Some(ingested) = self.kept(name, &settings, as_of, &stamps.files) {
+        if let Some(ingested) = self.kept(name, &settings, as_of, &stamps) {
             return Ok(Reading { ingested, stamps, bytes_read: 0 });
         }
         let ingested = Arc::new(fetched.read_guarded(&spec, watch, guard)?);
-        let kept = Kept { settings, as_of, files: stamps.files.clone(), ingested: ingested.clone() };
+        let (files, skipped) = (stamps.files.clone(), stamps.skipped.clone());
+        let kept = Kept { settings, as_of, files, skipped, ingested: ingested.clone() };
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), kept);
         let bytes_read = ingested.bytes;
         Ok(Reading { ingested, stamps, bytes_read })
@@ -171,15 +174,17 @@ impl Sources {
     }
 
     /// Whether [`Sources::read`] would read nothing.
-    pub fn is_at_hand(&self, name: &str, spec: &SourceSpec, as_of: i64, files: &[FileStamp]) -> bool {
-        self.kept(name, &settings(spec), as_of, files).is_some()
+    pub fn is_at_hand(&self, name: &str, spec: &SourceSpec, as_of: i64, stamps: &Stamps) -> bool {
+        self.kept(name, &settings(spec), as_of, stamps).is_some()
     }
 
     /// What was read before, if reading again would give the same.
-    fn kept(&self, name: &str, settings: &str, as_of: i64, files: &[FileStamp]) -> Option<Arc<Ingested>> {
+    fn kept(&self, name: &str, settings: &str, as_of: i64, stamps: &Stamps) -> Option<Arc<Ingested>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = last.get(name)?;
-        let is_same = kept.settings == settings && kept.files == files && kept.says_the_same_at(as_of);
+        // A file that is left out has no stamp, and what is said of it goes with the reading.
+        let are_same = kept.files == stamps.files && kept.skipped == stamps.skipped;
+        let is_same = kept.settings == settings && are_same && kept.says_the_same_at(as_of);
         is_same.then(|| kept.ingested.clone())
     }
 }
@@ -232,6 +237,25 @@ mod tests {
         assert_eq!(read(&sources, &spec, 8 * HOUR), (bytes, 6), "an earlier time is another question");
         write(&rows);
         assert_eq!(read(&sources, &spec, 99 * HOUR).1, 8, "the file has changed");
+    }
+
+    #[test]
+    fn a_file_that_is_left_out_is_told_as_long_as_it_is_there() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::write(folder.path().join("a.csv"), "ds,y\n1970-01-01,1\n1970-01-02,2\n").expect("written");
+        let spec = SourceSpec::new(vec![folder.path().display().to_string()]);
+        let sources = Sources::default();
+        let skipped = || {
+            let reading =
+                sources.read("s", &spec, 99 * HOUR, &[], &AtomicBool::new(false), &|_| {}).expect("readable");
+            reading.ingested.skipped_files.clone()
+        };
+        assert!(skipped().is_empty());
+        let empty = folder.path().join("b.csv");
+        std::fs::write(&empty, "").expect("written");
+        assert!(skipped()[0].contains("b.csv: empty file"), "it came after the reading");
+        std::fs::remove_file(&empty).expect("removed");
+        assert!(skipped().is_empty(), "it went after the reading");
     }
 
     #[test]

@@ -58,6 +58,9 @@ impl Context<'_> {
             scenarios: job.scenarios.len(),
             copies: 0,
             shards: job.source.shard.map_or(1, |shard| u64::from(shard.count())),
+            parts: 1,
+            passes: 1,
+            made: 0,
             threads: rayon::current_num_threads(),
         }
     }
@@ -130,14 +133,15 @@ pub enum StageError {
 }
 
 impl StageError {
-    /// Whether it may pass by itself: a source that is away, a disk that hiccups.
+    /// Whether it may pass by itself: a source that is away or being written, a disk that hiccups.
     pub fn is_retryable(&self) -> bool {
         match self {
             StageError::Ingest(error) => {
-                matches!(
-                    error.kind(),
-                    IngestErrorKind::InputMissing | IngestErrorKind::Io | IngestErrorKind::Unavailable
-                )
+                error.is_unfinished()
+                    || matches!(
+                        error.kind(),
+                        IngestErrorKind::InputMissing | IngestErrorKind::Io | IngestErrorKind::Unavailable
+                    )
             }
             StageError::Publish(error) => error.is_retryable(),
             StageError::Registry(error) => error.is_retryable(),
@@ -152,5 +156,29 @@ impl StageError {
             StageError::Ingest(error) => error.kind() == IngestErrorKind::Stopped,
             error => matches!(error, StageError::Model(ModelError::Stopped) | StageError::Lost),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::{SourceSpec, read};
+
+    #[test]
+    fn a_file_that_ends_in_the_middle_is_tried_again_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().expect("folder");
+        let retried = |name: &str, content: &[u8]| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, content).expect("written");
+            let error = read(&SourceSpec::new(vec![file.display().to_string()])).expect_err("refused");
+            assert_eq!(error.kind(), IngestErrorKind::Data);
+            StageError::from(error).is_retryable()
+        };
+        assert!(retried("a.csv", b"ds,y\n1970-01-01,1\n1970-01-02"));
+        assert!(!retried("a.csv", b"ds,y\n1970-01-01,1\n1970-01-02\n"), "this is a line");
+        assert!(!retried("a.csv", b"ds,y\n1970-01-01\n1970-01-02"), "so is the first of these");
+        assert!(retried("a.csv", b""));
+        assert!(retried("a.parquet", b"PAR1 and so on"));
+        assert!(!retried("a.csv", b"ds,y\n1970-01-01,one\n"));
     }
 }

@@ -1,7 +1,7 @@
 //! The commit of a run: the small file that makes it count, and says what it holds.
 
 use crate::publish::parts::{Part, is_part};
-use crate::publish::{Format, Naming, PublishError, latest};
+use crate::publish::{Format, Naming, PublishError, SCHEMA_VERSION, latest};
 use crate::series::version::{self, Unread};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -178,8 +178,11 @@ impl Commit {
 
     /// The commit that a text holds, of the run in `folder`.
     pub(super) fn from_json(text: &[u8], folder: &Path) -> Result<Commit, Unread> {
-        let file = version::from_json(text, COMMIT_VERSION)?;
-        // Whoever reads the rows says what is wrong with a newer schema of theirs.
+        let file: CommitFile = version::from_json(text, COMMIT_VERSION)?;
+        // CSV says nothing of its own schema.
+        if let Some(reason) = version::refusal(file.schema_version.into(), 1..=SCHEMA_VERSION.into()) {
+            return Err(Unread::Version(format!("its forecasts are of another schema: {reason}")));
+        }
         Commit::of_file(file, folder).map_err(Unread::Damaged)
     }
 

@@ -142,6 +142,9 @@ pub enum PublishError {
         /// The operating system's words.
         reason: String,
     },
+    /// It lies where this process may not reach (77).
+    #[error("{0}; name something below it, or let whoever runs this allow it")]
+    Outside(#[from] crate::store::Outside),
     /// Writing failed, for example on a full disk (74).
     #[error(
         "writing {path} failed: {reason}; make room or choose another path: the earlier file, if any, is untouched"
@@ -225,6 +228,7 @@ impl PublishError {
             PublishError::Store(error) => error.is_retryable(),
             PublishError::CannotCreate { .. }
             | PublishError::Permission { .. }
+            | PublishError::Outside(_)
             | PublishError::Verify { .. }
             | PublishError::Newer { .. }
             | PublishError::OtherRun { .. }

@@ -4,7 +4,7 @@
 //! store at once: whoever reads it sees the old object or the new one.
 
 use crate::publish::{PublishError, Published, store};
-use crate::store::{Address, Place, Scheme, Scratch, Store, StoreError, scratch_parent};
+use crate::store::{Address, Place, Scheme, Scratch, Store, StoreError, fence, scratch_parent};
 use std::path::{Path, PathBuf};
 
 /// Where a file of a command goes.
@@ -36,6 +36,7 @@ impl Outlet {
             }
             Place::Remote(address) => address,
         };
+        fence().address(address)?;
         let refuse = |reason: &str| refused(address, reason.into());
         if address.scheme() == Scheme::Http {
             return Err(refuse("a web server takes no files; write to a path or to s3://, gs:// or az://"));

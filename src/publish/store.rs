@@ -1,7 +1,7 @@
 //! Atomic publication of one file.
 
 use crate::publish::PublishError;
-use crate::store::{Address, Hidden};
+use crate::store::{Address, Hidden, fence};
 use std::fs::{File, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ struct Target {
 impl Target {
     fn at(path: &Path) -> Result<Target, PublishError> {
         let refuse = |reason: String| PublishError::CannotCreate { path: path.into(), reason };
+        fence().path(path)?;
         let text = path.to_string_lossy();
         if Address::parse(&text).is_some() {
             return Err(refuse(

@@ -1,5 +1,6 @@
 //! Versions of models, and what was decided about them.
 
+use crate::publish;
 use crate::registry::Event;
 use crate::serve::problem::Problem;
 use crate::serve::read::Answer;
@@ -9,6 +10,14 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// Refuses what no job is called, before it becomes a part of a path or of the log.
+fn could_be(job: &str) -> Result<(), Problem> {
+    match publish::is_name(job) {
+        true => Ok(()),
+        false => Err(Problem::not_found(format!("there is no job {job:?}"))),
+    }
+}
 
 /// Which models.
 #[derive(Deserialize)]
@@ -23,6 +32,7 @@ pub(super) async fn models(
     query: Result<Query<ModelsQuery>, QueryRejection>,
 ) -> Answer {
     let Query(query) = query?;
+    query.job.as_deref().map_or(Ok(()), could_be)?;
     let versions = blocking(move || app.registry.versions(query.job.as_deref())).await?;
     Ok(Json(json!({ "models": versions.iter().map(wire::model).collect::<Vec<_>>() })))
 }
@@ -30,6 +40,7 @@ pub(super) async fn models(
 /// The versions of a job and the decisions about them, the newest first.
 pub(super) async fn of_job(State(app): State<App>, name: Result<Path<String>, PathRejection>) -> Answer {
     let Path(name) = name?;
+    could_be(&name)?;
     let is_job = app.job(&name).is_ok();
     let read = move || {
         let versions = app.registry.versions(Some(&name));
@@ -63,6 +74,7 @@ pub(super) async fn model(
     path: Result<Path<(String, u32)>, PathRejection>,
 ) -> Answer {
     let Path((job, number)) = path?;
+    could_be(&job)?;
     let missing = Problem::not_found(format!("job '{job}' has no version {number}"));
     let versions = blocking(move || app.registry.versions(Some(&job))).await?;
     let found = versions.iter().find(|version| version.version == number);

@@ -10,6 +10,7 @@
 mod address;
 mod client;
 mod failure;
+mod fence;
 mod memory;
 mod scratch;
 mod transfer;
@@ -17,6 +18,7 @@ mod transfer;
 pub use address::{Address, Place, Scheme};
 pub use client::time_limit;
 pub use failure::StoreError;
+pub use fence::{AllowList, Fence, Outside, fence, process_fence, set_fence, set_process_fence};
 pub use memory::{Fault, break_memory, mend_memory};
 pub use scratch::{Hidden, Scratch, remove_scratch, scratch_below, scratch_parent, sweep};
 

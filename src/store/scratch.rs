@@ -73,6 +73,12 @@ impl Scratch {
     }
 }
 
+/// Whether a path lies in what this process has for a while.
+pub(super) fn is_own(path: &Path) -> bool {
+    let has_up = path.components().any(|part| part == std::path::Component::ParentDir);
+    !has_up && own().home.as_ref().is_some_and(|(home, _)| path.starts_with(home.path()))
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         self.folder.take();

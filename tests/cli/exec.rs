@@ -27,7 +27,7 @@ fn table() -> RecordBatch {
 }
 
 /// Every row of a file of forecasts but for what tells its run.
-fn forecasts(path: &Path) -> Vec<RecordBatch> {
+pub(super) fn forecasts(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let schema = reader.schema().clone();
     let of_run = ["issued_at", "created_at", "run_id"];
@@ -38,7 +38,7 @@ fn forecasts(path: &Path) -> Vec<RecordBatch> {
     batches.map(|batch| batch.unwrap().project(&kept).unwrap()).collect()
 }
 
-fn metadata(path: &Path, key: &str) -> Option<String> {
+pub(super) fn metadata(path: &Path, key: &str) -> Option<String> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap().clone();
     pairs.into_iter().find(|pair| pair.key == key)?.value

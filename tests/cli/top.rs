@@ -73,6 +73,7 @@ fn a_daemon_is_seen_while_it_works_when_it_stops_and_when_it_is_killed() {
     assert!(document["jobs"][0]["last"]["outcome"].is_string());
     assert_eq!(document["jobs"][0]["last_ds"], "2024-07-18T00:00:00Z");
     assert_eq!(document["jobs"][1]["stages"].as_array().map(Vec::len), Some(3));
+    assert_eq!(place.run("top --state state --check -q").expect(0).stdout, "");
     let page = place.run("top --state state --once").expect(0).stdout;
     for part in ["daemon running, up ", "2 jobs", "often", "── rare ──", "OUTCOMES", "Europe/Berlin"]
     {
@@ -90,6 +91,7 @@ fn a_daemon_is_seen_while_it_works_when_it_stops_and_when_it_is_killed() {
     let pid = daemon.0.id().to_string();
     assert!(std::process::Command::new("kill").arg(&pid).status().unwrap().success());
     assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
+    place.run("top --state state --check -q").expect(1);
     let page = place.run("top --state state").expect(0).stdout;
     assert!(page.contains("daemon not running, it stopped "), "{page}");
     assert!(page.contains("2 jobs") && page.contains("not while nobody works it"), "{page}");

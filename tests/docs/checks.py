@@ -15,6 +15,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 # Flags of other programs that pages speak of.
 FOREIGN = {"--release", "--now", "--csv", "--set", "--prices"}
+# Keys of definitions of benchmarks, which are no settings.
+BENCHMARK = {"split"}
 FOLDERS = ("configs", "tests", "benches", "integrations", "datasets", "src", "packaging", "docs", "examples", "fuzz")
 
 
@@ -63,6 +65,9 @@ def codes(page, names):
         elif flag := re.match(r"(--[a-z][\w-]*)", code):
             if flag[1] not in names.every_flag | FOREIGN and code not in FOREIGN:
                 yield line, f"{code}: no command has this flag"
+        elif setting := re.match(r"([a-z_]+) = [\[{\"\d…tf]", code):
+            if setting[1] not in names.settings | BENCHMARK:
+                yield line, f"{code}: no table has this key"
         elif re.match(rf"({'|'.join(FOLDERS)})/[\w./@-]+$", code):
             if not (ROOT / code).exists():
                 yield line, f"{code} is not there"

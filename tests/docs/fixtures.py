@@ -10,10 +10,12 @@ import random
 import shutil
 import struct
 import subprocess
+import threading
 import wave
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+MAKING = threading.Lock()
 DAYS, LAST = 420, datetime.date(2026, 11, 25)
 SHOPS = [("shop1", "north", 120), ("shop2", "north", 80), ("shop3", "south", 45)]
 
@@ -141,12 +143,28 @@ def daemon(folder):
 
 
 def published(folder):
-    """The daemon's folder after a month of its life: out/ and state/ with runs, scores, anomalies and two versions of a model."""
+    """The daemon's folder after a month of its life: out/ and state/ with runs, scores, anomalies and versions of a model.
+
+    It is made once, beside the folders of the pages, and copied.
+    """
+    made = folder.parent / "published"
+    with MAKING:
+        if not made.exists():
+            made.mkdir()
+            daemon(made)
+            config = (made / "daemon.toml").read_text()
+            (made / "daemon.toml").write_text(config.replace("\n# anomaly = { level = 95 }", "\nanomaly = { level = 95 }"))
+            replay(made, "2026-11-01T00:00:00Z..2026-11-25T12:00:00Z")
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+
+
+def fenced(folder):
+    """fenced.toml: the daemon's config with everything below /srv/s4cast."""
     daemon(folder)
-    config = (folder / "daemon.toml").read_text()
-    config = config.replace('\n# anomaly = { level = 95 }', '\nanomaly = { level = 95 }')
-    (folder / "daemon.toml").write_text(config)
-    replay(folder, "2026-11-01T00:00:00Z..2026-11-25T12:00:00Z")
+    text = (folder / "daemon.toml").read_text()
+    for name in ("sales.csv", "state", "out"):
+        text = text.replace(f'"{name}"', f'"/srv/s4cast/{name}"')
+    (folder / "fenced.toml").write_text(text)
 
 
 def replay(folder, span):

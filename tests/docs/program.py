@@ -79,14 +79,11 @@ def tables(definitions):
     """Settings by table as a config file names it: {"source": {name: property}, …}, daemon and one-shot together."""
     names = {"one_shot_source": "source", "one_shot_model": "model", "one_shot_output": "output"}
     found = {}
-    for key in ("source", "one_shot_source", "model", "one_shot_model", "one_shot_output", "daemon", "http", "secret", "schedule",
-                "sink", "job", "retrain", "anomaly", "inline_schedule"):
+    for key in sorted(definitions, key=lambda key: key.startswith("one_shot")):
+        if key in ("daemon_file", "one_shot_file"):
+            continue
         for name, said in definitions[key]["properties"].items():
             entry = found.setdefault(names.get(key, key), {}).setdefault(name, {**said, "kinds": set()})
             entry["kinds"].add("job file" if key.startswith("one_shot") else "daemon")
             entry["is_required"] = entry.get("is_required", False) or name in definitions[key].get("required", [])
-    for key in definitions:
-        table = names.get(key, key)
-        if table not in found and key not in ("daemon_file", "one_shot_file"):
-            raise KeyError(f"a table of the schema that the reference does not know: {key}")
     return found

@@ -6,18 +6,19 @@ NOTE = "<!-- Written by `tests/docs/run.sh --write`; what it says stands in the 
 
 # How a config file names a table, and what it is about.
 TABLES = [
-    ("source", "[source.NAME], [source]", "What to read. In a job file there is one, without a name."),
-    ("model", "[model.NAME], [model]", "How to forecast."),
+    ("source", "[source]", "What to read. A daemon file has several, each with a name: `[source.NAME]`."),
+    ("model", "[model]", "How to forecast. In a daemon file `[model.NAME]`."),
     ("output", "[output]", "Job files only: where the forecast goes."),
-    ("schedule", "[schedule.NAME]", "When something happens."),
-    ("sink", "[sink.NAME]", "Where runs go."),
-    ("job", "[job.NAME]", "What is forecast: a source, a model and a sink by their names, and when."),
-    ("retrain", "retrain = { … }", "Within a job: what makes a training due beside its schedule."),
-    ("anomaly", "anomaly = { … }", "Within a job: which values that come are anomalies."),
-    ("inline_schedule", "train, forecast, score = { … }", "Within a job: a schedule by its name, or the keys of one."),
+    ("schedule", "[schedule]", "When something happens: `[schedule.NAME]`."),
+    ("sink", "[sink]", "Where runs go: `[sink.NAME]`."),
+    ("job", "[job]", "What is forecast: a source, a model and a sink by their names, and when: `[job.NAME]`."),
+    ("retrain", "retrain", "Within a job, `retrain = { age = \"30d\" }`: what makes a training due beside its schedule."),
+    ("anomaly", "anomaly", "Within a job, `anomaly = { level = 95 }`: which values that come are anomalies."),
+    ("inline_schedule", "train, forecast, score", "Within a job, `forecast = { every = \"15m\" }`: a schedule by its name, or the keys of one."),
     ("daemon", "[daemon]", "The daemon itself."),
     ("http", "[http]", "Health, metrics, forecasts and the dashboard. Without this table there is no socket."),
-    ("secret", "{ env = … } or { file = … }", "Where a secret stands; it never stands in the file itself."),
+    ("tls", "tls", "Within `[http]`, `tls = { cert = \"tls.crt\", key = \"tls.key\" }`: certificates of the address."),
+    ("secret", "Secrets", "Where a secret stands, `token = { env = \"S4CAST_TOKEN\" }`; it never stands in the file itself."),
 ]
 
 
@@ -41,9 +42,11 @@ def settings(found):
         "Durations are `\"90s\"`, `\"15m\"`, `\"6h\"`, `\"30d\"`; times are ISO 8601; paths start at the file. `${NAME}` and `${NAME:-default}`",
         "stand for environment variables; a missing one is an error.\n",
     ]
-    rest = [(name, f"{name} = {{ … }}", "") for name in known if name not in {row[0] for row in TABLES}]
+    rest = [(name, name, "") for name in known if name not in {row[0] for row in TABLES}]
     for name, title, about in TABLES + rest:
-        text += [f"## {title}\n", f"{about}\n", "| key | value | default | meaning |", "|---|---|---|---|"]
+        if name not in known:
+            continue
+        text += [f"## {title}\n", f"{about}\n", "| key, flag | value | default | meaning |", "|---|---|---|---|"]
         text += [row(key, said, flags, name) for key, said in sorted(known[name].items())]
         text.append("")
     return "\n".join(text)
@@ -52,7 +55,7 @@ def settings(found):
 def row(key, said, flags, table):
     meaning = cell(said.get("description", ""))
     if table in ("source", "model", "output") and (flag := "--" + key.replace("_", "-")) in flags:
-        meaning += f" (`{flag}`)"
+        key += f"`<br>`{flag}"
     if said["kinds"] == {"job file"} and table != "output":
         meaning += "; job files only"
     default = f"`{toml(said['default'])}`" if "default" in said else "**required**" if said["is_required"] else ""
@@ -93,8 +96,9 @@ def commands(found):
     text = [
         "# Command line\n",
         NOTE,
-        "Every flag can be set by its environment variable, and those of sources and models by a job file (`--config`); flags win over",
-        "both. Data and summaries go to stdout, progress and logs to stderr. Exit codes: [Troubleshooting](../troubleshooting.md).\n",
+        "Flags that say what and how to forecast can be set by an environment variable, `S4CAST_` and its name, which `--help` shows:",
+        "`--max-bad-series` is `S4CAST_MAX_BAD_SERIES`. They can stand in a job file as well (`--config`). Flags win over variables, variables",
+        "over the file. Data and summaries go to stdout, progress and logs to stderr. Exit codes: [Troubleshooting](../troubleshooting.md).\n",
     ]
     general = found[0].flags
     text += ["## General\n", "Every command takes:\n", *table(general, "flag")]
@@ -115,8 +119,11 @@ def commands(found):
 
 
 def table(rows, title):
-    out = [f"| {title} | meaning | default | environment |", "|---|---|---|---|"]
+    out = [f"| {title} | meaning | default |", "|---|---|---|"]
     for name, value, meaning, environment, default, _ in rows:
-        shown = f"`{name}`" + (f" `{cell(value).replace('&lt;', '<')}`" if value else "")
-        out.append(f"| {shown} | {cell(meaning)} | {f'`{default}`' if default else ''} | {f'`{environment}`' if environment else ''} |")
+        shown = "<br>".join(f"`{part}`" for part in name.split(", "))
+        shown += f" `{cell(value).replace('&lt;', '<')}`" if value else ""
+        usual = "S4CAST_" + name.split(",")[0].removeprefix("--").replace("-", "_").upper()
+        meaning += f" (`{environment}`)" if environment not in ("", usual) else ""
+        out.append(f"| {shown} | {cell(meaning)} | {f'`{default}`' if default else ''} |")
     return out + [""]

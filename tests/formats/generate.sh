@@ -109,8 +109,9 @@ run run sales -c daemon.toml --stage forecast --slot 2024-10-25T01:00:00Z
 run run sales -c daemon.toml --stage score --slot 2024-10-25T04:00:00Z
 run backtest in/*.csv -H 7 --windows 2 --models ridge,seasonal_naive --levels 80 -o backtest.parquet
 if "$s4cast" models key --help > /dev/null 2>&1; then
-  run models key -o key.pem > key.txt
+  run models key -o key.pem --json | sed -nE 's/.*"key": "([^"]+)".*/\1/p' > key.txt
   run models sign 4 --job sales --signing-key-file key.pem
+  rm key.pem
 fi
 cd ..
 
@@ -152,7 +153,7 @@ for member in a b; do
   MEMBER=$member timeout -s TERM 6 "$s4cast" serve -c leases.toml -q < /dev/null &
 done
 wait
-rm leases.toml
+rm -r leases.toml b/sinks
 cd ..
 
 echo "the parts of a run of two processes" >&2
@@ -167,7 +168,7 @@ cd sequence
 for line in $(seq 400); do echo "the quick brown fox $line jumps over the lazy dog"; done > text.txt
 run train pipeline=text model=sashimi data_dir=. out=. len=64 hidden=16 state=8 layers=1 "pools=[4]" batch=4 epochs=1 \
   warmup=5 seed=3
-rm -f loss.svg
+rm -f loss.svg metrics.parquet
 cd ..
 
 echo "a training that was stopped" >&2

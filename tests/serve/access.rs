@@ -124,6 +124,7 @@ fn no_path_leads_out() {
         "/assets/OUT",
         "/api/v1/jobs/OUT",
         "/api/v1/models/OUT",
+        "/api/v1/models?job=OUT",
         "/api/v1/models/OUT/1",
         "/api/v1/models/a/OUT",
         "/api/v1/forecasts/OUT",

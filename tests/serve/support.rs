@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 /// Soon enough for a test that waits for it, and late enough for a machine that is busy.
-pub const SOON: Duration = Duration::from_millis(80);
+pub const SOON: Duration = Duration::from_millis(250);
 
 /// Never, as far as a test is concerned.
 pub const NEVER: Duration = Duration::from_secs(3600);

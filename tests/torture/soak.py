@@ -11,6 +11,7 @@ installed, readers also look into the files.
 """
 
 import argparse
+import copy
 import json
 import shutil
 import signal
@@ -24,8 +25,9 @@ from pathlib import Path
 import soak_checks
 import soak_config
 import soak_faults
-from soak_daemon import Commands, Daemon, Journal, Pages, Readers, Watcher
+from soak_daemon import Daemon, Journal, Watcher
 from soak_data import Generator
+from soak_lookers import Commands, Pages, Readers
 
 
 def free_port():
@@ -73,11 +75,13 @@ class Soak:
         self.is_over.wait(min(120, self.args.minutes * 10))  # the first models
         for thread in [*self.havoc, *self.commands]:
             thread.start()
-        told, shown = time.time(), set()
+        told, saved, shown = time.time(), time.time(), set()
         while time.time() < end - quiet and not self.is_over.wait(5):
+            if time.time() - saved > 60:
+                saved = time.time()
+                self.save()
             if time.time() - told > 300:
                 told = time.time()
-                self.save()
                 shown = self.tell(began, shown)
         for thread in [*self.havoc, *self.commands]:
             thread.stop.set()
@@ -101,12 +105,16 @@ class Soak:
         self.save()
 
     def settle(self):
-        """Waits until nothing is open in the ledgers, far from the next minute, for ten minutes at most."""
+        """Plans no slot any more, and waits until the open ones have ended, for ten minutes at most."""
+        while not 20 < time.time() % 60 < 40:
+            time.sleep(1)
+        for daemon in self.daemons:
+            settings = copy.deepcopy(daemon.settings)
+            settings.fall_silent()
+            daemon.reload(settings, "config applied")
         deadline = time.time() + 600
         while time.time() < deadline:
-            time.sleep(1)
-            if not 25 < time.time() % 60 < 45:
-                continue
+            time.sleep(2)
             for watcher in self.watchers:
                 watcher.mirror()
             if all(row[8] for watcher in self.watchers for row in watcher.rows.values()):

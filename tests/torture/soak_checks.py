@@ -11,10 +11,11 @@ from pathlib import Path
 
 from soak_config import EXTRA, JOBS
 from soak_daemon import COLUMNS
-from soak_rules import SOURCE, by_source, explain_line, explain_reason
+from soak_rules import DARK, SOURCE, by_source, explain_line, explain_reason
 
 SECOND = 1_000_000
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
+LAG_MAX = 20  # seconds until a slot is seen, on a machine that is busy
 LIMIT = 1.10  # how much more of anything the last quarter may use than the second
 
 
@@ -193,6 +194,9 @@ def answers(run, end):
     for row in run.rows:
         if row.stage == "forecast" and row.outcome in ("ok", "degraded"):
             first[row.job] = min(first.get(row.job, 1e18), row.ended)
+    find, own = run.faults.find, {"daemon": run.name}
+    absent = lambda at, until, name: find(("removed", "added"), at, until, before=2, after=30, job=name, **own)  # noqa: E731
+    is_young = lambda at, until: find("config", at - 180, until, **own)  # noqa: E731
     for entry in run.pages:
         at, until = entry["at"], entry["at"] + entry["took"]
         if at > end:
@@ -201,17 +205,20 @@ def answers(run, end):
         name = job.group(1) if job else ""
         if entry["status"] == 0 and run.faults.find(("down", "frozen", "stopped"), at, until, daemon=run.name):
             why = "nobody was there"
+        elif entry["status"] == 503 and "draining" in entry["said"] and find(("down", "stopped"), at, until, **own):
+            why = "told to end"
         elif entry["status"] == 404 and until < first.get(name, 1e18) + 10:
             why = "before the first run"
-        elif entry["status"] == 404 and run.faults.find(("removed", "added"), at, until, before=2, after=30, daemon=run.name, job=name):
+        elif entry["status"] == 404 and absent(at, until, name):
             why = "no such job at the time"
-        elif entry["status"] == 404 and "not run just to look" in entry["said"] and run.faults.find("config", at - 180, until, daemon=run.name):
+        elif entry["status"] == 404 and "not run just to look" in entry["said"] and is_young(at, until):
             why = "a command that no slot has run since the start"
-        elif entry["status"] == 404 and run.faults.find(("missing", "foreign"), at, until, after=120, source=getattr(PLANS.get(name), "source", "")):
-            why = "the source was away"
+        elif entry["status"] == 404 and run.faults.find(SOURCE, at, until, after=120, source=getattr(PLANS.get(name), "source", "")):
+            why = "the source could not be read"
         else:
             why = None
-            problems.append(f"{run.name} {clock(at)} {entry['route']}: {entry['status']} after {entry['took']:.1f} s, {entry['said'][:160]}")
+            answer = f"{entry['status']} after {entry['took']:.1f} s, {entry['said'][:160]}"
+            problems.append(f"{run.name} {clock(at)} {entry['route']}: {answer}")
         explained[f"{entry['status']} {why or 'UNEXPLAINED'}"] += 1
     return problems, explained
 
@@ -248,8 +255,9 @@ def flat(run, began, end):
     if not second or not last:
         return [], {}
     units = {"rss": 1024, "threads": 1, "files": 1, "state": 1 << 20, "out": 1 << 20, "state_files": 1, "out_files": 1}
-    units |= {"ledger": 1 << 20} if all("ledger" in s for s in second) else {}
-    slack = {"rss": 2048, "threads": 2, "files": 3, "state": 1 << 20, "out": 1 << 20, "state_files": 10, "out_files": 50}
+    # Of `rss` a part is pages of the program itself, which come in as they are used; `anon` is what it has taken.
+    units |= {name: unit for name, unit in (("anon", 1024), ("ledger", 1 << 20)) if all(name in s for s in second)}
+    slack = {"rss": 2048, "anon": 2048, "threads": 2, "files": 3, "state": 1 << 20, "out": 1 << 20, "state_files": 10, "out_files": 50}
     for name, unit in units.items():
         then, now = (statistics.median(s[name] for s in part) for part in (second, last))
         figures[name] = [round(then / unit, 1), round(now / unit, 1)]
@@ -261,12 +269,23 @@ def flat(run, began, end):
 
 
 def lateness(run):
-    """Seconds from the instant of a slot to its first start, of those that were seen in time."""
-    late = sorted(r.started - r.slot for r in run.rows if r.trigger == "schedule" and not r.is_late and r.started and r.attempts == 1)
-    if not late:
-        return {}
-    at = lambda share: round(late[min(len(late) - 1, int(share * len(late)))], 2)  # noqa: E731
-    return {"slots": len(late), "p50_s": at(0.5), "p90_s": at(0.9), "p99_s": at(0.99), "max_s": round(late[-1], 1)}
+    """Seconds from the instant of a slot to its row, and to its first start, of those that were seen in time."""
+    rows = [r for r in run.rows if r.trigger == "schedule" and not r.is_late]
+    rows = [r for r in rows if not run.faults.find((*DARK, "config"), r.slot - 1, r.planned, daemon=run.name)]
+    figures = {"slots": len(rows)}
+    starts = [r.started - r.slot for r in rows if r.started and r.attempts == 1]
+    for name, late in (("planned", [r.planned - r.slot for r in rows]), ("started", starts)):
+        late.sort()
+        for share, word in ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1.0, "max")):
+            if late:
+                figures[f"{name}_{word}_s"] = round(late[min(len(late) - 1, int(share * len(late)))], 3)
+    return figures
+
+
+def prompt(figures, name):
+    """The loop sees a slot when it is due, whatever the work of others."""
+    late = figures.get("planned_max_s", 0)
+    return [f"{name}: a slot was seen {late} s after its instant, and nothing explains it"] if late > LAG_MAX else []
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
@@ -333,6 +352,8 @@ def check(folder):
         loud, told = said(run, end)
         asked, answered = answers(run, end)
         grown, figures = flat(run, began, end)
+        late = lateness(run)
+        problems += prompt(late, name)
         problems += run.ledger_problems + lost + unexplained + loud + asked + commands(run, end) + read(run) + ends(run)
         # A soak of some minutes is never steady.
         problems += grown if is_over and name == "calm" and end - began > 3000 else []
@@ -347,7 +368,7 @@ def check(folder):
             "explained": dict(why.most_common()),
             "log": dict(told.most_common()),
             "answers": dict(answered.most_common()),
-            "lateness": lateness(run),
+            "lateness": late,
             "flat": figures,
             "page_p50_s": round(statistics.median(seconds), 4) if seconds else None,
             "page_max_s": round(max(seconds), 3) if seconds else None,

@@ -28,6 +28,9 @@ def cron(minutes, **policy):
     return Schedule(f'cron = "*/{minutes} * * * *"' if minutes > 1 else 'cron = "* * * * *"', minutes, **policy)
 
 
+NEVER = Schedule('cron = "0 0 1 1 *"', 366 * 24 * 60)
+
+
 @dataclass(frozen=True)
 class Job:
     name: str
@@ -105,6 +108,11 @@ class Settings:
 
     def change(self, name, **changes):
         self.jobs[name] = replace(self.jobs[name], **changes)
+
+    def fall_silent(self):
+        """No stage of any job has a slot to come."""
+        for name, job in self.jobs.items():
+            self.change(name, **{stage: NEVER for stage in job.stages()})
 
     def toml(self, note=""):
         parts = [HEAD.format(note=note, ledger=self.ledger_minutes, port=self.port, runs=self.run_minutes)]

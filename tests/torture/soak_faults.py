@@ -195,17 +195,17 @@ def config_faults(daemons, journal):
 
 
 def kill_faults(daemon, journal):
-    def down(kind, act, pause):
+    def down(havoc, kind, act, pause):
         with daemon.lock, journal.during("down", daemon=daemon.name, what=kind) as entry:
             entry["code"] = act()
-            time.sleep(pause)
+            havoc.stop.wait(pause)
             daemon.start()
 
     def killed(havoc):
-        down("SIGKILL", lambda: daemon.end(signal.SIGKILL), havoc.rng.uniform(0, 2))
+        down(havoc, "SIGKILL", lambda: daemon.end(signal.SIGKILL), havoc.rng.uniform(0, 2))
 
     def told(havoc):
-        down("SIGTERM", lambda: daemon.end(signal.SIGTERM), havoc.rng.uniform(0, 2))
+        down(havoc, "SIGTERM", lambda: daemon.end(signal.SIGTERM), havoc.rng.uniform(0, 2))
 
     def told_twice(havoc):
         def act():
@@ -213,22 +213,22 @@ def kill_faults(daemon, journal):
             time.sleep(havoc.rng.uniform(0, 0.3))
             return daemon.end(signal.SIGTERM)
 
-        down("SIGTERM twice", act, 0)
+        down(havoc, "SIGTERM twice", act, 0)
 
     def killed_often(havoc):
         for _ in range(5):
-            down("SIGKILL", lambda: daemon.end(signal.SIGKILL), 0)
+            down(havoc, "SIGKILL", lambda: daemon.end(signal.SIGKILL), 0)
             time.sleep(havoc.rng.uniform(0, 1.5))
 
     def away(havoc):
         number = havoc.rng.choice([signal.SIGKILL, signal.SIGTERM])
-        down("long", lambda: daemon.end(number), havoc.rng.uniform(90, 240))
+        down(havoc, "long", lambda: daemon.end(number), havoc.rng.uniform(90, 240))
 
     def frozen(havoc):
         seconds = havoc.rng.choice([3, 8, 20, 45, 95])
         with daemon.lock, journal.during("frozen", daemon=daemon.name, seconds=seconds):
             os.kill(daemon.process.pid, signal.SIGSTOP)
-            time.sleep(seconds)
+            havoc.stop.wait(seconds)
             os.kill(daemon.process.pid, signal.SIGCONT)
 
     return [killed, killed, told, told_twice, killed_often, away, frozen, frozen]

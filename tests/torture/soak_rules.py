@@ -7,6 +7,7 @@ from soak_config import EXTRA, JOBS
 
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
 DARK = ("down", "frozen")
+DRAIN_LIMIT = 30  # seconds, of the config
 SOURCE = ("torn", "bad file", "missing", "foreign", "feed", "hole")
 GATE = [
     r"version \d+ is better on the last values of step",
@@ -27,7 +28,9 @@ def explain_reason(run, row, reason):
         match = re.search(pattern, reason)
         if match:
             return rule(run, row, match)
-    return by_source(run, row, None)
+    # Data errors name a file of the source, or its command; the others count what was left out.
+    is_about_data = re.search(r"/data/|^exec: |^\d+ files? skipped|^\d+ series left out|^\d+ series with status", reason)
+    return by_source(run, row, None) if is_about_data else None
 
 
 def schedule(run, row):
@@ -111,8 +114,9 @@ def no_model(run, row, match):
 
 def horizon(run, row, match):
     """The horizon was another one, and no training with the new one has ended since."""
+    trainings = [r for r in run.by_line[row.job, "train"] if r.outcome in ("ok", "degraded") and r.started]
     for fault in run.faults.find("horizon", 0, row.ended, daemon=run.name, job=row.job):
-        trained = [r.ended for r in run.by_line[row.job, "train"] if r.outcome in ("ok", "degraded") and r.started and r.started > fault["ended"]]
+        trained = [r.ended for r in trainings if r.started > fault["ended"]]
         if row.started <= min(trained, default=1e18) + 1 and fault["began"] - 1 <= row.ended:
             return "config: another horizon"
     return by_source(run, row, match)
@@ -160,5 +164,7 @@ def explain_line(run, entry):
     if message.startswith("stopping at once"):
         return "told twice" if find("down") else None
     if message.startswith("the drain limit is over"):
-        return None
+        # Forecasts may finish, and fits of one series each hear of the end when they are done.
+        told = [e for e in find("down") if e["what"] in ("SIGTERM", "long") and at - e["began"] < DRAIN_LIMIT + 5]
+        return "told to end while a forecast took long" if told else None
     return None

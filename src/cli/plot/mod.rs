@@ -7,6 +7,7 @@ use crate::cli::Exit;
 use crate::cli::args_plot::{Plot, ThemeName};
 use crate::cli::clock::shown;
 use crate::cli::error::CliError;
+use crate::cli::launch;
 use crate::cli::summary::{Page, count};
 use crate::cli::terminal::Terminal;
 use crate::config;
@@ -43,6 +44,7 @@ struct Written {
 
 /// Draws some series of a file of forecasts.
 pub(super) fn run(args: &Plot, terminal: &Terminal) -> Result<Exit, CliError> {
+    launch::within_fence([args.forecasts.as_path()])?;
     let output = args.output.as_deref().map(|path| Ok::<_, CliError>((path, format(path)?))).transpose()?;
     if let Some((path, _)) = output {
         publish::probe(path)?;

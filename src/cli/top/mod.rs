@@ -52,7 +52,7 @@ pub(super) fn run(args: &Top, terminal: &Terminal) -> Result<Exit, CliError> {
     let mut gatherer = Gatherer::new(&runs::state(&args.state)?)?;
     let is_terminal = io::stdout().is_terminal();
     let paint = Paint { has_color: terminal.has_color(is_terminal) };
-    if is_terminal && !args.once && !terminal.is_json() {
+    if is_terminal && !args.once && !args.check && !terminal.is_json() {
         return live(&mut gatherer, interval, paint);
     }
     let view = gatherer.look(clock::now());
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Top, terminal: &Terminal) -> Result<Exit, CliError> {
         || view::document(&view),
         || draw::page(&view, Paint::default(), across).iter().map(text).collect(),
     )?;
-    Ok(Exit::Ok)
+    Ok(if args.check && !view.health.is_well() { Exit::Failed } else { Exit::Ok })
 }
 
 fn interval(text: &str) -> Result<Duration, CliError> {

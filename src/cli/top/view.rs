@@ -51,6 +51,11 @@ impl Health {
         matches!(self, Health::Starting | Health::Running | Health::Draining | Health::Hung(_))
     }
 
+    /// Whether there is one whose loop turns.
+    pub fn is_well(self) -> bool {
+        matches!(self, Health::Starting | Health::Running | Health::Draining)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Health::Starting => "starting",

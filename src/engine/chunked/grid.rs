@@ -67,7 +67,8 @@ impl Grid {
         groups[..used].par_iter_mut().enumerate().map(move |(index, group)| (index * self.per_group, group))
     }
 
-    /// All channels of a state-space layer: `u` by chunks in, `y` by channels out, and the states where there are chunks.
+    /// All channels of a state-space layer: `u` by chunks (chunks, H, T) in, `y` by channels (H, chunks, T) out, and the
+    /// states (H, chunks, columns), or those of one block of chunks for each group, where there are chunks.
     pub(super) fn ssm_forward(
         self,
         isa: Isa,
@@ -115,7 +116,8 @@ impl Grid {
         }
     }
 
-    /// All channels backward: the input, the states and the gradient of the output in, the gradient of the input out.
+    /// All channels backward: the input (chunks, H, T), the states (H, chunks, columns) and the gradient of the output
+    /// (chunks, H, T) in, the gradient of the input (H, chunks, T) out.
     pub(super) fn ssm_backward(
         self,
         isa: Isa,

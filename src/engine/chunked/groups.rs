@@ -26,11 +26,13 @@ pub struct Group {
     activated: Buffer,
     activated_t: Buffer,
     d_gated: Buffer,
-    /// Memory for a chunk of tokens or outputs.
+    /// Memory for a chunk of tokens (P, T) or outputs (outputs, T).
     pub gathered: Buffer,
-    /// Memory for the rows of the group's channels, twice, for the states of a block of chunks, and for one state.
+    /// Memory for the rows of the group's channels (channels, chunks, T), twice.
     pub channels: [Buffer; 2],
+    /// Memory for the states of a block of chunks (chunks, columns).
     pub states: Buffer,
+    /// Memory for one state (columns).
     pub carry: Buffer,
     /// Memory for transforms, where there are any.
     pub waves: Option<Waves>,
@@ -82,7 +84,7 @@ impl Group {
         self.blocks.iter_mut().chain([&mut self.encoder, &mut self.head]).for_each(Sums::clear);
     }
 
-    /// Memory for GELU's output of one chunk.
+    /// Memory for GELU's output of one chunk (H, T).
     pub fn activated(&mut self) -> &mut [f32] {
         &mut self.activated
     }
@@ -106,17 +108,17 @@ impl Group {
         (partials, scratch)
     }
 
-    /// Sums of the norm after the encoder.
+    /// Sums of the norm after the encoder: d gamma and d beta (H, [`PARTIAL`]).
     pub fn first_norm(&mut self) -> [&mut [f32]; 2] {
         [&mut self.encoder.gamma, &mut self.encoder.beta]
     }
 
-    /// Sums and memory of the encoder.
+    /// Sums of the encoder, dWᵀ (P, H) and d bias (H, [`PARTIAL`]), and its memory, (P, T) and (T, H).
     pub fn encoder(&mut self) -> ([&mut [f32]; 2], [&mut [f32]; 2]) {
         ([&mut self.encoder.weight, &mut self.encoder.bias], [&mut self.gathered, &mut self.activated_t])
     }
 
-    /// Sums and memory of the head.
+    /// Sums of the head, dW (outputs, H) and d bias (outputs, [`PARTIAL`]), and its memory, (outputs, T) and (T, H).
     pub fn head(&mut self) -> ([&mut [f32]; 2], [&mut [f32]; 2]) {
         ([&mut self.head.weight, &mut self.head.bias], [&mut self.gathered, &mut self.activated_t])
     }

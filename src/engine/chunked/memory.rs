@@ -9,7 +9,7 @@ use crate::engine::simd::buffer::Buffer;
 
 /// What one block of a slice writes.
 pub(super) struct Run {
-    /// Output of the state-space layer, by channels.
+    /// Output of the state-space layer, by channels (H, chunks, T).
     pub(super) y: Buffer,
     /// States at the start of every chunk (H, chunks, columns).
     pub(super) states: Buffer,
@@ -20,8 +20,11 @@ pub(super) struct Run {
 
 /// A residual sum, its moments and its norm, by chunks.
 pub(super) struct Sum {
+    /// Residual sum (chunks, H, T).
     pub(super) sum: Buffer,
+    /// Its mean and inverse standard deviation over H (chunks, 2, T).
     pub(super) moments: Buffer,
+    /// Its norm (chunks, H, T).
     pub(super) normed: Buffer,
 }
 
@@ -38,9 +41,13 @@ pub(super) struct Memory {
 /// Memory of the gradients of a slice: by chunks; of the state-space layers' outputs, by chunks, and inputs, by
 /// channels; of the outputs.
 pub(super) struct Gradients {
+    /// Of residual sums, or of norms (chunks, H, T).
     pub(super) d_chunks: Buffer,
+    /// Of the state-space layer's output (chunks, H, T).
     pub(super) dy: Buffer,
+    /// Of its input (H, chunks, T).
     pub(super) du: Buffer,
+    /// Of the outputs (positions, outputs).
     pub(super) dout: Vec<f32>,
 }
 

@@ -27,7 +27,7 @@ pub struct Norm<'a> {
 /// Output of the state-space layer of this block, one channel after the other.
 #[derive(Clone, Copy)]
 pub struct ByChannel<'a> {
-    /// Values.
+    /// Values (H, chunks, T).
     pub values: &'a [f32],
     /// Distance between channels.
     pub stride: usize,
@@ -494,7 +494,7 @@ pub struct NormBackward<'a> {
     pub d_normed: ByChannel<'a>,
     /// In: gradient of the input that does not pass the norm. Out: all of it (chunks, H, T).
     pub d_chunks: &'a mut [f32],
-    /// d gamma and d beta.
+    /// d gamma and d beta (H, [`PARTIAL`]).
     pub partials: [&'a mut [f32]; 2],
 }
 

@@ -136,7 +136,7 @@ impl Chunked {
         }
     }
 
-    /// Adds to `grad` the gradient of a loss that `loss` computes slice by slice.
+    /// Adds to `grad` the gradient of a loss of the outputs for tokens (batch, L, P), which `loss` computes slice by slice.
     ///
     /// # Panics
     /// If the network was made without memory for training.

@@ -47,6 +47,7 @@ impl<'a> Pass<'a> {
         Grid::new(tokens.len() / read, self.frame, self.shape.hidden, keep)
     }
 
+    /// Outputs of tokens (sequences of the slice, L, P) into `memory.out` (positions, outputs).
     pub(super) fn forward(
         &self,
         layers: &[Layer],
@@ -136,6 +137,8 @@ impl<'a> Pass<'a> {
 
     // Each region of forward has its transpose here, in reverse order.
 
+    /// Adds to the sums of groups and layers what `gradients.dout` (positions, outputs) says, after [`Pass::forward`] of the
+    /// same tokens; `head_weight_t` is Wᵀ (H, outputs) of the head.
     pub(super) fn backward(
         &self,
         layers: &mut [Layer],

@@ -11,13 +11,13 @@ pub const BLOCK: usize = 64;
 /// Matrices of one channel; see [`super::tables`].
 #[derive(Clone, Copy)]
 pub struct ChannelTables<'a> {
-    /// Kᵤ forward, Kᵤᵀ backward.
+    /// Kᵤ forward, Kᵤᵀ backward (T, T).
     pub toeplitz: &'a [f32],
-    /// V forward, Mᵀ backward: from positions to states.
+    /// V forward, Mᵀ backward (T, columns): from positions to states.
     pub to_states: &'a [f32],
-    /// M forward, Vᵀ backward: from states to positions.
+    /// M forward, Vᵀ backward (columns, T): from states to positions.
     pub from_states: &'a [f32],
-    /// E^T.
+    /// E^T (columns).
     pub rotation: &'a [f32],
 }
 
@@ -56,7 +56,7 @@ pub struct Forward<'a> {
     pub chunks: (usize, usize),
     /// States (chunks, columns), or those of one block of chunks if nobody needs them afterwards.
     pub states: &'a mut [f32],
-    /// Memory for one state.
+    /// Memory for one state (columns).
     pub carry: &'a mut [f32],
     /// Output (chunks, T).
     pub y: &'a mut [f32],
@@ -138,11 +138,11 @@ pub struct Backward<'a> {
     pub dy: &'a [f32],
     /// Chunks in the slice, and in one sequence.
     pub chunks: (usize, usize),
-    /// Memory for the ε of one block, and for one state.
+    /// Memory for the ε of one block (chunks, columns), and for one state (columns).
     pub memory: [&'a mut [f32]; 2],
     /// Gradient of the input (chunks, T).
     pub du: &'a mut [f32],
-    /// dKᵤ, dV, dMᵀ, d E^T.
+    /// dKᵤ (T, T), dV and dMᵀ (T, columns), d E^T (columns), added to.
     pub gradients: [&'a mut [f32]; 4],
 }
 

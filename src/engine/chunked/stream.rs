@@ -83,7 +83,7 @@ impl StepLayer {
         layer
     }
 
-    /// All channels one step on: `u` by chunks in, `y` by channels out.
+    /// All channels one step on: `u` by chunks of series (chunks, H, T) in, `y` by channels (H, chunks, T) out.
     pub(super) fn step(&mut self, grid: Grid, isa: Isa, u: &[f32], y: &mut [f32]) {
         let StepLayer { rotation, output, direct, states } = self;
         let (hidden, columns) = (direct.len(), rotation.len() / direct.len());

@@ -61,6 +61,7 @@ impl<F: Real> Transform<F> {
     }
 }
 
+/// See [`super::forward`].
 pub(super) fn forward<F: Real>(
     plan: &Plan<F>,
     u: ArrayView3<F>,
@@ -82,6 +83,8 @@ pub(super) fn forward<F: Real>(
 }
 
 // In the frequency domain a transposed convolution is a product with the conjugate spectrum.
+
+/// See [`super::backward`].
 pub(super) fn backward<F: Real>(
     plan: &Plan<F>,
     u: ArrayView3<F>,

@@ -98,8 +98,9 @@ pub fn last_backward<F: Real>(
     direct::last_backward(u, k, d, dy)
 }
 
-/// Anti-causal convolution, y_t = Σ_{s>t} K_{s−t−1} u_s: the second half of a bidirectional layer, which shares A and
-/// dt with the causal half and has a C of its own. The position itself belongs to the causal half.
+/// Anti-causal convolution, y_t = Σ_{s>t} K_{s−t−1} u_s with y, u (batch, L, H) and K (L, H): the second half of a
+/// bidirectional layer, which shares A and dt with the causal half and has a C of its own. The position itself belongs to
+/// the causal half.
 pub fn anticausal_forward<F: Real>(plan: &Plan<F>, u: ArrayView3<F>, k: ArrayView2<F>) -> Array3<F> {
     let none = Array1::zeros(k.ncols());
     reverse(forward(plan, delayed_reverse(u).view(), k, none.view()).view())
@@ -108,7 +109,7 @@ pub fn anticausal_forward<F: Real>(plan: &Plan<F>, u: ArrayView3<F>, k: ArrayVie
 // With R the reversal, S the delay by one and T the causal map, y = R T S R u. R is its own transpose, and so is S R
 // (it sends position L−i to i), hence du = S R Tᵀ R dy.
 
-/// Gradients of [`anticausal_forward`]; the gradient of D is zero.
+/// Gradients of [`anticausal_forward`] given u and dy (batch, L, H); the gradient of D is zero.
 pub fn anticausal_backward<F: Real>(
     plan: &Plan<F>,
     u: ArrayView3<F>,

@@ -131,7 +131,7 @@ impl<F: Real> DplrParams<F> {
     }
 }
 
-/// One channel: dt and, per stored mode, Λ, P, B and C̃.
+/// One channel: dt and, per stored mode, Λ, P, B and C̃ (N/2 each).
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
     pub dt: f64,

@@ -29,9 +29,9 @@ const LANES: usize = 8;
 pub(super) struct Nodes {
     /// Nodes per block.
     pub block: usize,
-    /// σ of every node.
+    /// σ of every node (blocks · block).
     pub sigma: Vec<f64>,
-    /// κ of every node.
+    /// κ of every node (blocks · block).
     pub kappa: Vec<f64>,
 }
 
@@ -65,11 +65,11 @@ impl Nodes {
 pub(super) struct FillFactors<'a> {
     /// λ = dt Λ (N/2).
     pub poles: &'a [C64],
-    /// σ of the block.
+    /// σ of the nodes (block).
     pub sigma: &'a [f64],
-    /// κ of the block.
+    /// κ of the nodes (block).
     pub kappa: &'a [f64],
-    /// X, then Y of the block, pole after pole.
+    /// X, then Y of the block, pole after pole (N/2, 2 · block).
     pub factors: &'a mut [f64],
 }
 
@@ -94,17 +94,17 @@ impl Kernel for FillFactors<'_> {
 
 /// Adds the gradients of |λ|² and of Re λ that one block of nodes gives to every pole.
 pub(super) struct PullBackFactors<'a> {
-    /// σ of the block.
+    /// σ of the nodes (block).
     pub sigma: &'a [f64],
-    /// κ of the block.
+    /// κ of the nodes (block).
     pub kappa: &'a [f64],
-    /// X, then Y of the block, pole after pole.
+    /// X, then Y of the block, pole after pole (N/2, 2 · block).
     pub factors: &'a [f64],
-    /// The eight coefficients of every pole.
+    /// The eight coefficients of every pole (N/2).
     pub coefficients: &'a [[f64; 8]],
-    /// Eight rows, real and then imaginary parts over the block, whose sum with the coefficients is Z.
+    /// Eight rows, real and then imaginary parts (8, 2 · block), whose sum with the coefficients is Z.
     pub pull: &'a [f64],
-    /// d|λ|² and dRe λ of every pole.
+    /// d|λ|² and dRe λ of every pole (N/2), added to.
     pub gradients: &'a mut [[f64; 2]],
 }
 

@@ -139,7 +139,7 @@ impl<F: Real> Autoregressive<F> {
         Autoregressive { spec, params, plan }
     }
 
-    /// Kernels of all state-space models, for one state of the parameters.
+    /// Kernels (L of the level, H of the level) of all state-space models, for one state of the parameters.
     pub fn kernels(&self) -> Vec<Array2<F>> {
         self.plan.kernels(&self.params.backbone)
     }

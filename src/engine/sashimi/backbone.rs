@@ -231,7 +231,8 @@ impl<F: Real> SashimiPlan<F> {
         dx
     }
 
-    /// Pulls the summed kernel gradients `dk` back to the state-space parameters in `grad`.
+    /// Pulls the summed kernel gradients `dk`, in the shapes of [`SashimiPlan::kernels`], back to the state-space parameters
+    /// in `grad`.
     pub fn finish(&self, params: &SashimiParams<F>, dk: &[Array2<F>], grad: &mut SashimiParams<F>) {
         for ((params, dk), grad) in params.pairs().zip(dk).zip(grad.pairs_mut()) {
             params.pull_back(&self.spec, dk, grad);

@@ -64,7 +64,8 @@ fn outside_nucleus(weights: &[f64], top_p: f64) -> Vec<usize> {
     order.split_off(inside.min(order.len()))
 }
 
-/// The code at which the running sum of `weights` passes the share `uniform` of their total; `uniform` lies in [0, 1).
+/// The code at which the running sum of `weights` (codes) passes the share `uniform` of their total; `uniform` lies in
+/// [0, 1).
 pub fn draw(weights: &[f64], uniform: f64) -> usize {
     let mut left = uniform * weights.iter().sum::<f64>();
     let mut last = 0;

@@ -70,6 +70,11 @@ pub fn end_commands() {
     running().into_iter().for_each(|group| signal(group, true));
 }
 
+/// What the environment holds for this process alone: a command that is the source of a job need not know who may write, who signs
+/// models, and how to speak for the service.
+const UNHEARD: [&str; 5] =
+    ["S4CAST_TOKEN", "S4CAST_SIGNING_KEY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 /// Runs a command; what it prints goes to `sink`.
 pub(super) fn run(spec: &ExecSpec, stop: &AtomicBool, sink: File) -> Result<Printed, Failure> {
     let deadline = Instant::now().checked_add(spec.timeout);
@@ -77,6 +82,9 @@ pub(super) fn run(spec: &ExecSpec, stop: &AtomicBool, sink: File) -> Result<Prin
     command.args(&spec.command[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if !spec.folder.as_os_str().is_empty() {
         command.current_dir(&spec.folder);
+    }
+    for name in UNHEARD {
+        command.env_remove(name);
     }
     in_own_group(&mut command);
     let mut running = Running::start(&mut command).map_err(Failure::Start)?;

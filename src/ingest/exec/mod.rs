@@ -100,6 +100,10 @@ pub(super) struct Output {
 /// If there is no such program (input missing), it may not be run (permission), it fails, takes or prints too much
 /// (reading failed), it was stopped, or it printed nothing that can be read (data).
 pub(super) fn run(spec: &ExecSpec, stop: &AtomicBool) -> Result<Output, IngestError> {
+    if !store::fence().allows_exec() {
+        let problem = format!("{NAME}: a command can reach anything, and paths are limited here");
+        return Err(IngestError::new(IngestErrorKind::Permission, vec![problem]));
+    }
     let io = |error: std::io::Error| {
         let problem = format!(
             "{NAME}: the output cannot be kept in {}: {error}; make room, or set TMPDIR",
