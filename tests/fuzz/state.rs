@@ -32,7 +32,7 @@ const KINDS: [(&str, &str); 14] = [
     ("manifest", "manifest.json"),
     ("champion", "champion.json"),
     ("signature", "manifest.sig"),
-    ("ledger", "ledger.sqlite"),
+    ("ledger", "ledger.db"),
     ("letter", "letter.json"),
     ("turn", "turn-1.json"),
     ("opening", "_run.json"),
@@ -207,7 +207,7 @@ impl State {
             "opening" | "record" | "whole" => self.part(name, content),
             _ => {
                 let files = World::files(self.world.root(), &|file| file == name);
-                let path = World::pick(dice, &files);
+                let Some(path) = World::pick(dice, &files) else { return false };
                 let good = std::fs::read(&path).unwrap();
                 std::fs::write(&path, content).unwrap();
                 let is_read = self.look(dice, kind, &path);
