@@ -121,13 +121,13 @@ def full_disk(daemon):
                 file.flush()
     except OSError:
         pass
-    daemon.await_outcome("failed", "No space left")
+    daemon.await_outcome("failed", "make room")
     before = daemon.latest()
-    rows = daemon.await_outcome("failed", "No space left")
+    rows = daemon.await_outcome("failed", "make room")
     assert rows[0][4] == 2, f"a full disk is tried again: {rows[0]}"
     assert daemon.latest() == before, "the old output is intact"
     assert daemon.metric("s4cast_publish_failures_total") > failures
-    assert daemon.logged("No space left")
+    assert daemon.logged("make room")
     filler.unlink()
     daemon.await_outcome("ok")
 
