@@ -198,7 +198,8 @@ def python(block, sandbox, report, page, fail):
         return None
     sandbox.write(".block.py", before + block.text)
     java = next(iter(sorted(Path("/usr/lib/jvm").glob("java-17-openjdk-*"))), "")
-    code, out = sandbox.run(f"JAVA_HOME=${{JAVA_HOME:-{java}}} PYTHONPATH=integrations {interpreter} .block.py")
+    here = f"PYSPARK_PYTHON={interpreter} SPARK_LOCAL_IP=127.0.0.1 RAY_USAGE_STATS_ENABLED=0 PYTHONPATH=integrations"
+    code, out = sandbox.run(f"JAVA_HOME=${{JAVA_HOME:-{java}}} {here} {interpreter} .block.py")
     return fail(out[-3000:]) if code else None
 
 
