@@ -51,7 +51,7 @@ fn a_source_may_have_so_many_bytes_and_rows() {
     let place = Place::new();
     place.put("in.csv", weekly(60));
     let cases = [
-        ("--max-bytes 100", "the files have 850 bytes, and max_bytes allows 100"),
+        ("--max-bytes 100", "the files have 845 bytes, and max_bytes allows 100"),
         ("--max-rows 59", "the files have at least 60 rows, and max_rows allows 59"),
     ];
     for (flags, message) in cases {
