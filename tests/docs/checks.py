@@ -70,7 +70,8 @@ def codes(page, names):
             if setting[1] not in names.settings | BENCHMARK:
                 yield line, f"{code}: no table has this key"
         elif re.match(rf"({'|'.join(FOLDERS)})/[\w./@-]+$", code):
-            if not (ROOT / code).exists():
+            is_pattern = any(part.isupper() for part in code.split("/")[1:])
+            if not is_pattern and not (ROOT / code).exists():
                 yield line, f"{code} is not there"
 
 
