@@ -15,6 +15,7 @@ GATE = [
     r"the [\d.]+ % interval of the candidate holds",
     r"version \d+ runs in shadow beside version \d+",
     r"version \d+ ran in shadow: ",
+    r"its pinball loss on the \d+ values that both forecast is",
 ]
 
 
