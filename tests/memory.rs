@@ -4,7 +4,8 @@ use crate::forecaster::{fit, orbits, panel, spec, waves};
 use crate::intermittent::zero_inflated;
 use s4cast::model::memory::{Apart, Memory};
 use s4cast::model::spec::{ModelSpec, Point, RawModelSpec};
-use s4cast::series::{Forecasts, Panel, Series, Status};
+use s4cast::series::covariate::{Row, Values};
+use s4cast::series::{Covariate, Forecasts, Known, Panel, Series, Status};
 use std::ops::Range;
 
 /// Some steps of every series, without missing ones at the ends.
@@ -141,4 +142,22 @@ fn another_model_or_a_stand_in_that_looks_further_back_asks_for_everything() {
     assert!(forecaster.predict_remembered(&forecaster.remember(&odd, 0), &panel.zone).is_none());
     let long = forecaster.remember(&odd, 2_500);
     assert!(is_same(&forecaster.predict_remembered(&long, &panel.zone).unwrap(), &whole));
+}
+
+#[test]
+fn a_model_that_reads_covariates_has_nothing_to_remember() {
+    let mut panel = panel(waves(2, 120));
+    panel.covariates = vec![Covariate { name: "price".into(), known: Known::Future, values: Values::Real }];
+    for series in &mut panel.series {
+        series.covariates = vec![Row::new(Known::Future, (0..140).map(|step| f64::from(step % 5)).collect())];
+        series.values.iter_mut().enumerate().for_each(|(step, y)| *y += (step % 5) as f64);
+    }
+    let forecaster = fit(&panel, &spec("ridge", 7, 0)).forecaster;
+    assert!(!forecaster.remembers());
+    // Neither where the source has lost them since.
+    let bare = crate::forecaster::panel(waves(2, 120));
+    for panel in [&panel, &bare] {
+        let memory = forecaster.remember(panel, 0);
+        assert_eq!(forecaster.predict_remembered(&memory, &panel.zone).map(|_| ()), None);
+    }
 }

@@ -10,7 +10,10 @@ use arrow_array::{
 };
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use std::io::Write;
 use std::sync::Arc;
 
 /// A file and where its page headers start.
@@ -29,12 +32,25 @@ fn write(columns: Vec<(&str, ArrayRef)>, properties: WriterPropertiesBuilder) ->
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties.build())).unwrap();
     writer.write(&batch).unwrap();
     let metadata = writer.close().unwrap();
+    let pages = pages(&metadata);
+    Good { bytes, pages }
+}
+
+/// A good file that somebody else wrote.
+pub fn of(bytes: &[u8]) -> Good {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    Good { bytes: bytes.to_vec(), pages: pages(reader.metadata()) }
+}
+
+/// Where the page headers of a file start that are named.
+fn pages(metadata: &ParquetMetaData) -> Vec<usize> {
     let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
     let starts = chunks.flat_map(|chunk| {
         [chunk.dictionary_page_offset(), Some(chunk.data_page_offset())].into_iter().flatten()
     });
-    let pages = starts.map(|start| start as usize).collect();
-    Good { bytes, pages }
+    starts.map(|start| start as usize).collect()
 }
 
 /// Files of every encoding and type that the reader meets.

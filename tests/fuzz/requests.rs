@@ -151,7 +151,8 @@ pub fn good() -> Vec<Vec<u8>> {
 /// The daemon's router and a runtime to serve it on.
 pub struct Server {
     runtime: Runtime,
-    router: Router,
+    world: World,
+    requests: mpsc::Sender<Request>,
 }
 
 impl Server {
@@ -164,8 +165,7 @@ impl Server {
                 let _ = request.reply.send(Reply::Refused("this loop does nothing".into()));
             }
         });
-        let router = serve::router(World::new(folder).app(sender));
-        Server { runtime, router }
+        Server { runtime, world: World::new(folder), requests: sender }
     }
 
     /// Sends bytes and reads what comes back; whether the first answer was a good one.
@@ -173,9 +173,11 @@ impl Server {
     /// # Panics
     /// If the server has an error of its own, or the answer is no HTTP.
     pub fn ask(&self, bytes: &[u8]) -> bool {
+        // Anew each time, because whoever shows wrong tokens is not heard for a while.
+        let router: Router = serve::router(self.world.app(self.requests.clone()));
         let answer = self.runtime.block_on(async {
             let (client, server) = tokio::io::duplex(16 << 10);
-            let service = TowerToHyperService::new(self.router.clone());
+            let service = TowerToHyperService::new(router);
             let connection =
                 http1::Builder::new().half_close(true).serve_connection(TokioIo::new(server), service);
             let (mut reader, mut writer) = tokio::io::split(client);

@@ -47,7 +47,7 @@ pub fn good(folder: &Path) -> Vec<Vec<u8>> {
         len: Some(16),
         batch: Some(8),
         epochs: Some(1),
-        hidden: Some(4),
+        hidden: Some(16),
         state: Some(4),
         layers: Some(1),
         backbone: Some(backbone),

@@ -2,6 +2,7 @@
 //!
 //! An input is the kind of the file, a line feed, and its content.
 
+use super::forged;
 use super::json;
 use super::mutate::{self, Dice};
 use super::world::World;
@@ -31,7 +32,7 @@ const KINDS: [(&str, &str); 14] = [
     ("manifest", "manifest.json"),
     ("champion", "champion.json"),
     ("signature", "manifest.sig"),
-    ("ledger", "ledger.sqlite"),
+    ("ledger", "ledger.db"),
     ("letter", "letter.json"),
     ("turn", "turn-1.json"),
     ("opening", "_run.json"),
@@ -206,7 +207,7 @@ impl State {
             "opening" | "record" | "whole" => self.part(name, content),
             _ => {
                 let files = World::files(self.world.root(), &|file| file == name);
-                let path = World::pick(dice, &files);
+                let Some(path) = World::pick(dice, &files) else { return false };
                 let good = std::fs::read(&path).unwrap();
                 std::fs::write(&path, content).unwrap();
                 let is_read = self.look(dice, kind, &path);
@@ -361,6 +362,7 @@ pub fn mutated(dice: &mut Dice, good: &[Vec<u8>]) -> Vec<u8> {
             (0..=dice.size(4)).for_each(|_| json::change(dice, &mut document, WORDS));
             document.to_string().into_bytes()
         }
+        None if kind == "part" && !dice.one_in(3) => forged::mutated(dice, &forged::of(content)),
         None if kind == "checkpoint" && !dice.one_in(3) => {
             match super::tensors::Container::read(content.get(65..).unwrap_or_default()) {
                 Some(container) => {

@@ -30,7 +30,7 @@ state = "state"
 [source.load]
 inputs = "in.csv"
 [model.quick]
-model = "seasonal_naive"
+kind = "seasonal_naive"
 horizon = 3
 levels = [80]
 [sink.lake]
@@ -157,7 +157,7 @@ impl World {
     }
 
     /// One of the files, at will.
-    pub fn pick(dice: &mut Dice, files: &[PathBuf]) -> PathBuf {
-        files[dice.below(files.len())].clone()
+    pub fn pick(dice: &mut Dice, files: &[PathBuf]) -> Option<PathBuf> {
+        files.get(dice.below(files.len())).cloned()
     }
 }
