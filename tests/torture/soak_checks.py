@@ -237,7 +237,7 @@ def commands(run, end):
     asked = [e for e in lines(run.folder / f"commands-{run.name}.jsonl") if e["at"] < end]
     for entry in asked:
         slow = max(slow, entry["took"])
-        by_data = entry["words"][0] in ("validate", "score", "explain") and entry["code"] in (1, 3, 65, 66, 74)
+        by_data = entry["words"][0] in ("validate", "score", "explain") and entry["code"] in (1, 3, 65, 66, 74, 78)
         away = run.faults.find(SOURCE, entry["at"], entry["at"] + entry["took"], after=5)
         if entry["code"] != 0 and not (by_data and away):
             problems.append(f"{run.name} {clock(entry['at'])} {' '.join(entry['words'])}: {entry['code']}, {entry['said'][:200]}")
