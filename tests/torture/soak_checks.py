@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soak_config import EXTRA, JOBS
 from soak_daemon import COLUMNS
-from soak_rules import DARK, SOURCE, by_source, explain_line, explain_reason
+from soak_rules import DARK, SOURCE, by_source, explain_line, explain_reason, replaced_source
 
 SECOND = 1_000_000
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
@@ -160,7 +160,8 @@ def outcomes(run, end):
             continue
         if row.outcome != "ok" and not row.reasons:
             problems.append(f"{run.name} {row}: no reason")
-        if row.attempts > 1 and not by_source(run, row, None) and not run.faults.find("down", row.planned, row.ended, daemon=run.name):
+        is_again = row.attempts > 1 and not (by_source(run, row, None) or replaced_source(run, row))
+        if is_again and not run.faults.find("down", row.planned, row.ended, daemon=run.name):
             problems.append(f"{run.name} {row}: nothing explains another attempt")
         for reason in row.reasons:
             why = explain_reason(run, row, reason)
@@ -210,6 +211,8 @@ def answers(run, end):
             why = "the machine was busy"
         elif entry["status"] == 503 and "draining" in entry["said"] and find(("down", "stopped"), at, until, **own):
             why = "told to end"
+        elif entry["status"] == 503 and "starting" in entry["said"] and find("config", at, until, after=10, **own):
+            why = "just started"
         elif entry["status"] == 404 and until < first.get(name, 1e18) + 10:
             why = "before the first run"
         elif entry["status"] == 404 and absent(at, until, name):
