@@ -78,6 +78,8 @@ pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let notifier = Notifier::from_environment();
     let tls = config.http.as_ref().and_then(ServeSpec::tls).map(open_tls).transpose()?;
     let shared = Shared::default();
+    // The loop may take a while to its first turn, and is asked meanwhile.
+    shared.set(Status { ticked_at: clock.now(), ..Status::default() });
     let _beacon = Beacon::light(&config.spec.state, shared.clone(), clock.is_simulated());
     let parts = Parts {
         scheduler,

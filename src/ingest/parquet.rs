@@ -2,6 +2,7 @@
 
 use super::files::{self, SourceFile, data, io_error};
 use super::pages::{self, Packing};
+use super::seen::Seen;
 use super::source::{ColumnType, guarded};
 use super::spec::IngestError;
 use super::{decimal, footer};
@@ -19,9 +20,9 @@ const ROWS_FREE: u64 = 256 << 10;
 /// Rows per byte that a file may have beyond that: what repeats itself is packed well, but times never are so well.
 const ROWS_PER_BYTE: u64 = 200;
 
-/// Columns with their types, the footer, the scale of every column that is a decimal, and whether this program wrote the
-/// file.
-type Opened = (Vec<(String, ColumnType)>, FileMetadataRef, Vec<Option<i32>>, bool);
+/// Columns with their types, the footer, the scale of every column that is a decimal, whether this program wrote the file, and
+/// which file it was.
+type Opened = (Vec<(String, ColumnType)>, FileMetadataRef, Vec<Option<i32>>, bool, Seen);
 
 /// Reads and checks the footer of a file.
 pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
@@ -33,7 +34,8 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
             file.name
         )));
     }
-    let length = file.seen.bytes;
+    let metadata = reader.metadata().map_err(|error| io_error(&file.path, &error))?;
+    let (seen, length) = (Seen::of(&metadata), file.seen.bytes);
     let opened = guarded(|| {
         let mut reader = ParquetReader::new(reader);
         let schema = reader.schema()?;
@@ -60,7 +62,7 @@ pub(super) fn open(file: &SourceFile) -> Result<Opened, IngestError> {
         for ((_, kind), _) in columns.iter_mut().zip(&decimals).filter(|(_, scale)| scale.is_some()) {
             *kind = ColumnType::Known(DataType::Float64, None);
         }
-        Ok((columns, metadata, decimals, own))
+        Ok((columns, metadata, decimals, own, seen))
     });
     opened.map_err(|problem| data(format!("{}: damaged Parquet: {problem}; write the file again", file.name)))
 }

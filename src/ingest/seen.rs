@@ -25,6 +25,12 @@ impl Seen {
         Seen { bytes: metadata.len(), modified_ns, changed_ns, inode }
     }
 
+    /// Whether it is the same file with the same bytes; links and permissions may have changed.
+    pub(super) fn is_same_content(&self, other: &Seen) -> bool {
+        let of = |seen: &Seen| (seen.bytes, seen.modified_ns, seen.inode);
+        of(self) == of(other)
+    }
+
     /// Of an object: what its store says, so that a copy that was made anew is the same.
     pub(super) fn of_object(entry: &Entry) -> Seen {
         Seen {

@@ -11,6 +11,7 @@ use polars::io::parquet::metadata::FileMetadataRef;
 use polars::io::parquet::read::ParquetReader;
 use polars::prelude::{Column, DataFrame, DataType, NamedFrom, PolarsError, PolarsResult, SerReader, Series};
 use std::fs::File;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
@@ -109,6 +110,8 @@ enum Body {
     Parquet {
         metadata: FileMetadataRef,
         decimals: Vec<Option<i32>>,
+        /// The file whose footer this is.
+        seen: Seen,
     },
     /// Rows that follow each other, all columns, and how many rows of the stream stood before them.
     Frames {
@@ -126,8 +129,8 @@ impl Source {
                 (columns, body, false)
             }
             Format::Parquet => {
-                let (columns, metadata, decimals, own) = parquet::open(&file)?;
-                (columns, Body::Parquet { metadata, decimals }, own)
+                let (columns, metadata, decimals, own, seen) = parquet::open(&file)?;
+                (columns, Body::Parquet { metadata, decimals, seen }, own)
             }
         };
         Ok(Source { file, columns, own, body })
@@ -269,8 +272,10 @@ impl Source {
     }
 
     fn read_rows(&self, from: usize, rows: usize, wanted: &[usize]) -> Result<DataFrame, IngestError> {
-        let Body::Parquet { metadata, decimals } = &self.body else { return Ok(DataFrame::default()) };
-        let mut file = File::open(&self.file.path).map_err(|error| io_error(&self.file.path, &error))?;
+        let Body::Parquet { metadata, decimals, seen } = &self.body else { return Ok(DataFrame::default()) };
+        let io_error = |error: io::Error| io_error(&self.file.path, &error);
+        let mut file = File::open(&self.file.path).map_err(io_error)?;
+        let same = file.try_clone().map_err(io_error)?;
         let names: Vec<&str> = wanted.iter().map(|&at| self.columns[at].0.as_str()).collect();
         let frame = guarded(|| {
             let fault =
@@ -284,6 +289,12 @@ impl Source {
                 reader.with_projection(Some(wanted.to_vec())).with_slice(Some((from, rows))).finish()?;
             decimal::to_floats(frame, &wanted.iter().map(|&at| decimals[at]).collect::<Vec<_>>())
         });
+        // The footer is of another file than the pages, or they have changed below it.
+        if !seen.is_same_content(&Seen::of(&same.metadata().map_err(io_error)?)) {
+            let problem =
+                format!("{}: another file took its place while it was read; run again", self.file.name);
+            return Err(data(problem).unfinished());
+        }
         let damaged = |problem: &str| {
             data(format!("{}: damaged Parquet: {problem}; write the file again", self.file.name))
         };
@@ -364,6 +375,43 @@ pub(super) fn guarded<T>(read: impl FnOnce() -> PolarsResult<T>) -> Result<T, St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use polars::prelude::ParquetWriter;
+
+    /// A Parquet file of so many rows.
+    fn write(path: &std::path::Path, rows: i64) {
+        let column = |name: &str| Column::from(Series::new(name.into(), (0..rows).collect::<Vec<i64>>()));
+        let mut frame = DataFrame::new(rows as usize, vec![column("ds"), column("y")]).unwrap();
+        ParquetWriter::new(File::create(path).unwrap()).finish(&mut frame).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_between_footer_and_pages_is_never_mixed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let open = || {
+            let metadata = std::fs::metadata(&path).unwrap();
+            let (format, seen) = (Format::Parquet, Seen::of(&metadata));
+            let (path, name, hive) = (path.clone(), "a".to_owned(), Vec::new());
+            Source::open(SourceFile { path, name, format, hive, named: true, seen }).unwrap()
+        };
+        write(&path, 50);
+        let source = open();
+        let rows = |source: &Source| {
+            let mut rows = 0;
+            let counted = source.chunks(&[0, 1], |chunk| {
+                rows += chunk.table.rows();
+                Ok(())
+            });
+            counted.map(|()| rows)
+        };
+        assert_eq!(rows(&source).unwrap(), 50);
+        let other = folder.path().join("b");
+        write(&other, 60);
+        std::fs::rename(&other, &path).unwrap();
+        let error = rows(&source).unwrap_err();
+        assert!(error.is_unfinished() && error.to_string().contains("while it was read"), "{error}");
+        assert_eq!(rows(&open()).unwrap(), 60);
+    }
 
     #[test]
     fn row_groups_are_joined_into_stretches() {

@@ -43,7 +43,7 @@ class Soak:
         self.generator = Generator(folder / "data", args.series // len(soak_config.JOBS), args.seed, self.journal)
         # Steady before half of the time is over; runs stay until their scores are final, two horizons later.
         keep = max(5, min(30, args.minutes // 4))
-        runs = max(25, keep)
+        runs = max(30, keep)
         program = str(Path(args.program).resolve())
         self.daemons = []
         for name in ("calm", "battered"):

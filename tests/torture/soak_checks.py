@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soak_config import EXTRA, JOBS
 from soak_daemon import COLUMNS
-from soak_rules import DARK, SOURCE, by_source, explain_line, explain_reason
+from soak_rules import DARK, SOURCE, by_source, explain_line, explain_reason, replaced_source
 
 SECOND = 1_000_000
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
@@ -160,7 +160,8 @@ def outcomes(run, end):
             continue
         if row.outcome != "ok" and not row.reasons:
             problems.append(f"{run.name} {row}: no reason")
-        if row.attempts > 1 and not by_source(run, row, None) and not run.faults.find("down", row.planned, row.ended, daemon=run.name):
+        is_again = row.attempts > 1 and not (by_source(run, row, None) or replaced_source(run, row))
+        if is_again and not run.faults.find("down", row.planned, row.ended, daemon=run.name):
             problems.append(f"{run.name} {row}: nothing explains another attempt")
         for reason in row.reasons:
             why = explain_reason(run, row, reason)
@@ -210,6 +211,8 @@ def answers(run, end):
             why = "the machine was busy"
         elif entry["status"] == 503 and "draining" in entry["said"] and find(("down", "stopped"), at, until, **own):
             why = "told to end"
+        elif entry["status"] == 503 and "starting" in entry["said"] and find("config", at, until, after=10, **own):
+            why = "just started"
         elif entry["status"] == 404 and until < first.get(name, 1e18) + 10:
             why = "before the first run"
         elif entry["status"] == 404 and absent(at, until, name):
@@ -237,7 +240,7 @@ def commands(run, end):
     asked = [e for e in lines(run.folder / f"commands-{run.name}.jsonl") if e["at"] < end]
     for entry in asked:
         slow = max(slow, entry["took"])
-        by_data = entry["words"][0] in ("validate", "score", "explain") and entry["code"] in (1, 3, 65, 66, 74)
+        by_data = entry["words"][0] in ("validate", "score", "explain") and entry["code"] in (1, 3, 65, 66, 74, 78)
         away = run.faults.find(SOURCE, entry["at"], entry["at"] + entry["took"], after=5)
         if entry["code"] != 0 and not (by_data and away):
             problems.append(f"{run.name} {clock(entry['at'])} {' '.join(entry['words'])}: {entry['code']}, {entry['said'][:200]}")

@@ -184,7 +184,9 @@ class Generator(threading.Thread):
         for folder in ("csv", "parquet"):
             for path in (self.root / folder).glob("*.*"):
                 if path.stem.isdigit() and int(path.stem) < oldest:
+                    began = time.time()
                     path.unlink()
+                    self.journal.add("old file gone", began, time.time(), source=folder)
 
     def append(self, path, rows, is_torn):
         """In one write, or in two with a pause in the middle of a line."""
@@ -202,9 +204,10 @@ class Generator(threading.Thread):
                 self.journal.add("torn", began, time.time(), source=path.relative_to(self.root).parts[0].removesuffix(".away"))
 
     def replace(self, path, content, is_torn):
-        if not is_torn:
-            return put(path, content)
         began = time.time()
+        if not is_torn:
+            put(path, content)
+            return self.journal.add("replaced", began, time.time(), source="parquet")
         with open(path, "wb") as file:
             file.write(content[: self.rng.randrange(len(content))])
             file.flush()

@@ -8,13 +8,14 @@ from soak_config import EXTRA, JOBS
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
 DARK = ("down", "frozen")
 DRAIN_LIMIT = 30  # seconds, of the config
-SOURCE = ("torn", "bad file", "missing", "foreign", "feed", "hole")
+SOURCE = ("torn", "bad file", "missing", "foreign", "feed", "hole", "old file gone")
 GATE = [
     r"version \d+ is better on the last values of step",
     r"seasonal naive is better on the last values of step",
     r"the [\d.]+ % interval of the candidate holds",
     r"version \d+ runs in shadow beside version \d+",
     r"version \d+ ran in shadow: ",
+    r"its pinball loss on the \d+ values that both forecast is",
 ]
 
 
@@ -130,6 +131,10 @@ def earlier(run, row, match):
     return "killed after publishing" if row.attempts > 1 and dark(run, row.planned, row.ended) else None
 
 
+def replaced_source(run, row):
+    return run.faults.find("replaced", row.planned, row.ended or row.planned + 600, source=PLANS[row.job].source)
+
+
 def by_source(run, row, match):
     """A fault of its source while it was worked, or before another attempt."""
     found = run.faults.find(SOURCE, row.planned, row.ended, before=1, after=2, source=PLANS[row.job].source)
@@ -161,6 +166,8 @@ def explain_line(run, entry):
     find = lambda kinds, **match: run.faults.find(kinds, at, at, daemon=run.name, **match)  # noqa: E731
     if message.startswith("attempt failed"):
         row = next((r for r in run.rows if r.id == entry["slot_id"]), None)
+        if row and "took its place" in entry["reasons"] and replaced_source(run, row):
+            return "the source was replaced meanwhile"
         return row and (by_source(run, row, None) or (dark(run, row.planned, row.ended or at) and "killed"))
     if message.startswith("config rejected"):
         return "a bad config" if find("bad config") else None
