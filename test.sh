@@ -9,4 +9,5 @@ tests/web/run.sh
 tests/views/run.sh
 tests/cluster/run.sh
 tests/store/run.sh
+tests/security/run.sh
 tests/docs/run.sh

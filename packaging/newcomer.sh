@@ -72,33 +72,44 @@ serve() {
         sh -c 'cd /root && exec s4cast serve -c daemon.toml' > "$work/daemon.log" 2>&1 &
     daemon=$!
     for _ in $(seq 600); do
-        outside curl -sf http://127.0.0.1:8091/readyz > /dev/null && return 0
+        outside curl -sf --noproxy '*' http://127.0.0.1:8091/readyz > /dev/null && return 0
         sleep 0.1
     done
     return 1
 }
-run_now() { inside sh -c 'cd /root && s4cast run hourly_load -c daemon.toml --now'; }
-dashboard() { outside curl -sf http://127.0.0.1:8091/ | grep -q '<title>'; }
-picture() {
-    HOME=$PWD/$work outside timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,900 \
-        --virtual-time-budget=8000 --screenshot="$PWD/$work/dashboard.png" "http://127.0.0.1:8091/#/series/hourly_load"
-    [ -s "$work/dashboard.png" ]
+trained() {
+    for _ in $(seq 1200); do
+        ended=$(inside s4cast runs ls --state /root/state --stage train --json)
+        [[ $ended == *'"outcome": "ok"'* ]] && return 0
+        sleep 0.25
+    done
+    return 1
 }
-by_interface() {
-    outside curl -sf http://127.0.0.1:8091/api/v1/forecasts/hourly_load > "$work/forecast.json"
-    [ "$(grep -o '"yhat"' "$work/forecast.json" | wc -l)" -ge 1 ]
+run_now() { inside sh -c 'cd /root && s4cast run hourly_load -c daemon.toml --now'; }
+published() {
+    for _ in $(seq 600); do
+        outside curl -sf --noproxy '*' http://127.0.0.1:8091/api/v1/forecasts/hourly_load > "$work/forecast.json" || true
+        # Version 1 is the model of the training; 0 would be seasonal naive, which serves until then.
+        grep -q '"model_version":1' "$work/forecast.json" && return 0
+        sleep 0.1
+    done
+    return 1
+}
+dashboard() { outside curl -sf --noproxy '*' http://127.0.0.1:8091/ | grep -q '<title>'; }
+picture() {
+    HOME=$PWD/$work outside timeout 120 chromium --headless --no-sandbox --disable-gpu --no-proxy-server --hide-scrollbars --window-size=1280,900 \
+        --virtual-time-budget=8000 --screenshot="$PWD/$work/dashboard.png" "http://127.0.0.1:8091/#/job/hourly_load"
+    [ -s "$work/dashboard.png" ]
 }
 by_file() {
     cp "$root/root/out/latest/job=hourly_load/part-0.parquet" "$work/forecast.parquet"
     # Parquet begins and ends with this.
-    [ "$(head -c 4 "$work/forecast.parquet")$(tail -c 4 "$work/forecast.parquet")" = PAR1PAR1 ]
+    [ "$(head -c 4 "$work/forecast.parquet")$(tail -c 4 "$work/forecast.parquet")" = PAR1PAR1 ] || return 1
     inside sh -c 'cd /root && s4cast plot "out/latest/job=hourly_load/part-0.parquet" --history demo/hourly_load.csv'
 }
 stop() {
-    kill -- "-$daemon"
-    wait "$daemon"
-    daemon=
     # It ends by itself, and says so with code 0.
+    kill -- "-$daemon" && wait "$daemon" && daemon=
 }
 
 step "install the package" install_package
@@ -109,16 +120,14 @@ step "s4cast forecast, nothing but a file and a horizon" one_shot
 step "s4cast init --from" first_config
 step "s4cast validate" validate
 step "s4cast serve, until it is ready" serve
-step "s4cast run: train and forecast now, by the daemon" run_now
+step "its first training" trained
+step "s4cast run: forecast now" run_now
+step "the forecast by the interface" published
 step "the dashboard answers" dashboard
 if command -v chromium > /dev/null; then
     step "the dashboard in a browser" picture
 fi
-step "the forecast by the interface" by_interface
 step "the forecast as Parquet, and as a picture in the terminal" by_file
 step "stop the daemon" stop
 printf '%8d ms  together; allowed are %d s\n' "$total_ms" "$limit_s" | tee -a "$work/times.txt"
 [ "$total_ms" -lt $((limit_s * 1000)) ]
-if command -v systemd-analyze > /dev/null; then
-    systemd-analyze verify --root="$root" --man=no s4cast.service s4cast-forecast@load.service s4cast-forecast@load.timer && echo "the units verify"
-fi

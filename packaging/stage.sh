@@ -21,6 +21,6 @@ gzip -9n "$stage"/man/*.1
 "$binary" completions fish > "$stage/completions/s4cast.fish"
 
 packaging/third_party.py notices | gzip -9n > "$stage/doc/THIRD-PARTY.gz"
-gzip -9nc CHANGELOG.md > "$stage/doc/CHANGELOG.md.gz"
+gzip -9nc CHANGELOG.md > "$stage/doc/changelog.gz"
 packaging/sbom.sh "$stage/doc/s4cast.cdx.json"
 gzip -9n "$stage/doc/s4cast.cdx.json"

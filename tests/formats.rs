@@ -71,6 +71,9 @@ fn constants() -> BTreeMap<String, String> {
                 folders.push(path);
                 continue;
             }
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
             let file = path.strip_prefix(root()).unwrap().display().to_string();
             for line in fs::read_to_string(&path).unwrap().lines() {
                 let Some((_, rest)) = line.split_once("const ").filter(|(before, _)| !before.contains("//"))

@@ -441,3 +441,16 @@ fn what_cannot_be_published_changes_nothing() {
     std::fs::write(&torn, "PAR1").unwrap();
     assert!(matches!(publish::read_run(&torn, &Filter::default()), Err(PublishError::Read { .. })));
 }
+
+#[test]
+fn a_run_that_retention_takes_after_it_was_listed_has_no_rows() {
+    let place = Place::new();
+    place.publish(&key("load", 1, DAY), 2).unwrap();
+    let run = place.latest().unwrap();
+    assert_eq!(publish::read_columns(&run, &LEVELS).unwrap().unwrap().ds.len(), 4);
+    std::fs::remove_file(run.path()).unwrap();
+    let error = publish::read_columns(&run, &LEVELS).unwrap_err();
+    assert!(matches!(error, PublishError::Read { .. }), "{error}: it counts, and cannot be read");
+    std::fs::remove_dir_all(&run.folder).unwrap();
+    assert_eq!(publish::read_columns(&run, &LEVELS).unwrap().unwrap(), publish::RunColumns::default());
+}

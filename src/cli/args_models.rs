@@ -49,7 +49,10 @@ pub(super) enum ModelsCommand {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Models")]
 pub(super) struct Place {
-    /// State directory of the daemon [default: state]
+    /// Config file of the daemon: its state directory, and whose signatures it asks for
+    #[arg(short, long, env = "S4CAST_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// State directory of the daemon [default: that of the config, or state]
     #[arg(long, env = "S4CAST_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Job whose models are meant (default: all of them, or the only one)

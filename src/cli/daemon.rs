@@ -32,6 +32,9 @@ use tokio::sync::{mpsc, oneshot};
 /// Requests that may wait for the loop.
 const REQUESTS: usize = 64;
 
+/// Threads that read files and make documents for whoever asks over HTTP.
+const PAGE_THREADS: usize = 8;
+
 /// Runs the daemon until it is told to stop, or until its simulated time is over.
 pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let config = launch::daemon(&args.config)?;
@@ -119,22 +122,25 @@ fn run(
     tls: Option<Tls>,
     app: impl FnOnce(mpsc::Sender<Request>, Arc<Access>) -> App,
 ) -> Result<Exit, CliError> {
+    let pages = http.map(|_| pages()).transpose()?;
     let outcome = runtime.block_on(async {
         let (request_sender, requests) = mpsc::channel(REQUESTS);
         let (done, over) = oneshot::channel::<()>();
-        let server = match http {
+        let server = match http.zip(pages.as_ref()) {
             None => None,
-            Some(spec) => {
+            Some((spec, pages)) => {
                 let address = spec.listen();
-                let listener = TcpListener::bind(address)
-                    .await
+                let bound = pages.spawn(TcpListener::bind(address)).await;
+                let listener = bound
+                    .map_err(std::io::Error::from)
+                    .and_then(|listener| listener)
                     .map_err(|reason| CliError::Listen { address, reason })?;
                 tracing::info!(%address, tls = tls.is_some(), "listening");
                 let app = app(request_sender, Arc::new(Access::new(spec, Limits::of(spec))));
                 let over = async move {
                     let _ = over.await;
                 };
-                Some(tokio::spawn(serve::run(listener, app, tls, over)))
+                Some(pages.spawn(serve::run(listener, app, tls, over)))
             }
         };
         let outcome = Daemon::new(parts).run(Inputs { signals, requests }).await;
@@ -146,7 +152,20 @@ fn run(
     });
     // What still computes is told nothing: its slot is open in the ledger, and the next start resumes it.
     runtime.shutdown_background();
+    pages.into_iter().for_each(Runtime::shutdown_background);
     outcome.map(|()| Exit::Ok)
+}
+
+/// Where requests are answered, apart from the slots: a thread keeps the memory of the largest task that it has ever had, so on
+/// common threads all of them would come to hold that of a slot.
+fn pages() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(PAGE_THREADS)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)
 }
 
 /// The certificates; the config has read them a moment ago.

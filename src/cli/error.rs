@@ -288,7 +288,7 @@ pub(super) fn rendered(error: &CliError) -> Vec<Box<dyn Diagnostic + Send + Sync
 fn known_models(error: &RegistryError) -> Option<String> {
     match error {
         RegistryError::UnknownJob { known, .. } if known.is_empty() => {
-            Some("there are no models at all; --state names the state directory".into())
+            Some("there are no models at all; --config or --state names the state directory".into())
         }
         RegistryError::UnknownJob { job, known } => {
             let meant = nearest(job, known.iter().map(String::as_str));

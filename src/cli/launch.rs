@@ -13,7 +13,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -135,6 +137,17 @@ pub(super) fn scratch_in(state: &Path) {
     store::sweep();
 }
 
+/// Whether a signal is being heeded, after which this program ends.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for the end where a signal is being heeded: what failed for that, such as the command of a source that was ended, is not
+/// what this program ends with.
+pub(super) fn give_way() {
+    while IS_ENDING.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Removes what killed runs left in the folder for temporary files. From here on a signal that ends this program removes its own:
 /// copies of objects, what was to be put at an address, files that were being written. It ends the command of a source first,
 /// which has a process group of its own that Ctrl-C does not reach.
@@ -143,6 +156,7 @@ pub(super) fn end_tidily() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         on_signal(|number| {
+            IS_ENDING.store(true, Ordering::SeqCst);
             ingest::end_commands();
             store::remove_scratch();
             std::process::exit(128 + number);

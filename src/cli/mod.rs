@@ -74,6 +74,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     let terminal = Terminal::new(&args.global, log(&args.command));
     let outcome = launch::fence().and_then(|()| launch::caught(|| dispatch(&args, &terminal)));
+    launch::give_way();
     match outcome {
         Ok(exit) => exit.into(),
         Err(error) => {

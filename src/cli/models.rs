@@ -5,7 +5,7 @@ use crate::cli::clock::{self, shown};
 use crate::cli::error::CliError;
 use crate::cli::summary::{self, Page, count};
 use crate::cli::terminal::Terminal;
-use crate::cli::{Exit, json, signing};
+use crate::cli::{Exit, json, launch, signing};
 use crate::model::report::Progress;
 use crate::registry::{
     Event, Figures, Keys, Manifest, Promotion, PublicKey, Registry, TrialFigures, Version,
@@ -37,15 +37,24 @@ pub(super) fn run(command: &ModelsCommand, terminal: &Terminal) -> Result<Exit, 
     }
 }
 
-/// The state directory that flags and environment name.
-fn state(place: &Place) -> PathBuf {
-    place.state.clone().unwrap_or_else(|| PathBuf::from("state"))
+/// The state directory that is meant, and whose signatures are asked for there.
+fn state(place: &Place) -> Result<(PathBuf, Keys), CliError> {
+    let asked = Keys { signing: None, trusted: signing::trusted(place)? };
+    match (&place.state, &place.config) {
+        (Some(state), _) => Ok((state.clone(), asked)),
+        (None, None) => Ok((PathBuf::from("state"), asked)),
+        (None, Some(config)) => {
+            let spec = launch::daemon(config)?.spec;
+            let keys = if asked.trusted.is_empty() { spec.keys } else { asked };
+            Ok((spec.state, keys))
+        }
+    }
 }
 
 /// The models there, up to date where they stand in a store.
 pub(super) fn registry(place: &Place) -> Result<Registry, CliError> {
-    let keys = Keys { signing: None, trusted: signing::trusted(place)? };
-    let registry = Registry::found(state(place).join("models"))?.with_keys(keys);
+    let (state, keys) = state(place)?;
+    let registry = Registry::found(state.join("models"))?.with_keys(keys);
     if let Err(error) = registry.refresh_all() {
         tracing::warn!(%error, "the models cannot be brought up to date; those of the last time are shown");
     }
@@ -60,7 +69,7 @@ pub(super) fn job(place: &Place) -> Result<String, CliError> {
     let jobs = registry(place)?.jobs()?;
     match jobs.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(CliError::Missing(no_models(&state(place)))),
+        [] => Err(CliError::Missing(no_models(&state(place)?.0))),
         several => Err(CliError::Request {
             message: "there are models of several jobs".into(),
             help: Some(format!("name one of them with --job: {}", several.join(", "))),
@@ -69,7 +78,7 @@ pub(super) fn job(place: &Place) -> Result<String, CliError> {
 }
 
 fn no_models(state: &Path) -> String {
-    format!("there are no models in {}; --state names the state directory", state.display())
+    format!("there are no models in {}; --config or --state names the state directory", state.display())
 }
 
 /// All jobs that are meant; a name must be that of a job.
@@ -85,10 +94,11 @@ pub(super) fn jobs(place: &Place) -> Result<Vec<String>, CliError> {
 
 fn list(place: &Place, terminal: &Terminal) -> Result<Exit, CliError> {
     jobs(place)?;
+    let (at, _) = state(place)?;
     let versions = registry(place)?.versions(place.job.as_deref());
     let document = || json!({ "models": versions.iter().map(json::version).collect::<Vec<_>>() });
     let page = || match versions.is_empty() {
-        true => format!("{}\n", no_models(&state(place))),
+        true => format!("{}\n", no_models(&at)),
         false => table(&versions),
     };
     terminal.result(document, page)?;

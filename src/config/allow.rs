@@ -68,7 +68,7 @@ fn outside(settings: &Settings, fence: &Fence, keys: &[Key]) -> Vec<(Key, Item, 
 /// The command of a source that may have none.
 fn no_command(settings: &Settings, fence: &Fence) -> Option<(Key, Item, String)> {
     let item = settings.get(Key::Exec).first().filter(|_| !fence.allows_exec())?;
-    let message = "exec: a command can reach anything, and paths are limited here".to_owned();
+    let message = "exec: a command can reach anything, and may not be a source here".to_owned();
     Some((Key::Exec, item.clone(), message))
 }
 

@@ -162,7 +162,7 @@ pub(super) static ROWS: [Row; 136] = [
     row(Key::Plaintext, Table::Http, "plaintext", Shape::Flag, "Whether an address that others can reach may do without TLS, because a proxy in front of it speaks TLS").default("false"),
     row(Key::Reads, Table::Http, "reads", READS, "Who may read: whoever reaches the address, or whoever shows the token; left out, open on loopback and where clients have certificates, otherwise token").example("\"token\""),
     row(Key::ReadOnly, Table::Http, "read_only", Shape::Flag, "Whether nothing can be changed over HTTP, token or not").default("false"),
-    row(Key::RateLimit, Table::Http, "rate_limit", Shape::Integer, "Requests per second of one peer, three times as many at once; behind a proxy all peers are one, and 0 sets no limit").default("100"),
+    row(Key::RateLimit, Table::Http, "rate_limit", Shape::Integer, "Requests per second of one peer, three times as many at once; behind a proxy all peers are one, and 0 sets no limit; left out, 100, and none on loopback").example("100"),
     row(Key::Connections, Table::Http, "connections", Shape::Integer, "Connections at a time; further ones wait").default("256"),
     row(Key::TlsCert, Table::Tls, "cert", Shape::Path, "Certificate of this machine, followed by those between it and a root").example("\"tls.crt\"").required(),
     row(Key::TlsKey, Table::Tls, "key", Shape::Path, "Its private key").example("\"tls.key\"").required(),

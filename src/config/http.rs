@@ -43,8 +43,10 @@ impl Check<'_> {
         });
         let plaintext = self.one(Key::Plaintext, flag).unwrap_or_default();
         let read_only = self.one(Key::ReadOnly, flag).unwrap_or_default();
-        let rate_limit =
-            self.between(Key::RateLimit, 0, RATE_MAX).map_or(RawServe::RATE_LIMIT, |rate| rate as u32);
+        // Whoever reaches a loopback address has the machine itself to be wasteful with.
+        let is_loopback = listen.is_some_and(|listen| listen.ip().is_loopback());
+        let usual = if is_loopback { 0 } else { RawServe::RATE_LIMIT };
+        let rate_limit = self.between(Key::RateLimit, 0, RATE_MAX).map_or(usual, |rate| rate as u32);
         let connections = self.between(Key::Connections, 1, CONNECTIONS_MAX).unwrap_or(RawServe::CONNECTIONS);
         let hosts = self.many(Key::Hosts, host);
         let is_lost = |key: Key, is_there: bool| self.settings.has(key) && !is_there;

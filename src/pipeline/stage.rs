@@ -174,8 +174,8 @@ mod tests {
             assert_eq!(error.kind(), IngestErrorKind::Data);
             StageError::from(error).is_retryable()
         };
-        assert!(retried("a.csv", b"ds,y\n1970-01-01,1\n1970-01-02"));
-        assert!(!retried("a.csv", b"ds,y\n1970-01-01,1\n1970-01-02\n"), "this is a line");
+        assert!(retried("a.csv", b"ds,y\n1970-01-01,1\n1970-01-02,2\n1970-01-03"));
+        assert!(!retried("a.csv", b"ds,y\n1970-01-01,1\n1970-01-02,2\n1970-01-03\n"), "this is a line");
         assert!(!retried("a.csv", b"ds,y\n1970-01-01\n1970-01-02"), "so is the first of these");
         assert!(retried("a.csv", b""));
         assert!(retried("a.parquet", b"PAR1 and so on"));

@@ -1,5 +1,6 @@
 //! A published run as plain columns, for whoever compares it with what came true.
 
+use crate::publish::commit::COMMIT_FILE;
 use crate::publish::{Commit, Filter, Naming, PublishError, Which, names, read_run};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -25,14 +26,18 @@ pub struct RunColumns {
 /// Reads the plain forecasts of a run, those of scenarios left out, with those of some quantile levels that it has; `None` if its columns have other names than schema v1.
 ///
 /// # Errors
-/// [`PublishError::Read`] if the part file is gone or damaged.
+/// [`PublishError::Read`] if the part file is gone or damaged. A run that retention has taken since it was listed has no rows.
 pub fn read_columns(commit: &Commit, levels: &[f64]) -> Result<Option<RunColumns>, PublishError> {
     if commit.naming != Naming::V1 {
         return Ok(None);
     }
     let path = commit.path();
     let mut columns = RunColumns::default();
-    for batch in read_run(&path, &Filter { scenario: Which::Plain, ..Filter::default() })? {
+    let batches = match read_run(&path, &Filter { scenario: Which::Plain, ..Filter::default() }) {
+        Err(_) if !commit.folder.join(COMMIT_FILE).exists() => return Ok(Some(columns)),
+        batches => batches?,
+    };
+    for batch in batches {
         add(&mut columns, &batch, levels).ok_or_else(|| PublishError::Read {
             path: path.clone(),
             reason: "a column of schema v1 is missing or has another type".into(),

@@ -227,6 +227,8 @@ impl Commit {
         };
         match Commit::from_json(&text, folder) {
             Ok(commit) if fits(&commit) => Ok(Some(commit)),
+            // Retention takes the commit first.
+            Ok(_) if !path.exists() => Ok(None),
             Ok(commit) => {
                 tracing::warn!(part = %commit.path().display(), "the file is not the one that was committed");
                 Ok(None)

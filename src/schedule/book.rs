@@ -6,7 +6,7 @@ use crate::schedule::line::Line;
 use crate::schedule::outcome::{Outcome, SlotRow, Trigger};
 use crate::schedule::scheduler::Verdict;
 use crate::schedule::spec::{Overlap, Stage};
-use crate::series::civil::shown;
+use crate::series::civil::{SECOND, shown};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -160,6 +160,20 @@ pub(super) fn replace(book: &mut Book, line: &mut Line, by: i64, now: i64) -> Re
         line.waiting.pop_front();
     }
     Ok(())
+}
+
+/// An attempt that failed leaves a line in the log: a later one may end well, and its record says nothing of this one.
+pub(super) fn tell_of_failure(row: &SlotRow, wait: i64) {
+    tracing::warn!(
+        run_id = row.run_id,
+        slot_id = row.id,
+        job = row.job,
+        stage = row.stage.as_str(),
+        attempt = row.attempts,
+        wait_s = wait / SECOND,
+        reasons = row.reasons.join("; "),
+        "attempt failed; the slot is tried again"
+    );
 }
 
 /// An ending without work.

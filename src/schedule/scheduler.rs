@@ -3,7 +3,7 @@
 //! Every change is written to the ledger before it is made here, so that an error of the ledger leaves the slot due and
 //! the next turn tries again.
 
-use crate::schedule::book::{Book, Delay, give_way, replace, skipped};
+use crate::schedule::book::{Book, Delay, give_way, replace, skipped, tell_of_failure};
 use crate::schedule::crash;
 use crate::schedule::lease::Hold;
 use crate::schedule::ledger::{Cursor, Ending, Ledger, LedgerError};
@@ -391,7 +391,9 @@ impl Scheduler {
                 } else {
                     let again = SlotRow { reasons: ending.reasons.clone(), ..running.row.clone() };
                     book.ledger.rest(&again)?;
-                    let not_before = now.saturating_add(line.backoff(attempts));
+                    let wait = line.backoff(attempts);
+                    tell_of_failure(&again, wait);
+                    let not_before = now.saturating_add(wait);
                     line.waiting
                         .push_front(Waiting { has_failed: true, ..Waiting::at_once(again, not_before) });
                 }

@@ -41,7 +41,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What somebody reads who speaks plain HTTP where TLS is spoken.
 const NOT_PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
-    Content-Length: 41\r\n\r\nthis port speaks TLS; write https:// here\n";
+    Content-Length: 42\r\n\r\nthis port speaks TLS; write https:// here\n";
 
 /// Answers until `shutdown` is ready, and then what was asked before.
 ///

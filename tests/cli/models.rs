@@ -161,3 +161,15 @@ fn the_environment_names_the_state_directory() {
     let run = super::program::Run::of(output).expect(0);
     assert_eq!(run.json()["models"].as_array().unwrap().len(), 4);
 }
+
+#[test]
+fn a_config_names_the_state_directory() {
+    let place = place();
+    std::fs::rename(place.path("state"), place.path("elsewhere")).unwrap();
+    let job = "[source.s]\ninputs = \"in.csv\"\n[model.m]\nhorizon = 6\n[sink.o]\npath = \"out\"\n[job.load]\nsource = \"s\"\n\
+               model = \"m\"\nsink = \"o\"\nforecast = { every = \"1h\" }\n";
+    place.put("daemon.toml", format!("schema_version = 1\n[daemon]\nstate = \"elsewhere\"\n{job}"));
+    let found = |words: &str| place.run(words).expect(0).json()["models"].as_array().unwrap().len();
+    assert_eq!(found("models ls -c daemon.toml --json"), 4);
+    assert_eq!(found("models ls -c daemon.toml --state nowhere --json"), 0);
+}

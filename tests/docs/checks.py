@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # Flags of other programs that pages speak of.
-FOREIGN = {"--release", "--now", "--csv", "--set", "--prices"}
+FOREIGN = {"--release", "--csv", "--set", "--prices"}
 # Keys of definitions of benchmarks, which are no settings.
 BENCHMARK = {"split"}
 FOLDERS = ("configs", "tests", "benches", "integrations", "datasets", "src", "packaging", "docs", "examples", "fuzz")
@@ -69,7 +70,8 @@ def codes(page, names):
             if setting[1] not in names.settings | BENCHMARK:
                 yield line, f"{code}: no table has this key"
         elif re.match(rf"({'|'.join(FOLDERS)})/[\w./@-]+$", code):
-            if not (ROOT / code).exists():
+            is_pattern = any(part.isupper() for part in code.split("/")[1:])
+            if not is_pattern and not (ROOT / code).exists():
                 yield line, f"{code} is not there"
 
 
@@ -117,6 +119,15 @@ def mentioned(guide, names):
     for code, meaning in re.findall(r"^ +(\d+)  (.+)$", program.say("--help").split("Exit codes:")[1], re.M):
         if f"## {code}: {meaning}" not in told:
             yield f"docs/troubleshooting.md has no heading `{code}: {meaning}`"
+
+
+def book(guide, folder):
+    """What mdBook, where it is installed, says against the book; headings that it would read as attributes."""
+    yield from (f"{page.name}: heading {heading!r}: mdBook takes braces away" for page in guide for heading in page.headings if "{" in heading)
+    if program := shutil.which("mdbook"):
+        done = subprocess.run([program, "build", "--dest-dir", folder, str(ROOT)], capture_output=True, text=True)
+        said = [line for line in (done.stdout + done.stderr).splitlines() if "WARN" in line or "ERROR" in line]
+        yield from said or (["mdbook build fails"] if done.returncode else [])
 
 
 def contents(guide):

@@ -192,13 +192,14 @@ def python(block, sandbox, report, page, fail):
         before = AIRFLOW
     elif "cluster" in block.told:
         interpreter = ROOT / "target/cluster/venv/bin/python"
-        if not interpreter.exists():
+        if not interpreter.exists() or os.environ.get("DOCS_CLUSTER") == "0":
             return report.leave_out(page.name, block.line, "compiled only, since tests/cluster/run.sh, which runs the same calls, has not run here")
     elif "run" not in block.told:
         return None
     sandbox.write(".block.py", before + block.text)
     java = next(iter(sorted(Path("/usr/lib/jvm").glob("java-17-openjdk-*"))), "")
-    code, out = sandbox.run(f"JAVA_HOME=${{JAVA_HOME:-{java}}} PYTHONPATH=integrations {interpreter} .block.py")
+    here = f"PYSPARK_PYTHON={interpreter} SPARK_LOCAL_IP=127.0.0.1 RAY_USAGE_STATS_ENABLED=0 PYTHONPATH=integrations"
+    code, out = sandbox.run(f"JAVA_HOME=${{JAVA_HOME:-{java}}} {here} {interpreter} .block.py")
     return fail(out[-3000:]) if code else None
 
 
@@ -242,7 +243,7 @@ def cron(block, sandbox, fail):
             fail(out)
 
 
-def look(found, chosen, report):
+def look(found, chosen, report, work):
     """Checks that run nothing."""
     names = checks.Names()
     for page in chosen.values():
@@ -253,7 +254,8 @@ def look(found, chosen, report):
             if not hasattr(fixtures, name):
                 report.fail(page.name, 1, f"no preparation is named {name}")
     if len(chosen) == len(found):
-        for wrong in (*checks.contents(found.values()), *checks.mentioned(found.values(), names)):
+        guide = found.values()
+        for wrong in (*checks.contents(guide), *checks.mentioned(guide, names), *checks.book(guide, work / "book")):
             report.fail("docs", 1, wrong)
         for name, text in reference.pages().items():
             if not (ROOT / name).exists() or (ROOT / name).read_text() != text:
@@ -269,8 +271,8 @@ def main():
     found = all_pages()
     chosen = {name: page for name, page in found.items() if not sys.argv[1:] or any(word in name for word in sys.argv[1:])}
     report = Report()
-    look(found, chosen, report)
     work = Path(tempfile.mkdtemp(prefix="run-", dir=os.environ["DOCS_CACHE"]))
+    look(found, chosen, report, work)
     store = Store()
     commands = tools(work / "commands")
     try:

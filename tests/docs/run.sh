@@ -7,7 +7,8 @@
 #   tests/docs/run.sh models recipes      pages whose paths contain one of the words
 #   tests/docs/run.sh --write             writes docs/reference/ anew, from what the program says of itself
 #
-# S4CAST names another program; `cargo run --release --` on the pages then means that one.
+# S4CAST names another program; `cargo run --release --` on the pages then means that one. Blocks for Spark and Ray run with what
+# tests/cluster/run.sh has installed, unless DOCS_CLUSTER=0; without it they are compiled only.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)

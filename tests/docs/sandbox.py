@@ -10,8 +10,8 @@ from pathlib import Path
 
 # The address that pages name; here it is a free port of this machine.
 ADDRESS = "127.0.0.1:8091"
-# A block may take so long, and a daemon to come up or to end, in seconds.
-LIMIT_S = 180
+# A block may take so long, and a daemon to come up or to end, in seconds; on a quiet machine all pages take two minutes.
+LIMIT_S = 600
 
 PRELUDE = """\
 set -euo pipefail

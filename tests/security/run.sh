@@ -18,6 +18,7 @@ install() { # packages of Debian, as root or with sudo
     DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 command -v strace >/dev/null || install strace
+strace -o /dev/null true || { echo "nothing can be traced here: allow ptrace (docker run --cap-add SYS_PTRACE)" >&2; exit 1; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -91,7 +92,7 @@ for _ in range(600):
 else:
     sys.exit("the daemon never answered")
 PYTHON
-pkill -TERM -P "$tracer" || true
+kill $(ps -o pid= --ppid "$tracer")
 wait "$tracer" || true
 sockets=$(grep -cE 'socket\(AF_INET6?' listening.trace || true)
 if [ "$sockets" -ne 1 ] || grep -E 'connect\([0-9]+, \{sa_family=AF_INET' listening.trace >&2; then

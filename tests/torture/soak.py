@@ -41,12 +41,13 @@ class Soak:
         self.args, self.folder = args, folder
         self.journal = Journal(folder / "journal.jsonl")
         self.generator = Generator(folder / "data", args.series // len(soak_config.JOBS), args.seed, self.journal)
-        # Steady before half of the time is over.
+        # Steady before half of the time is over; runs stay until their scores are final, two horizons later.
         keep = max(5, min(30, args.minutes // 4))
+        runs = max(25, keep)
         program = str(Path(args.program).resolve())
         self.daemons = []
         for name in ("calm", "battered"):
-            settings = soak_config.Settings(str(folder / "data"), free_port(), keep, keep)
+            settings = soak_config.Settings(str(folder / "data"), free_port(), keep, runs)
             self.daemons.append(Daemon(name, folder, program, settings, self.journal))
         self.watchers = [Watcher(d, folder / f"samples-{d.name}.jsonl") for d in self.daemons]
         self.pages = [Pages(d, folder / f"pages-{d.name}.jsonl", 0.25, self.generator.names) for d in self.daemons]

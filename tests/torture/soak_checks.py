@@ -15,6 +15,7 @@ from soak_rules import DARK, SOURCE, by_source, explain_line, explain_reason
 
 SECOND = 1_000_000
 PLANS = {job.name: job for job in [*JOBS, EXTRA]}
+LOAD_MAX = 4  # processes that want a core, for each core, beyond which an answer may not come in 20 s
 LAG_MAX = 20  # seconds until a slot is seen, on a machine that is busy
 LIMIT = 1.10  # how much more of anything the last quarter may use than the second
 
@@ -205,6 +206,8 @@ def answers(run, end):
         name = job.group(1) if job else ""
         if entry["status"] == 0 and run.faults.find(("down", "frozen", "stopped"), at, until, daemon=run.name):
             why = "nobody was there"
+        elif entry["status"] == 0 and "timed out" in entry["said"] and load(run, at, until) > LOAD_MAX:
+            why = "the machine was busy"
         elif entry["status"] == 503 and "draining" in entry["said"] and find(("down", "stopped"), at, until, **own):
             why = "told to end"
         elif entry["status"] == 404 and until < first.get(name, 1e18) + 10:
@@ -221,6 +224,11 @@ def answers(run, end):
             problems.append(f"{run.name} {clock(at)} {entry['route']}: {answer}")
         explained[f"{entry['status']} {why or 'UNEXPLAINED'}"] += 1
     return problems, explained
+
+
+def load(run, began, ended):
+    """Processes that wanted a core in that time, for each core."""
+    return max((s.get("load", 0) for s in run.samples if began - 60 < s["at"] < ended + 60), default=0)
 
 
 def commands(run, end):
@@ -361,6 +369,7 @@ def check(folder):
         if name == "calm" and len({s["pid"] for s in run.samples}) > 1:
             problems.append("calm: it is another process than before")
         seconds = counts.setdefault(name, {"pages": 0, "reads": 0}).pop("page_seconds", [])
+        figures["load_max"] = round(max((s.get("load", 0) for s in run.samples), default=0), 1)
         report["daemons"][name] = {
             "slots": len(run.rows),
             "slots_expected": expected,

@@ -148,7 +148,7 @@ class Watcher(threading.Thread):
 
     def sample(self):
         process = self.daemon_.process
-        sample = {"at": time.time(), "pid": process.pid if process else 0}
+        sample = {"at": time.time(), "pid": process.pid if process else 0, "load": os.getloadavg()[0] / os.cpu_count()}
         try:
             status = open(f"/proc/{process.pid}/status").read()
             fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)

@@ -159,6 +159,9 @@ def explain_line(run, entry):
     """What explains a warning or an error of the log; `None` if nothing does."""
     at, message = entry["at"], entry["message"]
     find = lambda kinds, **match: run.faults.find(kinds, at, at, daemon=run.name, **match)  # noqa: E731
+    if message.startswith("attempt failed"):
+        row = next((r for r in run.rows if r.id == entry["slot_id"]), None)
+        return row and (by_source(run, row, None) or (dark(run, row.planned, row.ended or at) and "killed"))
     if message.startswith("config rejected"):
         return "a bad config" if find("bad config") else None
     if message.startswith("stopping at once"):

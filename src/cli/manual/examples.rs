@@ -39,7 +39,7 @@ pub(super) const EXAMPLES: &[(&str, &str, &str)] = &[
     ("s4cast-runs-export", "The ledger, for SQL", "s4cast runs export -c daemon.toml -o runs.parquet"),
     ("s4cast-top", "Watch a daemon", "s4cast top -c daemon.toml"),
     ("s4cast-top", "Whether it is well, for a script", "s4cast top -c daemon.toml --check --quiet"),
-    ("s4cast-models-ls", "All versions of all jobs", "s4cast models ls --state /var/lib/s4cast/state"),
+    ("s4cast-models-ls", "All versions of all jobs", "s4cast models ls -c /etc/s4cast/daemon.toml"),
     ("s4cast-models-show", "Version 3 of a job", "s4cast models show 3 --job load"),
     ("s4cast-models-promote", "Let version 3 serve", "s4cast models promote 3 --job load --reason 'less bias'"),
     ("s4cast-models-rollback", "Let the version before serve again", "s4cast models rollback --job load"),

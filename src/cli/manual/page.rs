@@ -8,6 +8,9 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 /// The day of the release that the pages describe, as a manual page states it.
 const RELEASED: &str = "2026-11-27";
 
+/// What clap_mangen writes before possible values: a break, an empty line, a break, of which the breaks do nothing.
+const LISTED: &str = ".br\n\n.br\n";
+
 /// What no flag stands for. (variable, what it does)
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("S4CAST_LOG", "Filter of the log on stderr, in place of --verbose and --quiet: s4cast=debug,info"),
@@ -63,7 +66,7 @@ pub(super) fn page(root: &Command, command: &Command) -> ManualPage {
 /// One line that tells man what an apostrophe is, in front; letters beyond ASCII spelled as every man can read them.
 fn portable(text: &str) -> String {
     let preamble = Roff::new().render();
-    let body = text.replace(&preamble, "");
+    let body = text.replace(&preamble, "").replace(LISTED, ".sp\n");
     let spelled = |c: char| match c.is_ascii() {
         true => c.to_string(),
         false => format!("\\[u{:04X}]", u32::from(c)),
@@ -129,8 +132,10 @@ fn examples_of(name: &str) -> Roff {
     let examples = examples::of(name);
     if !examples.is_empty() {
         roff.control("SH", ["EXAMPLES"]);
-        for example in examples {
-            roff.control("PP", []);
+        for (at, example) in examples.iter().enumerate() {
+            if at > 0 {
+                roff.control("PP", []);
+            }
             roff.text([roman(format!("{}:", example.what))]);
             roff.control("PP", []);
             roff.control("RS", ["4"]);

@@ -101,7 +101,7 @@ pub(super) struct Output {
 /// (reading failed), it was stopped, or it printed nothing that can be read (data).
 pub(super) fn run(spec: &ExecSpec, stop: &AtomicBool) -> Result<Output, IngestError> {
     if !store::fence().allows_exec() {
-        let problem = format!("{NAME}: a command can reach anything, and paths are limited here");
+        let problem = format!("{NAME}: a command can reach anything, and may not be a source here");
         return Err(IngestError::new(IngestErrorKind::Permission, vec![problem]));
     }
     let io = |error: std::io::Error| {

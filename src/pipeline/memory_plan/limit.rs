@@ -69,6 +69,7 @@ impl MemoryPlan {
     /// The parts of the largest stage, the largest first.
     pub fn in_words(&self) -> String {
         let mut parts = self.largest().map(|stage| stage.parts.clone()).unwrap_or_default();
+        parts.retain(|(_, bytes)| *bytes > 0);
         parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         let words: Vec<String> =
             parts.iter().map(|(name, bytes)| format!("{name} {}", Size(*bytes))).collect();

@@ -30,8 +30,8 @@ use crate::series::{Panel, Series};
 use std::collections::HashSet;
 
 /// The program's own pages and what every job touches, without and with the reader of Parquet.
-const PROCESS: u64 = 25 << 20;
-const PROCESS_PARQUET: u64 = 30 << 20;
+const PROCESS: u64 = 31 << 20;
+const PROCESS_PARQUET: u64 = 36 << 20;
 
 /// A series while it is read, and kept, beside its values: id, quality, list heads, what the allocator adds to small pieces.
 const SERIES_READ: u64 = 1_800;

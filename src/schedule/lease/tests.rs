@@ -106,7 +106,7 @@ fn whoever_comes_first_works_it_and_the_others_learn_how_it_ended() {
 #[test]
 fn times_beyond_reason_in_a_turn_of_somebody_else_are_waited_for_and_no_more() {
     for turn in ["claim", "over"] {
-        let table = Table::new(turn);
+        let table = Table::new(&format!("beyond-{turn}"));
         let own = if turn == "over" { "b" } else { "a" };
         let text = format!(
             r#"{{"turn":"{turn}","by":{{"node":"node-a","state":"{own}","process":"1","at":""}},"attempts":4294967295,
