@@ -21,6 +21,10 @@ pub fn sound(path: &Path) -> Result<Sound, String> {
     let mut reader =
         WavReader::open(path).map_err(|error| format!("no WAV file, or a damaged one: {error}"))?;
     let spec = reader.spec();
+    if spec.sample_rate == 0 || !(1..=32).contains(&spec.bits_per_sample) {
+        let (rate, bits) = (spec.sample_rate, spec.bits_per_sample);
+        return Err(format!("a damaged WAV file: {rate} samples of {bits} bits per second"));
+    }
     let damaged = |error: hound::Error| format!("a damaged WAV file: {error}");
     // Samples between −1 and 1.
     let values: Vec<f32> = match spec.sample_format {
@@ -70,6 +74,12 @@ mod tests {
         assert_eq!(sound(wide.path()).expect("a sound").samples, [16384]);
         let noise = written(spec(1, 32, SampleFormat::Float), &[0.5_f32, f32::NAN]);
         assert_eq!(sound(noise.path()).expect_err("no number"), "sample 1 is NaN");
+        let timeless = written(spec(1, 16, SampleFormat::Int), &[1_i16]);
+        let mut bytes = std::fs::read(timeless.path()).expect("read");
+        bytes[24..28].fill(0);
+        std::fs::write(timeless.path(), bytes).expect("written");
+        let reason = sound(timeless.path()).expect_err("no rate");
+        assert!(reason.contains("0 samples of 16 bits per second"), "{reason}");
         let text = tempfile::NamedTempFile::new().expect("a file");
         assert!(sound(text.path()).is_err_and(|reason| reason.starts_with("no WAV file")));
     }

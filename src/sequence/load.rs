@@ -18,11 +18,19 @@ use crate::series::Panel;
 
 /// Everything that a definition names, below a folder.
 pub fn load(spec: &SequenceSpec, folder: Option<&Path>) -> Result<Data, DataError> {
-    match spec.form {
+    let data = match spec.form {
         Form::Images => images(spec, folder),
         Form::Sounds => sounds(spec, folder),
         Form::Bytes => bytes(spec, folder),
         Form::Series => series(spec, folder),
+    }?;
+    // Images say by themselves how long they are.
+    let (len, stride) = (data.len, spec.architecture.stride());
+    match len.is_multiple_of(stride) {
+        true => Ok(data),
+        false => Err(DataError::Fit(format!(
+            "a sequence has {len} positions, which is no multiple of {stride}, the product of the pools; choose others"
+        ))),
     }
 }
 

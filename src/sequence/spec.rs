@@ -71,6 +71,14 @@ impl Architecture {
         Ok(())
     }
 
+    /// What the positions of a sequence have to be a multiple of.
+    pub(super) fn stride(&self) -> usize {
+        match self.backbone {
+            Arrangement::Stack => 1,
+            Arrangement::Sashimi => stride(&self.pools).unwrap_or(1),
+        }
+    }
+
     /// Number of weights, without allocating any.
     pub(super) fn parameters(&self, patch: usize, outputs: usize) -> u128 {
         match self.backbone {

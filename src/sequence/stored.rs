@@ -270,6 +270,17 @@ impl Description {
         if self.task == Task::Classify && !(1..=1 << 16).contains(&self.classes) {
             return Err(("classes", self.classes.to_string(), "1..=65536".into()));
         }
+        let stride = self.architecture.stride();
+        if !self.len.is_multiple_of(stride) {
+            return Err((
+                "len",
+                self.len.to_string(),
+                format!("a multiple of {stride}, the product of the pools"),
+            ));
+        }
+        if self.rate == Some(0) {
+            return Err(("rate", "0".into(), "at least one sample per second".into()));
+        }
         if self.context.is_some_and(|context| context == 0 || context >= self.len) {
             return Err(("context", format!("{:?}", self.context), format!("below {}", self.len)));
         }

@@ -227,3 +227,29 @@ fn no_forged_model_file_does_harm() {
         assert!(refused > 700, "{name}: {refused}");
     }
 }
+
+#[test]
+fn a_model_of_a_length_or_a_rate_that_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let raw = RawSequence {
+        backbone: Some(Arrangement::Sashimi),
+        pools: Some(vec![2]),
+        epochs: Some(1),
+        ..text(folder.path())
+    };
+    let out = folder.path().join("run");
+    trained(&small(raw), folder.path(), &out, false).expect("trained");
+    let path = out.join("best.safetensors");
+    let sound = std::fs::read(&path).expect("a model");
+    for (from, to, reason) in [
+        (r#"\"len\":48"#, r#"\"len\":47"#, "a multiple of 2"),
+        (r#"\"rate\":null"#, r#"\"rate\":   0"#, "one sample per second"),
+    ] {
+        let at = sound.windows(from.len()).position(|part| part == from.as_bytes()).expect(from);
+        let mut bytes = sound.clone();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        std::fs::write(&path, bytes).expect("written");
+        let error = read_model(&path).err().expect("refused").to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}

@@ -101,8 +101,12 @@ impl Reader {
 
     /// The most that an input of so many bytes may make the process hold, bytes. A Parquet file of N bytes may have 256 Ki +
     /// 200 N rows, and 16 MiB + 1000 N bytes in a page; a CSV file of R rows a grid of 100 000 + 1000 R steps in each series. A batch of an
-    /// Arrow stream may become 32 MiB + 1000 N bytes.
+    /// Arrow stream may become 32 MiB + 1000 N bytes. A part of a run is read by the crate parquet, which reserves, and does not touch,
+    /// the 2 GiB that the header of a damaged page may claim.
     pub fn memory_max(self, bytes: usize) -> usize {
+        if self == Reader::State {
+            return (2 << 30) + (64 << 20) + 200 * bytes;
+        }
         let per_byte = match self {
             Reader::Csv => 2_000,
             Reader::Parquet | Reader::Arrow => 25_000,
