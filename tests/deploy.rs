@@ -41,6 +41,7 @@ fn known() -> BTreeSet<String> {
     metrics.score("load", Some(1.0), Some(2.0), Some(0.0), &[(80.0, 0.8)]);
     metrics.promotion("promoted");
     metrics.training("load", 10);
+    metrics.memory_plan("load", 1 << 20);
     metrics.lease_taken_over("load", Stage::Forecast);
     metrics.lease_lost("load", Stage::Forecast);
     metrics.ingest(1, 1, &[("unusable", 1)]);

@@ -249,7 +249,8 @@ fn a_model_of_a_length_or_a_rate_that_cannot_be_is_refused() {
         let mut bytes = sound.clone();
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
         std::fs::write(&path, bytes).expect("written");
-        let error = read_model(&path).err().expect("refused").to_string();
+        let Err(error) = read_model(&path) else { panic!("refused") };
+        let error = error.to_string();
         assert!(error.contains(reason), "{error}");
     }
 }
