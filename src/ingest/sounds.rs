@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(sound(noise.path()).expect_err("no number"), "sample 1 is NaN");
         let timeless = written(spec(1, 16, SampleFormat::Int), &[1_i16]);
         let mut bytes = std::fs::read(timeless.path()).expect("read");
-        bytes[24..28].fill(0);
+        // Rate, and bytes per second.
+        bytes[24..32].fill(0);
         std::fs::write(timeless.path(), bytes).expect("written");
         let reason = sound(timeless.path()).expect_err("no rate");
         assert!(reason.contains("0 samples of 16 bits per second"), "{reason}");
