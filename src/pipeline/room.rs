@@ -30,7 +30,7 @@ pub(super) fn check(path: &Path, bytes: u64, spare: u64) -> Result<(), PublishEr
 /// Whether `spare` bytes are free on the disks of all of these folders; each disk is asked once.
 ///
 /// # Errors
-/// As [`check`], of the first that lacks room.
+/// As `check`, of the first that lacks room.
 pub fn check_all(folders: &[PathBuf], spare: u64) -> Result<(), PublishError> {
     let mut seen = Vec::new();
     for folder in folders {

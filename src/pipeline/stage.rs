@@ -44,7 +44,7 @@ impl Context<'_> {
     /// Whether every disk that the work of a job writes to has the room that is to stay free.
     ///
     /// # Errors
-    /// [`PublishError::NoRoom`](crate::publish::PublishError::NoRoom).
+    /// [`PublishError::NoRoom`].
     pub fn check_room(&self, sink: &Path) -> Result<(), StageError> {
         Ok(check_room(&[self.state.into(), sink.into(), scratch_parent()], self.budget.limits().min_free)?)
     }
