@@ -34,8 +34,8 @@ async function route() {
     return;
   }
   current?.shown?.leave?.();
-  // A question asked on one page is not answered on another.
-  element("dialog").close();
+  // A question asked on one page is not answered on another; that for the token may come before the first page does.
+  if (!isFirst) element("dialog").close();
   const mine = (current = { ...wanted, shown: null });
   mark(wanted);
   const main = element("main");
