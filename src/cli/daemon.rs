@@ -158,8 +158,7 @@ fn run(
     outcome.map(|()| Exit::Ok)
 }
 
-/// Where requests are answered, apart from the slots: a thread keeps the memory of the largest task that it has ever had, so on
-/// common threads all of them would come to hold that of a slot.
+/// Where requests are answered, apart from the slots: many of them make no more threads than these, and slots never wait for one.
 fn pages() -> Result<Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -211,7 +211,7 @@ def answers(run, end):
             why = "the machine was busy"
         elif entry["status"] == 503 and "draining" in entry["said"] and find(("down", "stopped"), at, until, **own):
             why = "told to end"
-        elif entry["status"] == 503 and "starting" in entry["said"] and find("config", at, until, after=10, **own):
+        elif re.search("starting|there is no job", entry["said"]) and find("config", at, until, after=10, **own):
             why = "just started"
         elif entry["status"] == 404 and until < first.get(name, 1e18) + 10:
             why = "before the first run"
