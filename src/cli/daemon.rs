@@ -38,7 +38,7 @@ const PAGE_THREADS: usize = 8;
 /// Runs the daemon until it is told to stop, or until its simulated time is over.
 pub(super) fn serve(args: &Serve, journal: Journal) -> Result<Exit, CliError> {
     let config = launch::daemon(&args.config)?;
-    launch::limit_threads(config.threads);
+    launch::limit_daemon(config.threads);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -22,6 +22,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Environment variable that sizes the thread pool of the file readers; it is read once, before it can be set here.
 const READER_THREADS: &str = "POLARS_MAX_THREADS";
 
+/// Environment variable that bounds the heaps of glibc's allocator.
+const HEAPS: &str = "MALLOC_ARENA_MAX";
+
 /// Environment variable with the folders and addresses, between colons, below which everything has to lie.
 const ALLOW_PATHS: &str = "S4CAST_ALLOW_PATHS";
 
@@ -107,27 +110,43 @@ pub(super) fn limit_threads(threads: Option<usize>) {
     let Some(threads) = threads else { return };
     let wanted = threads.to_string();
     if std::env::var(READER_THREADS).ok().as_ref() != Some(&wanted) {
-        restart(&wanted);
+        restart(&[(READER_THREADS, wanted)]);
     }
     if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
         tracing::warn!(%error, "the number of threads stays as it was");
     }
 }
 
-/// Replaces this process by itself with the variable set; returns only where that failed.
+/// Bounds the worker threads and the heaps of a process that runs for months.
+///
+/// glibc gives threads up to eight heaps a core, and each keeps the largest slot that was ever worked in it: memory grows for days
+/// until all of them have. One a worker thread is enough. They too are sized from the environment, at the start; what is set there
+/// already holds.
+pub(super) fn limit_daemon(threads: Option<usize>) {
+    if cfg!(target_env = "gnu") && std::env::var_os(HEAPS).is_none() {
+        let workers =
+            threads.or(std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(2).max(2);
+        let readers = threads.map(|threads| (READER_THREADS, threads.to_string()));
+        let variables: Vec<_> = readers.into_iter().chain([(HEAPS, workers.to_string())]).collect();
+        restart(&variables);
+    }
+    limit_threads(threads);
+}
+
+/// Replaces this process by itself with variables set; returns only where that failed.
 #[cfg(unix)]
-fn restart(threads: &str) {
+fn restart(variables: &[(&str, String)]) {
     use std::os::unix::process::CommandExt;
     if let Ok(program) = std::env::current_exe() {
-        let error =
-            Command::new(program).args(std::env::args_os().skip(1)).env(READER_THREADS, threads).exec();
-        tracing::warn!(%error, "the threads of the file readers stay unbounded");
+        let mut command = Command::new(program);
+        let error = command.args(std::env::args_os().skip(1)).envs(variables.iter().cloned()).exec();
+        tracing::warn!(%error, "the threads of the file readers and the heaps stay unbounded");
     }
 }
 
 #[cfg(not(unix))]
-fn restart(threads: &str) {
-    let _ = (threads, Command::new(""));
+fn restart(variables: &[(&str, String)]) {
+    let _ = (variables, Command::new(""));
 }
 
 /// From here on temporary files are in the state directory of a daemon; what killed ones left there is removed.

@@ -1,6 +1,7 @@
 //! Ed25519 keys (RFC 8032): a secret one signs versions, public ones are trusted. Where a secret stands is the config's to know.
 
-use crate::registry::base64;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use std::fmt;
@@ -50,8 +51,8 @@ impl FromStr for PublicKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<PublicKey, KeyError> {
-        let bytes =
-            text.trim().strip_prefix(ALGORITHM).and_then(|rest| base64::decode(rest.strip_prefix(':')?));
+        let body = text.trim().strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(':'));
+        let bytes = body.and_then(|body| BASE64_STANDARD.decode(body).ok());
         let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
         bytes.map(PublicKey).ok_or_else(|| KeyError::Public(text.trim().into()))
     }
@@ -59,7 +60,7 @@ impl FromStr for PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{ALGORITHM}:{}", base64::encode(&self.0))
+        write!(out, "{ALGORITHM}:{}", BASE64_STANDARD.encode(self.0))
     }
 }
 
@@ -86,7 +87,7 @@ impl SigningKey {
             Some(first) if first == PEM[0] => lines().skip(1).take_while(|line| *line != PEM[1]).collect(),
             _ => lines().collect(),
         };
-        let bytes = base64::decode(&body).ok_or(KeyError::Secret)?;
+        let bytes = BASE64_STANDARD.decode(&body).map_err(|_| KeyError::Secret)?;
         let pair = match bytes.len() {
             32 => Ed25519KeyPair::from_seed_unchecked(&bytes),
             _ => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&bytes),
@@ -102,7 +103,7 @@ impl SigningKey {
         let mut seed = [0; 32];
         SystemRandom::new().fill(&mut seed).map_err(|_| KeyError::Random)?;
         let document = [PKCS8_HEAD.as_slice(), &seed].concat();
-        let text = format!("{}\n{}\n{}\n", PEM[0], base64::encode(&document), PEM[1]);
+        let text = format!("{}\n{}\n{}\n", PEM[0], BASE64_STANDARD.encode(&document), PEM[1]);
         Ok((SigningKey::parse(&text)?, text))
     }
 
@@ -151,7 +152,7 @@ mod tests {
     fn signatures_are_those_of_the_standard() {
         let key = SigningKey::parse(SEED).unwrap();
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let seed = base64::decode(SEED).unwrap();
+        let seed = BASE64_STANDARD.decode(SEED).unwrap();
         assert_eq!(hex(&seed), "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
         assert_eq!(hex(&key.public().0), "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
         let signature = key.sign(&[0x72]);
@@ -165,7 +166,7 @@ mod tests {
     fn keys_come_in_three_forms_and_new_ones_differ() {
         let (key, text) = SigningKey::generate().unwrap();
         let body = text.lines().nth(1).unwrap();
-        let seed = base64::encode(&base64::decode(body).unwrap()[16..]);
+        let seed = BASE64_STANDARD.encode(&BASE64_STANDARD.decode(body).unwrap()[16..]);
         for form in [text.as_str(), body, &seed, &text.replace('\n', "\r\n")] {
             assert_eq!(SigningKey::parse(form).unwrap().public(), key.public());
         }

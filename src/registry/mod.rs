@@ -14,7 +14,6 @@
 //!
 //! A registry may stand in an object store, which several daemons share; the folder is a copy of it then (`registry::shelf`).
 
-mod base64;
 mod birth;
 mod champion;
 mod copy;

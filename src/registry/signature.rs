@@ -5,11 +5,12 @@
 //! do not replace each other's.
 
 use crate::model::artifact::sha256;
-use crate::registry::base64;
 use crate::registry::error::RegistryError;
 use crate::registry::folder;
 use crate::registry::key::{ALGORITHM, PublicKey, SigningKey};
 use crate::registry::manifest;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -39,7 +40,7 @@ pub(super) fn sign(key: &SigningKey, manifest: &[u8]) -> Vec<u8> {
         format: FORMAT,
         algorithm: ALGORITHM.into(),
         key: key.public().to_string(),
-        signature: base64::encode(&key.sign(manifest)),
+        signature: BASE64_STANDARD.encode(key.sign(manifest)),
     })
 }
 
@@ -57,7 +58,7 @@ pub(super) fn signer(path: &Path, bytes: &[u8], manifest: &[u8]) -> Result<Publi
     }
     let key: PublicKey = file.key.parse().map_err(|error| broken(format!("{error}")))?;
     let is_valid =
-        base64::decode(&file.signature).is_some_and(|signature| key.verifies(manifest, &signature));
+        BASE64_STANDARD.decode(&file.signature).is_ok_and(|signature| key.verifies(manifest, &signature));
     if !is_valid {
         return Err(broken(format!("it does not match {}: one of the two was changed", manifest::FILE)));
     }

@@ -55,8 +55,8 @@ def document(place, found):
     """A JSON document without what differs from run to run, and with the place's own address cut out."""
     words = json.dumps(found).replace(place.url(), "PLACE")
     words = re.sub(r'"(run_id|issued_at|created_at)": "[^"]*"', r'"\1": ""', words)
-    # Ids and times take more or fewer bytes.
-    words = re.sub(r'"bytes": \d+', '"bytes": 0', words)
+    # Ids and times take more or fewer bytes; how much memory was taken differs from run to run.
+    words = re.sub(r'"((?:peak_)?bytes)": \d+', r'"\1": 0', words)
     words = re.sub(r'"\w*seconds": (\{[^}]*\}|[-0-9.e]+|\[[^\]]*\])', '"seconds": 0', words)
     return json.loads(words)
 
