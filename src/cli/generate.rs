@@ -8,12 +8,14 @@ use crate::cli::{Exit, launch};
 use crate::model::report::Progress;
 use crate::sequence::{Columns, GenerateSpec, Generated, generate};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Generates, writes, and says where.
 pub(super) fn run(args: &Generate, terminal: &Terminal) -> Result<Exit, CliError> {
     let Generate { model, output, steps, input, id, time, target, paths, prefix, .. } = args;
     let Generate { temperature, top_p, seed, threads, .. } = args;
-    launch::within_fence([model.as_path()])?;
+    let given = [Some(model), Some(output), input.as_ref(), prefix.as_ref()];
+    launch::within_fence(given.into_iter().flatten().map(PathBuf::as_path))?;
     let wrong = |message: String, help: &str| CliError::Request { message, help: Some(help.into()) };
     if let Some(temperature) = temperature.filter(|one| !(one.is_finite() && *one >= 0.0)) {
         let help = "0 takes the likeliest code, 1 draws from the model";

@@ -3,6 +3,7 @@
 use crate::lab::spec::{Data, Kind, Metric, Naive2, Pipeline, PipelineProblem, RawPipeline};
 use crate::lab::split::Split;
 use crate::model::spec::Point;
+use crate::series::SEASON_MAX;
 
 impl TryFrom<RawPipeline> for Pipeline {
     type Error = Vec<PipelineProblem>;
@@ -32,8 +33,8 @@ impl TryFrom<RawPipeline> for Pipeline {
             ("reference_season", raw.reference_season),
         ];
         for (key, length) in lengths {
-            if let Some(length) = length.filter(|length| !(1..=100_000).contains(length)) {
-                problem(key, format!("{key} {length} is not in 1..=100000"));
+            if let Some(length) = length.filter(|length| !(1..=SEASON_MAX).contains(length)) {
+                problem(key, format!("{key} {length} is not in 1..={SEASON_MAX}"));
             }
         }
         for (key, count) in [("stride", raw.stride), ("step", raw.step), ("test_rows", raw.test_rows)] {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::past::{Kept, Past};
 use crate::model::predict::Reading;
-use crate::series::{Frequency, Panel, Series};
+use crate::series::{Frequency, Panel, SEASON_MAX, Series};
 
 /// What a forecaster keeps of a panel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl Memory {
             // Or its grid would be longer than the file.
             let span = usize::try_from(one.frequency.steps_between(one.start, one.cutoff));
             let is_span_of_tail = span.is_ok_and(|steps| steps <= 2 * tail.len());
-            (1..=reading.reach).contains(&reading.season)
+            (1..=reading.reach.min(SEASON_MAX)).contains(&reading.season)
                 && one.start <= one.cutoff
                 && !tail.is_empty()
                 && sums.steps >= tail.len()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::ssm::SsmKind;
+use crate::series::SEASON_MAX;
 
 /// Which forecaster to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,7 +298,7 @@ pub enum SpecError {
     #[error("no coverage level given; write for example 80,95")]
     NoLevel,
     /// A season that is no number of steps.
-    #[error("season length {0} is not in 1..=100000")]
+    #[error("season length {0} is not in 1..={max}", max = SEASON_MAX)]
     SeasonLength(usize),
     /// No value lies between the bounds.
     #[error("no value lies between min {0} and max {1}; both are to be finite, and min below max")]
@@ -327,7 +328,7 @@ impl TryFrom<RawModelSpec> for ModelSpec {
         if let Some(&level) = raw.levels.iter().find(|level| !(**level > 0.0 && tails(**level)[0] > 0.0)) {
             return Err(SpecError::Level(level));
         }
-        if let Some(season) = raw.season_length.filter(|season| !(1..=100_000).contains(season)) {
+        if let Some(season) = raw.season_length.filter(|season| !(1..=SEASON_MAX).contains(season)) {
             return Err(SpecError::SeasonLength(season));
         }
         let (min, max) = (raw.bounds.min, raw.bounds.max);

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub use crate::series::infer::infer;
 pub use crate::series::spelling::FrequencyError;
 
+/// Longest season, steps: models hold arrays of whole seasons.
+pub const SEASON_MAX: usize = 100_000;
+
 /// Which day of the month a month-based grid stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MonthAnchor {
@@ -104,7 +107,7 @@ impl Frequency {
         (divisor > 0 && own > 0 && others > 0).then(|| (own / divisor, others / divisor))
     }
 
-    /// Candidate season lengths in steps, the most usual first; empty where no season is usual.
+    /// Candidate season lengths in steps, at most [`SEASON_MAX`], the most usual first; empty where no season is usual.
     pub fn season_lengths(self) -> Vec<usize> {
         let lengths = match self {
             Frequency::Fixed { micros } => fixed_seasons(micros),
@@ -117,8 +120,8 @@ impl Frequency {
         };
         lengths
             .into_iter()
-            .filter(|&length| length > 1)
             .filter_map(|length| usize::try_from(length).ok())
+            .filter(|length| (2..=SEASON_MAX).contains(length))
             .collect()
     }
 
@@ -290,6 +293,8 @@ pub(crate) mod tests {
             ("10d", vec![]),
             ("2w", vec![26]),
             ("10s", vec![360, 8640]),
+            ("100ms", vec![36_000]),
+            ("1ms", vec![]),
         ];
         for (word, lengths) in seasons {
             assert_eq!(frequency(word).season_lengths(), lengths, "{word}");

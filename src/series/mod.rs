@@ -20,7 +20,7 @@ pub mod version;
 pub use covariate::{Covariate, Known};
 pub use ends::Ends;
 pub use forecast::{Forecasts, ScenarioForecasts, SeriesForecast, Status};
-pub use frequency::Frequency;
+pub use frequency::{Frequency, SEASON_MAX};
 pub use observations::Observations;
 pub use quality::{Note, Quality, Verdict};
 pub use shard::{Shard, ShardError};

@@ -87,6 +87,9 @@ fn the_environment_limits_commands_of_one_shot() {
     narrowed(&place, &list, "backtest out/b.csv -H 3 --models naive").expect(77);
     narrowed(&place, &list, "plot out/f.parquet -o in/f.svg").expect(77);
     narrowed(&place, &list, "plot in/f.parquet -o out/f.svg").expect(77);
+    narrowed(&place, &list, "train pipeline=etth1 model=s4d data_dir=out").expect(77);
+    narrowed(&place, &list, "train pipeline=text model=s4 data_dir=in out=out/run").expect(77);
+    narrowed(&place, &list, "generate in/m.safetensors -n 3 -o out/next.csv").expect(77);
     narrowed(&place, "nosuch://a", "forecast in/data/a.csv -H 3 --model naive -o in/f.parquet").expect(2);
     narrowed(&place, "", "forecast out/b.csv -H 3 --model naive -o f.parquet").expect(0);
 }

@@ -17,7 +17,7 @@ use crate::model::stored::events::StoredEvents;
 use crate::model::stored::limits::{COLUMNS_MAX, MEMBERS_MAX, check, check_floor, read_conformal, wrong};
 use crate::model::stored::member::StoredMember;
 use crate::model::work::Space;
-use crate::series::Frequency;
+use crate::series::{Frequency, SEASON_MAX};
 
 /// One group.
 #[derive(Serialize, Deserialize)]
@@ -133,7 +133,7 @@ impl StoredGroup {
         let frequency =
             frequency.ok_or_else(|| wrong("frequency", &self.frequency, "as s4cast writes it"))?;
         let season = self.season_length;
-        check("season length", season, "in 1..=2147483647", (1..=i32::MAX as usize).contains(&season))?;
+        check("season length", season, format!("in 1..={SEASON_MAX}"), (1..=SEASON_MAX).contains(&season))?;
         let columns = self.covariates.width();
         let is_usable = columns <= COLUMNS_MAX && self.covariates.is_valid();
         check("number of covariates", columns, format!("at most {COLUMNS_MAX}, with scales"), is_usable)?;
