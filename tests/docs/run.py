@@ -95,9 +95,9 @@ def tools(folder):
 def environment(store):
     kept = {name: value for name, value in os.environ.items() if not re.match(r"S4CAST_|AWS_|DUCKDB_", name)}
     kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
-    # Pages have a home of their own; the compiler stays where it is.
+    # Pages have a home of their own; the compiler stays where it is, and is not shown at work.
     home = Path.home()
-    kept = {"CARGO_HOME": str(home / ".cargo"), "RUSTUP_HOME": str(home / ".rustup"), **kept}
+    kept = {"CARGO_HOME": str(home / ".cargo"), "RUSTUP_HOME": str(home / ".rustup"), "CARGO_TERM_QUIET": "true", **kept}
     return {**kept, **store.environment}
 
 
