@@ -1,6 +1,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use s4cast_fuzz::{Reader, read};
+use s4cast_fuzz::{Reader, begin, read};
 
-fuzz_target!(|bytes: &[u8]| read(Reader::Arrow, bytes));
+fuzz_target!(init: begin(), |bytes: &[u8]| read(Reader::Arrow, bytes));

@@ -1,9 +1,9 @@
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use s4cast_fuzz::{Reader, change, read};
+use s4cast_fuzz::{Reader, begin, change, read};
 
-fuzz_target!(|bytes: &[u8]| read(Reader::Sequence, bytes));
+fuzz_target!(init: begin(), |bytes: &[u8]| read(Reader::Sequence, bytes));
 
 // Half of the changes are of bytes, half of the parts of a container: forged sizes have to get past it.
 fuzz_mutator!(|bytes: &mut [u8], size: usize, max_size: usize, seed: u32| {

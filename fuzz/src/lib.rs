@@ -47,6 +47,11 @@ thread_local! {
     static BENCH: OnceCell<(Bench, tempfile::TempDir)> = const { OnceCell::new() };
 }
 
+/// Lets the program catch the panics of libraries that damaged files cause, as it does; one that nobody catches ends the fuzzer.
+pub fn begin() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
 fn with<T>(reader: Reader, work: impl FnOnce(&Bench) -> T) -> T {
     BENCH.with(|bench| {
         let (bench, _) = bench.get_or_init(|| {

@@ -2,7 +2,7 @@
 
 use super::exec::{forecasts, metadata};
 use super::program::{Place, Run, weekly};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const NAIVE: &str = "forecast in.csv -H 3 -o out.parquet --model seasonal_naive";
@@ -132,8 +132,11 @@ fn forecasts_that_do_not_fit_at_once_are_made_in_parts_and_are_the_same() {
 /// Starts the program with a command that never ends, and waits until the output of that has its file.
 #[cfg(unix)]
 fn waiting(place: &Place) -> Child {
-    let mut command = place.command();
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TMPDIR", place.path("tmp"));
+    // Whoever runs the tests under nohup hands on that SIGHUP is ignored.
+    let mut command = Command::new("env");
+    command.current_dir(place.path("")).env_clear().env("TMPDIR", place.path("tmp"));
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_s4cast")]);
     command.args(["forecast", "-H", "3", "-o", "out.parquet", "--model", "naive", "--exec", "sleep 60"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
@@ -171,7 +174,7 @@ fn nothing_temporary_is_left_however_a_run_ends() {
     }
     for signal in ["TERM", "INT", "HUP"] {
         let mut child = waiting(&place);
-        let sent = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
         assert!(sent.unwrap().success());
         assert!(child.wait().unwrap().code().is_some_and(|code| code > 128), "{signal}");
         assert_eq!(left(&place), [""; 0], "{signal}");
