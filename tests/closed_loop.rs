@@ -128,7 +128,7 @@ impl Place {
     }
 
     pub fn forecast(&self, hour: usize) -> Forecasted {
-        self.at(Stage::Forecast, hour, |context| forecast(&self.job, context, false, false)).unwrap()
+        self.at(Stage::Forecast, hour, |context| forecast(&self.job, context, false, None)).unwrap()
     }
 
     pub fn score(&self, hour: usize) -> Scored {
@@ -432,7 +432,7 @@ fn rollback_and_forecast_give_the_earlier_file_again() {
     };
     let work = |created_at| {
         place
-            .with(&moment(created_at), |context| forecast(&place.job, context, false, false))
+            .with(&moment(created_at), |context| forecast(&place.job, context, false, None))
             .unwrap()
             .run
             .sha256
@@ -443,6 +443,14 @@ fn rollback_and_forecast_give_the_earlier_file_again() {
     assert_ne!(first, second);
     place.registry.rollback("load", 3).unwrap();
     assert_eq!(work(4), first);
+
+    // Asked for again at 9, it is worked again, though its run is there; what came of that asking is not worked twice.
+    let was_there = |created_at| {
+        let again = |context: &Context| forecast(&place.job, context, false, Some(9));
+        place.with(&moment(created_at), again).unwrap().was_there
+    };
+    assert!(!was_there(10));
+    assert!(was_there(11));
 }
 
 #[test]
