@@ -147,7 +147,7 @@ def made_up(folder, full):
     jobs += [forecast(panel, 24, "ets"), forecast(short, 14, "ets"), forecast(few, 24, "mstl"), forecast(counts, 28, "counts")]
     jobs += [forecast(few, 24, "auto", "--budget", "60s"), forecast(small, 24, "auto", "--budget", "60s")]
     jobs += [forecast(few, 24, "ensemble", "--budget", "60s"), forecast(past, 24, "ridge", "--past-covariates", "x0,x1,x2")]
-    jobs += [forecast(sums, 14, "seasonal_naive", "--hierarchy", "total,region"), ["load", many, 24], ["load", short, 28]]
+    jobs += [forecast(sums, 14, "seasonal_naive", "--hierarchy", "total,region", "--id", "region,unique_id"), ["load", many, 24], ["load", short, 28]]
     jobs += [["backtest", small, "-H", "24", "--models", "ridge,seasonal_naive"]]
     if full:
         jobs += [forecast(panel, 48, "auto", "--budget", "300s"), forecast(panel, 24, "ensemble", "--budget", "300s")]
