@@ -119,8 +119,8 @@ pub(super) fn limit_threads(threads: Option<usize>) {
 
 /// Bounds the worker threads and the heaps of a process that runs for months.
 ///
-/// glibc gives threads up to eight heaps a core, and each keeps the largest slot that was ever worked in it: memory grows for days
-/// until all of them have. One a worker thread is enough. They too are sized from the environment, at the start; what is set there
+/// glibc gives threads up to eight heaps a core, and each keeps the largest slot that was ever worked in it: memory grows until
+/// all of them have. One a worker thread is enough. They too are sized from the environment, at the start; what is set there
 /// already holds.
 pub(super) fn limit_daemon(threads: Option<usize>) {
     if cfg!(target_env = "gnu") && std::env::var_os(HEAPS).is_none() {
