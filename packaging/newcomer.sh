@@ -36,7 +36,9 @@ finish() {
     umount "$root/proc" 2> /dev/null || true
 }
 trap finish EXIT
-until nsenter --target "$holder" --net ip link set lo up 2> /dev/null; do sleep 0.05; done
+# Until it has left ours, the loopback that would be brought up is ours.
+until [ "$(readlink "/proc/$holder/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
+nsenter --target "$holder" --net ip link set lo up
 mount -t proc proc "$root/proc"
 
 # Inside: the root alone, no network, an empty environment.
