@@ -159,7 +159,7 @@ fn only_the_command_line_prints() {
 
 #[test]
 fn the_architecture_names_every_layer() {
-    let Ok(text) = std::fs::read_to_string(root().join("ARCHITECTURE.md")) else { return };
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for layer in layers() {
         assert!(names(&text, &layer), "ARCHITECTURE.md does not mention {layer}");
     }
