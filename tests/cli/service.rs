@@ -43,7 +43,11 @@ impl Drop for Daemon {
 
 pub(super) fn s4cast(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s4cast"));
-    command.current_dir(folder).args(arguments).env("S4CAST_TEST_TOKEN", "sesame");
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .env("S4CAST_TEST_TOKEN", "sesame")
+        .env_remove("MALLOC_ARENA_MAX");
     command
 }
 
@@ -208,6 +212,25 @@ fn a_daemon_answers_is_alone_and_ends_well() {
     let rows = s4cast(folder.path(), &["runs", "ls", "--config", "daemon.toml", "--json"]).output().unwrap();
     let rows = text(&rows.stdout);
     assert!(!rows.contains("\"outcome\": null") && rows.contains("\"bootstrap\""), "{rows}");
+}
+
+/// Memory that a daemon does not use goes back to the system: glibc's allocator is told so at its start, by a restart.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn the_heaps_of_a_daemon_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path());
+    let environment = std::fs::read(format!("/proc/{}/environ", daemon.child.id())).unwrap();
+    let environment: Vec<_> = environment.split(|byte| *byte == 0).map(text).collect();
+    let names = ["MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"];
+    for name in names {
+        let set: Vec<_> =
+            environment.iter().filter_map(|one| one.strip_prefix(&format!("{name}="))).collect();
+        assert!(
+            matches!(set[..], [value] if value.parse::<u64>().is_ok_and(|value| value > 1)),
+            "{name}: {set:?}"
+        );
+    }
 }
 
 #[test]
