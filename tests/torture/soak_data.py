@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-HISTORY = 240  # minutes of history that every source holds
+HISTORY = 240  # minutes of history that every source holds: data that grew would let memory grow
 PER_FILE = 10  # minutes in a file of a folder
 
 
@@ -40,6 +40,13 @@ def long_rows(names, first, last, of=value):
         for minute in range(first, last)
         for series, name in enumerate(names)
     )
+
+
+HEAD = "unique_id,ds,y\n"
+
+
+def head(name):
+    return "region,shop,ds,y\n" if name == "sums.csv" else HEAD
 
 
 def put(path, content):
@@ -123,6 +130,7 @@ class Generator(threading.Thread):
         self.root, self.journal, self.rng = root, journal, random.Random(seed)
         self.names = [f"north/s{i:03}" if i % 2 else f"south/s{i:03}" for i in range(per_job)]
         self.stop, self.through = threading.Event(), int(time.time() // 60)
+        self.first = self.through - HISTORY  # of the files that hold a whole source
         # Held by whoever takes a file away or puts a broken one beside it.
         self.lock = threading.RLock()
         self.prepare()
@@ -130,22 +138,21 @@ class Generator(threading.Thread):
     def prepare(self):
         for folder in ("csv", "parquet"):
             (self.root / folder).mkdir(parents=True)
-        first = self.through - HISTORY
-        head = "unique_id,ds,y\n"
-        (self.root / "grow.csv").write_text(head + long_rows(self.names, first, self.through))
-        (self.root / "exec.csv").write_text(head + long_rows(self.names, first, self.through))
-        (self.root / "counts.csv").write_text(head + long_rows(self.names, first, self.through, count))
-        (self.root / "sums.csv").write_text("region,shop,ds,y\n" + self.sums(first, self.through))
+        for name, rows in self.whole(self.first, self.through).items():
+            (self.root / name).write_text(head(name) + rows)
         (self.root / "mode").write_text("ok")
         put(self.root / "feed.sh", FEED)
         self.wide()
-        for start in range(first // PER_FILE * PER_FILE, self.through, PER_FILE):
+        for start in range(self.first // PER_FILE * PER_FILE, self.through, PER_FILE):
             end = min(start + PER_FILE, self.through)
-            (self.root / "csv" / f"{start}.csv").write_text(head + long_rows(self.names, start, end))
+            (self.root / "csv" / f"{start}.csv").write_text(HEAD + long_rows(self.names, start, end))
             (self.root / "parquet" / f"{start}.parquet").write_bytes(parquet(self.names, start, end))
 
-    def sums(self, first, last):
-        return long_rows(self.names, first, last).replace("/", ",")
+    def whole(self, first, last):
+        """Rows of the files that hold a whole source."""
+        rows = long_rows(self.names, first, last)
+        counts = long_rows(self.names, first, last, count)
+        return {"grow.csv": rows, "exec.csv": rows, "counts.csv": counts, "sums.csv": rows.replace("/", ",")}
 
     def wide(self):
         first = self.through - HISTORY
@@ -166,18 +173,15 @@ class Generator(threading.Thread):
     def grow(self, now):
         before, self.through = self.through, now
         is_torn = self.rng.random() < 0.2
-        for name, rows in (
-            ("grow.csv", long_rows(self.names, before, now)),
-            ("exec.csv", long_rows(self.names, before, now)),
-            ("counts.csv", long_rows(self.names, before, now, count)),
-            ("sums.csv", self.sums(before, now)),
-        ):
-            self.append(self.root / name, rows, is_torn)
+        for name, rows in self.whole(before, now).items():
+            self.append(self.place(name), rows, is_torn)
+        if now - self.first >= HISTORY + PER_FILE:
+            self.shorten(now)
         self.wide()
         for start in sorted({minute // PER_FILE * PER_FILE for minute in range(before, now)}):
             path, fresh = self.root / "csv" / f"{start}.csv", max(start, before)
             rows = long_rows(self.names, fresh, min(start + PER_FILE, now))
-            self.append(path, rows if path.exists() else "unique_id,ds,y\n" + rows, is_torn)
+            self.append(path, rows if path.exists() else HEAD + rows, is_torn)
             whole = parquet(self.names, start, min(start + PER_FILE, now))
             self.replace(self.root / "parquet" / f"{start}.parquet", whole, is_torn)
         oldest = now - HISTORY - PER_FILE
@@ -188,10 +192,21 @@ class Generator(threading.Thread):
                     path.unlink()
                     self.journal.add("old file gone", began, time.time(), source=folder)
 
+    def place(self, name):
+        """Where a file that holds a whole source is: it may be taken away for a while."""
+        path = self.root / name
+        return path if path.exists() else path.with_name(path.name + ".away")
+
+    def shorten(self, now):
+        """Such files lose what is older than the history: others take their place."""
+        self.first = now - HISTORY
+        for name, rows in self.whole(self.first, now).items():
+            began = time.time()
+            put(self.place(name), head(name) + rows)
+            self.journal.add("replaced", began, time.time(), source=name)
+
     def append(self, path, rows, is_torn):
         """In one write, or in two with a pause in the middle of a line."""
-        if not path.exists() and path.parent == self.root:
-            path = path.with_name(path.name + ".away")  # taken away for a while
         cut = self.rng.randrange(len(rows)) if is_torn else len(rows)
         with open(path, "a") as file:
             file.write(rows[:cut])
