@@ -25,11 +25,6 @@ const READER_THREADS: &str = "POLARS_MAX_THREADS";
 /// Environment variable that bounds the heaps of glibc's allocator.
 const HEAPS: &str = "MALLOC_ARENA_MAX";
 
-/// Environment variables of the same, in bytes: blocks that are not taken from a heap, and what may be free at the end of one before
-/// it goes back to the system. Left alone, glibc raises both with what is freed, up to 32 and 64 MiB.
-const GIVEN_BACK: [(&str, &str); 2] =
-    [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "4194304")];
-
 /// Environment variable with the folders and addresses, between colons, below which everything has to lie.
 const ALLOW_PATHS: &str = "S4CAST_ALLOW_PATHS";
 
@@ -124,18 +119,16 @@ pub(super) fn limit_threads(threads: Option<usize>) {
 
 /// Bounds the worker threads and the heaps of a process that runs for months.
 ///
-/// glibc gives threads up to eight heaps a core, and each keeps what the largest slot that was ever worked in it took: memory grows
-/// until all of them have. One a worker thread is enough, and what it does not use goes back. They too are sized from the
-/// environment, at the start; what is set there already holds.
+/// glibc gives threads up to eight heaps a core, and each keeps the largest slot that was ever worked in it: memory grows until
+/// all of them have. One a worker thread is enough. They too are sized from the environment, at the start; what is set there
+/// already holds.
 pub(super) fn limit_daemon(threads: Option<usize>) {
     if cfg!(target_env = "gnu") && std::env::var_os(HEAPS).is_none() {
         let workers =
             threads.or(std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(2).max(2);
         let readers = threads.map(|threads| (READER_THREADS, threads.to_string()));
-        let given_back = GIVEN_BACK.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
-        let given_back = given_back.map(|(name, bytes)| (name, bytes.to_string()));
-        let heaps = [(HEAPS, workers.to_string())];
-        restart(&readers.into_iter().chain(heaps).chain(given_back).collect::<Vec<_>>());
+        let variables: Vec<_> = readers.into_iter().chain([(HEAPS, workers.to_string())]).collect();
+        restart(&variables);
     }
     limit_threads(threads);
 }

@@ -214,23 +214,19 @@ fn a_daemon_answers_is_alone_and_ends_well() {
     assert!(!rows.contains("\"outcome\": null") && rows.contains("\"bootstrap\""), "{rows}");
 }
 
-/// Memory that a daemon does not use goes back to the system: glibc's allocator is told so at its start, by a restart.
+/// glibc's allocator reads how many heaps there may be at the start of a process: the daemon starts itself again.
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn the_heaps_of_a_daemon_are_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path());
     let environment = std::fs::read(format!("/proc/{}/environ", daemon.child.id())).unwrap();
-    let environment: Vec<_> = environment.split(|byte| *byte == 0).map(text).collect();
-    let names = ["MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"];
-    for name in names {
-        let set: Vec<_> =
-            environment.iter().filter_map(|one| one.strip_prefix(&format!("{name}="))).collect();
-        assert!(
-            matches!(set[..], [value] if value.parse::<u64>().is_ok_and(|value| value > 1)),
-            "{name}: {set:?}"
-        );
-    }
+    let mut variables = environment.split(|byte| *byte == 0).map(text);
+    let heaps = variables.find_map(|variable| variable.strip_prefix("MALLOC_ARENA_MAX=").map(str::to_owned));
+    assert!(
+        heaps.as_ref().is_some_and(|heaps| heaps.parse::<usize>().is_ok_and(|heaps| heaps >= 2)),
+        "{heaps:?}"
+    );
 }
 
 #[test]
