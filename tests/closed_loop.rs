@@ -117,6 +117,7 @@ impl Place {
             state: self.folder.path(),
             known: &[],
             moment,
+            asked_at: i64::MIN,
             stop: &AtomicBool::new(false),
             watch: &|_: Progress| {},
             holds: &|| true,
@@ -128,7 +129,7 @@ impl Place {
     }
 
     pub fn forecast(&self, hour: usize) -> Forecasted {
-        self.at(Stage::Forecast, hour, |context| forecast(&self.job, context, false, None)).unwrap()
+        self.at(Stage::Forecast, hour, |context| forecast(&self.job, context, false, false)).unwrap()
     }
 
     pub fn score(&self, hour: usize) -> Scored {
@@ -432,7 +433,7 @@ fn rollback_and_forecast_give_the_earlier_file_again() {
     };
     let work = |created_at| {
         place
-            .with(&moment(created_at), |context| forecast(&place.job, context, false, None))
+            .with(&moment(created_at), |context| forecast(&place.job, context, false, false))
             .unwrap()
             .run
             .sha256
@@ -443,12 +444,35 @@ fn rollback_and_forecast_give_the_earlier_file_again() {
     assert_ne!(first, second);
     // What was there before a slot was asked for came of no attempt of that.
     let was_there = |asked_at| {
-        let again = |context: &Context| forecast(&place.job, context, false, Some(asked_at));
+        let again = |context: &Context| forecast(&place.job, &Context { asked_at, ..*context }, false, true);
         place.with(&moment(3), again).unwrap().was_there
     };
     assert!(was_there(2) && !was_there(3));
     place.registry.rollback("load", 3).unwrap();
     assert_eq!(work(4), first);
+}
+
+#[test]
+fn a_training_that_is_asked_for_again_trains_again() {
+    let mut place = Place::new(|job| job.promotion = Promotion::Always);
+    place.write(&load(60, 6));
+    let slot = 40 * DAY as i64 * HOUR;
+    let version = |place: &Place, asked_at, created_at| {
+        let run_id = run_id("load", Stage::Train, slot);
+        place
+            .with(&Moment { issued_at: slot, created_at, run_id }, |context| {
+                train(&place.job, &Context { asked_at, ..*context })
+            })
+            .unwrap()
+            .manifest
+    };
+    assert_eq!(version(&place, i64::MIN, 1).version, 1);
+    // An attempt that a crash cut off is not worked twice.
+    assert_eq!(version(&place, i64::MIN, 2).version, 1);
+    place.job.model = place.job.model.clone().with_horizon(DAY / 2).unwrap();
+    let again = version(&place, 3, 4);
+    assert_eq!((again.version, again.horizon), (2, DAY / 2));
+    assert_eq!(version(&place, 3, 5).version, 2);
 }
 
 #[test]

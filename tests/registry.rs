@@ -215,12 +215,12 @@ fn names_that_lead_elsewhere_are_refused() {
 #[test]
 fn of_a_training_run_the_first_version_counts() {
     let place = Place::new();
-    assert_eq!(place.registry.find_slot("load", "b").unwrap(), None);
+    assert_eq!(place.registry.find_slot("load", "b", i64::MIN).unwrap(), None);
     for run in ["a", "b", "b", "c"] {
         place.add(run);
     }
-    assert_eq!(place.registry.find_slot("load", "b").unwrap().map(|found| found.version), Some(2));
-    assert_eq!(place.registry.find_slot("load", "x").unwrap(), None);
+    assert_eq!(place.registry.find_slot("load", "b", i64::MIN).unwrap().map(|found| found.version), Some(2));
+    assert_eq!(place.registry.find_slot("load", "x", i64::MIN).unwrap(), None);
 }
 
 #[test]

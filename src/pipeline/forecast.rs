@@ -51,8 +51,8 @@ pub struct Forecasted {
     pub seconds: Vec<(&'static str, f64)>,
 }
 
-/// Forecasts a job from what was known at the slot, and publishes the run. `fits_first` trains before; `resumed`
-/// keeps a run that an earlier attempt has published, at that instant (microseconds UTC) or later.
+/// Forecasts a job from what was known at the slot, and publishes the run. `fits_first` trains before; `is_resumed`
+/// keeps a run that an earlier attempt has published since the slot was asked for.
 ///
 /// # Errors
 /// See [`StageError`].
@@ -60,15 +60,15 @@ pub fn forecast(
     job: &JobSpec,
     context: &Context,
     fits_first: bool,
-    resumed: Option<i64>,
+    is_resumed: bool,
 ) -> Result<Forecasted, StageError> {
     let moment = context.moment;
     let key = RunKey { job: job.name.clone(), run_id: moment.run_id.clone(), issued_at: moment.issued_at };
     context.registry.refresh_or_warn(&job.name);
     publish::pull(&job.sink, &job.name)?;
     // What is committed in a store stays as it is.
-    let kept_from = if job.sink.remote.is_some() { Some(i64::MIN) } else { resumed };
-    let is_kept = |commit: &Commit| kept_from.is_some_and(|from| commit.created_at >= from);
+    let is_kept =
+        |commit: &Commit| job.sink.remote.is_some() || is_resumed && commit.created_at >= context.asked_at;
     if let Some(commit) = publish::find_run(&job.sink, &key)?.filter(is_kept) {
         let missing = publish::complete_run(&job.sink, &key)?;
         let shortfall = parts::wait(job, context, &key, missing);

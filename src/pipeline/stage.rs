@@ -27,6 +27,9 @@ pub struct Context<'a> {
     pub budget: &'a Budget,
     /// When and as what it runs.
     pub moment: &'a Moment,
+    /// Since when the slot is asked for, microseconds UTC, if a person did: what it made before came of no attempt of that.
+    /// [`i64::MIN`] for a slot of a schedule.
+    pub asked_at: i64,
     /// Becomes true when the work is to stop soon.
     pub stop: &'a AtomicBool,
     /// Hears of the progress.

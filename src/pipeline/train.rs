@@ -98,7 +98,7 @@ pub(super) fn train_on(
     // A model that cannot be kept is not worth hours.
     registry.refresh(&job.name)?;
     let deadline = job.model.budget().and_then(|budget| Instant::now().checked_add(budget));
-    if let Some(manifest) = registry.find_slot(&job.name, &moment.run_id)? {
+    if let Some(manifest) = registry.find_slot(&job.name, &moment.run_id, context.asked_at)? {
         let fate = promote(job, context, &manifest)?;
         return Ok(Trained { manifest, fate, source: None, fits: Vec::new(), seconds: Vec::new() });
     }
@@ -165,7 +165,7 @@ pub(super) fn train_on(
     context.check_held()?;
     let manifest = registry.add(&job.name, &fitted.forecaster, Some(&fitted.unseen), &birth)?;
     // A daemon that was frozen when it had the slot may have added a version of it, too: the first one counts, for all.
-    let manifest = registry.find_slot(&job.name, &moment.run_id)?.unwrap_or(manifest);
+    let manifest = registry.find_slot(&job.name, &moment.run_id, context.asked_at)?.unwrap_or(manifest);
     let fate = promote(job, context, &manifest)?;
     clock.lap("register");
     let source = SourceRead { report, bytes_read: reading.bytes_read, stamps: reading.stamps };

@@ -202,15 +202,16 @@ impl Registry {
         unseen_of(&folder::version(&self.folder(job), version), &manifest)
     }
 
-    /// The version that a training run made, the first one if there are several: after a crash, whether that run was done.
+    /// The version that a training run made at an instant (microseconds UTC) or later, the first one if there are several:
+    /// after a crash, whether that run was done.
     ///
     /// # Errors
     /// If the folder cannot be read; versions that cannot be are passed over.
-    pub fn find_slot(&self, job: &str, run_id: &str) -> Result<Option<Manifest>, RegistryError> {
+    pub fn find_slot(&self, job: &str, run_id: &str, since: i64) -> Result<Option<Manifest>, RegistryError> {
         folder::check_job(job)?;
         let numbers = numbers(&self.folder(job))?;
         let mut manifests = numbers.iter().filter_map(|&version| self.manifest(job, version).ok());
-        Ok(manifests.find(|manifest| manifest.run_id == run_id))
+        Ok(manifests.find(|manifest| manifest.run_id == run_id && manifest.created_at >= since))
     }
 
     /// Lets a version serve, whatever its age: whether it deserves to is the caller's to judge.

@@ -70,17 +70,16 @@ impl Workshop {
             known: &known,
             budget: &self.budget,
             moment: &moment,
+            asked_at: if task.row.trigger == Trigger::Manual { task.row.planned_at } else { i64::MIN },
             stop: &task.stop,
             watch,
             holds: &|| task.hold.holds(),
         };
-        // A slot may be asked for again: a run that was there before came of no attempt of this one.
-        let from = if task.row.trigger == Trigger::Manual { task.row.planned_at } else { i64::MIN };
-        let resumed = (task.row.attempts > 1 || task.hold.is_continued()).then_some(from);
+        let is_resumed = task.row.attempts > 1 || task.hold.is_continued();
         let job = task.job.as_ref();
         let ended = context.check_room(&job.sink.path).and_then(|()| match task.row.stage {
             Stage::Train => train(job, &context).map(|trained| (self.trained(job, &trained), None)),
-            Stage::Forecast => forecast(job, &context, task.fits_first, resumed)
+            Stage::Forecast => forecast(job, &context, task.fits_first, is_resumed)
                 .map(|forecasted| (self.forecasted(job, &forecasted), None)),
             Stage::Score => score(job, &context).map(|scored| {
                 let retrain = scored.retrain.first().map(|(reason, _)| *reason);

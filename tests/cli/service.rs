@@ -247,7 +247,14 @@ fn a_slot_is_worked_without_a_daemon_and_repeated_with_the_same_file() {
     assert_eq!(first["detail"]["sha256"], second["detail"]["sha256"]);
     let runs = folder.path().join("out/job=a/issued_date=2024-01-09");
     assert_eq!(std::fs::read_dir(runs).unwrap().count(), 1);
-    work(&["run", "a", "-c", "daemon.toml", "--stage", "train", "--slot", "2024-01-09T02:00:00Z"]);
+    let train =
+        ["run", "a", "-c", "daemon.toml", "--stage", "train", "--slot", "2024-01-09T02:00:00Z", "--json"];
+    let trained: serde_json::Value = serde_json::from_str(&work(&train)).unwrap();
+    let id = trained["id"].to_string();
+    let again: serde_json::Value =
+        serde_json::from_str(&work(&["runs", "retry", "-c", "daemon.toml", &id, "--json"])).unwrap();
+    let version = |row: &serde_json::Value| row["detail"]["model_version"].as_u64().unwrap();
+    assert_eq!(version(&again), version(&trained) + 1, "a training that is asked for again trains again");
     let models = folder.path().join("state/models/a");
     for version in std::fs::read_dir(&models).unwrap().map(|entry| entry.unwrap().path()) {
         let weights = version.join("weights.safetensors");

@@ -231,7 +231,7 @@ impl State {
                 let _ = (
                     registry.load("load", 1),
                     registry.load_unseen("load", 1),
-                    registry.find_slot("load", "x"),
+                    registry.find_slot("load", "x", i64::MIN),
                 );
                 registry.champion("load").is_ok() && versions.iter().all(|version| version.manifest.is_ok())
             }

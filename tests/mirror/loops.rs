@@ -89,17 +89,17 @@ fn a_forecast_fails_while_its_sink_is_away_and_serves_on_while_its_models_are() 
     };
     break_memory(&sinks, Fault::Fails, 0, 1_000);
     let failed = place.with(&context(21 * DAY), |context| {
-        s4cast::pipeline::forecast(&place.job, context, false, None).err().unwrap()
+        s4cast::pipeline::forecast(&place.job, context, false, false).err().unwrap()
     });
     assert!(failed.is_retryable() && failed.to_string().contains("memory://"), "{failed}");
     mend_memory(&sinks);
     assert_eq!(publish::runs(&place.job.sink.path, "load").unwrap().len(), 1);
     let done = place.with(&context(21 * DAY), |context| {
-        s4cast::pipeline::forecast(&place.job, context, false, Some(i64::MIN)).unwrap()
+        s4cast::pipeline::forecast(&place.job, context, false, true).unwrap()
     });
     assert!(!done.was_there);
     let again = place.with(&context(21 * DAY), |context| {
-        s4cast::pipeline::forecast(&place.job, context, false, None).unwrap()
+        s4cast::pipeline::forecast(&place.job, context, false, false).unwrap()
     });
     assert!(again.was_there, "what is committed in a store is not made twice");
 }

@@ -49,7 +49,7 @@ fn what_one_trains_and_promotes_the_other_serves() {
     a.refresh("load").unwrap();
     assert_eq!(a.shadow("load").unwrap().unwrap().version, 3);
     assert_eq!(b.history("load").unwrap().len(), 3);
-    assert!(b.find_slot("load", "r1").unwrap().is_some());
+    assert!(b.find_slot("load", "r1", i64::MIN).unwrap().is_some());
     let bytes = |registry: &Registry| registry.load("load", 2).unwrap().0.to_bytes();
     assert_eq!(bytes(&a), bytes(&b));
     // A version is a model by its address, too.
@@ -137,7 +137,7 @@ fn whatever_operation_breaks_a_training_is_whole_or_not_there() {
             assert!(promoted.is_err() || champion == 2);
             // The slot is worked again.
             a.refresh("load").unwrap();
-            let version = match a.find_slot("load", "r2").unwrap() {
+            let version = match a.find_slot("load", "r2", i64::MIN).unwrap() {
                 Some(manifest) => manifest.version,
                 None => {
                     assert!(version.is_err(), "a version that was added is gone");
