@@ -165,7 +165,7 @@ pub(super) async fn log(
     Ok(Json(json!({
         "id": id,
         "run_id": row.run_id,
-        "lines": said.lines.iter().map(|line| wire::line(line)).collect::<Vec<_>>(),
+        "lines": said.lines.iter().map(wire::line).collect::<Vec<_>>(),
         "complete": is_complete,
     })))
 }
