@@ -211,6 +211,8 @@ def answers(run, end):
             why = "the machine was busy"
         elif entry["status"] == 503 and "draining" in entry["said"] and find(("down", "stopped"), at, until, **own):
             why = "told to end"
+        elif entry["status"] == 503 and "has not turned" in entry["said"] and find("frozen", at, until, **own):
+            why = "just woken"
         elif re.search("starting|there is no job", entry["said"]) and find("config", at, until, after=10, **own):
             why = "just started"
         elif entry["status"] == 404 and until < first.get(name, 1e18) + 10:

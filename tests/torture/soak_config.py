@@ -120,7 +120,8 @@ class Settings:
             parts.append(f'[source.{name.replace(".", "_")}]\nfreq = "1m"\n{inputs.format(data=self.data)}\n')
         for job in self.jobs.values():
             parts.append(f"[model.{job.name}]\n{job.model}\nhorizon = {job.horizon}\n")
-            lines = [f'[job.{job.name}]\nsource = "{job.source.replace(".", "_")}"\nmodel = "{job.name}"\nsink = "out"\nkeep_versions = 3']
+            # Few versions, so that a job that trains every twenty minutes has all of them before the second quarter.
+            lines = [f'[job.{job.name}]\nsource = "{job.source.replace(".", "_")}"\nmodel = "{job.name}"\nsink = "out"\nkeep_versions = 1']
             lines += [f"{stage} = {schedule.toml()}" for stage, schedule in job.stages().items()]
             parts.append("\n".join(lines) + "\n" + job.more)
         return "\n".join(parts)
