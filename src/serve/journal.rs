@@ -64,12 +64,12 @@ struct Mark {
 
 /// Lines as text, `[message, fields]` in JSON, the oldest first.
 #[derive(Debug)]
-struct Held {
+struct Block {
     marks: VecDeque<Mark>,
     text: VecDeque<u8>,
 }
 
-impl Held {
+impl Block {
     fn add(&mut self, line: &Line) {
         let text = serde_json::to_vec(&(&line.message, &line.fields)).unwrap_or_default();
         if text.is_empty() || text.len() > BYTES_MAX {
@@ -110,13 +110,13 @@ impl Held {
 
 /// The last lines of the log; a clone has the same.
 #[derive(Clone, Debug)]
-pub struct Journal(Arc<Mutex<Held>>);
+pub struct Journal(Arc<Mutex<Block>>);
 
 impl Default for Journal {
     fn default() -> Journal {
-        let held =
-            Held { marks: VecDeque::with_capacity(LINES_MAX), text: VecDeque::with_capacity(BYTES_MAX) };
-        Journal(Arc::new(Mutex::new(held)))
+        let block =
+            Block { marks: VecDeque::with_capacity(LINES_MAX), text: VecDeque::with_capacity(BYTES_MAX) };
+        Journal(Arc::new(Mutex::new(block)))
     }
 }
 
