@@ -19,14 +19,14 @@ pub struct Container {
 }
 
 impl Container {
-    /// The parts of a file that is good.
+    /// The parts of a file, where it has them.
     pub fn read(bytes: &[u8]) -> Option<Container> {
-        let length = usize::try_from(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?)).ok()?;
-        let data = bytes.get(8 + length..)?.to_vec();
-        let mut header: Map<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).ok()?;
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let mut header: Map<String, Value> = serde_json::from_slice(header).ok()?;
         let metadata = header.remove("__metadata__")?;
         let description = serde_json::from_str(metadata["s4cast"].as_str()?).ok()?;
-        Some(Container { header, description, data })
+        Some(Container { header, description, data: data.to_vec() })
     }
 
     /// What is no tensor.
