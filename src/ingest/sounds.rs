@@ -13,6 +13,11 @@ pub struct Sound {
     pub samples: Vec<i16>,
 }
 
+impl Sound {
+    /// Most samples per second: their bytes per second stand in a header, too, as 32 bits.
+    pub const RATE_MAX: u32 = u32::MAX / 2;
+}
+
 /// Reads a WAV file.
 ///
 /// # Errors
@@ -21,7 +26,7 @@ pub fn sound(path: &Path) -> Result<Sound, String> {
     let mut reader =
         WavReader::open(path).map_err(|error| format!("no WAV file, or a damaged one: {error}"))?;
     let spec = reader.spec();
-    if spec.sample_rate == 0 || !(1..=32).contains(&spec.bits_per_sample) {
+    if !(1..=Sound::RATE_MAX).contains(&spec.sample_rate) || !(1..=32).contains(&spec.bits_per_sample) {
         let (rate, bits) = (spec.sample_rate, spec.bits_per_sample);
         return Err(format!("a damaged WAV file: {rate} samples of {bits} bits per second"));
     }
@@ -74,13 +79,15 @@ mod tests {
         assert_eq!(sound(wide.path()).expect("a sound").samples, [16384]);
         let noise = written(spec(1, 32, SampleFormat::Float), &[0.5_f32, f32::NAN]);
         assert_eq!(sound(noise.path()).expect_err("no number"), "sample 1 is NaN");
-        let timeless = written(spec(1, 16, SampleFormat::Int), &[1_i16]);
+        let timeless = written(spec(1, 8, SampleFormat::Int), &[1_i8]);
         let mut bytes = std::fs::read(timeless.path()).expect("read");
-        // Rate, and bytes per second.
-        bytes[24..32].fill(0);
-        std::fs::write(timeless.path(), bytes).expect("written");
-        let reason = sound(timeless.path()).expect_err("no rate");
-        assert!(reason.contains("0 samples of 16 bits per second"), "{reason}");
+        for rate in [0, 1 << 31] {
+            // Samples and, as they have eight bits, bytes per second.
+            bytes[24..32].copy_from_slice(&[u32::to_le_bytes(rate); 2].concat());
+            std::fs::write(timeless.path(), &bytes).expect("written");
+            let reason = sound(timeless.path()).expect_err("no rate");
+            assert!(reason.contains(&format!("{rate} samples of 8 bits per second")), "{reason}");
+        }
         let text = tempfile::NamedTempFile::new().expect("a file");
         assert!(sound(text.path()).is_err_and(|reason| reason.starts_with("no WAV file")));
     }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::codes::Companding;
 use crate::engine::optim::AdamW;
+use crate::ingest::Sound;
 use crate::model::artifact::{self, LoadError, Tensors, Weights as Tensor, sha256};
 use crate::publish::{PublishError, write_bytes};
 use crate::sequence::backbone::{Ports, Weights};
@@ -278,8 +279,8 @@ impl Description {
                 format!("a multiple of {stride}, the product of the pools"),
             ));
         }
-        if self.rate == Some(0) {
-            return Err(("rate", "0".into(), "at least one sample per second".into()));
+        if let Some(rate) = self.rate.filter(|rate| !(1..=Sound::RATE_MAX).contains(rate)) {
+            return Err(("rate", rate.to_string(), format!("1..={} samples per second", Sound::RATE_MAX)));
         }
         if self.context.is_some_and(|context| context == 0 || context >= self.len) {
             return Err(("context", format!("{:?}", self.context), format!("below {}", self.len)));

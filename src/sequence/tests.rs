@@ -243,10 +243,13 @@ fn a_model_of_a_length_or_a_rate_that_cannot_be_is_refused() {
     let sound = std::fs::read(&path).expect("a model");
     for (from, to, reason) in [
         (r#"\"len\":48"#, r#"\"len\":47"#, "a multiple of 2"),
-        (r#"\"rate\":null"#, r#"\"rate\":   0"#, "one sample per second"),
+        (r#"\"rate\":null"#, r#"\"rate\":0"#, "rate is 0; it has to be 1..=2147483647"),
+        (r#"\"rate\":null,\"context\":null"#, r#"\"rate\":2147483648"#, "rate is 2147483648; it has"),
     ] {
         let at = sound.windows(from.len()).position(|part| part == from.as_bytes()).expect(from);
         let mut bytes = sound.clone();
+        // As long as before, so that the header's length holds.
+        let to = format!("{to:length$}", length = from.len());
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
         std::fs::write(&path, bytes).expect("written");
         let Err(error) = read_model(&path) else { panic!("refused") };
